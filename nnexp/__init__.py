@@ -1,0 +1,30 @@
+"""What a training choice does to a neural network, and whether the claim about it holds.
+
+>>> import nnexp
+>>> tables = nnexp.load("results/sweeps/…")   # runs, metrics, layers as DataFrames
+>>> model = nnexp.MLP(hidden=(50,), lr=0.5).fit(x, y)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnexp.estimator import MLP
+    from nnexp.records import load
+
+__version__ = "0.1.0"
+__all__ = ["MLP", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``MLP`` and ``load`` when they are first asked for: ``import nnexp`` stays cheap."""
+    if name == "MLP":
+        from nnexp.estimator import MLP
+
+        return MLP
+    if name == "load":
+        from nnexp.records import load
+
+        return load
+    raise AttributeError(f"module 'nnexp' has no attribute {name!r}")

@@ -1,0 +1,50 @@
+"""Checks of single settings: each returns the value in its one form, or raises InputError."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from nnexp.errors import InputError, unknown
+
+LARGEST = 10**9
+
+
+def whole(
+    key: str, value: object, least: int | None = None, most: int = LARGEST, other: str = ""
+) -> int:
+    """Return ``value`` as an int from ``least`` to ``most``; 1e4 counts as 10000.
+
+    ``other`` names what else the key takes, for the message.
+    """
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    low = -most if least is None else least
+    if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= most:
+        bounds = f"from {low} to {most}" if low > -most else f"of at most {most}"
+        either = f", or {other}" if other else ""
+        raise InputError(f"{key}={value} is invalid: give a whole number {bounds}{either}")
+    return number
+
+
+def real(
+    key: str, value: object, low: float = -math.inf, high: float = math.inf, *, open_: bool = False
+) -> float:
+    """Return ``value`` as a finite float between ``low`` and ``high``: strictly, if ``open_``."""
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
+        number = float(value)
+    inside = low < number < high if open_ else low <= number <= high
+    if not (math.isfinite(number) and inside):
+        words = ("above", "below") if open_ else ("from", "to")
+        bounds = f" {words[0]} {low:g}" if math.isfinite(low) else ""
+        bounds += f"{' and' if open_ else ''} {words[1]} {high:g}" if math.isfinite(high) else ""
+        raise InputError(f"{key}={value} is invalid: give a number{bounds}")
+    return number
+
+
+def choice(key: str, value: object, choices: Iterable[str]) -> str:
+    """Return ``value`` if it is one of ``choices``."""
+    names = tuple(choices)
+    if not isinstance(value, str) or value not in names:
+        raise unknown(key, value, names)
+    return value

@@ -1,0 +1,15 @@
+"""Data sets: read and verified, selected, scaled, and described by the digest of their content."""
+
+from nnexp.data.dataset import Dataset, Description, Split, describe, load
+from nnexp.data.scaling import target_codes
+from nnexp.data.settings import DataSettings
+
+__all__ = [
+    "DataSettings",
+    "Dataset",
+    "Description",
+    "Split",
+    "describe",
+    "load",
+    "target_codes",
+]

@@ -1,0 +1,119 @@
+"""The user's cache folder: raw files unpacked once, verified, then memory-mapped."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from nnexp.errors import InputError
+
+
+class Content(NamedTuple):
+    """The bytes of one raw file, read-only, and their SHA-256."""
+
+    data: npt.NDArray[np.uint8]  # (bytes,)
+    sha256: str
+    name: str  # for messages
+
+
+def folder() -> Path:
+    """Return nnexp's cache folder: ``NNEXP_CACHE``, else the platform's own place for caches."""
+    chosen = os.environ.get("NNEXP_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_cache_dir("nnexp", appauthor=False))
+
+
+def mapped(path: Path, sha256: str) -> Content:
+    """Return the file ``path`` memory-mapped; ``sha256`` is already known to be its digest."""
+    return Content(np.memmap(path, np.uint8, "r"), sha256, str(path))
+
+
+def lookup(path: Path, sha256: str | None) -> Content | None:
+    """Return the unpacked file ``path`` if it is there and whole, else None.
+
+    The seal beside it records the digest of the file with its size and time of change, so that
+    only a file that was touched since is read through again. Without a known digest
+    (``sha256=None``) only a file with an unbroken seal is whole.
+    """
+    try:
+        sealed = _seal(path).read_text().split()
+    except OSError:
+        sealed = []
+    try:
+        if sealed[1:] == _state(path) and sha256 in (None, sealed[0]):
+            return mapped(path, sealed[0])
+        if sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            _write(_seal(path), " ".join([sha256, *_state(path)]).encode())
+            return mapped(path, sha256)
+    except (OSError, ValueError):
+        pass  # missing, empty or unreadable: it is unpacked again
+    return None
+
+
+def unpack(archive: Path, path: Path, sha256: str | None) -> Content:
+    """Unpack the gzip file ``archive`` to ``path`` and return its verified content.
+
+    Any number of processes may do this at once: each writes aside, and the last rename leaves
+    the same bytes. Where nothing can be written the content stays in memory.
+
+    Raises
+    ------
+    InputError
+        If ``archive`` is damaged or does not hold the content that ``sha256`` promises.
+    """
+    content = gunzip(archive)
+    if sha256 not in (None, content.sha256):
+        raise InputError(
+            f"{archive} is not the published file (the SHA-256 of its content is "
+            f"{content.sha256}, not {sha256}): install nnexp again or copy the file again"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, content.data.data)
+        _write(_seal(path), " ".join([content.sha256, *_state(path)]).encode())
+        return mapped(path, content.sha256)
+    except OSError:
+        return content
+
+
+def gunzip(archive: Path) -> Content:
+    """Return the content of a gzip file, in memory; InputError if it cannot be unpacked."""
+    try:
+        data = gzip.decompress(archive.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{archive} is missing or damaged ({error}): install nnexp again or copy the file again"
+        ) from error
+    return Content(np.frombuffer(data, np.uint8), hashlib.sha256(data).hexdigest(), str(archive))
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(path.name + ".seal")
+
+
+def _state(path: Path) -> list[str]:
+    status = path.stat()
+    return [str(status.st_size), str(status.st_mtime_ns)]
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
+    """Write ``path`` whole: aside in the same folder, then by one rename."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(aside, 0o644)  # a cache may be shared
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

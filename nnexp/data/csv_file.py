@@ -1,0 +1,273 @@
+"""CSV files: a row an example, one column its label, all the others its features.
+
+NumPy's reader does the work. Where it stumbles the file is read again, slowly and with care: that
+names the culprit's line and column, both counted from 1 as editors do.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import itertools
+import warnings
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp import checks
+from nnexp.data.source import (
+    Kind,
+    Raw,
+    Source,
+    Stamp,
+    checksum,
+    combined,
+    compact,
+    span,
+    stamp,
+    unfit,
+    user_path,
+)
+from nnexp.errors import InputError, unknown
+
+HEADERS = ("auto", "true", "false")
+
+
+class Table(NamedTuple):
+    """What a CSV file holds, and where its rows stand."""
+
+    x: npt.NDArray[Any]  # (n, features), uint8 if it fits, else float64
+    labels: npt.NDArray[np.intp]  # (n,)
+    file: Stamp
+    header: int  # number of lines before the first row
+    column: int  # of the label, from 0
+
+    def place(self, row: int) -> str:
+        """Return where the label of ``row`` (from 0) stands in the file."""
+        return _place(self.file, self.header, row, self.column)
+
+
+@dataclass(frozen=True)
+class Csv:
+    """A user's CSV files: ``train`` and ``test``, or one of which ``test_fraction`` is for tests.
+
+    ``label_column`` is an index from 0 (negative ones count from the end) or a header's name.
+    """
+
+    train: str
+    test: str | None
+    test_fraction: float | None
+    header: str
+    label_column: int | str
+
+    def state(self) -> Hashable:
+        """Return the stamps of the files; InputError if one is missing."""
+        return self._stamps()
+
+    def read(self, seed: int) -> Raw:
+        """Return the examples of both files; InputError names file, line and column."""
+        stamps = self._stamps()
+        train, *others = (_table(file, self.header, self.label_column) for file in stamps)
+        test = others[0] if others else None
+        if test is not None and test.x.shape[1] != train.x.shape[1]:
+            raise InputError(
+                f"{test.file.path} has {test.x.shape[1] + 1} columns and {train.file.path} "
+                f"{train.x.shape[1] + 1}: give files with the same columns"
+            )
+        return Raw(
+            train.x,
+            train.labels,
+            None if test is None else test.x,
+            None if test is None else test.labels,
+            digest=combined(checksum(file) for file in stamps),
+            span=span(train.x),
+            test_fraction=self.test_fraction,
+            place=train.place if test is None else test.place,
+        )
+
+    def _stamps(self) -> tuple[Stamp, ...]:
+        train = stamp("train", self.train)
+        return (train,) if self.test is None else (train, stamp("test", self.test))
+
+
+@functools.lru_cache(maxsize=4)
+def _table(file: Stamp, header: str, label_column: int | str) -> Table:
+    try:
+        names, skipped = _header(file, header, label_column)
+        values = _read_fast(file, skipped)
+        if values is None:
+            values = _read_carefully(file, skipped)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file.path} is not a CSV text file ({error}): give one") from error
+    column = _label_index(file, names, values.shape[1], label_column)
+    if (bad := unfit(values)) is not None:
+        value = values[bad]
+        raise InputError(
+            f"{_place(file, skipped, *bad)}: {value:g} is not finite in float32: "
+            "give finite numbers"
+        )
+    labels = values[:, column]
+    wrong = (labels < 0) | (labels != np.floor(labels))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{_place(file, skipped, row, column)}: the label {labels[row]:g} is out of range: "
+            "labels are whole numbers from 0, and data.label_column says in which column"
+        )
+    x = np.ascontiguousarray(np.delete(values, column, axis=1))
+    return Table(compact(x), labels.astype(np.intp), file, skipped, column)
+
+
+def _header(file: Stamp, header: str, label_column: int | str) -> tuple[list[str] | None, int]:
+    """Return the names of the columns, if the file has them, and how many lines to skip.
+
+    ``auto`` takes the first row for a header if its field for the label is not a number.
+    """
+    with _open(file) as text:
+        line, fields = next(_rows(text), (0, []))
+    if not fields:
+        raise InputError(f"{file.path} is empty: give a CSV file with a row an example")
+    named = isinstance(label_column, str)
+    if header == "auto":
+        first = 0 if named else _label_index(file, None, len(fields), label_column)
+        header = "true" if named or _number(fields[first]) is None else "false"
+    if header == "false" and named:
+        raise InputError(
+            f"data.label_column={label_column} is the name of a column, and data.header=false "
+            "says that there are none: give an index from 0, or data.header=true"
+        )
+    if header == "false":
+        return None, 0
+    return [field.strip() for field in fields], line
+
+
+def _label_index(
+    file: Stamp, names: list[str] | None, columns: int, label_column: int | str
+) -> int:
+    """Return the index of the label's column, from 0."""
+    if columns < 2:
+        raise InputError(
+            f"{file.path} has a single column: give a label and features, separated by commas"
+        )
+    if isinstance(label_column, str):
+        if names is None or label_column not in names:
+            raise unknown(f"data.label_column of {file.path}", label_column, names or ())
+        return names.index(label_column)
+    if not -columns <= label_column < columns:
+        raise InputError(
+            f"data.label_column={label_column}: {file.path} has {columns} columns: "
+            f"give an index from 0 to {columns - 1}, or a name of its header"
+        )
+    return label_column % columns
+
+
+def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
+    """Return the values (n, columns), or None if anything in the file is out of the ordinary."""
+    for dtype in (np.uint8, np.float64):
+        with _open(file) as text, warnings.catch_warnings():
+            warnings.simplefilter("error")  # an empty file; a fraction read as an integer
+            try:
+                return np.loadtxt(
+                    text,
+                    dtype,
+                    comments=None,
+                    delimiter=",",
+                    skiprows=skipped,
+                    ndmin=2,
+                    quotechar='"',
+                )
+            except (ValueError, Warning):
+                continue
+    return None
+
+
+def _read_carefully(file: Stamp, skipped: int) -> npt.NDArray[Any]:
+    """Return the values (n, columns), float64, or raise the InputError that names the culprit."""
+    table: list[npt.NDArray[Any]] = []
+    with _open(file) as text:
+        for line, fields in _rows(text, skipped):
+            if table and len(fields) != len(table[0]):
+                raise InputError(
+                    f"{file.path}, line {line}, column {min(len(fields), len(table[0])) + 1}: "
+                    f"the row has {len(fields)} columns and those above {len(table[0])}: "
+                    "give every row the same number"
+                )
+            numbers = [_number(field) for field in fields]
+            if None in numbers:
+                column = numbers.index(None)
+                raise InputError(
+                    f"{file.path}, line {line}, column {column + 1}: {fields[column]!r} is not a "
+                    "number: give numbers (a header goes into the first line, with "
+                    "data.header=true)"
+                )
+            table.append(np.array(numbers, np.float64))
+    if not table:
+        raise InputError(f"{file.path} has a header and no rows: give a row an example")
+    return np.stack(table)
+
+
+def _number(field: str) -> float | None:
+    try:
+        return None if "_" in field else float(field)
+    except ValueError:
+        return None
+
+
+def _open(file: Stamp) -> TextIO:
+    return open(file.location, encoding="utf-8-sig", newline="")
+
+
+def _rows(text: TextIO, skipped: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number from 1, fields) of each row after ``skipped`` lines that is not blank."""
+    reader = csv.reader(text)
+    for fields in reader:
+        if reader.line_num > skipped and (len(fields) > 1 or "".join(fields).strip()):
+            yield reader.line_num, fields
+
+
+def _place(file: Stamp, skipped: int, row: int, column: int) -> str:
+    with _open(file) as text:
+        line, _ = next(itertools.islice(_rows(text, skipped), row, None))
+    return f"{file.path}, line {line}, column {column + 1}"
+
+
+def _make(values: Mapping[str, object]) -> Source:
+    train, test, fraction = values["train"], values["test"], values["test_fraction"]
+    if train is None:
+        raise InputError(
+            "data=csv needs data.train=FILE, and data.test=FILE or data.test_fraction=0.2"
+        )
+    if (test is None) == (fraction is None):
+        which = "neither" if test is None else "both"
+        raise InputError(
+            f"data=csv was given {which} of data.test and data.test_fraction: give one, a file "
+            "for the test or the fraction of data.train to set aside, such as 0.2"
+        )
+    header = values["header"]
+    label = values["label_column"]
+    return Csv(
+        train=user_path("train", train),
+        test=None if test is None else user_path("test", test),
+        test_fraction=None
+        if fraction is None
+        else checks.real("data.test_fraction", fraction, 0, 1, open_=True),
+        header=checks.choice("data.header", str(header).lower(), HEADERS),
+        label_column=label if isinstance(label, str) else checks.whole("data.label_column", label),
+    )
+
+
+KINDS = {
+    "csv": Kind(
+        {
+            "train": None,
+            "test": None,
+            "test_fraction": None,
+            "header": "auto",
+            "label_column": 0,
+        },
+        _make,
+    )
+}

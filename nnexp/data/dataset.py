@@ -1,0 +1,243 @@
+"""A data set as training sees it: described at no cost, or loaded, scaled and split.
+
+The order of operations: read, keep ``classes``, set a test fraction aside (where one file holds
+everything), hold out ``validation``, cut down to ``train_size``, disturb labels by
+``label_noise``, scale, convert.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.data import selection
+from nnexp.data.scaling import moments, scaled
+from nnexp.data.settings import DataSettings
+from nnexp.data.source import Raw
+from nnexp.errors import InputError
+from nnexp.streams import stream
+
+# Parts of the stream "subset".
+_TEST, _VALIDATION, _TRAIN = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a data set is: sizes in examples, and the identity of its content."""
+
+    name: str
+    train_size: int
+    test_size: int
+    validation_size: int  # 0 without validation
+    features: int
+    classes: int
+    image_shape: tuple[int, int] | None  # rows, columns; None if examples are no images
+    digest: str
+    labels: tuple[int, ...]  # the file's own label of class 0, 1, …
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples and their labels, both read-only."""
+
+    x: npt.NDArray[Any]  # (n, features), C-contiguous
+    labels: npt.NDArray[np.intp]  # (n,), from 0
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A loaded data set."""
+
+    description: Description
+    train: Split
+    test: Split
+    validation: Split | None
+
+
+def describe(settings: DataSettings) -> Description:
+    """Return the description of the data set, every file of the user's read and checked.
+
+    The pixels of the sets of MNIST's format are not touched. Cached: asking again costs
+    microseconds, as long as the files stay as they are.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged or wrong, or a setting does not fit the data.
+    """
+    return _arranged(settings, settings.source.state()).description
+
+
+def load(settings: DataSettings, dtype: npt.DTypeLike = np.float32) -> Dataset:
+    """Return the data set with features of ``dtype``, float32 or float64; read-only arrays.
+
+    The two data sets used last are kept in memory.
+
+    Raises
+    ------
+    InputError
+        As `describe`; also for another ``dtype``.
+    """
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InputError(f"dtype={kind} is invalid: choose float32 or float64")
+    return _loaded(settings, kind, settings.source.state())
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The rows of a stored array that make up a split, and their labels from 0."""
+
+    x: npt.NDArray[Any]
+    rows: selection.Rows
+    labels: npt.NDArray[np.intp]
+
+    def cut(self, which: selection.Rows) -> _Part:
+        return _Part(self.x, self.rows[which], self.labels[which])
+
+    def without(self, which: selection.Rows) -> _Part:
+        kept = np.ones(len(self.rows), bool)
+        kept[which] = False
+        return self.cut(np.flatnonzero(kept))
+
+
+@dataclass(frozen=True, eq=False)
+class _Arranged:
+    """The data set with all decided but the conversion of its features."""
+
+    description: Description
+    train: _Part
+    test: _Part
+    validation: _Part | None
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(settings: DataSettings, dtype: np.dtype[Any], state: Hashable) -> Dataset:
+    arranged = _arranged(settings, state)
+    train = arranged.train
+    standard = settings.scale == "standardize"
+    statistics = moments(train.x, train.rows) if standard else None
+
+    def convert(part: _Part) -> Split:
+        x = scaled(part.x, part.rows, settings.scale, dtype, statistics)
+        labels = part.labels.copy()
+        labels.flags.writeable = False
+        return Split(x, labels)
+
+    held = arranged.validation
+    return Dataset(
+        arranged.description,
+        convert(train),
+        convert(arranged.test),
+        None if held is None else convert(held),
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
+    raw = settings.source.read(settings.seed)
+    _check_scale(settings, raw)
+    labels = _class_labels(settings, raw)
+    train = _Part(raw.x_train, *selection.renumbered(raw.y_train, labels))
+    if raw.x_test is None or raw.y_test is None:
+        fraction = raw.test_fraction or 0.0
+        which = selection.held_out(train.labels, fraction, stream(settings.seed, "subset", _TEST))
+        test, train = train.cut(which), train.without(which)
+    else:
+        test = _Part(raw.x_test, *selection.renumbered(raw.y_test, labels))
+        if settings.classes is None and len(test.rows) < len(raw.y_test):
+            row = int(np.argmin(np.isin(raw.y_test, labels)))
+            raise InputError(
+                f"{raw.place(row)}: the label {raw.y_test[row]} is out of range, as no training "
+                "example has it: correct it, or keep only some labels with data.classes=[…]"
+            )
+    if not len(test.rows):
+        raise InputError(
+            f"data={settings.name} leaves no test example: "
+            "enlarge data.test_fraction or data.classes"
+        )
+    train, validation = _validation(settings, train, len(labels))
+    train = _noisy(settings, _subset(settings, train), len(labels))
+    description = Description(
+        name=settings.name,
+        train_size=len(train.rows),
+        test_size=len(test.rows),
+        validation_size=settings.validation,
+        features=raw.x_train.shape[1],
+        classes=len(labels),
+        image_shape=raw.image_shape,
+        digest=raw.digest,
+        labels=labels,
+    )
+    return _Arranged(description, train, test, validation)
+
+
+def _check_scale(settings: DataSettings, raw: Raw) -> None:
+    """Refuse to divide by 255 what are no pixels from 0 to 255."""
+    low, high = raw.span
+    if settings.scale in ("unit", "shifted") and not (low >= 0 and 1 < high <= 255):
+        raise InputError(
+            f"data.scale={settings.scale} is for pixels from 0 to 255, and the training features "
+            f"of data={settings.name} lie between {low:g} and {high:g}: "
+            "use data.scale=raw or data.scale=standardize"
+        )
+
+
+def _class_labels(settings: DataSettings, raw: Raw) -> tuple[int, ...]:
+    """Return the file's label of each class, in the order of the classes."""
+    present = tuple(np.unique(raw.y_train).tolist())
+    for label in settings.classes or ():
+        if label not in present:
+            raise InputError(
+                f"data.classes: no training example has the label {label}: "
+                f"choose from {', '.join(map(str, present))}"
+            )
+    labels = settings.classes or present
+    if len(labels) < 2:
+        raise InputError(
+            f"data={settings.name} has a single class, the label {labels[0]}: "
+            "give data of two classes or more"
+        )
+    return labels
+
+
+def _validation(settings: DataSettings, train: _Part, classes: int) -> tuple[_Part, _Part | None]:
+    """Return the training examples left and those held out."""
+    count = settings.validation
+    if count == 0:
+        return train, None
+    rng = stream(settings.seed, "subset", _VALIDATION)
+    which = selection.balanced_subset(train.labels, count, rng)
+    rest = train.without(which)
+    if len(np.unique(rest.labels)) < classes:
+        raise InputError(
+            f"data.validation={count} leaves a class without any training example, "
+            f"of {len(train.rows)} in all: give less"
+        )
+    return rest, train.cut(which)
+
+
+def _subset(settings: DataSettings, train: _Part) -> _Part:
+    count = settings.train_size
+    if count is None:
+        return train
+    if count > len(train.rows):
+        raise InputError(
+            f"data.train_size={count} is more than the {len(train.rows)} training examples that "
+            "there are: give at most that, or null for all"
+        )
+    rng = stream(settings.seed, "subset", _TRAIN)
+    return train.cut(selection.balanced_subset(train.labels, count, rng))
+
+
+def _noisy(settings: DataSettings, train: _Part, classes: int) -> _Part:
+    if settings.label_noise == 0:
+        return train
+    rng = stream(settings.seed, "noise")
+    labels = selection.with_noise(train.labels, settings.label_noise, classes, rng)
+    return _Part(train.x, train.rows, labels)

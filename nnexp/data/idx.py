@@ -1,0 +1,159 @@
+"""The IDX format of MNIST: images and labels as unsigned bytes behind a short header.
+
+A header is 4 bytes a number, big-endian: a magic number (2051 for images, 2049 for labels), the
+number of items and, for images, their rows and columns (LeCun, Cortes, Burges: The MNIST
+database of handwritten digits, "File formats").
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.data import cache
+from nnexp.data.cache import Content
+from nnexp.data.source import Kind, Raw, Source, Stamp, checksum, combined, span, stamp, user_path
+from nnexp.errors import InputError
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_IMAGES, _LABELS = 2051, 2049
+
+
+@dataclass(frozen=True)
+class Idx:
+    """A user's folder with the four IDX files of MNIST's names, raw or gzipped."""
+
+    root: str
+
+    def state(self) -> Hashable:
+        """Return the stamps of the four files; InputError if one is missing."""
+        return stamps(self.root)
+
+    def read(self, seed: int) -> Raw:
+        """Return the examples of the four files."""
+        return _read(stamps(self.root))
+
+
+def stamps(root: str) -> tuple[Stamp, ...]:
+    """Return the stamps of the four files in the folder ``root``: the raw one where both are."""
+    folder = Path(root).expanduser()
+    found = []
+    for name in FILES:
+        names = [n for n in (name, f"{name}.gz") if (folder / n).is_file()]
+        if not names:
+            raise InputError(
+                f"data.root={root} has no {name} (nor {name}.gz): put the four files "
+                f"{', '.join(FILES)} there, raw or gzipped"
+            )
+        found.append(stamp("root", str(folder / names[0])))
+    return tuple(found)
+
+
+def content(file: Stamp) -> Content:
+    """Return the raw bytes of an IDX file: memory-mapped, or unpacked if it is gzipped."""
+    if file.path.endswith(".gz"):
+        return cache.gunzip(Path(file.path).expanduser())
+    if file.size == 0:
+        raise InputError(f"{file.path} is empty: copy the file again")
+    data = np.memmap(file.location, np.uint8, "r")
+    return Content(data, checksum(file), file.path)
+
+
+def assemble(contents: Sequence[Content], pixels: tuple[float, float] | None = None) -> Raw:
+    """Return the examples of the four files' contents, in the order of ``FILES``.
+
+    ``pixels`` is the span of the training pixels where it is known, which saves reading them.
+
+    Raises
+    ------
+    InputError
+        If a file is not whole, or files do not belong together.
+    """
+    x_train, shape = _images(contents[0])
+    y_train = _labels(contents[1])
+    x_test, test_shape = _images(contents[2])
+    y_test = _labels(contents[3])
+    for x, y, images, labels in (
+        (x_train, y_train, contents[0], contents[1]),
+        (x_test, y_test, contents[2], contents[3]),
+    ):
+        if len(x) != len(y):
+            raise InputError(
+                f"{images.name} has {len(x)} images and {labels.name} {len(y)} labels: "
+                "give the files that belong together"
+            )
+    if shape != test_shape:
+        raise InputError(
+            f"the images of {contents[0].name} have {shape[0]}x{shape[1]} pixels and those of "
+            f"{contents[2].name} {test_shape[0]}x{test_shape[1]}: give images of one size"
+        )
+    return Raw(
+        x_train,
+        y_train,
+        x_test,
+        y_test,
+        digest=combined(part.sha256 for part in contents),
+        span=pixels or span(x_train),
+        image_shape=shape,
+        place=(contents[3].name + ", label {}").format,
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _read(files: tuple[Stamp, ...]) -> Raw:
+    return assemble([content(file) for file in files])
+
+
+def _images(file: Content) -> tuple[npt.NDArray[Any], tuple[int, int]]:
+    """Return the pixels (n, rows * columns), a view of the file, and (rows, columns)."""
+    n, rows, columns = _header(file, _IMAGES, "images", 3)
+    return file.data[16:].reshape(n, rows * columns), (rows, columns)
+
+
+def _labels(file: Content) -> npt.NDArray[np.intp]:
+    _header(file, _LABELS, "labels", 1)
+    return file.data[8:].astype(np.intp)
+
+
+def _header(file: Content, magic: int, what: str, dimensions: int) -> list[int]:
+    """Return the sizes that the header names, after checking them against the file's length."""
+    size = 4 * (1 + dimensions)
+    numbers = np.frombuffer(file.data[: len(file.data[:size]) // 4 * 4].tobytes(), ">u4").tolist()
+    if len(numbers) <= dimensions or numbers[0] != magic:
+        raise InputError(
+            f"{file.name} is not an IDX file of {what} (magic number {magic}): "
+            "give the file as it was published"
+        )
+    sizes: list[int] = numbers[1:]
+    if min(sizes) == 0:
+        raise InputError(f"{file.name} holds no {what}: give a file that does")
+    expected = size + int(np.prod(sizes, dtype=object))
+    if expected != len(file.data):
+        raise InputError(
+            f"{file.name} is truncated or altered: its header promises {expected} bytes and it "
+            f"has {len(file.data)}: copy or download it again"
+        )
+    return sizes
+
+
+def _make(values: Mapping[str, object]) -> Source:
+    if values["root"] is None:
+        raise InputError(
+            f"data=idx needs data.root=FOLDER, a folder with the files {', '.join(FILES)}, "
+            "raw or gzipped"
+        )
+    return Idx(user_path("root", values["root"]))
+
+
+KINDS = {"idx": Kind({"root": None}, _make)}

@@ -1,0 +1,153 @@
+"""NumPy's .npz files in the layout of Keras: x_train, y_train, x_test and y_test."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import zipfile
+import zlib
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp import checks
+from nnexp.data.source import (
+    Kind,
+    Raw,
+    Source,
+    Stamp,
+    checksum,
+    compact,
+    span,
+    stamp,
+    unfit,
+    user_path,
+)
+from nnexp.errors import InputError
+
+_NAMES = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True)
+class Npz:
+    """A user's .npz file; without test arrays ``test_fraction`` of the examples are for tests."""
+
+    file: str
+    test_fraction: float | None
+
+    def state(self) -> Hashable:
+        """Return the stamp of the file; InputError if it is missing."""
+        return stamp("file", self.file)
+
+    def read(self, seed: int) -> Raw:
+        """Return the examples, images flattened; InputError names the file and the array."""
+        return _read(stamp("file", self.file), self.test_fraction)
+
+
+@functools.lru_cache(maxsize=2)
+def _read(file: Stamp, test_fraction: float | None) -> Raw:
+    arrays = _arrays(file)
+    names = _NAMES if test_fraction is None else _NAMES[:2]
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        remedy = " or data.test_fraction=0.2" if missing[0].endswith("test") else ""
+        raise InputError(
+            f"{file.path} has no array {missing[0]!r} but {', '.join(arrays) or 'none'}: "
+            f"give {', '.join(names)}{remedy}"
+        )
+    if test_fraction is not None and "x_test" in arrays:
+        raise InputError(
+            f"data.test_fraction={test_fraction}: {file.path} has test arrays of its own: "
+            "leave data.test_fraction out"
+        )
+    x_train, y_train = _split(file, arrays, "train")
+    x_test, y_test = _split(file, arrays, "test") if test_fraction is None else (None, None)
+    shape = arrays["x_train"].shape[1:]
+    if x_test is not None and arrays["x_test"].shape[1:] != shape:
+        raise InputError(
+            f"{file.path}: the examples of x_train have the shape {shape} and those of x_test "
+            f"{arrays['x_test'].shape[1:]}: give both the same"
+        )
+    image = shape[:-1] if len(shape) == 3 and shape[2] == 1 else shape
+    return Raw(
+        x_train,
+        y_train,
+        x_test,
+        y_test,
+        digest=checksum(file),
+        span=span(x_train),
+        image_shape=(image[0], image[1]) if len(image) == 2 else None,
+        test_fraction=test_fraction,
+        place=(f"{file.path}, y_test[" + "{}]").format,
+    )
+
+
+def _arrays(file: Stamp) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of the file that have one of the four names."""
+    damage = (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        zlib.error,
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+        NotImplementedError,
+    )
+    try:
+        with open(file.location, "rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array")
+            return {name: archive[name] for name in _NAMES if name in archive.files}
+    except damage as error:
+        raise InputError(
+            f"{file.path} cannot be read as an .npz file of plain arrays ({error}): "
+            f"write it with numpy.savez, arrays {', '.join(_NAMES)}"
+        ) from error
+
+
+def _split(
+    file: Stamp, arrays: Mapping[str, npt.NDArray[Any]], split: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+    """Return the examples (n, features) and labels (n,) of ``train`` or ``test``, checked."""
+    x, y = arrays[f"x_{split}"], arrays[f"y_{split}"]
+    place = f"{file.path}: x_{split}"
+    if x.ndim < 2 or x.size == 0 or x.dtype.kind not in "biuf":
+        raise InputError(
+            f"{place} has the shape {x.shape} and the type {x.dtype}: "
+            "give numbers, an example a row"
+        )
+    if y.shape not in ((len(x),), (len(x), 1)) or y.dtype.kind not in "iu":
+        raise InputError(
+            f"{file.path}: y_{split} has the shape {y.shape} and the type {y.dtype}: give "
+            f"{len(x)} whole numbers, the labels of x_{split}"
+        )
+    if y.min() < 0:
+        raise InputError(
+            f"{file.path}, y_{split}[{int(np.argmin(y))}]: the label {y.min()} is out of range: "
+            "labels are whole numbers from 0"
+        )
+    x = np.ascontiguousarray(x.reshape(len(x), -1))
+    if (bad := unfit(x)) is not None:
+        raise InputError(
+            f"{place}[{bad[0]}] has {x[bad]:g} as feature {bad[1]}, not finite in float32: "
+            "give finite numbers"
+        )
+    return compact(x), y.reshape(-1).astype(np.intp)
+
+
+def _make(values: Mapping[str, object]) -> Source:
+    file, fraction = values["file"], values["test_fraction"]
+    if file is None:
+        raise InputError(f"data=npz needs data.file=FILE with the arrays {', '.join(_NAMES)}")
+    return Npz(
+        user_path("file", file),
+        None if fraction is None else checks.real("data.test_fraction", fraction, 0, 1, open_=True),
+    )
+
+
+KINDS = {"npz": Kind({"file": None, "test_fraction": None}, _make)}

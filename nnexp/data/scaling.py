@@ -1,0 +1,99 @@
+"""From stored features to the network's inputs, and from labels to its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.errors import InputError, unknown
+
+Array = npt.NDArray[Any]
+
+SCALES = ("unit", "shifted", "raw", "standardize")
+TARGETS = {"one_hot": (0.0, 1.0), "soft": (0.01, 0.99)}
+
+# Rows converted at a time: small enough for the cache, large enough to hide the call.
+_ROWS = 1024
+
+
+def scaled(
+    x: Array, rows: npt.NDArray[np.intp], scale: str, dtype: np.dtype[Any], statistics: Array | None
+) -> Array:
+    """Return the ``rows`` of ``x`` scaled, (len(rows), features), C-contiguous, read-only.
+
+    ``unit`` is x / 255, ``shifted`` x / 255 * 0.99 + 0.01, each operation rounded in ``dtype``;
+    ``standardize`` needs ``statistics``, see `moments`, and is computed in float64. The bits
+    depend on the values alone, not on how they are stored.
+    """
+    out = np.empty((len(rows), x.shape[1]), dtype)
+    for start, part in _blocks(x, rows):
+        block = out[start : start + len(part)]
+        if scale == "standardize" and statistics is not None:
+            centred = part - statistics[0]
+            centred *= statistics[1]
+            block[...] = centred
+        elif scale == "raw":
+            np.copyto(block, part, casting="unsafe")
+        else:
+            np.divide(part, 255, out=block, dtype=dtype, casting="unsafe")
+            if scale == "shifted":
+                block *= 0.99
+                block += 0.01
+    out.flags.writeable = False
+    return out
+
+
+def moments(x: Array, rows: npt.NDArray[np.intp]) -> Array:
+    """Return (2, features): means, and 1 / standard deviation (0 for a constant feature)."""
+    total = np.zeros(x.shape[1])
+    low, high = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
+    for _, part in _blocks(x, rows):
+        total += part.sum(axis=0, dtype=np.float64)
+        np.minimum(low, part.min(axis=0), out=low)
+        np.maximum(high, part.max(axis=0), out=high)
+    mean = total / len(rows)
+    squares = np.zeros(x.shape[1])
+    for _, part in _blocks(x, rows):
+        squares += np.square(part - mean).sum(axis=0)
+    varies = (high > low) & (squares > 0)
+    deviation = np.sqrt(squares / len(rows))
+    return np.stack([mean, np.divide(1, deviation, out=np.zeros_like(mean), where=varies)])
+
+
+def target_codes(targets: str, classes: int, outputs: int, dtype: npt.DTypeLike) -> Array:
+    """Return the targets of each class, (classes, outputs), read-only: ``codes[labels]``.
+
+    ``one_hot`` codes are 0 and 1, ``soft`` ones 0.01 and 0.99. With one output for two classes
+    they are the output's targets for class 0 and class 1.
+
+    Raises
+    ------
+    InputError
+        If ``outputs`` is neither ``classes``, nor 1 with two classes.
+    """
+    if targets not in TARGETS:
+        raise unknown("data.targets", targets, TARGETS)
+    off, on = TARGETS[targets]
+    if outputs == classes:
+        codes = np.where(np.eye(classes, dtype=bool), on, off)
+    elif outputs == 1 and classes == 2:
+        codes = np.array([[off], [on]])
+    else:
+        raise InputError(
+            f"data.outputs={outputs} does not fit {classes} classes: give {classes}"
+            + (" or 1" if classes == 2 else "")
+        )
+    codes = codes.astype(dtype)
+    codes.flags.writeable = False
+    return codes
+
+
+def _blocks(x: Array, rows: npt.NDArray[np.intp]) -> Iterator[tuple[int, Array]]:
+    """Yield (position, up to 1024 examples) of ``rows``; a view where all rows are wanted."""
+    everything = len(rows) == len(x)
+    for start in range(0, len(rows), _ROWS):
+        part = slice(start, start + _ROWS)
+        yield start, x[part] if everything else x[rows[part]]

@@ -1,0 +1,116 @@
+"""The settings of a data set, checked: what ``data=…`` and ``data.…=…`` mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nnexp import checks
+from nnexp.data import csv_file, idx, mnist, npz, toys
+from nnexp.data.scaling import SCALES, TARGETS
+from nnexp.data.source import Kind, Source
+from nnexp.errors import InputError, suggestion, unknown
+
+KINDS: dict[str, Kind] = {
+    **mnist.KINDS,
+    **idx.KINDS,
+    **csv_file.KINDS,
+    **npz.KINDS,
+    **toys.KINDS,
+}
+
+# The settings of every data set and their defaults; a set's own setting of the same name wins
+# (``classes`` is a list of labels to keep, but the number of classes of a set that is drawn).
+_COMMON: dict[str, object] = {
+    "scale": None,
+    "targets": "one_hot",
+    "classes": None,
+    "outputs": None,
+    "train_size": None,
+    "validation": 0,
+    "label_noise": 0.0,
+    "seed": 0,
+}
+
+# Where files lie is no part of what a run computes; their content is, by its digest.
+_PATHS = frozenset({"root", "train", "test", "file"})
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The checked settings of a data set; equal ones give the same arrays (of the same files)."""
+
+    name: str
+    source: Source  # holds the set's own settings
+    scale: str  # unit, shifted, raw or standardize
+    targets: str  # one_hot or soft
+    classes: tuple[int, ...] | None  # labels to keep, renumbered 0, 1, … in this order
+    outputs: int | None  # output units; None: as many as classes
+    train_size: int | None  # size of a class-balanced training subset; None: all
+    validation: int  # examples held out of training, class-balanced
+    label_noise: float  # fraction of training labels replaced by another class
+    seed: int  # of the subsets, the noise and what is drawn
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object]) -> DataSettings:
+        """Check ``mapping`` (a ``name`` and any of the set's keys) and return the settings.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, key or value, with the valid ones.
+        """
+        name = mapping.get("name")
+        if not isinstance(name, str) or name not in KINDS:
+            raise unknown("data set", name, KINDS)
+        kind = KINDS[name]
+        defaults = {**_COMMON, "scale": kind.scale, **kind.keys}
+        for key in mapping:
+            if key != "name" and key not in defaults:
+                hint = suggestion(str(key), defaults) or ":"
+                raise InputError(
+                    f"unknown key 'data.{key}' of data={name}{hint} "
+                    f"its keys are {', '.join(defaults)}"
+                )
+        values = {**defaults, **mapping}
+        common = {key: None if key in kind.keys else values[key] for key in _COMMON}
+        classes, outputs = common["classes"], common["outputs"]
+        size, held = common["train_size"], common["validation"]
+        return cls(
+            name=name,
+            source=kind.make({key: values[key] for key in kind.keys}),
+            scale=checks.choice("data.scale", common["scale"], SCALES),
+            targets=checks.choice("data.targets", common["targets"], TARGETS),
+            classes=None if classes is None else _kept(classes),
+            outputs=None if outputs is None else checks.whole("data.outputs", outputs, 1),
+            train_size=None if size is None else checks.whole("data.train_size", size, 1),
+            validation=0 if held is None else checks.whole("data.validation", held, 0),
+            label_noise=checks.real("data.label_noise", common["label_noise"], 0, 1),
+            seed=checks.whole("data.seed", common["seed"], 0),
+        )
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return the settings as a JSON-able mapping of exactly the keys that the set has."""
+        own = KINDS[self.name].keys
+        mapping: dict[str, object] = {"name": self.name}
+        mapping.update({key: getattr(self.source, key) for key in own})
+        mapping.update({key: getattr(self, key) for key in _COMMON if key not in own})
+        if self.classes is not None:
+            mapping["classes"] = list(self.classes)
+        return mapping
+
+    def identity(self) -> dict[str, object]:
+        """Return `to_mapping` without the paths: with the digest, what decides the arrays."""
+        return {key: value for key, value in self.to_mapping().items() if key not in _PATHS}
+
+
+def _kept(value: object) -> tuple[int, ...]:
+    """Return ``data.classes``, a list of two or more different labels, as a tuple."""
+    given = value if isinstance(value, list | tuple) else []
+    kept = tuple(checks.whole("data.classes", label, 0) for label in given)
+    if len(kept) < 2 or len(set(kept)) < len(kept):
+        raise InputError(
+            f"data.classes={value} is invalid: give a list of two or more different labels, "
+            "such as [0,1], or null for all"
+        )
+    return kept

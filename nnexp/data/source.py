@@ -1,0 +1,122 @@
+"""What every kind of data set provides, before nnexp selects from it and scales it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """A data set as it is stored: unscaled features, and labels as the file has them.
+
+    ``x_test`` is None where one file holds everything; the share ``test_fraction`` of its
+    examples then becomes the test set.
+    """
+
+    x_train: npt.NDArray[Any]  # (n, features), any real dtype
+    y_train: npt.NDArray[np.intp]  # (n,)
+    x_test: npt.NDArray[Any] | None
+    y_test: npt.NDArray[np.intp] | None
+    digest: str  # identity of the content, whatever its path
+    span: tuple[float, float]  # smallest and largest training feature
+    image_shape: tuple[int, int] | None = None
+    test_fraction: float | None = None
+    place: Callable[[int], str] = "test example {}".format  # where a test label stands
+
+
+class Source(Protocol):
+    """Where a data set comes from: hashable, equal if its settings are equal."""
+
+    def state(self) -> Hashable:
+        """Return what changes when a file of the user's changes; InputError if one is missing."""
+
+    def read(self, seed: int) -> Raw:
+        """Return the stored examples; only sets that are drawn at random use ``seed``."""
+
+
+class Kind(NamedTuple):
+    """An entry of the registry: a data set's own settings and how they make its source."""
+
+    keys: Mapping[str, object]  # its own settings and their defaults
+    make: Callable[[Mapping[str, object]], Source]  # from values for all of these keys
+    scale: str = "unit"  # the default of data.scale
+
+
+class Stamp(NamedTuple):
+    """A user's file and the state it was seen in, so that a changed file is read again."""
+
+    path: str  # as the user wrote it
+    location: str  # absolute
+    size: int  # bytes
+    modified: int  # nanoseconds
+
+
+def user_path(key: str, value: object) -> str:
+    """Return ``value``, given as ``data.<key>``: the path of a file or folder as it was written."""
+    if not isinstance(value, str) or not value:
+        raise InputError(f"data.{key}={value} is invalid: give the path of a file or folder")
+    return value
+
+
+def stamp(key: str, path: str) -> Stamp:
+    """Return the stamp of the file ``path`` given as ``data.<key>``; InputError if missing."""
+    location = Path(path).expanduser().absolute()
+    try:
+        status = location.stat()
+        if not location.is_file():
+            raise InputError(f"data.{key}={path} is not a file: give the path of a file")
+    except OSError as error:
+        raise InputError(
+            f"data.{key}={path} cannot be read ({error.strerror}): give the path of a file"
+        ) from error
+    return Stamp(path, str(location), status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=32)
+def checksum(file: Stamp) -> str:
+    """Return the SHA-256 of the file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(file.location, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def combined(digests: Iterable[str]) -> str:
+    """Return one digest of several, their order included."""
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
+
+
+def compact(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return ``x`` as uint8 if it holds only whole numbers from 0 to 255, else unchanged."""
+    if x.dtype == np.uint8:
+        return x
+    with np.errstate(invalid="ignore"):
+        small = x.astype(np.uint8)
+    return small if np.array_equal(small, x) else x
+
+
+def span(x: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the smallest and the largest value of ``x``."""
+    return float(x.min()), float(x.max())
+
+
+def unfit(x: npt.NDArray[Any]) -> tuple[int, int] | None:
+    """Return the first (row, column) of ``x`` that is no finite float32 number, or None."""
+    if x.dtype.kind in "bu" and x.dtype.itemsize < 8:
+        return None
+    bad = ~(np.abs(x, dtype=np.float64) <= np.finfo(np.float32).max)
+    if not bad.any():
+        return None
+    row, column = np.unravel_index(int(np.argmax(bad)), bad.shape)
+    return int(row), int(column)

@@ -1,0 +1,133 @@
+"""Toy sets that are drawn, not read: XOR, spirals, blobs.
+
+Each is exact for a seed; a change of how one is drawn must change ``_VERSION``, which is part of
+every run's identity. Part 0 of the seed's stream is the set's shape, 1 the training set, 2 the
+test set, a draw of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp import checks
+from nnexp.data.source import Kind, Raw, Source, span
+from nnexp.errors import InputError
+from nnexp.streams import stream
+
+_VERSION = "toy-1"
+
+
+@dataclass(frozen=True)
+class Xor:
+    """The four points of the exclusive or, both training and test set."""
+
+    def state(self) -> Hashable:
+        """Return None: nothing can change."""
+        return None
+
+    def read(self, seed: int) -> Raw:
+        """Return the points (0, 0), (0, 1), (1, 0), (1, 1) with labels 0, 1, 1, 0."""
+        x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+        y = np.array([0, 1, 1, 0], np.intp)
+        return Raw(x, y, x, y, digest=_VERSION, span=(0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Spirals:
+    """Interleaved spirals in the plane, one a class, of ``turns`` turns and radius 1.
+
+    ``noise`` is the standard deviation of what is added to each coordinate; both the training
+    and the test set have ``n`` points.
+    """
+
+    n: int
+    noise: float
+    classes: int
+    turns: float
+
+    def state(self) -> Hashable:
+        """Return None: nothing can change."""
+        return None
+
+    def read(self, seed: int) -> Raw:
+        """Return points (n, 2) drawn uniformly along the arms."""
+
+        def draw(part: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+            rng = stream(seed, "toy", part)
+            labels = np.arange(self.n) % self.classes
+            radius = rng.uniform(size=self.n)
+            angle = 2 * np.pi * (self.turns * radius + labels / self.classes)
+            x = radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+            return x + self.noise * rng.standard_normal(x.shape), labels
+
+        return _drawn(draw(1), draw(2))
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """Normal clouds, one a class, around centres that are uniform on [-1, 1]^features.
+
+    ``std`` is their standard deviation in every direction; both the training and the test set
+    have ``n`` points.
+    """
+
+    n: int
+    classes: int
+    features: int
+    std: float
+
+    def state(self) -> Hashable:
+        """Return None: nothing can change."""
+        return None
+
+    def read(self, seed: int) -> Raw:
+        """Return points (n, features) around the same centres."""
+        centres = stream(seed, "toy", 0).uniform(-1, 1, (self.classes, self.features))
+
+        def draw(part: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+            rng = stream(seed, "toy", part)
+            labels = np.arange(self.n) % self.classes
+            cloud = self.std * rng.standard_normal((self.n, self.features))
+            return centres[labels] + cloud, labels
+
+        return _drawn(draw(1), draw(2))
+
+
+def _drawn(
+    train: tuple[npt.NDArray[Any], npt.NDArray[np.intp]],
+    test: tuple[npt.NDArray[Any], npt.NDArray[np.intp]],
+) -> Raw:
+    return Raw(*train, *test, digest=_VERSION, span=span(train[0]))
+
+
+def _counts(values: Mapping[str, object]) -> tuple[int, int]:
+    """Return (n, classes), checked: every class has an example."""
+    n = checks.whole("data.n", values["n"], 2)
+    classes = checks.whole("data.classes", values["classes"], 2)
+    if n < classes:
+        raise InputError(f"data.n={n}: give at least one example for each of {classes} classes")
+    return n, classes
+
+
+def _spirals(values: Mapping[str, object]) -> Source:
+    n, classes = _counts(values)
+    noise = checks.real("data.noise", values["noise"], 0)
+    return Spirals(n, noise, classes, checks.real("data.turns", values["turns"], 0))
+
+
+def _blobs(values: Mapping[str, object]) -> Source:
+    n, classes = _counts(values)
+    features = checks.whole("data.features", values["features"], 1)
+    return Blobs(n, classes, features, checks.real("data.std", values["std"], 0))
+
+
+KINDS = {
+    "xor": Kind({}, lambda values: Xor(), scale="raw"),
+    "spirals": Kind({"n": 1000, "noise": 0.02, "classes": 2, "turns": 1.5}, _spirals, scale="raw"),
+    "blobs": Kind({"n": 1000, "classes": 3, "features": 2, "std": 0.2}, _blobs, scale="raw"),
+}

@@ -1,0 +1,26 @@
+"""Bad input, said in one sentence that a user can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input: one sentence that names the value, the valid choices and the remedy.
+
+    The command line prints the sentence alone and ends with status 2.
+    """
+
+
+def suggestion(name: str, choices: Iterable[str]) -> str:
+    """Return ``": did you mean 'relu'?"`` if a choice resembles ``name``, else ``""``."""
+    close = difflib.get_close_matches(name, sorted(choices), n=1)
+    return f": did you mean {close[0]!r}?" if close else ""
+
+
+def unknown(kind: str, name: object, choices: Iterable[str]) -> InputError:
+    """Return the error for a misspelt choice, with the nearest valid one and the whole list."""
+    names = sorted(choices)
+    hint = suggestion(str(name), names) or ":"
+    return InputError(f"unknown {kind} {str(name)!r}{hint} choose from {', '.join(names)}")
