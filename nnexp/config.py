@@ -1,0 +1,298 @@
+"""What a run is: its settings, typed and checked, and the identity that follows from them."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nnexp import checks, custom
+from nnexp.choices import CHOICES, CUSTOM, Choice, as_mapping, read
+from nnexp.data import DataSettings, Description, describe
+from nnexp.errors import InputError
+from nnexp.quirks import QUIRKS
+
+# Raised when a change of the core moves the numbers of any run: every run is then another one.
+NUMERICS = 1
+
+GRADIENTS = ("backprop", "numerical")
+DTYPES = ("float32", "float64")
+DEFAULT_EPOCHS = 5
+_LARGEST_SEED = 2**63
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A distance between evaluations: so many ``epochs`` or ``steps``."""
+
+    count: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.count:g} {self.unit}"
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """Return the distance in steps, at least 1."""
+        per_unit = steps_per_epoch if self.unit == "epochs" else 1
+        return max(1, round(self.count * per_unit))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The scientific settings of one run, checked: two equal ones give the same numbers.
+
+    ``hidden`` holds the widths of the hidden layers; ``batch_size`` is ``None`` for the full
+    batch; exactly one of ``epochs`` and ``steps`` is set; ``evaluate_every`` is ``None`` for the
+    first and the last evaluation alone.
+    """
+
+    data: DataSettings
+    init: Choice
+    bias_init: Choice
+    activation: Choice
+    loss: Choice
+    hidden: tuple[int, ...]
+    batch_size: int | None
+    optimizer: Choice
+    lr: float
+    weight_decay: float
+    epochs: int | None
+    steps: int | None
+    sampling: Choice
+    evaluate_every: Interval | None
+    evaluate_at: tuple[int, ...]
+    gradient: str
+    quirk: str | None
+    dtype: str
+    seed: int
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> RunConfig:
+        """Check ``mapping`` (nested, as composed from ``conf/``) and return the typed settings.
+
+        Raises
+        ------
+        InputError
+            With one sentence that names the value, the valid choices and the remedy.
+        """
+        fields = cls.__dataclass_fields__
+        for key in mapping:
+            if key not in fields:
+                close = difflib.get_close_matches(str(key), fields, n=1)
+                hint = f": did you mean {close[0]!r}?" if close else ":"
+                raise InputError(f"unknown key {str(key)!r}{hint} keys are {', '.join(fields)}")
+        for key in fields:
+            if key not in mapping:
+                raise InputError(f"the key {key!r} is missing: give {key}=…")
+        choices = {key: read(key, mapping[key]) for key in CHOICES}
+        epochs = _optional(mapping["epochs"], lambda v: checks.whole("epochs", v, 1))
+        steps = _optional(mapping["steps"], lambda v: checks.whole("steps", v, 1))
+        if epochs is not None and steps is not None:
+            raise InputError(f"epochs={epochs} and steps={steps} exclude each other: give one")
+        gradient = checks.choice("gradient", mapping["gradient"], GRADIENTS)
+        dtype = checks.choice("dtype", mapping["dtype"], DTYPES)
+        run = cls(
+            data=DataSettings.from_mapping(as_mapping("data", mapping["data"])),
+            hidden=parse_hidden(mapping["hidden"]),
+            batch_size=_batch_size(mapping["batch_size"]),
+            lr=checks.real("lr", mapping["lr"], 0, open_=True),
+            weight_decay=checks.real("weight_decay", mapping["weight_decay"], 0),
+            epochs=epochs if steps is not None else epochs or DEFAULT_EPOCHS,
+            steps=steps,
+            evaluate_every=_optional(mapping["evaluate_every"], _interval),
+            evaluate_at=_steps_list(mapping["evaluate_at"]),
+            gradient=gradient,
+            quirk=_optional(mapping["quirk"], lambda v: checks.choice("quirk", v, tuple(QUIRKS))),
+            dtype="float64" if gradient == "numerical" else dtype,
+            seed=checks.whole("seed", mapping["seed"], 0, _LARGEST_SEED),
+            **choices,
+        )
+        _check_quirk(run)
+        _check_fit(run, describe(run.data))
+        return run
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the settings as a nested, JSON-able mapping that ``from_mapping`` reads back."""
+        mapping: dict[str, Any] = {}
+        for key in self.__dataclass_fields__:
+            value = getattr(self, key)
+            if isinstance(value, Choice | DataSettings):
+                value = value.to_mapping()
+            elif isinstance(value, Interval):
+                value = str(value)
+            elif key == "hidden":
+                value = format_hidden(value)
+            elif key == "batch_size":
+                value = value or "full"
+            elif key == "evaluate_at":
+                value = list(value)
+            mapping[key] = value
+        return mapping
+
+    def columns(self) -> dict[str, Any]:
+        """Return the settings flattened for a table: ``init``, ``init.std``, …; no path."""
+        flat: dict[str, Any] = {}
+        mapping = {**self.to_mapping(), "data": self.data.identity()}
+        mapping["evaluate_at"] = " ".join(map(str, self.evaluate_at)) or None
+        for key, value in mapping.items():
+            if isinstance(value, dict):
+                flat[key] = value["name"]
+                flat.update({f"{key}.{k}": v for k, v in value.items() if k != "name"})
+            else:
+                flat[key] = value
+        return {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in flat.items()}
+
+    def outputs(self) -> int:
+        """Return the number of output units: one a class, or a single one for two classes."""
+        classes = describe(self.data).classes
+        if self.data.outputs is not None:
+            return self.data.outputs
+        return 1 if classes == 2 and self.loss.name == "binary_cross_entropy" else classes
+
+    def sizes(self) -> tuple[int, ...]:
+        """Return the layer sizes from the inputs to the outputs."""
+        return (describe(self.data).features, *self.hidden, self.outputs())
+
+    def rows(self) -> int:
+        """Return the number of examples in a full batch."""
+        return self.batch_size or describe(self.data).train_size
+
+    def steps_per_epoch(self) -> int:
+        """Return the number of steps an epoch takes, the shorter last batch counted."""
+        return math.ceil(describe(self.data).train_size / self.rows())
+
+    def total_steps(self) -> int:
+        """Return the number of steps of the whole run."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch()
+
+    def identity(self) -> dict[str, Any]:
+        """Return all that decides the run's numbers: settings, core, data, a user's own source."""
+        settings = {**self.to_mapping(), "data": self.data.identity()}
+        named = {key: getattr(self, key).name for key in CUSTOM}
+        sources = {k: custom.source_digest(n) for k, n in named.items() if custom.is_custom(n)}
+        for key in sources:
+            settings[key] = {**settings[key], "name": re.split(r"[:.]", named[key])[-1]}
+        return {
+            "numerics": NUMERICS,
+            "settings": settings,
+            "data": describe(self.data).digest,
+            "sources": sources,
+        }
+
+    def run_id(self) -> str:
+        """Return ``<readable slug>-<hash of the identity>``: the name of the run's record."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        words = [
+            self.data.name,
+            self.init.name,
+            self.activation.name,
+            format_hidden(self.hidden),
+            f"lr{self.lr:g}",
+            f"s{self.seed}",
+        ]
+        slug = "-".join(re.sub(r"[^A-Za-z0-9.+]+", "_", word)[-24:] for word in words)
+        return f"{slug}-{digest}"
+
+
+def parse_hidden(value: object) -> tuple[int, ...]:
+    """Return the widths of the hidden layers from ``[512, 256]``, ``"512x256"``, ``128``, ``none``.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or a width is below 1.
+    """
+    error = InputError(f"hidden={value} is no list of widths: write 512x256, 128, or none")
+    if value is None or value == "none" or value == "":
+        return ()
+    if isinstance(value, str):
+        parts: list[Any] = value.lower().split("x")
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            raise error
+    elif isinstance(value, bool | float):
+        raise error
+    else:
+        parts = [value] if isinstance(value, int) else list(value)  # type: ignore[call-overload]
+        if any(isinstance(part, bool) or not isinstance(part, int) for part in parts):
+            raise error
+    return tuple(checks.whole("hidden", int(part), 1) for part in parts)
+
+
+def format_hidden(hidden: tuple[int, ...]) -> str:
+    """Return ``512x256``, or ``none`` without a hidden layer."""
+    return "x".join(map(str, hidden)) or "none"
+
+
+def _check_fit(run: RunConfig, data: Description) -> None:
+    """Check what only the data can tell: the batch, the outputs."""
+    if run.batch_size is not None and run.batch_size > data.train_size:
+        raise InputError(
+            f"batch_size={run.batch_size} is larger than the {data.train_size} training examples "
+            f"of {data.name}: give at most {data.train_size}, or batch_size=full"
+        )
+    outputs = run.outputs()
+    if outputs not in (data.classes, 1) or (outputs == 1 and data.classes > 2):
+        raise InputError(
+            f"data.outputs={outputs} does not fit {data.classes} classes: "
+            f"give {data.classes}" + (" or 1" if data.classes == 2 else "")
+        )
+    parameters = dict(run.loss.parameters)
+    softmax = run.loss.name == "cross_entropy" or parameters.get("output") == "softmax"
+    if softmax and outputs == 1:
+        raise InputError(
+            f"loss={run.loss.name} does not fit one output unit, since a softmax over it is "
+            f"always 1: use loss=binary_cross_entropy, or data.outputs=2"
+        )
+    if run.evaluate_at and run.evaluate_at[-1] > run.total_steps():
+        raise InputError(
+            f"evaluate_at={run.evaluate_at[-1]} lies beyond the run's {run.total_steps()} steps"
+        )
+
+
+def _check_quirk(run: RunConfig) -> None:
+    if run.quirk and run.gradient == "numerical":
+        raise InputError(f"quirk={run.quirk} changes backpropagation: it needs gradient=backprop")
+    if run.quirk == "updated_weights" and (run.optimizer.name != "sgd" or run.weight_decay):
+        raise InputError("quirk=updated_weights needs optimizer=sgd and weight_decay=0")
+    plain = {"reduction": "sum", "output": "sigmoid"}
+    if run.quirk == "plain_hidden_error" and dict(run.loss.parameters) != plain:
+        raise InputError(
+            "quirk=plain_hidden_error needs loss=mse loss.reduction=sum loss.output=sigmoid"
+        )
+
+
+def _optional(value: Any, check: Callable[[Any], Any]) -> Any:
+    return None if value is None or value == "none" else check(value)
+
+
+def _batch_size(value: object) -> int | None:
+    return None if value == "full" else checks.whole("batch_size", value, 1, other="full")
+
+
+def _interval(value: object) -> Interval:
+    match = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(epochs?|steps?)?\s*", str(value))
+    try:
+        count = float(match[1]) if match and not isinstance(value, bool) else math.nan
+    except ValueError:
+        count = math.nan
+    unit = (match[2] or "epochs").rstrip("s") + "s" if match else ""
+    whole = unit == "epochs" or count == int(count) if math.isfinite(count) else False
+    if not (0 < count <= checks.LARGEST and whole):
+        raise InputError(
+            f"evaluate_every={value} is invalid: give epochs (1, 0.5), '100 steps', or none"
+        )
+    return Interval(count, unit)
+
+
+def _steps_list(value: object) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        value = [value]
+    return tuple(sorted({checks.whole("evaluate_at", step, 0) for step in value}))

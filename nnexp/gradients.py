@@ -1,0 +1,43 @@
+"""The gradient by central differences: slow, simple, and independent of backpropagation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.errors import InputError
+from nnexp.network import Network
+
+Array = npt.NDArray[Any]
+
+
+def numerical_gradient(network: Network, x: Array, targets: Array, h: float = 1e-4) -> float:
+    """Return the mean loss of ``x (n, i)``, ``targets (n, k)``; fill ``network.grad``.
+
+    Every parameter's derivative is (loss(p + h) - loss(p - h)) / 2h: two passes a parameter, as
+    D4.3 does it.
+
+    Raises
+    ------
+    InputError
+        If the network is not float64: in float32 the differences drown in rounding.
+    """
+    if network.theta.dtype != np.float64:
+        raise InputError(
+            "a numerical gradient needs dtype=float64: float32 differences are rounding"
+        )
+    theta, loss = network.theta, _loss(network, x, targets)
+    for j, parameter in enumerate(theta):
+        theta[j] = parameter + h
+        above = _loss(network, x, targets)
+        theta[j] = parameter - h
+        network.grad[j] = (above - _loss(network, x, targets)) / (2 * h)
+        theta[j] = parameter
+    return loss
+
+
+def _loss(network: Network, x: Array, targets: Array) -> float:
+    n, logits = len(x), network.forward(x)
+    return network.loss(logits, targets, n, network.deltas[-1][:n], network.row[:n])

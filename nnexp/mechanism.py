@@ -1,0 +1,104 @@
+"""Why a network learns or not: what its layers hold and pass on, measured on a fixed probe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.network import Network
+
+Array = npt.NDArray[Any]
+
+QUANTILES = (5, 25, 50, 75, 95)
+# A (unit, example) pair is saturated where the derivative is below this share of its maximum.
+SATURATION = 0.05
+# Two units are one where their incoming weights and bias differ by less than this share of the
+# layer's largest unit: far above float32 rounding, far below what a function would show.
+SAME_UNIT = 1e-3
+
+
+def measure(
+    network: Network, x: Array, targets: Array, update: Array | None
+) -> list[dict[str, Any]]:
+    """Return a row for each layer, from one pass over the probe ``x (n, i)``, ``targets (n, k)``.
+
+    ``update`` (size,), if there was one, is the last change of the parameters. Gradients by the
+    activations are those of a single example's loss, gradients by the weights those of the probe's
+    mean loss. ``network.grad`` is overwritten.
+    """
+    n, hidden = len(x), len(network.weights) - 1
+    updates = _weight_norms(network, update) if update is not None else [None] * (hidden + 1)
+    logits = network.forward(x)
+    outputs = logits.copy()
+    network.loss.outputs(outputs)
+    rows = []
+    for layer, weights in enumerate(network.weights):
+        a = outputs if layer == hidden else network.activations[layer][:n]
+        row = {
+            "layer": layer + 1,
+            "kind": "output" if layer == hidden else "hidden",
+            "units": weights.shape[1],
+            "activation_mean": float(np.mean(a, dtype=np.float64)),
+            "activation_std": float(np.std(a, dtype=np.float64)),
+        }
+        quantiles = np.percentile(a, QUANTILES)
+        row |= {f"activation_p{q:02d}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
+        saturated = dead = None
+        if layer < hidden:
+            flat = _flat(network, a.copy(), network.inputs[layer][:n].copy())
+            saturated, dead = float(flat.mean()), float(flat.all(axis=0).mean())
+        rows.append(row | {"saturated": saturated, "dead": dead})
+    network.backward(x, targets)
+    for layer, (row, weights) in enumerate(zip(rows, network.weights, strict=True)):
+        delta = (network.activations if layer == hidden else network.deltas)[layer][:n]
+        norm = float(np.linalg.norm(weights))
+        change = updates[layer]
+        row |= {
+            "gradient_mean": n * float(np.mean(delta, dtype=np.float64)),
+            "gradient_std": n * float(np.std(delta, dtype=np.float64)),
+            "gradient_norm": float(np.linalg.norm(network.weight_grads[layer])),
+            "weight_norm": norm,
+            "update_ratio": None if change is None or not norm else change / norm,
+            "distinct_units": distinct_units(weights, network.biases[layer]),
+        }
+    return rows
+
+
+def distinct_units(weights: Array, biases: Array) -> int:
+    """Return how many of a layer's units differ in their incoming ``weights (i, o)`` and biases.
+
+    Units that are alike see, do and learn the same: so many less are really there.
+    """
+    units = np.vstack([weights, biases.reshape(-1, weights.shape[1])]).astype(np.float64)
+    if not np.isfinite(units).all():
+        return len(units.T)
+    gram = units.T @ units
+    square = np.diag(gram)
+    same = square[:, None] + square - 2 * gram <= SAME_UNIT**2 * square.max()
+    counted = np.zeros(len(gram), bool)
+    distinct = 0
+    for unit in range(len(gram)):
+        if not counted[unit]:
+            distinct += 1
+            counted |= same[unit]
+    return distinct
+
+
+def _weight_norms(network: Network, update: Array) -> list[float | None]:
+    ends = np.cumsum([w.size for w in network.weights])
+    parts = np.split(update[: network.weight_count], ends[:-1])
+    return [float(np.linalg.norm(part)) for part in parts]
+
+
+def _flat(network: Network, a: Array, z: Array) -> npt.NDArray[np.bool_]:
+    """Tell where the derivative is below ``SATURATION`` of the largest the activation has."""
+    return np.abs(network.activation.derivative(a, z)) <= SATURATION * _steepest(network)
+
+
+def _steepest(network: Network) -> float:
+    z = np.linspace(-8, 8, 3201, dtype=network.theta.dtype)[:, None]
+    a = z.copy()
+    network.activation.forward(a, np.empty_like(a))
+    return float(np.abs(network.activation.derivative(a, z)).max())

@@ -1,0 +1,101 @@
+"""The documents' slips, as variants of the network: the core does not know them.
+
+Each is a ``Network`` with one rule changed. Two slips need no entry, being existing choices in
+disguise: the plain output error (O - y) everywhere is ``loss=binary_cross_entropy
+loss.reduction=sum``, and a gradient summed over the batch is a larger ``lr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.activations import Activation
+from nnexp.losses import OUTPUTS, Loss
+from nnexp.network import Network
+
+Array = npt.NDArray[Any]
+
+
+class PlainHiddenError(Network):
+    """D2.2: the hidden error is (O - y)·W2ᵀ without the output's derivative.
+
+    The output layer's own update keeps the derivative. The error is averaged over the batch.
+    """
+
+    def backward(self, x: Array, targets: Array) -> float:
+        """Return the mean loss and fill ``grad``; the error below the output layer is plain."""
+        self.plain = self.activations[-1][: len(x)].copy()
+        OUTPUTS[self.loss.output](self.plain)
+        self.plain -= targets
+        self.plain /= len(x)
+        return super().backward(x, targets)
+
+    def propagate(self, layer: int, delta: Array, out: Array) -> None:
+        """Propagate O - y from the output layer, and delta from every other."""
+        top = layer == len(self.weights) - 1
+        super().propagate(layer, self.plain if top else delta, out)
+
+
+class UpdatedWeights(Network):
+    """D0.7: plain SGD that updates a layer's weights before the error goes through them."""
+
+    lr = 0.0
+
+    def propagate(self, layer: int, delta: Array, out: Array) -> None:
+        """Propagate through W - lr·dW, which is what the step is about to make of W."""
+        updated = self.weights[layer] - self.lr * self.weight_grads[layer]
+        np.matmul(delta, updated.T, out=out)
+
+
+class UnderivedBias(Network):
+    """D1.7: hidden biases descend the error from before the activation's derivative."""
+
+    def propagate(self, layer: int, delta: Array, out: Array) -> None:
+        """Propagate as ever, and sum the biases' gradient of the layer below too early."""
+        super().propagate(layer, delta, out)
+        np.sum(out, axis=0, out=self.bias_grads[layer - 1])
+
+    def bias_gradient(self, layer: int, delta: Array) -> None:
+        """Fill the output layer's gradient; a hidden layer's is there already."""
+        if layer == len(self.weights) - 1:
+            super().bias_gradient(layer, delta)
+
+
+class PositionBias(Network):
+    """D3.3: a bias vector for every position in the batch, ``biases[l] (batch_size, o)``."""
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Activation,
+        loss: Loss,
+        rows: int,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        self.evaluation_rows = rows
+        super().__init__(sizes, activation, loss, rows, dtype)
+
+    def bias_shape(self, units: int) -> tuple[int, ...]:
+        """Return (batch_size, units)."""
+        return (self.evaluation_rows, units)
+
+    def add_bias(self, layer: int, z: Array) -> None:
+        """Add to each row of ``z (n, o)``, its position's biases."""
+        z += self.biases[layer][: len(z)]
+
+    def bias_gradient(self, layer: int, delta: Array) -> None:
+        """Fill each position's gradient: its own row of ``delta``."""
+        self.bias_grads[layer].fill(0)
+        self.bias_grads[layer][: len(delta)] = delta
+
+
+QUIRKS: dict[str, type[Network]] = {
+    "plain_hidden_error": PlainHiddenError,
+    "updated_weights": UpdatedWeights,
+    "underived_bias": UnderivedBias,
+    "position_bias": PositionBias,
+}

@@ -1,0 +1,46 @@
+"""What the tests share: a folder of their own to run in, and the command line in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from nnexp.threads import ONE_THREAD
+
+
+def pytest_configure() -> None:
+    import os
+
+    os.environ.update(ONE_THREAD)
+
+
+class Outcome(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def nnexp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Run ``python -m nnexp`` with these words, in an empty folder."""
+    from nnexp import app
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["nnexp", *words])
+        capfd.readouterr()
+        status = app.main(list(words))
+        return Outcome(status, *capfd.readouterr())
+
+    return run

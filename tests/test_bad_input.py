@@ -1,0 +1,173 @@
+"""Bad input: status 2, one sentence that names value and remedy, no traceback, nothing written."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+
+# The words of a command line, and what its one sentence must say.
+CASES = [
+    ("inti=xavier", ["unknown key 'inti'", "did you mean 'init'"]),
+    ("initt.std=1", ["unknown key 'initt'", "did you mean 'init'"]),
+    ("+a.b=1", ["unknown key 'a'", "keys are"]),
+    ("init=xaver", ["unknown init 'xaver'", "did you mean 'xavier'", "orthogonal"]),
+    ("activation=rleu", ["unknown activation 'rleu'", "did you mean 'relu'", "choose from elu"]),
+    ("loss=crossentropy", ["did you mean 'cross_entropy'"]),
+    ("optimizer=sdg", ["did you mean 'sgd'"]),
+    ("sampling=shufle", ["did you mean 'shuffle'"]),
+    ("data=mnsit", ["did you mean 'mnist'"]),
+    ("bias_init=he", ["unknown bias_init 'he'", "constant, rand, randn, zero"]),
+    ("gradient=backprob", ["did you mean 'backprop'"]),
+    ("dtype=float16", ["unknown dtype 'float16'", "float32"]),
+    ("quirk=update_weights", ["did you mean 'updated_weights'"]),
+    ("init=xavier init.std=1", ["init=xavier has no parameter 'std'"]),
+    ("init=normal init.sdt=1", ["did you mean 'std'"]),
+    ("init=normal init.std=-1", ["init.std=-1", "from 0"]),
+    ("init=uniform init.low=1 init.high=0", ["init.low=1", "above init.high=0"]),
+    ("optimizer=momentum optimizer.momentum=1.5", ["optimizer.momentum=1.5", "to 1"]),
+    ("loss=mse loss.reduction=avg", ["loss.reduction 'avg'", "mean, sum"]),
+    ("init=[he,zero]", ["init=[he,zero]", "give one name"]),
+    ("init=null", ["init=null", "give one name"]),
+    ("~init", ["'~init'", "give init="]),
+    ("lr=-0.1", ["lr=-0.1", "above 0"]),
+    ("lr=0", ["lr=0", "above 0"]),
+    ("lr=nan", ["lr=nan"]),
+    ("lr=inf", ["lr=inf"]),
+    ("lr=fast", ["lr=fast", "number"]),
+    ("weight_decay=-1", ["weight_decay=-1", "from 0"]),
+    ("batch_size=0", ["batch_size=0", "from 1", "full"]),
+    ("batch_size=60001", ["batch_size=60001", "60000 training examples", "batch_size=full"]),
+    ("batch_size=1.5", ["batch_size=1.5"]),
+    ("hidden=[0]", ["hidden=0", "from 1"]),
+    ("hidden=abc", ["hidden=abc", "512x256"]),
+    ("hidden=true", ["hidden=True"]),
+    ("hidden=10x", ["hidden=10x"]),
+    ("hidden=[1.5]", ["hidden=[1.5]"]),
+    ("epochs=0", ["epochs=0", "from 1"]),
+    ("steps=-3", ["steps=-3", "from 1"]),
+    ("epochs=1 steps=2", ["epochs=1 and steps=2", "give one"]),
+    ("seed=-1", ["seed=-1", "from 0"]),
+    ("seed=1.5", ["seed=1.5"]),
+    ("evaluate_every=0", ["evaluate_every=0", "100 steps"]),
+    ("evaluate_every=often", ["evaluate_every=often"]),
+    ("evaluate_at=[5] steps=3", ["evaluate_at=5", "3 steps"]),
+    ("data.classes=[0,1] data.outputs=1", ["loss=cross_entropy", "binary_cross_entropy"]),
+    ("loss=mse loss.output=softmax data.classes=[0,1] data.outputs=1", ["loss=mse"]),
+    ("data.outputs=1 loss=binary_cross_entropy", ["data.outputs=1", "10 classes"]),
+    ("data.outputs=7", ["data.outputs=7", "give 10"]),
+    ("data.classes=[0,11]", ["11"]),
+    ("data.train_size=60001", ["60001"]),
+    ("data.label_noise=2", ["data.label_noise=2"]),
+    ("quirk=updated_weights optimizer=adam", ["optimizer=sgd"]),
+    ("quirk=plain_hidden_error", ["loss=mse loss.reduction=sum"]),
+    ("quirk=underived_bias gradient=numerical", ["gradient=backprop"]),
+    ("data=csv", ["data.train=FILE"]),
+    ("data=idx data.root=nowhere", ["nowhere", "train-images-idx3-ubyte"]),
+    ("data=npz data.file=nowhere.npz", ["nowhere.npz"]),
+    ("init=nowhere.py:mine", ["nowhere.py"]),
+    ("init=no_such_module.mine", ["no_such_module", "FILE.py:NAME"]),
+    ("lr=0.1 lr=0.2", ["'lr' is given twice"]),
+    ("seed=1,2", ["2 values to sweep", "add -m"]),
+    ("-m seed=1,1", ["seed=1", "already"]),
+    ("-m store=a,b", ["'store' cannot be swept"]),
+    ("-m init=xavier,zeros", ["unknown init 'zeros'"]),
+    ("-m lr=0.1,-1", ["lr=-1"]),
+    ("save_weights=maybe", ["save_weights 'maybe'"]),
+    ("on_error=ignore", ["on_error 'ignore'", "continue, stop"]),
+    ("store=null", ["store=None"]),
+    ("hydra.launcher.workers=-1", ["hydra.launcher.workers=-1"]),
+    ("hydra/launcher=locl", ["did you mean 'local'"]),
+    ("arm=a", ["arm=a", "no arms are defined"]),
+    ("+experiments=nosuch", ["unknown experiments 'nosuch'"]),
+    ("hidden", ["'hidden'", "key=value"]),
+    ("--nosuch", ["--nosuch", "--help"]),
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), CASES, ids=[words for words, _ in CASES])
+def test_one_sentence_and_nothing_written(
+    nnexp: Command, tmp_path: Path, words: str, parts: list[str]
+) -> None:
+    outcome = nnexp(*words.split())
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert len(outcome.err.splitlines()) == 1, outcome.err
+    assert outcome.err.startswith("nnexp: ")
+    for part in parts:
+        assert part in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def write_csv(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("0,1,2\n1,3\n", ["train.csv", "line 2"]),
+        ("0,1,2\n1,3,four\n", ["train.csv", "line 2", "column 3", "four"]),
+        ("0,1,2\n-1,3,4\n", ["train.csv", "line 2", "column 1", "-1"]),
+        ("0,1,2\n0.5,3,4\n", ["train.csv", "line 2", "column 1", "0.5"]),
+        ("", ["train.csv"]),
+    ],
+    ids=["ragged", "text", "negative label", "fractional label", "empty"],
+)
+def test_a_damaged_csv_is_named_with_line_and_column(
+    nnexp: Command, tmp_path: Path, content: str, parts: list[str]
+) -> None:
+    (tmp_path / "train.csv").write_text(content)
+    (tmp_path / "test.csv").write_text("0,1,2\n1,3,4\n")
+    outcome = nnexp("data=csv", "data.train=train.csv", "data.test=test.csv", "batch_size=full")
+    assert outcome.status == 2
+    assert len(outcome.err.splitlines()) == 1
+    for part in parts:
+        assert part in outcome.err
+    assert {p.name for p in tmp_path.iterdir()} == {"train.csv", "test.csv"}
+
+
+def test_a_truncated_idx_file_is_named(nnexp: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    source = Path(__file__).parent.parent / "nnexp" / "data" / "files"
+    for file in source.glob("*.gz"):
+        raw = gzip.decompress(file.read_bytes())
+        cut = raw[:-1] if file.name.startswith("t10k-images") else raw
+        (folder / file.name.removesuffix(".gz")).write_bytes(cut)
+    outcome = nnexp("data=idx", "data.root=images")
+    assert outcome.status == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert "t10k-images" in outcome.err
+
+
+@pytest.mark.parametrize("key", ["store", "hydra.run.dir"])
+def test_a_folder_that_cannot_be_written(nnexp: Command, tmp_path: Path, key: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    outcome = nnexp(f"{key}=file/below", "steps=1")
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert key in outcome.err
+    assert "file/below" in outcome.err
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_process_of_its_own_ends_with_status_2(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    outcome = subprocess.run(
+        [sys.executable, "-m", "nnexp", "-m", "init=xavier,zerro"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert outcome.returncode == 2
+    assert outcome.stderr.count("\n") == 1
+    assert "did you mean 'zero'" in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
