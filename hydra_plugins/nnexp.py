@@ -1,0 +1,100 @@
+"""nnexp's launcher and sweeper, where Hydra looks for them.
+
+Every Hydra application of the environment imports this file: what it needs it imports when used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from nnexp.records import Record
+    from nnexp.sweep import Job
+
+
+class LocalLauncher(Launcher):
+    """Runs on this machine's cores; ``workers=0`` means all of them."""
+
+    def __init__(self, workers: int = 0) -> None:
+        self.workers = workers
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra gives."""
+        self.context, self.settings = hydra_context, config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run points given as overrides, as any Hydra sweeper asks for it."""
+        from nnexp.launcher import Composer, compose_jobs, job_returns
+
+        composer = Composer(self.context.config_loader)
+        jobs = compose_jobs(composer, job_overrides, _arms(self.settings))
+        return job_returns(self.run(jobs, _settings(self.settings)))
+
+    def check(self, settings: dict[str, Any]) -> None:
+        """Refuse, before anything is written, what could not be run."""
+        from nnexp.launcher import options
+
+        options(settings, self.workers)
+
+    def run(self, jobs: Sequence[Job], settings: dict[str, Any]) -> list[Record]:
+        """Run checked jobs and return their records."""
+        from nnexp.launcher import launch
+
+        return launch(jobs, settings, self.workers)
+
+
+class NnexpSweeper(Sweeper):
+    """Checks every point before anything is written, runs all, and collects the results."""
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        self.params = params or {}
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra gives, and make the launcher."""
+        from hydra.core.plugins import Plugins
+
+        self.context, self.settings = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Record]:
+        """Run the points that ``arguments`` span and return their records."""
+        from nnexp.launcher import sweep
+
+        hydra = self.settings.hydra
+        single = hydra.mode == RunMode.RUN
+        return sweep(
+            self.launcher,
+            loader=self.context.config_loader,
+            settings=_settings(self.settings),
+            params=self.params,
+            arguments=arguments,
+            hydra_overrides=list(hydra.overrides.hydra),
+            arms=_arms(self.settings),
+            folder=Path(hydra.run.dir if single else hydra.sweep.dir),
+            single=single,
+        )
+
+
+def _settings(config: DictConfig) -> dict[str, Any]:
+    plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return OmegaConf.to_container(plain, resolve=True)  # type: ignore[return-value]
+
+
+def _arms(config: DictConfig) -> dict[str, list[str]]:
+    return OmegaConf.to_container(config.arms)  # type: ignore[return-value]

@@ -1,0 +1,101 @@
+"""Where Hydra finds what is not in ``conf/``: experiments, and a user's own functions.
+
+``+experiments=NAME`` is answered from the ``experiments`` folders, the working directory's first.
+``init=mine.py:my_init`` is answered with a choice of that name, which `nnexp.custom` resolves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+
+from nnexp.choices import CUSTOM
+from nnexp.custom import is_custom
+
+PACKAGE = Path(__file__).resolve().parent
+GROUP = "experiments"
+
+
+def shipped(name: str) -> Path:
+    """Return the folder ``conf`` or ``experiments``: in the wheel, or in the checkout."""
+    inside = PACKAGE / name
+    beside = PACKAGE.parent / name
+    checkout = (PACKAGE.parent / "pyproject.toml").is_file() and beside.is_dir()
+    return beside if checkout else inside
+
+
+def experiment_folders() -> list[Path]:
+    """Return the folders that hold experiments: the working directory's, and the shipped one."""
+    folders = [Path.cwd() / GROUP, shipped(GROUP)]
+    return list(dict.fromkeys(folder for folder in folders if folder.is_dir()))
+
+
+class NnexpSource(ConfigSource):
+    """A source of two things: the group ``experiments``, and functions as choices."""
+
+    @staticmethod
+    def scheme() -> str:
+        """Return the scheme of its address, ``nnexp://``."""
+        return "nnexp"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Return an experiment's file, or a choice that names a function."""
+        group, name = _split(config_path)
+        if group in CUSTOM and is_custom(name):
+            choice = OmegaConf.create({"name": name})
+            return ConfigResult(self.provider, self.path, choice, {"package": group})
+        file = _experiment(name) if group == GROUP else None
+        if file is None:
+            raise ConfigLoadError(f"Config not found : {config_path}")
+        text = file.read_text("utf-8")
+        header = self._get_header_dict(text)
+        return ConfigResult(self.provider, str(file), OmegaConf.create(text), header)
+
+    def available(self) -> bool:
+        """Return true."""
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        """Tell whether the path is the group of experiments."""
+        return config_path == GROUP
+
+    def is_config(self, config_path: str) -> bool:
+        """Tell whether the path is an experiment or names a function."""
+        group, name = _split(config_path)
+        if group in CUSTOM:
+            return is_custom(name)
+        return group == GROUP and _experiment(name) is not None
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Return the names of the experiments."""
+        if config_path != GROUP or results_filter == ObjectType.GROUP:
+            return []
+        return sorted({path.stem for path in _experiments()})
+
+
+class NnexpSearchPath(SearchPathPlugin):
+    """Puts the source on every search path of the application."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the source."""
+        search_path.append(provider="nnexp", path="nnexp://")
+
+
+def _split(config_path: str) -> tuple[str, str]:
+    group, _, name = config_path.partition("/")
+    return group, name.removesuffix(".yaml")
+
+
+def _experiments() -> Iterator[Path]:
+    for folder in experiment_folders():
+        yield from folder.glob("*.yaml")
+
+
+def _experiment(name: str) -> Path | None:
+    return next((path for path in _experiments() if path.stem == name), None)

@@ -1,0 +1,167 @@
+"""What a sweep shows while it works, and the table at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from nnexp.records import DIVERGED, FAILED, FINISHED, Record
+from nnexp.sweep import Job
+from nnexp.training import Evaluation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Seconds between two lines where there is no terminal, arms shown live at most.
+_LOG_EVERY = 10.0
+_ARMS_SHOWN = 12
+
+
+class Display:
+    """Progress on a terminal, or a line now and then elsewhere; written to standard error."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.console = Console(stderr=True)
+        self.arms: dict[str, list[Record]] = {label: [] for label in labels}
+        self.counts = {"done": 0, "failed": 0, "diverged": 0, "running": 0}
+        self.total = len(labels)
+        self.labels: dict[str, str] = {}
+        self.started_at = self.logged_at = time.monotonic()
+        self.moment = ""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self.progress = Progress(*columns, console=self.console)
+        self.task = self.progress.add_task("runs", total=self.total)
+        self.live = Live(console=self.console, get_renderable=self._render, transient=True)
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def started(self, total: int, reused: Sequence[Record]) -> None:
+        """Say how much of the sweep the store holds."""
+        if reused:
+            self.say(f"{len(reused)} of {total} already in the store")
+        self.counts["done"] = len(reused)
+        self.progress.update(self.task, completed=len(reused))
+
+    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
+        """Show how a run in this process is doing."""
+        metrics = evaluation.metrics
+        self.moment = (
+            f"{job.label}: epoch {evaluation.epoch:.4g}, step {evaluation.step}, "
+            f"test accuracy {metrics['test_accuracy']:.4f}, loss {metrics['test_loss']:.4f}"
+        )
+        if self.total == 1:
+            self.say(self.moment)
+
+    def recorded(self, record: Record, left: int, running: int) -> None:
+        """Count a run that has ended."""
+        self.counts["done"] += 1
+        self.counts["failed"] += record.status == FAILED
+        self.counts["diverged"] += record.status == DIVERGED
+        self.counts["running"] = running
+        self.progress.update(self.task, completed=self.counts["done"])
+        if not self.console.is_terminal and time.monotonic() - self.logged_at > _LOG_EVERY:
+            self.logged_at = time.monotonic()
+            self.say(self._status())
+
+    def noted(self, message: str) -> None:
+        """Say what the user should know."""
+        self.say(message)
+
+    def tick(self, running: int) -> None:
+        """Take note of the number of runs under way."""
+        self.counts["running"] = running
+
+    def say(self, line: str) -> None:
+        """Print a line above the progress."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _status(self) -> str:
+        done, elapsed = self.counts["done"], time.monotonic() - self.started_at
+        parts = [f"{done} of {self.total} done"]
+        parts += [
+            f"{self.counts[k]} {k}" for k in ("running", "failed", "diverged") if self.counts[k]
+        ]
+        return ", ".join(parts) + f" after {elapsed:.0f} s"
+
+    def _render(self) -> Group:
+        self.progress.update(self.task, description=self._status())
+        return Group(self.progress, self.moment)
+
+
+def conclude(
+    summary: pd.DataFrame, records: Sequence[Record], store: Path, written: Sequence[Path]
+) -> None:
+    """Print the sweep's table, an arm a line, what failed and why, and where the files are.
+
+    ``summary`` is that of `nnexp.comparison.summarise`.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("arm", overflow="fold")
+    for name in ("test accuracy", "test loss", "seconds", "status"):
+        table.add_column(name, justify="left" if name == "status" else "right")
+    for row in summary.to_dict("records"):
+        counts = [(row[k], k) for k in (FINISHED, DIVERGED, FAILED)]
+        several = row["runs"] > 1
+        status = ", ".join(f"{n} {k}" if several else k for n, k in counts if n)
+        scored = row["runs"] > row[FAILED]
+        cells = [
+            _with_std(row, "test_accuracy", ".4f"),
+            _with_std(row, "test_loss", ".4g"),
+            f"{row['seconds_median']:.2f}",
+        ]
+        table.add_row(str(row["arm"]), *(cells if scored else ["", "", ""]), status)
+    console.print(table)
+    if (summary["runs"] > 1).any():
+        console.print(
+            "mean ± standard deviation over seeds; median seconds of training", style="dim"
+        )
+    for record in records:
+        if record.status == FAILED:
+            last = (record.error or "").strip().splitlines()[-1]
+            why = f"failed: {record.run_id}: {last} (traceback in {store / record.run_id}/run.json)"
+            console.print(why, style="red", markup=False, highlight=False, soft_wrap=True)
+    folders = {path.parent for path in written}
+    for folder in sorted(folders, key=lambda folder: len(folder.parts)):
+        names = " ".join(sorted(path.name for path in written if path.parent == folder))
+        console.print(f"{folder}/: {names}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _with_std(row: dict[Any, Any], score: str, style: str) -> str:
+    mean, std = row[f"{score}_mean"], row[f"{score}_std"]
+    return f"{mean:{style}}" + (f" ± {std:.2g}" if std == std else "")

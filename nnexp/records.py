@@ -1,0 +1,320 @@
+"""Records of runs: their tables, and the store that keeps each finished run once, whole.
+
+A record is a folder ``<store>/<run_id>/`` with ``config.yaml metrics.csv layers.csv run.json`` (and
+``weights.npz`` where asked). It is written aside and appears by one rename; ``run.json`` holds the
+digests of the other files, so that damage is noticed.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import yaml
+from filelock import FileLock, Timeout
+
+from nnexp.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+Row = dict[str, Any]
+
+FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
+# Test accuracies whose first step a run's row names.
+MILESTONES = (90, 95, 97)
+
+
+@dataclass
+class Record:
+    """One run: what it was, how it ended, and its rows.
+
+    ``config`` is the nested mapping of its settings, ``columns`` the same flattened for tables;
+    ``metrics`` has a row for each evaluation, ``layers`` one for each evaluation and layer;
+    ``error`` is the traceback of a failed run; ``weights`` the final parameters, if kept.
+    """
+
+    run_id: str
+    config: Row
+    columns: Row
+    status: str
+    metrics: list[Row]
+    layers: list[Row]
+    seconds: float
+    error: str | None = None
+    environment: Row = field(default_factory=dict)
+    identity: Row = field(default_factory=dict)
+    weights: dict[str, npt.NDArray[Any]] | None = None
+    reused: bool = False
+
+    def summary_row(self) -> Row:
+        """Return the run's row of ``runs.csv``."""
+        last = self.metrics[-1] if self.metrics and self.status != FAILED else {}
+        row = {"run_id": self.run_id, **self.columns, "status": self.status}
+        row["step"] = last.get("step")
+        row |= {key: value for key, value in last.items() if key.startswith(_SPLITS)}
+        for percent in MILESTONES:
+            reached = (m["step"] for m in self.metrics if m["test_accuracy"] >= percent / 100)
+            row[f"steps_to_{percent}"] = next(reached, None)
+        return row | {"seconds": self.seconds, "reused": self.reused}
+
+
+# The C library's dumper, where PyYAML has it, is ten times faster.
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+_SPLITS = ("train_", "test_", "validation_")
+
+
+class DamagedRecord(Exception):
+    """A record in the store that does not hold what it held when it was written."""
+
+
+class Store:
+    """The finished runs below one folder, by ``run_id``; safe for several sweeps at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, run_id: str) -> Path:
+        """Return the folder of a run's record."""
+        return self.folder / run_id
+
+    def lock(self, run_id: str) -> FileLock | None:
+        """Return the lock of a run, taken, or ``None`` where another process has it.
+
+        The operating system frees it when its holder ends, however that happens.
+        """
+        folder = self.folder / ".locks"
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / f"{run_id}.lock", thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
+        return lock
+
+    def read(self, run_id: str) -> Record | None:
+        """Return the record of a run, or ``None`` if there is none that succeeded.
+
+        Raises
+        ------
+        DamagedRecord
+            If a file of it is missing, altered or unreadable.
+        """
+        folder = self.path(run_id)
+        if not folder.is_dir():
+            return None
+        try:
+            run = json.loads((folder / "run.json").read_text("utf-8"))
+            if run["run_id"] != run_id:
+                raise DamagedRecord(f"{folder} holds the record of {run['run_id']}")
+            if run["status"] == FAILED:
+                return None
+            files = {name: (folder / name).read_bytes() for name in run["files"]}
+            for name, content in files.items():
+                if hashlib.sha256(content).hexdigest() != run["files"][name]:
+                    raise DamagedRecord(f"{folder / name} was altered after it was written")
+            return Record(
+                run_id=run_id,
+                config=run["config"],
+                columns=run["columns"],
+                status=run["status"],
+                metrics=_parse(files["metrics.csv"]),
+                layers=_parse(files["layers.csv"]),
+                seconds=run["seconds"],
+                environment=run["environment"],
+                identity=run["identity"],
+                weights=_weights(files),
+                reused=True,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedRecord(
+                f"{folder} is incomplete ({type(error).__name__}: {error})"
+            ) from None
+
+    def shorter(self, run_id: str, identity: Row, steps: Sequence[int]) -> Record | None:
+        """Return the longest stored run that this one only continues, if its weights were kept.
+
+        It has the same identity but for its length, and was evaluated at the first of ``steps``.
+        """
+        longest: Record | None = None
+        for folder in self.folder.glob(f"{glob.escape(run_id.rpartition('-')[0])}-*"):
+            if folder.name == run_id or not (folder / "weights.npz").is_file():
+                continue
+            try:
+                record = self.read(folder.name)
+            except DamagedRecord:
+                continue
+            if record is None or record.status != FINISHED:
+                continue
+            done = [row["step"] for row in record.metrics]
+            continued = len(done) < len(steps) and done == list(steps[: len(done)])
+            if continued and _endless(record.identity) == _endless(identity):
+                longest = max(longest or record, record, key=lambda r: len(r.metrics))
+        return longest
+
+    def write(self, record: Record) -> None:
+        """Put a record into the store: all of it, or nothing.
+
+        A record that is there already (failed, damaged, or retrained by ``force``) is replaced.
+        """
+        aside = self.folder / f".new-{uuid.uuid4().hex}"
+        aside.mkdir(parents=True)
+        try:
+            files = {
+                "config.yaml": yaml.dump(record.config, Dumper=_Dumper, sort_keys=False).encode(),
+                "metrics.csv": to_csv(tidy(record, record.metrics)).encode(),
+                "layers.csv": to_csv(tidy(record, record.layers)).encode(),
+            }
+            if record.weights is not None:
+                buffer = io.BytesIO()
+                np.savez(buffer, **record.weights)  # type: ignore[arg-type]
+                files["weights.npz"] = buffer.getvalue()
+            run = {
+                "run_id": record.run_id,
+                "status": record.status,
+                "seconds": record.seconds,
+                "error": record.error,
+                "environment": record.environment,
+                "identity": record.identity,
+                "config": record.config,
+                "columns": record.columns,
+                "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+            }
+            files["run.json"] = (json.dumps(run, indent=1) + "\n").encode()
+            for name, content in files.items():
+                (aside / name).write_bytes(content)
+            self._replace(aside, self.path(record.run_id))
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _replace(self, new: Path, target: Path) -> None:
+        old = self.folder / f".old-{uuid.uuid4().hex}"
+        if target.exists():
+            os.rename(target, old)
+        os.rename(new, target)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _endless(identity: Row) -> Row:
+    """Return an identity without what says how long the run is and when it is evaluated."""
+    length = ("epochs", "steps", "evaluate_every", "evaluate_at")
+    settings = {k: v for k, v in identity["settings"].items() if k not in length}
+    endless: Row = json.loads(json.dumps({**identity, "settings": settings}))
+    return endless
+
+
+class Tables(NamedTuple):
+    """The tables of a sweep or of one run, as ``nnexp.load`` returns them."""
+
+    runs: pd.DataFrame
+    metrics: pd.DataFrame
+    layers: pd.DataFrame
+
+
+def tables(records: Iterable[Record]) -> Tables:
+    """Return the collected tables of ``records``: a row a run, an evaluation, a layer."""
+    import pandas as pd
+
+    records = list(records)
+    metrics = [row for record in records for row in tidy(record, record.metrics)]
+    layers = [row for record in records for row in tidy(record, record.layers)]
+    keys = ["run_id", "epoch", "step"]
+    return Tables(
+        pd.DataFrame([record.summary_row() for record in records]),
+        pd.DataFrame(metrics) if metrics else pd.DataFrame(columns=keys),
+        pd.DataFrame(layers) if layers else pd.DataFrame(columns=[*keys, "layer", "units"]),
+    )
+
+
+def load(folder: str | Path) -> Tables:
+    """Read the tables of a sweep's folder, or of one run's record, as DataFrames.
+
+    Raises
+    ------
+    InputError
+        If the folder holds neither.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    if (folder / "run.json").is_file():
+        try:
+            record = Store(folder.resolve().parent).read(folder.resolve().name)
+        except DamagedRecord as error:
+            raise InputError(f"damaged record: {error}") from None
+        if record is None:
+            raise InputError(f"the run in {str(folder)!r} failed: its run.json holds the traceback")
+        return tables([record])
+    names = ("runs", "metrics", "layers")
+    missing = [f"{name}.csv" for name in names if not (folder / f"{name}.csv").is_file()]
+    if missing:
+        raise InputError(
+            f"{str(folder)!r} holds no {missing[0]}: give the folder of a sweep or a run's record"
+        )
+    text = {"hidden": str, "batch_size": str, "evaluate_at": str}
+    return Tables(*(pd.read_csv(folder / f"{name}.csv", dtype=text) for name in names))
+
+
+def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:
+    """Return ``rows`` with the run's name and every setting in front."""
+    return [{"run_id": record.run_id, **record.columns, **row} for row in rows]
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return ``rows`` as CSV text; floats in their shortest exact form, ``None`` empty."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file aside and rename it: it appears whole or not at all."""
+    aside = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+# Columns of a record's tables that are neither text nor settings.
+_WHOLE = frozenset({"step", "samples", "layer", "units", "distinct_units"})
+
+
+def _parse(content: bytes) -> list[Row]:
+    """Read back the measured columns of a record's table: what ``tidy`` put in front is dropped."""
+    reader = csv.DictReader(io.StringIO(content.decode()))
+    names = list(reader.fieldnames or [])
+    measured = names[names.index("epoch", names.index("seed")) :] if names else []
+    return [{name: _value(name, row[name]) for name in measured} for row in reader]
+
+
+def _value(name: str, text: str) -> Any:
+    if text == "":
+        return None
+    if name == "kind":
+        return text
+    return int(text) if name in _WHOLE else float(text)
+
+
+def _weights(files: Mapping[str, bytes]) -> dict[str, npt.NDArray[Any]] | None:
+    if "weights.npz" not in files:
+        return None
+    with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as archive:
+        return dict(archive)

@@ -1,0 +1,281 @@
+"""Running many runs: each once, on all cores, losing nothing.
+
+The driver alone touches the store. It hands runs to worker processes, stores each record as it
+comes back, and holds a lock on every run under way, so that two sweeps over one store share the
+work instead of doing it twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from filelock import FileLock
+
+from nnexp.config import RunConfig
+from nnexp.records import FAILED, DamagedRecord, Record, Store
+from nnexp.threads import ONE_THREAD
+from nnexp.training import Evaluation, evaluation_steps
+from nnexp.worker import blank, execute
+
+# A run whose worker process died is tried again, so often in all.
+TRIES = 3
+_ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+_POLL = 0.1
+
+
+@dataclass
+class Job:
+    """A run to be had: from the store, or by training."""
+
+    config: RunConfig
+    label: str = ""
+    tries: int = 0
+    shorter: Record | None = None
+    run_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.run_id = self.config.run_id()
+
+    def task(self, options: Options) -> Callable[..., Record]:
+        """Return the call that trains it, in whatever process; from a ``shorter`` run, if any."""
+        return functools.partial(
+            execute,
+            self.config.to_mapping(),
+            save_weights=options.save_weights,
+            shorter=self.shorter,
+        )
+
+
+@dataclass(frozen=True)
+class Options:
+    """How runs are obtained, whatever their numbers."""
+
+    force: bool = False
+    save_weights: bool = False
+    stop_on_error: bool = False
+    workers: int = 0
+
+
+class Watcher(Protocol):
+    """What is told of a sweep's progress."""
+
+    def started(self, total: int, reused: Sequence[Record]) -> None:
+        """``reused`` of the ``total`` runs are in the store."""
+
+    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
+        """A run under way in this process has been evaluated."""
+
+    def recorded(self, record: Record, left: int, running: int) -> None:
+        """A run has ended and is in the store."""
+
+    def noted(self, message: str) -> None:
+        """Something that the user should know has happened."""
+
+    def tick(self, running: int) -> None:
+        """Time has passed."""
+
+
+def available_cores() -> int:
+    """Return the number of processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_all(jobs: Sequence[Job], store: Store, options: Options, watcher: Watcher) -> list[Record]:
+    """Return the records of ``jobs``, in their order, training what the store does not hold.
+
+    A run that fails is recorded so, and the rest go on; with ``stop_on_error`` what has not begun
+    is left out of the result.
+    """
+    records: dict[str, Record] = {}
+    for job in jobs:
+        record = None if options.force else _stored(store, job, options, watcher)
+        if record is not None:
+            records[job.run_id] = record
+    left = [job for job in jobs if job.run_id not in records]
+    watcher.started(len(jobs), list(records.values()))
+    workers = min(options.workers or available_cores(), len(left))
+    crew = _Crew(workers) if workers > 1 else _Alone(watcher)
+    try:
+        _work(deque(left), crew, store, options, watcher, records)
+    finally:
+        crew.dismiss()
+    return [records[job.run_id] for job in jobs if job.run_id in records]
+
+
+def _stored(store: Store, job: Job, options: Options, watcher: Watcher) -> Record | None:
+    try:
+        record = store.read(job.run_id)
+    except DamagedRecord as error:
+        watcher.noted(f"damaged record, trained again: {error}")
+        return None
+    return None if record and options.save_weights and record.weights is None else record
+
+
+@dataclass
+class _Held:
+    """A run under way, the lock on it, and the executor it was given to."""
+
+    job: Job
+    lock: FileLock
+    executor: Any
+
+
+def _work(
+    left: deque[Job],
+    crew: _Crew | _Alone,
+    store: Store,
+    options: Options,
+    watcher: Watcher,
+    records: dict[str, Record],
+) -> None:
+    held: dict[Future[Record], _Held] = {}
+    elsewhere: deque[Job] = deque()
+    try:
+        while left or elsewhere or held:
+            while left and len(held) < crew.size:
+                # A run that lost its worker goes on alone: if it loses another, it is to blame.
+                if held and (left[0].tries or any(h.job.tries for h in held.values())):
+                    break
+                job = left.popleft()
+                lock = store.lock(job.run_id)
+                if lock is None:
+                    elsewhere.append(job)
+                    continue
+                # It may have been finished by another sweep since we looked.
+                record = None if options.force else _stored(store, job, options, watcher)
+                if record is not None:
+                    lock.release()
+                    records[job.run_id] = record
+                    watcher.recorded(record, len(left) + len(elsewhere), len(held))
+                    continue
+                if not options.force:
+                    steps = evaluation_steps(job.config)
+                    job.shorter = store.shorter(job.run_id, job.config.identity(), steps)
+                future = crew.submit(job, options)
+                held[future] = _Held(job, lock, crew.executor)
+            done = wait(held, timeout=_POLL, return_when=FIRST_COMPLETED).done if held else set()
+            for future in done:
+                under_way = held.pop(future)
+                record = _outcome(future, under_way, crew, watcher)
+                if record is None:
+                    left.appendleft(under_way.job)
+                else:
+                    store.write(record)
+                    records[record.run_id] = record
+                    watcher.recorded(record, len(left) + len(elsewhere), len(held))
+                    if record.status == FAILED and options.stop_on_error:
+                        left.clear()
+                        elsewhere.clear()
+                under_way.lock.release()
+            if not held and not left and elsewhere:
+                left, elsewhere = elsewhere, deque()
+                time.sleep(_POLL)
+            watcher.tick(len(held))
+    finally:
+        for under_way in held.values():
+            under_way.lock.release()
+
+
+def _outcome(
+    future: Future[Record], held: _Held, crew: _Crew | _Alone, watcher: Watcher
+) -> Record | None:
+    """Return the record, or ``None`` if the worker died and the run deserves another try."""
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        crew.renew(held.executor)
+        job = held.job
+        job.tries += 1
+        if job.tries < TRIES:
+            watcher.noted(f"a worker died; {job.run_id} is tried again")
+            return None
+        record = blank(job.config)
+        record.error = f"its worker process died {TRIES} times, the last time with: {error}"
+        return record
+    except Exception:
+        record = blank(held.job.config)
+        record.error = traceback.format_exc()
+        return record
+
+
+class _Alone:
+    """One run at a time, in this process."""
+
+    size = 1
+    executor = None
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.watcher = watcher
+
+    def submit(self, job: Job, options: Options) -> Future[Record]:
+        future: Future[Record] = Future()
+
+        def report(evaluation: Evaluation) -> None:
+            self.watcher.evaluated(job, evaluation)
+
+        future.set_result(job.task(options)(report=report))
+        return future
+
+    def renew(self, executor: Any) -> None:
+        pass
+
+    def dismiss(self) -> None:
+        pass
+
+
+class _Crew:
+    """Worker processes of loky, each with one BLAS thread, replaced when one dies."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.size = 2 * workers  # one under way and one waiting for each worker
+        self.executor = self._hire()
+
+    def _hire(self) -> Any:
+        import loky
+
+        return loky.ProcessPoolExecutor(
+            max_workers=self.workers,
+            env=ONE_THREAD,
+            initializer=_ignore_interrupts,
+        )
+
+    def submit(self, job: Job, options: Options) -> Future[Record]:
+        executor = self.executor
+        try:
+            future = executor.submit(job.task(options))
+        except BrokenProcessPool:
+            self.renew(executor)
+            return self.submit(job, options)
+        return cast("Future[Record]", future)
+
+    def renew(self, executor: Any) -> None:
+        """Dismiss the crew of ``executor``, of which a worker has died, and hire another, once."""
+        if executor is self.executor:
+            self.dismiss()
+            self.executor = self._hire()
+
+    def dismiss(self) -> None:
+        self.executor.shutdown(wait=True, kill_workers=True)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the driver, which dismisses its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,124 @@
+"""One run, from its settings to its record, in whatever process it finds itself."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from nnexp import __version__
+from nnexp.config import RunConfig
+from nnexp.data import load
+from nnexp.records import DIVERGED, FAILED, FINISHED, Record
+from nnexp.training import Evaluation, Trainer, train
+
+
+def execute(
+    mapping: Mapping[str, Any],
+    *,
+    save_weights: bool = False,
+    shorter: Record | None = None,
+    report: Callable[[Evaluation], None] = lambda evaluation: None,
+) -> Record:
+    """Train the run whose settings are ``mapping`` and return its record, failed or not.
+
+    BLAS has one thread throughout: its results depend on the number. With ``shorter``, the same
+    run to an earlier step whose weights were kept, it goes on from there. ``report`` is told of
+    every evaluation as it is made.
+    """
+    config = RunConfig.from_mapping(mapping)
+    record = blank(config)
+    record.environment = environment()
+    try:
+        with _blas().limit(limits=1, user_api="blas"):
+            trainer = Trainer(config, load(config.data, np.dtype(config.dtype)))
+            if shorter is not None and shorter.weights is not None:
+                trainer.restore(shorter.weights)
+                record.metrics, record.layers = list(shorter.metrics), list(shorter.layers)
+            for evaluation in train(trainer):
+                _note(record, evaluation)
+                report(evaluation)
+        record.status = DIVERGED if evaluation.diverged else FINISHED
+        if save_weights:
+            record.weights = trainer.state()
+    except Exception:
+        record.error = traceback.format_exc()
+    return record
+
+
+def blank(config: RunConfig) -> Record:
+    """Return the record of a run that has not begun: failed, until it ends otherwise."""
+    return Record(
+        run_id=config.run_id(),
+        config=config.to_mapping(),
+        columns=config.columns(),
+        status=FAILED,
+        metrics=[],
+        layers=[],
+        seconds=0.0,
+        identity=config.identity(),
+    )
+
+
+def _note(record: Record, evaluation: Evaluation) -> None:
+    moment = {
+        "epoch": evaluation.epoch,
+        "step": evaluation.step,
+        "samples": evaluation.samples,
+    }
+    record.metrics.append({**moment, "seconds": evaluation.seconds, **evaluation.metrics})
+    record.layers.extend({**moment, **layer} for layer in evaluation.layers)
+    record.seconds = evaluation.seconds
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@functools.cache
+def environment() -> dict[str, Any]:
+    """Return what besides the settings may move a result's last bits: versions, BLAS, machine."""
+    blas = [lib for lib in _blas().info() if lib["user_api"] == "blas"]
+    commit, dirty = _commit()
+    return {
+        "nnexp": __version__,
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": [f"{b['internal_api']} {b['version']} ({b.get('architecture')})" for b in blas],
+        "blas_threads": 1,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "byteorder": sys.byteorder,
+    }
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Return the commit of the checkout that this code runs from, and whether it was changed."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None, None
+    git = ["git", "-C", str(root)]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no", "nnexp"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None, None
+    return head.stdout.strip() or None, bool(status.stdout.strip())
