@@ -84,7 +84,6 @@ class NnexpSweeper(Sweeper):
             settings=_settings(self.settings),
             params=self.params,
             arguments=arguments,
-            hydra_overrides=list(hydra.overrides.hydra),
             arms=_arms(self.settings),
             folder=Path(hydra.run.dir if single else hydra.sweep.dir),
             single=single,

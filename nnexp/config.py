@@ -36,10 +36,10 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.count:g} {self.unit}"
 
-    def steps(self, steps_per_epoch: int) -> int:
-        """Return the distance in steps, at least 1."""
+    def steps(self, steps_per_epoch: int) -> float:
+        """Return the distance in steps, at least 1, and not always a whole number."""
         per_unit = steps_per_epoch if self.unit == "epochs" else 1
-        return max(1, round(self.count * per_unit))
+        return max(1, self.count * per_unit)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class RunConfig:
         gradient = checks.choice("gradient", mapping["gradient"], GRADIENTS)
         dtype = checks.choice("dtype", mapping["dtype"], DTYPES)
         run = cls(
-            data=DataSettings.from_mapping(as_mapping("data", mapping["data"])),
+            data=_data(mapping["data"]),
             hidden=parse_hidden(mapping["hidden"]),
             batch_size=_batch_size(mapping["batch_size"]),
             lr=checks.real("lr", mapping["lr"], 0, open_=True),
@@ -176,7 +176,7 @@ class RunConfig:
         named = {key: getattr(self, key).name for key in CUSTOM}
         sources = {k: custom.source_digest(n) for k, n in named.items() if custom.is_custom(n)}
         for key in sources:
-            settings[key] = {**settings[key], "name": re.split(r"[:.]", named[key])[-1]}
+            settings[key] = {**settings[key], "name": _own_name(named[key])}
         return {
             "numerics": NUMERICS,
             "settings": settings,
@@ -190,14 +190,26 @@ class RunConfig:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         words = [
             self.data.name,
-            self.init.name,
-            self.activation.name,
+            _own_name(self.init.name),
+            _own_name(self.activation.name),
             format_hidden(self.hidden),
             f"lr{self.lr:g}",
             f"s{self.seed}",
         ]
         slug = "-".join(re.sub(r"[^A-Za-z0-9.+]+", "_", word)[-24:] for word in words)
         return f"{slug}-{digest}"
+
+
+def _data(value: object) -> DataSettings:
+    """Return the settings of the data, checked already where arrays in memory are trained on."""
+    if isinstance(value, DataSettings):
+        return value
+    return DataSettings.from_mapping(as_mapping("data", value))
+
+
+def _own_name(name: str) -> str:
+    """Return a choice's name without the file or module of a user's own."""
+    return re.split(r"[:.]", name)[-1]
 
 
 def parse_hidden(value: object) -> tuple[int, ...]:

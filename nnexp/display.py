@@ -13,7 +13,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -34,26 +33,30 @@ _ARMS_SHOWN = 12
 
 
 class Display:
-    """Progress on a terminal, or a line now and then elsewhere; written to standard error."""
+    """Progress on a terminal, or a line now and then elsewhere; written to standard error.
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    On a terminal it shows runs done, running, failed and left, the time gone and to go, and every
+    arm's mean test accuracy so far.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
         self.console = Console(stderr=True)
-        self.arms: dict[str, list[Record]] = {label: [] for label in labels}
-        self.counts = {"done": 0, "failed": 0, "diverged": 0, "running": 0}
-        self.total = len(labels)
-        self.labels: dict[str, str] = {}
+        self.labels = {job.run_id: job.label for job in jobs}
+        self.scores: dict[str, list[float]] = {job.label: [] for job in jobs}
+        self.total = len(jobs)
+        self.done = self.failed = self.diverged = self.running = 0
         self.started_at = self.logged_at = time.monotonic()
         self.moment = ""
         columns = (
-            TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("gone,"),
             TimeRemainingColumn(),
+            TextColumn("to go"),
         )
         self.progress = Progress(*columns, console=self.console)
-        self.task = self.progress.add_task("runs", total=self.total)
+        self.task = self.progress.add_task("", total=self.total)
         self.live = Live(console=self.console, get_renderable=self._render, transient=True)
 
     def __enter__(self) -> Display:
@@ -74,53 +77,63 @@ class Display:
         """Say how much of the sweep the store holds."""
         if reused:
             self.say(f"{len(reused)} of {total} already in the store")
-        self.counts["done"] = len(reused)
-        self.progress.update(self.task, completed=len(reused))
+        for record in reused:
+            self._count(record)
 
     def evaluated(self, job: Job, evaluation: Evaluation) -> None:
         """Show how a run in this process is doing."""
         metrics = evaluation.metrics
         self.moment = (
-            f"{job.label}: epoch {evaluation.epoch:.4g}, step {evaluation.step}, "
+            f"epoch {evaluation.epoch:.4g}, step {evaluation.step}: "
             f"test accuracy {metrics['test_accuracy']:.4f}, loss {metrics['test_loss']:.4f}"
         )
         if self.total == 1:
             self.say(self.moment)
+        else:
+            self.moment = f"{job.label}, {self.moment}"
 
-    def recorded(self, record: Record, left: int, running: int) -> None:
+    def recorded(self, record: Record) -> None:
         """Count a run that has ended."""
-        self.counts["done"] += 1
-        self.counts["failed"] += record.status == FAILED
-        self.counts["diverged"] += record.status == DIVERGED
-        self.counts["running"] = running
-        self.progress.update(self.task, completed=self.counts["done"])
-        if not self.console.is_terminal and time.monotonic() - self.logged_at > _LOG_EVERY:
-            self.logged_at = time.monotonic()
-            self.say(self._status())
+        self._count(record)
 
     def noted(self, message: str) -> None:
         """Say what the user should know."""
         self.say(message)
 
     def tick(self, running: int) -> None:
-        """Take note of the number of runs under way."""
-        self.counts["running"] = running
+        """Take note of the number of runs under way, and log now and then."""
+        self.running = running
+        now = time.monotonic()
+        if not self.console.is_terminal and self.total > 1 and now - self.logged_at > _LOG_EVERY:
+            self.logged_at = now
+            self.say(f"{self._status()} after {now - self.started_at:.0f} s")
 
     def say(self, line: str) -> None:
         """Print a line above the progress."""
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def _count(self, record: Record) -> None:
+        self.done += 1
+        self.failed += record.status == FAILED
+        self.diverged += record.status == DIVERGED
+        if record.status != FAILED:
+            label = self.labels[record.run_id]
+            self.scores[label].append(record.metrics[-1]["test_accuracy"])
+
     def _status(self) -> str:
-        done, elapsed = self.counts["done"], time.monotonic() - self.started_at
-        parts = [f"{done} of {self.total} done"]
-        parts += [
-            f"{self.counts[k]} {k}" for k in ("running", "failed", "diverged") if self.counts[k]
-        ]
-        return ", ".join(parts) + f" after {elapsed:.0f} s"
+        left = self.total - self.done - self.running
+        told = {"running": self.running, "diverged": self.diverged, "failed": self.failed}
+        parts = [f"{count} {name}" for name, count in told.items() if count]
+        return ", ".join([f"{self.done} of {self.total} done", *parts, f"{left} left"])
 
     def _render(self) -> Group:
-        self.progress.update(self.task, description=self._status())
-        return Group(self.progress, self.moment)
+        self.progress.update(self.task, completed=self.done, description=self._status())
+        table = Table(box=None, show_header=False, pad_edge=False)
+        known = [(label, scores) for label, scores in self.scores.items() if scores]
+        for label, scores in known[-_ARMS_SHOWN:]:
+            mean = sum(scores) / len(scores)
+            table.add_row(label, f"test accuracy {mean:.4f}", f"n = {len(scores)}")
+        return Group(table, self.moment, self.progress)
 
 
 def conclude(
@@ -156,10 +169,15 @@ def conclude(
             last = (record.error or "").strip().splitlines()[-1]
             why = f"failed: {record.run_id}: {last} (traceback in {store / record.run_id}/run.json)"
             console.print(why, style="red", markup=False, highlight=False, soft_wrap=True)
-    folders = {path.parent for path in written}
-    for folder in sorted(folders, key=lambda folder: len(folder.parts)):
-        names = " ".join(sorted(path.name for path in written if path.parent == folder))
-        console.print(f"{folder}/: {names}", markup=False, highlight=False, soft_wrap=True)
+    tables = " ".join(path.name for path in written if path.suffix == ".csv")
+    plots = " ".join(path.stem for path in written if path.suffix == ".png")
+    for line in (
+        f"page    {written[0].parent}/index.html",
+        f"tables  {tables}",
+        f"plots   {plots} (each .png and .svg)",
+        f"runs    {store}/",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _with_std(row: dict[Any, Any], score: str, style: str) -> str:

@@ -43,7 +43,7 @@ def text() -> str:
             lines += _data_keys()
     for group in ("launcher", "sweeper"):
         lines += ["", f"  hydra/{group}", *_choices(shipped("conf") / "hydra" / group)]
-    lines += ["", "OTHER KEYS (key=default)", "", *_keys(shipped("conf") / "config.yaml")]
+    lines += ["", "OTHER KEYS (key=default)", "", *_keys(shipped("conf") / "run.yaml")]
     names = sorted({p.stem for folder in experiment_folders() for p in folder.glob("*.yaml")})
     if names:
         lines += ["", "EXPERIMENTS (+experiments=NAME)", "", f"  {' '.join(names)}"]
@@ -90,7 +90,7 @@ def _data_keys() -> list[str]:
 
 def _keys(path: Path) -> list[str]:
     """Return the scalar keys of the main configuration with their comments."""
-    body = path.read_text("utf-8").partition("\n# The network")[2].partition("\nhydra:")[0]
+    body = path.read_text("utf-8").partition("\n# The network")[2]
     lines = [line for line in body.splitlines()[1:] if line]
     return [
         f"  {line}" if line.startswith("#") else f"  {line.replace(': ', '=', 1)}" for line in lines

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.defaults_list import create_defaults_list
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from nnexp.config import RunConfig
@@ -37,7 +38,6 @@ class Composer:
     """Composes the settings of many points, quickly."""
 
     loader: ConfigLoader
-    hydra_overrides: Sequence[str] = ()
     bases: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)
 
     def compose(self, overrides: Sequence[str]) -> dict[str, Any]:
@@ -47,21 +47,22 @@ class Composer:
         values = [o for o in parsed if not self.is_group(o)]
         key = tuple(str(o.input_line) for o in groups)
         if key not in self.bases:
-            base = self.loader.load_configuration(
-                "config",
-                [*self.hydra_overrides, *key],
-                run_mode=RunMode.RUN,
-                from_shell=False,
-                validate_sweep_overrides=False,
-            )
-            OmegaConf.set_readonly(base, False)
-            OmegaConf.set_struct(base, False)
-            del base["hydra"]
-            OmegaConf.set_struct(base, True)
-            self.bases[key] = base
+            self.bases[key] = self.base(groups)
         config = copy.deepcopy(self.bases[key])
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+    def base(self, groups: list[Override]) -> DictConfig:
+        """Return the configuration of ``run.yaml`` under these group choices."""
+        repository = CachingConfigRepository(self.loader.repository)  # type: ignore[attr-defined]
+        defaults = create_defaults_list(repository, "run", groups, False, False).defaults
+        base: DictConfig = self.loader._compose_config_from_defaults_list(  # type: ignore[attr-defined]
+            defaults, repository
+        )
+        OmegaConf.set_struct(base, False)
+        base.pop("hydra", None)
+        OmegaConf.set_struct(base, True)
+        return base
 
     def is_group(self, override: Override) -> bool:
         """Tell whether an override chooses from a group of ``conf/`` (as Hydra decides it)."""
@@ -123,9 +124,11 @@ def compose_jobs(
         For the first invalid point, or two points that are the same run.
     """
     jobs: dict[str, Job] = {}
+    shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
     for point in points:
         settings = composer.compose(expand(point, arms))
-        job = Job(RunConfig.from_mapping(scientific(settings)), label=label(point))
+        label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
+        job = Job(RunConfig.from_mapping(scientific(settings)), label)
         twin = jobs.get(job.run_id)
         if twin is not None:
             raise InputError(
@@ -152,11 +155,6 @@ def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]
 def scientific(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a configuration that decides a run's numbers."""
     return {k: v for k, v in settings.items() if k not in (*PLACES, "arm", "study")}
-
-
-def label(point: Sequence[str]) -> str:
-    """Return the point's overrides as a short text, without its seed."""
-    return " ".join(o for o in point if not o.startswith("seed=")) or "run"
 
 
 def options(config: Mapping[str, Any], workers: int) -> Options:
@@ -219,7 +217,7 @@ def launch(jobs: Sequence[Job], config: Mapping[str, Any], workers: int) -> list
     chosen = options(config, workers)
     prepare({"store": config["store"]})
     store = Store(Path(config["store"]))
-    with Display([job.label for job in jobs]) as display:
+    with Display(jobs) as display:
         watcher: Watcher = display
         return run_all(jobs, store, chosen, watcher)
 
@@ -267,7 +265,6 @@ def sweep(
     settings: Mapping[str, Any],
     params: Mapping[str, str],
     arguments: Sequence[str],
-    hydra_overrides: Sequence[str],
     arms: Mapping[str, Sequence[str]],
     folder: Path,
     single: bool,
@@ -284,7 +281,7 @@ def sweep(
         raise InputError(
             f"{len(points)} values to sweep, but no sweep was asked for: add -m to run them all"
         )
-    composer = Composer(loader, hydra_overrides)
+    composer = Composer(loader)
     jobs = compose_jobs(composer, points, arms)
     if not hasattr(launcher, "check"):
         raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")

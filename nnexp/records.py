@@ -13,7 +13,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,20 +63,32 @@ class Record:
 
     def summary_row(self) -> Row:
         """Return the run's row of ``runs.csv``."""
+        row = {"run_id": self.run_id, **self.columns, "status": self.status, **self.outcome()}
+        return row | {"seconds": self.seconds, "reused": self.reused}
+
+    def outcome(self) -> Row:
+        """Return the last step, the scores there, and the first steps at the milestones."""
         last = self.metrics[-1] if self.metrics and self.status != FAILED else {}
-        row = {"run_id": self.run_id, **self.columns, "status": self.status}
-        row["step"] = last.get("step")
-        row |= {key: value for key, value in last.items() if key.startswith(_SPLITS)}
+        outcome = {"step": last.get("step"), **dict.fromkeys(_SCORES)}
+        outcome |= {key: value for key, value in last.items() if key.startswith(_SPLITS)}
         for percent in MILESTONES:
             reached = (m["step"] for m in self.metrics if m["test_accuracy"] >= percent / 100)
-            row[f"steps_to_{percent}"] = next(reached, None)
-        return row | {"seconds": self.seconds, "reused": self.reused}
+            outcome[f"steps_to_{percent}"] = next(reached, None)
+        return outcome
 
 
 # The C library's dumper, where PyYAML has it, is ten times faster.
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 _SPLITS = ("train_", "test_", "validation_")
+
+# What the folder of a record is called: its slug and its hash.
+_RUN_ID = re.compile(r"\w[\w.+-]*-[0-9a-f]{12}", re.ASCII)
+# What ``run.json`` says of every run, whatever became of it.
+_OUTLINE = {"status": str, "seconds": float, "columns": dict, "outcome": dict, "files": dict}
+# Seconds after which what a killed writer left aside is nobody's any more.
+_ABANDONED = 3600
+_SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
 class DamagedRecord(Exception):
@@ -113,15 +127,41 @@ class Store:
         DamagedRecord
             If a file of it is missing, altered or unreadable.
         """
-        folder = self.path(run_id)
-        if not folder.is_dir():
+        if not self.path(run_id).is_dir():
             return None
+        record = self.recall(run_id)
+        return None if record.status == FAILED else record
+
+    def outline(self, run_id: str) -> Row:
+        """Return what ``run.json`` alone says of a run that is in the store, failed or not.
+
+        Raises
+        ------
+        DamagedRecord
+            If it is missing or unreadable, or belongs to another run.
+        """
+        folder = self.path(run_id)
         try:
-            run = json.loads((folder / "run.json").read_text("utf-8"))
+            run: Row = json.loads((folder / "run.json").read_text("utf-8"))
             if run["run_id"] != run_id:
                 raise DamagedRecord(f"{folder} holds the record of {run['run_id']}")
-            if run["status"] == FAILED:
-                return None
+            for key, kind in _OUTLINE.items():
+                if not isinstance(run[key], kind):
+                    raise TypeError(f"{key} in run.json is no {kind.__name__}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _incomplete(folder, error) from None
+        return run
+
+    def recall(self, run_id: str) -> Record:
+        """Return the record of a run that is in the store, failed or not.
+
+        Raises
+        ------
+        DamagedRecord
+            If a file of it is missing, altered or unreadable.
+        """
+        folder, run = self.path(run_id), self.outline(run_id)
+        try:
             files = {name: (folder / name).read_bytes() for name in run["files"]}
             for name, content in files.items():
                 if hashlib.sha256(content).hexdigest() != run["files"][name]:
@@ -134,15 +174,34 @@ class Store:
                 metrics=_parse(files["metrics.csv"]),
                 layers=_parse(files["layers.csv"]),
                 seconds=run["seconds"],
+                error=run["error"],
                 environment=run["environment"],
                 identity=run["identity"],
                 weights=_weights(files),
                 reused=True,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedRecord(
-                f"{folder} is incomplete ({type(error).__name__}: {error})"
-            ) from None
+            raise _incomplete(folder, error) from None
+
+    def run_ids(self) -> list[str]:
+        """Return the names of all records, damaged ones too; other folders are passed over."""
+        with os.scandir(self.folder) as entries:
+            return sorted(e.name for e in entries if _RUN_ID.fullmatch(e.name) and e.is_dir())
+
+    def remove(self, run_id: str) -> None:
+        """Take a record out of the store, all of it at once; its lock must be held."""
+        aside = self.folder / f".old-{uuid.uuid4().hex}"
+        os.rename(self.path(run_id), aside)
+        shutil.rmtree(aside)
+
+    def leftovers(self) -> list[Path]:
+        """Return the folders that writers left aside when they were killed, over an hour ago."""
+        asides = [*self.folder.glob(".new-*"), *self.folder.glob(".old-*")]
+        return sorted(p for p in asides if time.time() - p.stat().st_mtime > _ABANDONED)
+
+    def locked(self) -> list[str]:
+        """Return the runs for which there is a lock file, held or not."""
+        return sorted(path.stem for path in (self.folder / ".locks").glob("*.lock"))
 
     def shorter(self, run_id: str, identity: Row, steps: Sequence[int]) -> Record | None:
         """Return the longest stored run that this one only continues, if its weights were kept.
@@ -187,6 +246,7 @@ class Store:
                 "status": record.status,
                 "seconds": record.seconds,
                 "error": record.error,
+                "outcome": record.outcome(),
                 "environment": record.environment,
                 "identity": record.identity,
                 "config": record.config,
@@ -206,6 +266,10 @@ class Store:
             os.rename(target, old)
         os.rename(new, target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _incomplete(folder: Path, error: Exception) -> DamagedRecord:
+    return DamagedRecord(f"{folder} is incomplete ({type(error).__name__}: {error})")
 
 
 def _endless(identity: Row) -> Row:
@@ -232,8 +296,9 @@ def tables(records: Iterable[Record]) -> Tables:
     metrics = [row for record in records for row in tidy(record, record.metrics)]
     layers = [row for record in records for row in tidy(record, record.layers)]
     keys = ["run_id", "epoch", "step"]
+    runs = pd.DataFrame([record.summary_row() for record in records])
     return Tables(
-        pd.DataFrame([record.summary_row() for record in records]),
+        runs.astype(dict.fromkeys(_SCORES, float)),
         pd.DataFrame(metrics) if metrics else pd.DataFrame(columns=keys),
         pd.DataFrame(layers) if layers else pd.DataFrame(columns=[*keys, "layer", "units"]),
     )

@@ -80,14 +80,14 @@ class Watcher(Protocol):
     def evaluated(self, job: Job, evaluation: Evaluation) -> None:
         """A run under way in this process has been evaluated."""
 
-    def recorded(self, record: Record, left: int, running: int) -> None:
+    def recorded(self, record: Record) -> None:
         """A run has ended and is in the store."""
 
     def noted(self, message: str) -> None:
         """Something that the user should know has happened."""
 
     def tick(self, running: int) -> None:
-        """Time has passed."""
+        """Time has passed; so many runs are being trained."""
 
 
 def available_cores() -> int:
@@ -163,7 +163,7 @@ def _work(
                 if record is not None:
                     lock.release()
                     records[job.run_id] = record
-                    watcher.recorded(record, len(left) + len(elsewhere), len(held))
+                    watcher.recorded(record)
                     continue
                 if not options.force:
                     steps = evaluation_steps(job.config)
@@ -179,7 +179,7 @@ def _work(
                 else:
                     store.write(record)
                     records[record.run_id] = record
-                    watcher.recorded(record, len(left) + len(elsewhere), len(held))
+                    watcher.recorded(record)
                     if record.status == FAILED and options.stop_on_error:
                         left.clear()
                         elsewhere.clear()
@@ -187,7 +187,7 @@ def _work(
             if not held and not left and elsewhere:
                 left, elsewhere = elsewhere, deque()
                 time.sleep(_POLL)
-            watcher.tick(len(held))
+            watcher.tick(min(len(held), crew.workers))
     finally:
         for under_way in held.values():
             under_way.lock.release()
@@ -218,7 +218,7 @@ def _outcome(
 class _Alone:
     """One run at a time, in this process."""
 
-    size = 1
+    size = workers = 1
     executor = None
 
     def __init__(self, watcher: Watcher) -> None:

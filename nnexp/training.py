@@ -65,7 +65,7 @@ def evaluation_steps(config: RunConfig) -> list[int]:
     steps = {0, last, *config.evaluate_at}
     if config.evaluate_every is not None:
         distance = config.evaluate_every.steps(config.steps_per_epoch())
-        steps.update(range(distance, last, distance))
+        steps.update(round(i * distance) for i in range(1, math.ceil(last / distance)))
     return sorted(steps)
 
 
@@ -93,6 +93,8 @@ def score(network: Network, split: Split, codes: Array) -> tuple[float, float]:
         labels = split.labels[part]
         logits, n = network.forward(split.x[part]), len(labels)
         finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            total = math.inf
         correct += int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
         total += network.loss(logits, codes[labels], 1, network.deltas[-1][:n], network.row[:n])
     return (total / size if math.isfinite(total) else math.inf), correct / size
@@ -154,7 +156,7 @@ class Trainer:
         targets = np.take(self.codes, labels, axis=0, out=self.targets[:n], mode="clip")
 
         logits = network.forward(x)
-        self.running.correct += int(np.count_nonzero(network.loss.predict(logits) == labels))
+        right = int(np.count_nonzero(network.loss.predict(logits) == labels))
         if self.config.gradient == "numerical":
             self.batch_loss = numerical_gradient(network, x, targets)
         else:
@@ -162,7 +164,8 @@ class Trainer:
         self.running.loss += self.batch_loss * n
         self.running.samples += n
         if self.diverged:
-            return
+            return  # and none of its predictions counts as right
+        self.running.correct += right
         if self.config.weight_decay:
             weights = network.theta[: network.weight_count]
             add_decay(network.grad, weights, self.config.weight_decay, self.scratch)
@@ -238,7 +241,8 @@ class Trainer:
                 value[...] = state[f"optimizer.{name}"]
             elif f"optimizer.{name}" in state:
                 setattr(self.optimizer, name, int(state[f"optimizer.{name}"]))
-        step, samples, self.seconds, self.batch_loss = state["progress"].tolist()
+        step, samples, self.seconds, batch_loss = state["progress"].tolist()
+        self.batch_loss = None if math.isnan(batch_loss) else batch_loss
         self.step, self.samples, self.saved_at = int(step), int(samples), int(step)
 
     def probe(self) -> tuple[Array, Array]:

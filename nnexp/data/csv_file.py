@@ -248,12 +248,12 @@ def _make(values: Mapping[str, object]) -> Source:
         )
     header = values["header"]
     label = values["label_column"]
+    if fraction is not None:
+        fraction = checks.real("data.test_fraction", fraction, 0, 1, open_=True)
     return Csv(
         train=user_path("train", train),
         test=None if test is None else user_path("test", test),
-        test_fraction=None
-        if fraction is None
-        else checks.real("data.test_fraction", fraction, 0, 1, open_=True),
+        test_fraction=fraction,
         header=checks.choice("data.header", str(header).lower(), HEADERS),
         label_column=label if isinstance(label, str) else checks.whole("data.label_column", label),
     )

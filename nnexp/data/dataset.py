@@ -55,8 +55,37 @@ class Dataset:
 
     description: Description
     train: Split
-    test: Split
+    test: Split | None  # None only where a caller's own arrays are trained on without a test set
     validation: Split | None
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    """The source of arrays that a caller holds: nothing of them is kept but the description."""
+
+    description: Description
+
+    def state(self) -> Hashable:
+        return None
+
+    def read(self, seed: int) -> Raw:
+        raise InputError("arrays in memory cannot be loaded by name: give the arrays themselves")
+
+
+def in_memory(description: Description, targets: str = "one_hot") -> DataSettings:
+    """Return the settings of arrays that the caller holds and puts into a `Dataset` himself."""
+    return DataSettings(
+        name=description.name,
+        source=_InMemory(description),
+        scale="raw",
+        targets=targets,
+        classes=None,
+        outputs=None,
+        train_size=None,
+        validation=0,
+        label_noise=0.0,
+        seed=0,
+    )
 
 
 def describe(settings: DataSettings) -> Description:
@@ -70,6 +99,8 @@ def describe(settings: DataSettings) -> Description:
     InputError
         If a file is missing, damaged or wrong, or a setting does not fit the data.
     """
+    if isinstance(settings.source, _InMemory):
+        return settings.source.description
     return _arranged(settings, settings.source.state()).description
 
 

@@ -75,6 +75,7 @@ def stamp(key: str, path: str) -> Stamp:
         status = location.stat()
         if not location.is_file():
             raise InputError(f"data.{key}={path} is not a file: give the path of a file")
+        location.open("rb").close()  # may it be read?
     except OSError as error:
         raise InputError(
             f"data.{key}={path} cannot be read ({error.strerror}): give the path of a file"

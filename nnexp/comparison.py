@@ -1,0 +1,288 @@
+"""Records → tables: which runs make an arm, what they have in common, how each arm came out.
+
+An arm is the runs that differ in nothing but ``seed``. A diverged run belongs to its arm's means
+(its loss is inf, so is the mean); a failed run has no numbers, and is counted.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from nnexp.errors import InputError
+from nnexp.records import DIVERGED, FAILED, FINISHED
+
+Rows = list[dict[str, str]]
+
+QUANTILES = ("p05", "p25", "p50", "p75", "p95")
+
+# Every column of `runs` that is no setting.
+_OUTCOME = re.compile(
+    r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)"
+)
+_SCORES = tuple(f"{s}_{v}" for s in ("test", "train", "validation") for v in ("accuracy", "loss"))
+# How a setting reads in a label; the others read "lr 0.1".
+_PHRASES = dict.fromkeys(("data", "init", "activation", "loss", "optimizer", "sampling"), "{}")
+_PHRASES |= {"batch_size": "batch {}"}
+# Held settings that go without saying, and those that never tell anything about the result.
+_USUAL = {
+    "bias_init": "zero",
+    "weight_decay": "0",
+    "sampling": "shuffle",
+    "gradient": "backprop",
+    "dtype": "float32",
+    "data.scale": "unit",
+    "data.targets": "one_hot",
+    "data.validation": "0",
+    "data.label_noise": "0",
+    "data.seed": "0",
+}
+_SILENT = ("evaluate_every", "evaluate_at")
+_TOLD_FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
+_TOLD_TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
+# A choice with more parameters than this is named without them, unless they vary.
+_FEW = 2
+_IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
+_PIXELS = 28 * 28
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs sorted into arms.
+
+    ``runs``, ``metrics`` and ``layers`` are the tables of the records with the column ``arm``
+    (an ordered categorical), the latter two with ``status`` as well. ``varied`` names the settings
+    that differ among the arms, ``held`` says the most telling of the others in a line, and
+    ``held_settings`` gives them all. ``summary`` has a row an arm, see `summarise`.
+    """
+
+    runs: pd.DataFrame
+    metrics: pd.DataFrame
+    layers: pd.DataFrame
+    varied: tuple[str, ...]
+    held: str
+    held_settings: dict[str, str]
+    summary: pd.DataFrame
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The labels of the arms, in the order in which the runs came."""
+        return tuple(self.runs["arm"].cat.categories)
+
+    @property
+    def factors(self) -> str:
+        """What varies, in words: ``init``, or ``init, hidden and lr``."""
+        *others, last = [name.replace("_", " ") for name in self.varied] or [""]
+        return f"{', '.join(others)} and {last}" if others else last
+
+    @property
+    def seeds(self) -> str:
+        """How many seeds an arm's means are over: ``n = 3``, or ``n = 2 to 3``."""
+        counts = self.summary["runs"] - self.summary[FAILED]
+        low, high = counts.min(), counts.max()
+        return f"n = {high}" if low == high else f"n = {low} to {high}"
+
+
+def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> Comparison:
+    """Sort the runs into arms; a run that is given twice counts once.
+
+    Raises
+    ------
+    InputError
+        If there is no run.
+    """
+    if runs.empty:
+        raise InputError("there is no run to compare: give a folder or a sweep with at least one")
+    runs = runs.drop_duplicates("run_id").reset_index(drop=True)
+    settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
+    rows = [{c: _text(row[c]) for c in settings} for row in runs.to_dict("records")]
+    varied = tuple(c for c in settings if c != "seed" and _varies(rows, c))
+    labels = [_label(row, rows, varied) for row in rows]
+    runs["arm"] = pd.Categorical(labels, categories=list(dict.fromkeys(labels)), ordered=True)
+    held = {c: v for c, v in rows[0].items() if v and c != "seed" and _values(rows, c) == {v}}
+    return Comparison(
+        runs=runs,
+        metrics=_with_arm(metrics.drop_duplicates(["run_id", "step"]), runs),
+        layers=_with_arm(layers.drop_duplicates(["run_id", "step", "layer"]), runs),
+        varied=varied,
+        held=f"{_held(held, layers)}, {_seeds(rows)}",
+        held_settings=held,
+        summary=summarise(runs, varied),
+    )
+
+
+def summarise(runs: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:
+    """Return a row an arm of ``runs`` (which has the column ``arm``).
+
+    Columns: ``arm``, the ``varied`` settings, the counts ``runs finished diverged failed``;
+    ``_mean _std _min _max`` over seeds of every final loss and accuracy (diverged runs included,
+    failed ones excluded; ``_std`` with n - 1, empty for one run or an infinite loss);
+    ``seconds_median``; and for ``steps_to_90`` …: ``_reached``, how many runs got there, and
+    ``_median``, where a run that never did counts as later than any other (empty: never).
+    """
+    summary: pd.DataFrame = runs.drop_duplicates("arm").set_index("arm")[list(varied)]
+    summary = summary.assign(runs=runs["arm"].value_counts())
+    for status in (FINISHED, DIVERGED, FAILED):
+        summary[status] = (runs["status"] == status).groupby(runs["arm"], observed=True).sum()
+    scores = [s for s in _SCORES if s in runs or not s.startswith("validation")]
+    scored = runs[runs["status"] != FAILED].reindex(columns=[*runs, *set(scores).difference(runs)])
+    by_arm = scored.astype(dict.fromkeys(scores, float)).groupby("arm", observed=True)
+    for score in scores:
+        for statistic in ("mean", "std", "min", "max"):
+            summary[f"{score}_{statistic}"] = by_arm[score].agg(statistic)
+        infinite = ~np.isfinite(summary[f"{score}_mean"])
+        summary[f"{score}_std"] = summary[f"{score}_std"].mask(infinite)
+    summary["seconds_median"] = by_arm["seconds"].median()
+    for column in (c for c in map(str, runs) if c.startswith("steps_to_")):
+        steps = scored[column].astype(float).fillna(np.inf).groupby(scored["arm"], observed=True)
+        summary[f"{column}_median"] = steps.median().replace(np.inf, np.nan)
+        summary[f"{column}_reached"] = by_arm[column].count().reindex(summary.index, fill_value=0)
+    summary.index = summary.index.astype(str)
+    return _flat(summary)
+
+
+def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
+    """Return ``y`` over training by arm: ``arm [layer] step epoch mean low high n diverged``.
+
+    ``table`` is the ``metrics`` or ``layers`` of a `Comparison`; ``low`` and ``high`` are the
+    lowest and the highest seed, ``n`` is the number of runs, and ``diverged`` how many of them do
+    so in the end. A step is there only if every run of the arm has a value: in ``metrics`` a
+    diverged run keeps its last one (a loss of inf), in ``layers`` its arm's curve ends with it.
+    """
+    keys = ["arm", "layer"] if "layer" in table else ["arm"]
+    table = table[table["status"] != FAILED]
+    wide = table.pivot(index=[*keys, "step"], columns="run_id", values=y).astype(float).sort_index()
+    runs = table.drop_duplicates("run_id").set_index("run_id")
+    diverged = list(runs.index[runs["status"] == DIVERGED])
+    if "layer" not in table:
+        wide[diverged] = wide.groupby(level=keys, observed=True)[diverged].ffill()
+    expected = runs["arm"].value_counts().reindex(wide.index.get_level_values("arm"))
+    wide = wide[wide.count(axis=1).to_numpy() == expected.to_numpy()]
+    lost = runs["arm"][diverged].value_counts().reindex(wide.index.get_level_values("arm"))
+    epochs = table.drop_duplicates([*keys, "step"]).set_index([*keys, "step"])["epoch"]
+    columns = {
+        "epoch": epochs.reindex(wide.index),
+        "mean": wide.mean(axis=1),
+        "low": wide.min(axis=1),
+        "high": wide.max(axis=1),
+        "n": wide.count(axis=1),
+        "diverged": lost.to_numpy(),
+    }
+    return _flat(pd.DataFrame(columns))
+
+
+def spreads(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return each layer's quantiles of activation before the first update and after the last.
+
+    Columns: ``arm layer moment`` (``before`` or ``after``), ``p05 p25 p50 p75 p95``, each the mean
+    over seeds; empty after training where a run of the arm diverged.
+    """
+    layers = layers[layers["status"] != FAILED]
+    last = layers.groupby("run_id")["step"].transform("max")
+    before, after = layers[layers["step"] == 0], layers[layers["step"] == last]
+    columns = [f"activation_{q}" for q in QUANTILES]
+    moments = []
+    for moment, table in (("before", before), ("after", after)):
+        values = table[columns].astype(float)
+        if moment == "after":
+            values = values.mask(table["status"] == DIVERGED)
+        # An infinite value survives the mean, where an empty one would be left out of it.
+        by_layer = values.fillna(np.inf).groupby([table["arm"], table["layer"]], observed=True)
+        mean = by_layer.mean().replace(np.inf, np.nan).set_axis(list(QUANTILES), axis=1)
+        moments.append(_flat(mean).assign(moment=moment))
+    both: pd.DataFrame = pd.concat(moments, ignore_index=True)
+    return both
+
+
+def _with_arm(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    merged: pd.DataFrame = table.merge(runs[["run_id", "arm", "status"]], on="run_id")
+    return merged
+
+
+def _flat(indexed: pd.DataFrame) -> pd.DataFrame:
+    table: pd.DataFrame = indexed.reset_index()
+    return table
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return ""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _values(rows: Rows, *columns: str) -> set[str | tuple[str, ...]]:
+    return set(map(operator.itemgetter(*columns), rows))
+
+
+def _varies(rows: Rows, column: str) -> bool:
+    """Tell whether ``column`` varies; a parameter, such as ``init.std``, within the same choice."""
+    root = column.partition(".")[0]
+    if root == column:
+        return len(_values(rows, column)) > 1
+    return len(_values(rows, root, column)) > len(_values(rows, root))
+
+
+def _label(row: Mapping[str, str], rows: Rows, varied: tuple[str, ...]) -> str:
+    """Return an arm's label: ``normal (std 0.01), lr 0.1``."""
+    phrases = []
+    for root in dict.fromkeys(c.partition(".")[0] for c in varied):
+        own = _parameters(row, root)
+        few = [c for c in own if len(own) <= _FEW and len(_values(rows, c)) > 1]
+        phrases.append(_phrase(row, root, [c for c in own if c in varied or c in few]))
+    return ", ".join(filter(None, phrases)) or ("this run" if len(rows) == 1 else "all runs")
+
+
+def _parameters(row: Mapping[str, str], root: str) -> list[str]:
+    return [c for c in row if c.startswith(f"{root}.") and row[c]]
+
+
+def _phrase(row: Mapping[str, str], root: str, parameters: Iterable[str]) -> str:
+    name, value = root.replace("_", " "), row[root]
+    if root in ("epochs", "steps"):
+        return f"{value} {root if value != '1' else root[:-1]}" if value else ""
+    phrase = _PHRASES.get(root, f"{name} {{}}").format(value) if value else f"no {name}"
+    inner = ", ".join(f"{c.partition('.')[2]} {row[c]}" for c in parameters)
+    return f"{phrase} ({inner})" if inner else phrase
+
+
+def _held(held: Mapping[str, str], layers: pd.DataFrame) -> str:
+    """Return the most telling of the settings that all runs share."""
+    silent = (*_SILENT, "activation") if held.get("hidden") == "none" else _SILENT
+    roots = [c for c in held if "." not in c and c not in silent]
+    order = (*(r for r in _TOLD_FIRST if r in roots), *(r for r in roots if r not in _TOLD_FIRST))
+    text = previous = ""
+    for root in order:
+        own = _parameters(held, root)
+        if root == "data":
+            phrase = _phrase(held, root, [c for c in own if held[c] != _USUAL.get(c)])
+        elif root == "hidden":
+            phrase = _network(held, layers)
+        elif held[root] == _USUAL.get(root):
+            continue
+        else:
+            phrase = _phrase(held, root, own if len(own) <= _FEW else [])
+        separator = " " if (previous, root) in _TOLD_TOGETHER else ", "
+        text, previous = text + separator * bool(text) + phrase, root
+    return text
+
+
+def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
+    """Return the layer sizes, ``784-50-10``, where the runs share them and the inputs are known."""
+    units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
+    if held.get("data") in _IMAGE_SETS and len(units) and units["layer"].is_unique:
+        return "-".join(map(str, (_PIXELS, *units["units"])))
+    return f"hidden {held['hidden']}"
+
+
+def _seeds(rows: Rows) -> str:
+    seeds = sorted({int(row["seed"]) for row in rows})
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}" if len(seeds) <= 6 else f"{len(seeds)} seeds"

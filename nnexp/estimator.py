@@ -1,0 +1,333 @@
+"""The core in scikit-learn's manner, for notebooks: ``fit``, ``predict``, ``score`` on arrays."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from nnexp.config import RunConfig
+from nnexp.data import Dataset, Description, Split, describe, in_memory
+from nnexp.errors import InputError, unknown
+from nnexp.network import Network
+from nnexp.records import write_whole
+from nnexp.training import Trainer, build_network, train
+
+Array = npt.NDArray[Any]
+Setting = str | Mapping[str, Any]
+
+
+@dataclass(kw_only=True, eq=False)
+class MLP:
+    """A multi-layer perceptron whose settings are named, and mean, what they do in a run.
+
+    A choice with parameters is a mapping: ``init={"name": "normal", "std": 0.01}``. Neither
+    ``epochs`` nor ``steps`` means 5 epochs. Settings are checked by `fit`.
+
+    Attributes set by `fit`: ``classes_`` (k,), the labels in ascending order; ``history_``, a
+    mapping of metrics for each evaluation, the first before any update, and ``layers_``, one for
+    each evaluation and layer (losses are means per example, accuracies fractions); ``diverged_``,
+    whether training ended early as its loss was no longer finite; ``network_``, the
+    `nnexp.network.Network` itself.
+
+    >>> model = MLP(hidden=(50,), init="he", activation="relu", epochs=3).fit(x, y)
+    >>> model.score(x_test, y_test)
+    """
+
+    hidden: Sequence[int] | str | int | None = (100,)
+    activation: Setting = "sigmoid"
+    init: Setting = "xavier"
+    bias_init: Setting = "zero"
+    loss: Setting = "cross_entropy"
+    targets: str = "one_hot"
+    optimizer: Setting = "sgd"
+    lr: float = 0.5
+    batch_size: int | str = 100
+    epochs: int | None = None
+    steps: int | None = None
+    sampling: Setting = "shuffle"
+    weight_decay: float = 0.0
+    gradient: str = "backprop"
+    quirk: str | None = None
+    evaluate_every: float | str | None = 1
+    evaluate_at: Sequence[int] = ()
+    dtype: str = "float32"
+    seed: int = 0
+
+    def fit(self, x: Any, y: Any, test: tuple[Any, Any] | None = None) -> MLP:
+        """Train anew on ``x (n, features)`` and labels ``y (n,)``; return the model itself.
+
+        Labels may be numbers or text. ``test`` is a pair (x, y) that is scored at each evaluation
+        and not trained on.
+
+        Raises
+        ------
+        InputError
+            For a setting, a shape, a value or a label that does not fit.
+        """
+        labels = _labels(y)
+        classes, numbers = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise InputError(f"y has {len(classes)} class: give labels of two classes or more")
+        examples, features = _table(x).shape
+        config = self._config(examples, features, len(classes))
+        train_set = _split(x, numbers.astype(np.intp), config.dtype, features)
+        test_set = None
+        if test is not None:
+            test_set = _split(test[0], _numbers(_labels(test[1]), classes), config.dtype, features)
+            if (test_set.labels < 0).any():
+                raise InputError("test has a label that y has not: give examples of y's classes")
+        data = Dataset(describe(config.data), train_set, test_set, None)
+        with threadpool_limits(1, user_api="blas"):  # as every run: the number moves last bits
+            trainer = Trainer(config, data)
+            evaluations = list(train(trainer))
+        self.history_: list[dict[str, Any]] = []
+        self.layers_: list[dict[str, Any]] = []
+        for e in evaluations:
+            moment = {"epoch": e.epoch, "step": e.step, "samples": e.samples}
+            self.history_.append({**moment, "seconds": e.seconds, **e.metrics})
+            self.layers_.extend({**moment, **layer} for layer in e.layers)
+        self.diverged_ = evaluations[-1].diverged
+        self.classes_, self.network_, self._examples = classes, trainer.network, examples
+        return self
+
+    def predict(self, x: Any) -> Array:
+        """Return the predicted label of each row of ``x (n, features)``, (n,).
+
+        Raises
+        ------
+        InputError
+            Before `fit`, or if ``x`` does not fit the network.
+        """
+        network, logits = self._logits(x)
+        return self.classes_[network.loss.predict(logits)]
+
+    def predict_proba(self, x: Any) -> Array:
+        """Return the network's outputs as probabilities, (n, classes), in the order of `classes_`.
+
+        A softmax's rows sum to 1. Sigmoid outputs, one for each of several classes, are each that
+        class's own probability, and need not.
+
+        Raises
+        ------
+        InputError
+            As `predict`; also for outputs that are no probabilities (``loss.output=identity``).
+        """
+        network, logits = self._logits(x)
+        if network.loss.output == "identity":
+            raise InputError("loss.output=identity gives no probabilities: use predict")
+        with np.errstate(over="ignore", invalid="ignore"):
+            network.loss.outputs(logits)
+        return logits if logits.shape[1] > 1 else np.hstack([1 - logits, logits])
+
+    def score(self, x: Any, y: Any) -> float:
+        """Return the accuracy on ``x (n, features)`` and ``y (n,)``, a fraction.
+
+        An example with an output that is not finite counts as wrong.
+
+        Raises
+        ------
+        InputError
+            As `predict`; also if ``x`` and ``y`` differ in length.
+        """
+        network, logits = self._logits(x)
+        numbers = _numbers(_labels(y), self.classes_)
+        if len(numbers) != len(logits):
+            raise InputError(f"x has {len(logits)} rows and y {len(numbers)}: give one label a row")
+        right = (network.loss.predict(logits) == numbers) & np.isfinite(logits).all(axis=1)
+        return float(right.mean())
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write settings, classes and weights (not the history) to an ``.npz`` file; return it.
+
+        Raises
+        ------
+        InputError
+            Before `fit`, or if the file is there and not to be overwritten, or cannot be written.
+        """
+        network = self._fitted()
+        target = Path(path)
+        if target.suffix != ".npz":
+            target = target.with_name(target.name + ".npz")
+        if target.exists() and not overwrite:
+            raise InputError(f"{target} is there already: give another name, or overwrite=True")
+        arrays: dict[str, Any] = {"classes": self.classes_, "examples": np.array(self._examples)}
+        arrays["settings"] = np.array(json.dumps(self._plain()))
+        pairs = zip(network.weights, network.biases, strict=True)
+        for layer, (weights, biases) in enumerate(pairs, start=1):
+            arrays |= {f"W{layer}": weights, f"b{layer}": biases}
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        try:
+            write_whole(target, buffer.getvalue())
+        except OSError as error:
+            raise InputError(f"{target} cannot be written ({error.strerror})") from error
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> MLP:
+        """Return the model that `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, or none of a model.
+        """
+        try:
+            with open(path, "rb") as stream:
+                arrays = dict(np.load(stream, allow_pickle=False))
+            model = cls(**json.loads(str(arrays["settings"])))
+            model.classes_, model._examples = arrays["classes"], int(arrays["examples"])
+            features, classes = len(arrays["W1"]), len(model.classes_)
+            network = build_network(model._config(model._examples, features, classes))
+            pairs = zip(network.weights, network.biases, strict=True)
+            for layer, (weights, biases) in enumerate(pairs, start=1):
+                for part, stored in ((weights, arrays[f"W{layer}"]), (biases, arrays[f"b{layer}"])):
+                    if part.shape != stored.shape or part.dtype != stored.dtype:
+                        raise ValueError(f"layer {layer} has another shape")
+                    part[...] = stored
+        except FileNotFoundError:
+            raise InputError(f"{path} is not there: give the path of a saved model") from None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{path} is damaged or holds no saved model ({error}): save the model again"
+            ) from error
+        model.network_ = network
+        return model
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name, as given."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def set_params(self, **settings: Any) -> MLP:
+        """Change settings for the next `fit` and return the model itself.
+
+        Raises
+        ------
+        InputError
+            For an unknown setting; then none is changed.
+        """
+        for name in settings:
+            if name not in self.get_params():
+                raise unknown("setting", name, self.get_params())
+        for name, value in settings.items():
+            setattr(self, name, value)
+        return self
+
+    def _plain(self) -> dict[str, Any]:
+        """Return the settings in JSON's types: NumPy's numbers are numbers too."""
+
+        def simple(value: Any) -> Any:
+            return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
+
+        plain: dict[str, Any] = json.loads(json.dumps(self.get_params(), default=simple))
+        return plain
+
+    def _config(self, examples: int, features: int, classes: int) -> RunConfig:
+        """Return the checked configuration of a run on so many examples."""
+        description = Description(
+            name="arrays",
+            train_size=examples,
+            test_size=0,
+            validation_size=0,
+            features=features,
+            classes=classes,
+            image_shape=None,
+            digest="",
+            labels=tuple(range(classes)),
+        )
+        settings = self._plain()
+        data = in_memory(description, settings.pop("targets"))
+        return RunConfig.from_mapping({**settings, "data": data})
+
+    def _fitted(self) -> Network:
+        network: Network | None = getattr(self, "network_", None)
+        if network is None:
+            raise InputError("this MLP is not trained yet: call fit(x, y), or MLP.load(path)")
+        return network
+
+    def _logits(self, x: Any) -> tuple[Network, Array]:
+        """Return the network and its logits (n, k) for ``x``, some rows at a time."""
+        network = self._fitted()
+        inputs = _inputs(x, network.theta.dtype, network.sizes[0])
+        logits = np.empty((len(inputs), network.sizes[-1]), inputs.dtype)
+        rows = network.evaluation_rows
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(inputs), rows):
+                part = slice(start, start + rows)
+                logits[part] = network.forward(inputs[part])
+        return network, logits
+
+
+def _table(x: Any) -> Array:
+    """Return ``x`` as an (n, features) array of numbers, not yet known to be finite."""
+    try:
+        table = np.asarray(x)
+        if table.dtype == object:
+            table = table.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"x is no table of numbers ({error}): give (examples, features)") from None
+    if table.dtype.kind not in "biuf":
+        raise InputError(f"x holds {table.dtype} and no numbers: give (examples, features)")
+    if table.ndim != 2 or not table.size:
+        raise InputError(
+            f"x has the shape {table.shape}: give (examples, features), as x.reshape(len(x), -1)"
+        )
+    return table
+
+
+def _inputs(x: Any, dtype: npt.DTypeLike, features: int) -> Array:
+    """Return ``x`` as the network takes it: (n, features), finite, of ``dtype``, C-contiguous."""
+    table = _table(x)
+    if table.shape[1] != features:
+        raise InputError(f"x has {table.shape[1]} features: give the network's {features}")
+    with np.errstate(over="ignore"):
+        inputs = np.ascontiguousarray(table, dtype)
+    bad = ~np.isfinite(inputs)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise InputError(
+            f"x is {table[row, column]} in row {row}, column {column}: "
+            f"give finite numbers in the range of {inputs.dtype}"
+        )
+    return inputs
+
+
+def _split(x: Any, labels: npt.NDArray[np.intp], dtype: npt.DTypeLike, features: int) -> Split:
+    """Return examples and their labels, checked."""
+    inputs = _inputs(x, dtype, features)
+    if len(inputs) != len(labels):
+        raise InputError(f"x has {len(inputs)} rows and y {len(labels)}: give one label a row")
+    return Split(inputs, labels)
+
+
+def _labels(y: Any) -> Array:
+    """Return ``y`` as an (n,) array of one kind of label; InputError else."""
+    labels = np.asarray(y)
+    if labels.dtype == object and len({type(label) for label in labels.ravel()}) == 1:
+        labels = np.asarray(labels.tolist())
+    if labels.ndim != 1 or not len(labels):
+        raise InputError(f"y has the shape {labels.shape}: give (examples,), one label a row")
+    if labels.dtype.kind not in "biufU":
+        raise InputError("y mixes kinds of labels: give numbers alone, or text alone")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise InputError("y has a label that is not finite: give a class for every example")
+    return labels
+
+
+def _numbers(labels: Array, classes: Array) -> npt.NDArray[np.intp]:
+    """Return the position of each label in ``classes`` (ascending), -1 where it has none."""
+    if (labels.dtype.kind == "U") != (classes.dtype.kind == "U"):
+        raise InputError(f"y holds {labels.dtype} and the classes are {classes.dtype}: give alike")
+    place = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    numbers: npt.NDArray[np.intp] = np.where(classes[place] == labels, place, -1)
+    return numbers

@@ -1,0 +1,453 @@
+"""Tables → axes: ``draw_*(ax, table, …)`` draws one panel; no statistics and no files.
+
+A choice keeps its colour on every page; line styles and markers
+differ as well, so that the figures read in grey and without colour vision.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from nnexp.comparison import Comparison
+from nnexp.records import DIVERGED, FAILED
+
+Array = npt.NDArray[Any]
+Look = dict[str, Any]
+
+# Okabe & Ito 2008 (the yellow left out: too faint on white), then darker and lighter relatives.
+_BLUE, _VERMILION, _BLACK, _GREEN = "#0072B2", "#D55E00", "#000000", "#009E73"
+_PURPLE, _ORANGE, _SKY, _WINE = "#CC79A7", "#E69F00", "#56B4E9", "#882255"
+_OLIVE, _BROWN, _GREY, _MINT, _LILAC = "#8A8A00", "#8C510A", "#7F7F7F", "#7FD3B5", "#9F7FD3"
+_PALETTE = (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY, _WINE, _OLIVE, _BROWN, _GREY)
+# For each group of choices: the colour of each, and by its place its line style and marker.
+_KNOWN: tuple[dict[str, str], ...] = (
+    {
+        "xavier": _BLUE,
+        "randn": _VERMILION,
+        "zero": _BLACK,
+        "he": _GREEN,
+        "rand": _PURPLE,
+        "normal": _ORANGE,
+        "xavier_uniform": _SKY,
+        "lecun": _WINE,
+        "orthogonal": _OLIVE,
+        "uniform": _BROWN,
+        "constant": _GREY,
+        "he_uniform": _MINT,
+        "lecun_uniform": _LILAC,
+    },
+    {
+        "sigmoid": _BLUE,
+        "tanh": _VERMILION,
+        "relu": _GREEN,
+        "leaky_relu": _MINT,
+        "elu": _ORANGE,
+        "selu": _OLIVE,
+        "softplus": _SKY,
+        "gelu": _PURPLE,
+        "silu": _WINE,
+        "identity": _GREY,
+        "step": _BLACK,
+    },
+    {"cross_entropy": _BLUE, "mse": _VERMILION, "binary_cross_entropy": _SKY},
+    {
+        "sgd": _BLACK,
+        "momentum": _SKY,
+        "nesterov": _BLUE,
+        "adam": _VERMILION,
+        "rmsprop": _ORANGE,
+        "adagrad": _PURPLE,
+    },
+    {"shuffle": _BLUE, "replacement": _VERMILION, "independent": _GREEN, "sequential": _ORANGE},
+    {"mnist": _BLUE, "fashion_mnist": _VERMILION, "kmnist": _GREEN},
+)
+_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "<", "*", ">", "h", "p", "8", "d")
+
+# Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
+_WIDTH = 4.8
+_TITLE, _BASE, _SMALL = 12.5, 11, 9.5
+_STYLE: Look = {
+    "font.family": "DejaVu Sans",
+    "font.size": _BASE,
+    "axes.labelsize": _BASE,
+    "axes.titlesize": _SMALL,
+    "axes.titlelocation": "left",
+    "axes.titley": 1.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#555555",
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "xtick.labelsize": _SMALL,
+    "ytick.labelsize": _SMALL,
+    "legend.fontsize": _SMALL,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "legend.columnspacing": 1.2,
+    "lines.linewidth": 2.0,
+    "lines.markersize": 5.5,
+    "figure.facecolor": "white",
+    "svg.hashsalt": "nnexp",
+    "svg.fonttype": "path",
+}
+# The thickness and shade of a second measure drawn beside the first, and the shade of a key to it.
+_THIN = 0.9
+_FEW = 6
+_NEUTRAL = "#555555"
+_EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an arm is drawn, in every figure."""
+
+    colour: Any
+    line: Any
+    marker: str
+
+
+def arm_styles(comparison: Comparison) -> dict[str, Style]:
+    """Return the style of each arm: the colour says the first named choice that varies.
+
+    Where several settings vary, line style and marker say the rest; where only numbers do, the
+    colours run from dark to light with the first of them. Names that nnexp does not know take
+    the colours left over, in their order.
+    """
+    summary = comparison.summary
+    values = {c: [str(v) for v in summary[c]] for c in comparison.varied}
+    named = [c for c in values if not all(map(_is_number, values[c]))]
+    if not values:
+        return {arm: Style(_BLUE, _LINES[0], _MARKERS[0]) for arm in comparison.arms}
+    leading = named[0] if named else next(iter(values))
+    rest = [tuple(values[c][i] for c in values if c != leading) for i in range(len(summary))]
+    base = _choice_styles(values[leading])
+    styles = {}
+    for arm, value, other in zip(comparison.arms, values[leading], rest, strict=True):
+        style = base[value]
+        if len(set(rest)) > 1:
+            i = list(dict.fromkeys(rest)).index(other)
+            style = Style(style.colour, _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
+        styles[arm] = style
+    return styles
+
+
+def draw_curves(
+    ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, thin: bool = False
+) -> Axes:
+    """Draw a table of `curves` (of one layer at most) against epochs: mean and band of each arm.
+
+    ``thin`` draws the means alone, as a second measure beside the first. Where a seed is infinite
+    the mean ends and the band reaches out of the top of the axes; an arm of which a run diverged
+    ends with a cross.
+    """
+    for arm, rows in table.groupby("arm", observed=True):
+        style, x = styles[str(arm)], rows["epoch"].to_numpy()
+        mean = rows["mean"].where(np.isfinite(rows["mean"])).to_numpy()
+        if thin:
+            ax.plot(x, mean, color=style.colour, linestyle=style.line, linewidth=_THIN)
+            continue
+        if rows["n"].max() > 1:
+            _draw_band(ax, x, rows["low"].to_numpy(), rows["high"].to_numpy(), style)
+        look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
+        ax.plot(x, mean, **look, **_EDGE, markevery=max(1, len(x) // 10))
+        finite = np.flatnonzero(np.isfinite(mean))
+        if rows["diverged"].any() and len(finite):
+            end = finite[-1]
+            ax.plot(x[end], mean[end], **_cross(style.colour), markersize=10, zorder=5)
+    ax.set_xlabel("epochs")
+    return ax
+
+
+def draw_zeros(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Axes:
+    """Mark at the lower edge of a logarithmic axis where the mean of an arm is exactly 0."""
+    for arm, rows in table[table["mean"] == 0].groupby("arm", observed=True):
+        ax.plot(
+            rows["epoch"],
+            np.full(len(rows), 0.05),
+            linestyle="none",
+            marker="v",
+            color=styles[str(arm)].colour,
+            transform=ax.get_xaxis_transform(),
+        )
+    return ax
+
+
+def draw_final(
+    ax: Axes, runs: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]
+) -> Axes:
+    """Draw the final test accuracy of every run as a dot, a line an arm, and its mean as a bar.
+
+    A diverged run is a cross; a failed one has no accuracy, and is counted in the label.
+    """
+    beside: Look = {"va": "center", "fontsize": _SMALL}
+    means = dict(zip(summary["arm"], summary["test_accuracy_mean"], strict=True))
+    for row, (arm, mean) in enumerate(means.items()):
+        style = styles[arm]
+        scored = runs[(runs["arm"] == arm) & (runs["status"] != FAILED)]
+        if scored.empty:
+            continue
+        diverged = (scored["status"] == DIVERGED).to_numpy()
+        accuracy = scored["test_accuracy"].to_numpy(float)
+        y = np.full(len(accuracy), float(row))
+        if len(accuracy) > 1:
+            y += np.linspace(-0.2, 0.2, len(accuracy))
+            ax.plot([mean, mean], [row - 0.36, row + 0.36], color=style.colour, linewidth=2)
+        dots = {"linestyle": "none", "color": style.colour, "marker": style.marker}
+        ax.plot(accuracy[~diverged], y[~diverged], **dots, **_EDGE, alpha=0.85)
+        ax.plot(accuracy[diverged], y[diverged], **_cross(style.colour), markersize=8)
+        ax.text(1.02, row, f"{mean:.3f}", transform=ax.get_yaxis_transform(), **beside)
+    ax.set_yticks(range(len(summary)), arm_labels(summary, 24))
+    ax.set_ylim(len(summary) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    ax.margins(x=0.08)
+    ax.set_xlabel("final test accuracy")
+    return ax
+
+
+def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
+    """Draw one arm's rows of `spreads`: for each layer a box before (hollow) and after (filled).
+
+    Whiskers run from p05 to p95, boxes from p25 to p75, and the stroke across is the median.
+    """
+    for moment, offset in (("before", -0.2), ("after", 0.2)):
+        rows = table[table["moment"] == moment]
+        face = "white" if moment == "before" else style.colour
+        seen = (rows["p75"] > rows["p25"]) & (moment == "after")
+        x = rows["layer"].to_numpy(float) + offset
+        ax.vlines(x, rows["p05"], rows["p95"], color=style.colour, linewidth=1.4)
+        box = {"width": 0.34, "edgecolor": style.colour, "linewidth": 1.2, "facecolor": face}
+        ax.bar(x, rows["p75"] - rows["p25"], bottom=rows["p25"], **box, zorder=2)
+        strokes = ["white" if inside else style.colour for inside in seen]
+        ax.hlines(rows["p50"], x - 0.17, x + 0.17, color=strokes, linewidth=1.8, zorder=3)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(visible=False, axis="x")
+    ax.use_sticky_edges = False
+    ax.set_xlabel("layer")
+    ax.set_ylabel("activation")
+    return ax
+
+
+def log_axis(ax: Axes) -> Axes:
+    """Make the y axis logarithmic, its ticks plain numbers where it spans little."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_minor_locator(NullLocator())
+    little = high < 300 * low
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if little else (1,), numticks=7))
+    if little:
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return ax
+
+
+def symlog_axis(ax: Axes, low: float, high: float) -> Axes:
+    """Make the y axis linear within ±1 and logarithmic beyond, from below ``low`` to ``high``."""
+    ax.set_yscale("symlog", linthresh=1)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set_ylim(low - 0.2 * max(1, -low), 1.4 * max(1, high))
+    return ax
+
+
+def arm_labels(summary: pd.DataFrame, width: int) -> list[str]:
+    """Return the arms' labels, wrapped, with what befell their runs: ``relu (1 of 3 diverged)``."""
+    labels = []
+    for row in summary.to_dict("records"):
+        ends = [f"{row[s]} of {row['runs']} {s}" for s in (DIVERGED, FAILED) if row[s]]
+        label = f"{row['arm']} ({', '.join(ends)})" if ends else str(row["arm"])
+        labels.append("\n".join(textwrap.wrap(label, width)))
+    return labels
+
+
+def legend_entries(
+    summary: pd.DataFrame, styles: Mapping[str, Style], thin: str = ""
+) -> list[Artist]:
+    """Return a legend's entries: every arm, and what the ``thin`` lines are."""
+    entries: list[Artist] = []
+    width = 60 if len(summary) <= _FEW else 22  # which makes two columns of it
+    for arm, label in zip(summary["arm"], arm_labels(summary, width), strict=True):
+        style = styles[arm]
+        look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
+        entries.append(Line2D([], [], **look, **_EDGE, label=label))
+    if thin:
+        entries.append(Line2D([], [], color=_NEUTRAL, linewidth=_THIN, label=f"thin: {thin}"))
+    return entries
+
+
+def box_entries() -> list[Artist]:
+    """Return the legend entries of `draw_spread`."""
+    return [
+        Patch(facecolor=face, edgecolor=_NEUTRAL, label=f"{moment} training")
+        for moment, face in (("before", "white"), ("after", _NEUTRAL))
+    ]
+
+
+def panels(
+    title: str,
+    held: str,
+    *,
+    names: Sequence[str] = ("",),
+    columns: int = 1,
+    height: float = 2.3,
+    ylabel: str = "",
+    margins: tuple[float, float] = (0.8, 0.15),
+    legend: Sequence[Artist] = (),
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with an axes for each of ``names``, all of one scale, and the axes.
+
+    ``title`` and what was ``held`` fixed stand above, the ``legend`` below, a ``ylabel`` for all
+    axes to the left. ``height`` is that of an axes, ``margins`` are those left and right, in
+    inches: all is placed by hand, which takes no time and keeps the figures of a page aligned.
+    """
+    titles = textwrap.wrap(title, 46)
+    lines = textwrap.wrap(f"Held fixed: {held}", 66)
+    name_height = 0.17 * max(name.count("\n") + bool(name) for name in names)
+    rows = math.ceil(len(names) / columns)
+    gap = 0.17 + name_height + 0.17 * bool(len(names) % columns)
+    across, legend_height = _legend_shape([str(entry.get_label()) for entry in legend])
+    top = 0.24 + 0.21 * len(titles) + 0.16 * len(lines) + name_height
+    total = top + rows * height + (rows - 1) * gap + 0.52 + legend_height
+
+    figure = Figure(figsize=(_WIDTH, total))
+    head: Look = {"x": 0.1 / _WIDTH, "va": "top", "linespacing": 1.2}
+    figure.text(y=1 - 0.08 / total, s="\n".join(titles), fontsize=_TITLE, fontweight="bold", **head)
+    under = 1 - (0.08 + 0.22 * len(titles)) / total
+    figure.text(y=under, s="\n".join(lines), fontsize=_SMALL, color=_NEUTRAL, **head)
+    place = {
+        "left": margins[0] / _WIDTH,
+        "right": 1 - margins[1] / _WIDTH,
+        "top": 1 - top / total,
+        "bottom": (0.52 + legend_height) / total,
+        "hspace": gap / height,
+        "wspace": 0.08,
+    }
+    grid = figure.subplots(
+        rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=place
+    ).ravel()
+    for ax, name in zip(grid, names, strict=False):
+        ax.set_title(name)
+    for ax in grid[len(names) :]:
+        ax.remove()
+    for ax in grid[len(names) - columns : len(names)]:
+        ax.tick_params(labelbottom=True)
+    middle = (place["top"] + place["bottom"]) / 2
+    figure.supylabel(ylabel, x=0.1 / _WIDTH, y=middle, ha="left", fontsize=_BASE)
+    if legend:
+        corner = (0.1 / _WIDTH, 0.06 / total)
+        figure.legend(
+            handles=legend, loc="lower left", bbox_to_anchor=corner, borderaxespad=0, ncols=across
+        )
+    return figure, list(grid[: len(names)])
+
+
+def label_outer(axes: Sequence[Axes], columns: int = 1) -> None:
+    """Leave the labels to the lowest axes of each column and the leftmost of each row."""
+    for ax in axes[:-columns]:
+        ax.set_xlabel("")
+    for i, ax in enumerate(axes):
+        if i % columns:
+            ax.set_ylabel("")
+
+
+def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:
+    """Return in how many columns a legend fits, and its height in inches."""
+    if not labels:
+        return 1, 0.0
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    across = min(max(1, int((_WIDTH - 0.2) / (0.62 + 0.075 * longest))), len(labels))
+    lines = [1 + label.count("\n") for label in labels]
+    return across, 0.08 + 0.19 * max(map(sum, np.array_split(lines, across)))
+
+
+def png(figure: Figure) -> bytes:
+    """Return ``figure`` as PNG, about two pixels for each of a common screen."""
+    return _saved(figure, "png", {"Software": None}, dpi=200)
+
+
+def svg(figure: Figure) -> bytes:
+    """Return ``figure`` as SVG: the same bytes for the same figure."""
+    return _saved(figure, "svg", {"Date": None, "Creator": None})
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Let what is drawn inside look like nnexp's, whatever the user's own settings."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
+        yield
+
+
+def _saved(figure: Figure, form: str, metadata: dict[str, None], **how: Any) -> bytes:
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format=form, metadata=metadata, **how)
+    return buffer.getvalue()
+
+
+def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> None:
+    look: Look = {"color": style.colour, "alpha": 0.2, "linewidth": 0}
+    finite = np.isfinite(high)
+    ax.update_datalim(np.column_stack([np.r_[x, x[finite]], np.r_[low, high[finite]]]))
+    limits = ax.dataLim.frozen()
+    ax.fill_between(x, low, np.where(finite, high, 1e30), **look)
+    ax.dataLim.set(limits)  # the infinite is not to be seen, only that it lies above
+
+
+def _cross(colour: Any) -> Look:
+    return {"marker": "x", "linestyle": "none", "color": colour, "markeredgewidth": 2}
+
+
+def _choice_styles(values: Sequence[str]) -> dict[str, Style]:
+    """Return a style for each distinct value: numbers by rank, known names as ever, others new."""
+    distinct = list(dict.fromkeys(values))
+    if all(map(_is_number, distinct)):
+        ranked = sorted(distinct, key=float)
+        shades = mpl.colormaps["viridis"](np.linspace(0, 0.75, len(ranked)))
+        return {
+            v: Style(to_hex(shade), _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
+            for i, (v, shade) in enumerate(zip(ranked, shades, strict=True))
+        }
+    known = max(_KNOWN, key=lambda group: sum(v in group for v in distinct))
+    places = {v: i for i, v in enumerate(known) if v in distinct}
+    taken = {known[v] for v in places}
+    spare = [c for c in _PALETTE if c not in taken] or list(_PALETTE)
+    styles = {}
+    free = (i for i in itertools.count() if i not in places.values())
+    new = 0
+    for value in distinct:
+        if value in places:
+            i, colour = places[value], known[value]
+        else:
+            i, colour, new = next(free), spare[new % len(spare)], new + 1
+        styles[value] = Style(colour, _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
+    return styles
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -1,0 +1,348 @@
+"""The structure of the figures: lines, bands, crosses, legends, labels, scales, colours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+from nnexp import plots
+from nnexp.activations import ACTIVATIONS
+from nnexp.comparison import Comparison, compare, curves, spreads
+from nnexp.figures import Picture, pictures
+from nnexp.initializers import INITIALIZERS
+from nnexp.losses import LOSSES
+from nnexp.optimizers import OPTIMIZERS
+from nnexp.sampling import SAMPLINGS
+from tests.synthetic import grid, make_tables
+
+INITS = grid(init=["xavier", "randn", "zero"])
+
+
+def axes():
+    return Figure().subplots()
+
+
+def comparison(points=INITS, seeds=(0, 1, 2), **mishaps) -> Comparison:
+    return compare(*make_tables(points, seeds, **mishaps))
+
+
+def drawn(compared: Comparison) -> dict[str, Picture]:
+    return {picture.name: picture for picture in pictures(compared)}
+
+
+def entries(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def header(figure: Figure) -> str:
+    return " ".join(" ".join(text.get_text().split()) for text in figure.texts)
+
+
+def test_curves_have_a_line_and_a_band_for_each_arm():
+    compared = comparison()
+    table, styles = curves(compared.metrics, "test_loss"), plots.arm_styles(compared)
+    ax = plots.draw_curves(axes(), table, styles)
+    assert ax.get_xlabel() == "epochs"
+    assert [line.get_color() for line in ax.lines] == [style.colour for style in styles.values()]
+    randn = table[table["arm"] == "randn"]
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), randn[["epoch", "mean"]])
+    corners = ax.collections[1].get_paths()[0].vertices
+    for x, low, high in randn[["epoch", "low", "high"]].to_numpy():
+        assert {low, high} <= set(corners[corners[:, 0] == x, 1])
+
+
+def test_one_seed_has_no_band():
+    compared = comparison(seeds=[0])
+    table = curves(compared.metrics, "test_loss")
+    assert not plots.draw_curves(axes(), table, plots.arm_styles(compared)).collections
+
+
+def test_a_diverged_run_ends_the_mean_with_a_cross_and_opens_the_band_upwards():
+    compared = comparison([{}], diverged={(0, 0): 700})
+    table = curves(compared.metrics, "test_loss")
+    ax = plots.draw_curves(axes(), table, plots.arm_styles(compared))
+    line, cross = ax.lines
+    assert np.isfinite(line.get_ydata()).sum() == 2
+    assert cross.get_marker() == "x"
+    assert cross.get_xdata() == [1.0]
+    assert ax.collections[0].get_paths()[0].vertices[:, 1].max() > 1e6
+    assert ax.get_ylim()[1] < 10
+
+
+def test_thin_curves_are_means_alone():
+    compared = comparison()
+    table = curves(compared.metrics, "train_loss")
+    ax = plots.draw_curves(axes(), table, plots.arm_styles(compared), thin=True)
+    assert len(ax.lines) == 3
+    assert not ax.collections
+    assert all(line.get_linewidth() < 1 for line in ax.lines)
+
+
+def test_a_gradient_of_exactly_zero_is_marked_at_the_edge():
+    compared = comparison()
+    table = curves(compared.layers, "gradient_norm")
+    ax = plots.draw_zeros(axes(), table[table["layer"] == 1], plots.arm_styles(compared))
+    (line,) = ax.lines
+    assert line.get_xdata().tolist() == [0.0]
+    assert line.get_color() == plots.arm_styles(compared)["zero"].colour
+
+
+def test_every_seed_is_a_dot_and_a_diverged_one_a_cross():
+    compared = comparison(diverged={(1, 0): 700}, failed=[(2, 1)])
+    styles = plots.arm_styles(compared)
+    ax = plots.draw_final(axes(), compared.runs, compared.summary, styles)
+    marks = {"o": 0, "s": 0, "^": 0, "x": 0}
+    for line in ax.lines:
+        if line.get_linestyle() == "None":
+            marks[line.get_marker()] += len(line.get_xdata())
+    assert marks == {"o": 3, "s": 2, "^": 2, "x": 1}
+    labels = [" ".join(label.get_text().split()) for label in ax.get_yticklabels()]
+    assert labels == ["xavier", "randn (1 of 3 diverged)", "zero (1 of 3 failed)"]
+    assert [text.get_text() for text in ax.texts] == ["0.910", "0.617", "0.830"]
+    assert ax.get_xlabel() == "final test accuracy"
+
+
+def test_spreads_have_a_hollow_and_a_filled_box_for_each_layer():
+    compared = comparison(grid(hidden=["100x50"]))
+    table = spreads(compared.layers)
+    ax = plots.draw_spread(axes(), table, plots.Style("#0072B2", "-", "o"))
+    assert len(ax.patches) == 6
+    faces = [to_hex(box.get_facecolor()) for box in ax.patches]
+    assert faces == ["#ffffff"] * 3 + ["#0072b2"] * 3
+    box = ax.patches[0]
+    first = table[(table["layer"] == 1) & (table["moment"] == "before")].iloc[0]
+    assert (box.get_y(), box.get_y() + box.get_height()) == pytest.approx(
+        (first["p25"], first["p75"])
+    )
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low < tick < high] == [1, 2, 3]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("layer", "activation")
+
+
+@pytest.mark.parametrize(
+    ("setting", "registry"),
+    [
+        ("init", INITIALIZERS),
+        ("activation", ACTIVATIONS),
+        ("loss", LOSSES),
+        ("optimizer", OPTIMIZERS),
+        ("sampling", SAMPLINGS),
+    ],
+)
+def test_every_choice_has_a_colour_of_its_own_that_it_keeps(setting, registry):
+    names = list(registry)
+    everyone = plots.arm_styles(comparison(grid(**{setting: names}), seeds=[0]))
+    assert len({style.colour for style in everyone.values()}) == len(names)
+    for name in names:
+        other = next(n for n in names if n != name)
+        pair = plots.arm_styles(comparison(grid(**{setting: [other, name]}), seeds=[0]))
+        assert pair[name] == everyone[name]
+
+
+def test_styles_differ_without_colour_too():
+    everyone = plots.arm_styles(comparison(grid(init=list(INITIALIZERS)), seeds=[0])).values()
+    assert len({(str(style.line), style.marker) for style in everyone}) == len(everyone)
+
+
+def test_of_two_factors_one_is_the_colour_and_the_other_the_line():
+    styles = plots.arm_styles(comparison(grid(lr=[0.1, 1], init=["xavier", "he"]), seeds=[0]))
+    slow, fast = styles["xavier, lr 0.1"], styles["xavier, lr 1"]
+    assert slow.colour == fast.colour != styles["he, lr 1"].colour
+    assert slow.line != fast.line
+    assert fast.line == styles["he, lr 1"].line
+    assert slow.marker != fast.marker
+
+
+def test_numbers_run_from_dark_to_light_in_their_order():
+    styles = plots.arm_styles(comparison(grid(lr=[1, 0.01, 10, 0.1]), seeds=[0]))
+    brightness = [sum(to_rgb(styles[f"lr {lr}"].colour)) for lr in ("0.01", "0.1", "1", "10")]
+    assert brightness == sorted(brightness)
+
+
+def test_unknown_names_take_colours_that_no_other_has():
+    names = ["mine.py:first", "xavier", "mine.py:second", "he"]
+    styles = plots.arm_styles(comparison(grid(init=names), seeds=[0]))
+    assert len({style.colour for style in styles.values()}) == 4
+    assert styles["xavier"] == plots.arm_styles(comparison(seeds=[0]))["xavier"]
+
+
+def test_the_pictures_of_a_sweep():
+    found = drawn(comparison())
+    assert list(found) == [
+        "loss",
+        "accuracy",
+        "final",
+        "activations",
+        "gradients",
+        "saturation",
+        "symmetry",
+    ]
+    for picture in found.values():
+        told = header(picture.figure)
+        assert picture.title in told
+        assert picture.title.endswith("by init")
+        assert "Held fixed: mnist, 784-50-10 sigmoid" in told
+        assert "n = 3" in picture.caption
+        assert picture.alt.startswith(picture.caption)
+        assert len(picture.alt) > len(picture.caption)
+
+
+def test_learning_curves_show_test_and_training_set_with_their_key():
+    found = drawn(comparison())
+    (ax,) = found["loss"].figure.axes
+    assert len(ax.lines) == 6
+    assert len(ax.collections) == 3
+    assert entries(found["loss"].figure) == ["xavier", "randn", "zero", "thin: training set"]
+    assert ax.get_ylabel() == "loss (mean per example)"
+    assert ax.get_yscale() == "log"
+    (ax,) = found["accuracy"].figure.axes
+    assert ax.get_ylabel() == "accuracy (share correct)"
+    assert ax.get_yscale() == "linear"
+    assert "lowest to the highest seed (n = 3)" in found["loss"].caption
+    assert "xavier 0.21, randn 0.31, zero 0.41" in found["loss"].alt
+
+
+def test_a_loss_that_falls_little_stays_on_a_linear_axis():
+    points = [{}]
+    tables = make_tables(points)
+    metrics = tables.metrics.assign(test_loss=tables.metrics["test_loss"].clip(1, 2))
+    (ax,) = drawn(compare(tables.runs, metrics, tables.layers))["loss"].figure.axes
+    assert ax.get_yscale() == "linear"
+
+
+def test_one_seed_is_said_to_have_no_band():
+    found = drawn(comparison(seeds=[0]))
+    assert "one seed each (n = 1), so no band" in found["loss"].caption
+    assert not found["loss"].figure.axes[0].collections
+
+
+def test_gradients_have_a_panel_a_layer_on_one_logarithmic_axis():
+    figure = drawn(comparison(grid(init=["xavier", "zero"], hidden=["100x50"])))["gradients"].figure
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "layer 1 (hidden, 100 units)",
+        "layer 2 (hidden, 50 units)",
+        "layer 3 (output, 10 units)",
+    ]
+    assert {ax.get_yscale() for ax in figure.axes} == {"log"}
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    assert figure.get_supylabel() == "gradient norm of the weights"
+    assert [ax.get_xlabel() for ax in figure.axes] == ["", "", "epochs"]
+    assert entries(figure) == ["xavier", "zero"]
+
+
+def test_a_deep_network_is_shown_by_six_of_its_layers():
+    figure = drawn(comparison(grid(hidden=["x".join(["10"] * 11)])))["gradients"].figure
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert len(titles) == 6
+    assert titles[0].startswith("layer 1 ")
+    assert titles[-1].startswith("layer 12 (output")
+
+
+def test_saturation_shows_shares_of_hidden_layers_and_dead_units_thin():
+    figure = drawn(comparison())["saturation"].figure
+    (ax,) = figure.axes
+    assert len(ax.lines) == 6
+    assert ax.get_ylim()[0] < 0 < 1 < ax.get_ylim()[1]
+    assert "thin: dead units" in entries(figure)
+
+
+def test_symmetry_is_shown_where_there_is_some():
+    assert "symmetry" not in drawn(comparison(grid(init=["xavier", "randn"])))
+    (ax,) = drawn(comparison())["symmetry"].figure.axes
+    assert ax.lines[2].get_ydata().tolist() == [1] * 6
+
+
+def test_without_a_hidden_layer_nothing_hidden_is_shown():
+    assert list(drawn(comparison(grid(hidden=["none"])))) == [
+        "loss",
+        "accuracy",
+        "final",
+        "activations",
+        "gradients",
+    ]
+
+
+def test_large_activations_make_the_axis_logarithmic_beyond_one():
+    tables = make_tables(INITS)
+    layers = tables.layers.assign(activation_p95=lambda t: t["activation_p95"] * 100)
+    figure = drawn(compare(tables.runs, tables.metrics, layers))["activations"].figure
+    assert {ax.get_yscale() for ax in figure.axes} == {"symlog"}
+    assert figure.axes[0].get_ylim()[1] > layers["activation_p95"].max()
+    assert {ax.get_yscale() for ax in drawn(comparison())["activations"].figure.axes} == {"linear"}
+
+
+def test_mishaps_are_in_the_legend_and_the_captions():
+    found = drawn(comparison(diverged={(0, 0): 700}, failed=[(1, 1)]))
+    assert entries(found["loss"].figure)[:2] == [
+        "xavier (1 of 3 diverged)",
+        "randn (1 of 3 failed)",
+    ]
+    assert "A cross ends an arm of which a run diverged" in found["loss"].caption
+    assert "n = 2 to 3" in found["final"].caption
+    assert "A failed run has no accuracy" in found["final"].caption
+    assert "no box after training" in found["activations"].caption
+
+
+def test_a_sweep_of_failures_has_no_picture():
+    assert not drawn(comparison(seeds=[0], failed=[(0, 0), (1, 0), (2, 0)]))
+
+
+def test_a_sweep_that_diverged_at_once_is_drawn():
+    found = drawn(comparison(seeds=[0, 1], diverged={(k, s): 1 for k in range(3) for s in (0, 1)}))
+    assert len(found) == 7
+    assert [line.get_marker() for line in found["loss"].figure.axes[0].lines].count("x") == 3
+
+
+def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
+    points = grid(init=["xavier", "randn", "he", "lecun", "normal"], lr=[0.01, 0.1, 1, 10])
+    compared = comparison(points, seeds=[0, 1], diverged={(19, 0): 700})
+    figure = drawn(compared)["loss"].figure
+    assert len({(s.colour, str(s.line)) for s in plots.arm_styles(compared).values()}) == 20
+    assert "thin: training set" not in entries(figure)
+    assert len(entries(figure)) == 20
+    plots.png(figure)
+    (legend,) = figure.legends
+    box = legend.get_window_extent().transformed(figure.transFigure.inverted())
+    assert box.x0 >= 0
+    assert box.x1 <= 1
+    assert box.y0 >= 0
+    assert box.y1 < figure.axes[0].get_position().y0
+
+
+def test_nothing_is_cut_off_at_the_edges():
+    points = grid(init=["xavier_uniform", "mine.py:my_long_function_name"], lr=[1e-05, 100000])
+    for picture in pictures(comparison(points, seeds=[0, 1], diverged={(3, 1): 700})):
+        plots.png(picture.figure)
+        box = picture.figure.get_tightbbox()
+        width, height = picture.figure.get_size_inches()
+        assert box.x0 >= 0, picture.name
+        assert box.y0 >= 0, picture.name
+        assert box.x1 <= width, picture.name
+        assert box.y1 <= height, picture.name
+
+
+def test_the_same_tables_give_the_same_bytes():
+    first, second = drawn(comparison()), drawn(comparison())
+    for name in first:
+        assert plots.svg(first[name].figure) == plots.svg(second[name].figure)
+    assert plots.png(first["loss"].figure) == plots.png(second["loss"].figure)
+    assert b"<dc:date>" not in plots.svg(first["loss"].figure)
+
+
+def test_the_user_s_own_style_is_neither_used_nor_touched():
+    expected = plots.svg(drawn(comparison())["loss"].figure)
+    with mpl.rc_context({"font.size": 33, "axes.facecolor": "red", "lines.linewidth": 9}):
+        assert plots.svg(drawn(comparison())["loss"].figure) == expected
+        assert mpl.rcParams["font.size"] == 33
+
+
+def test_pyplot_and_its_global_state_stay_out():
+    code = "import nnexp.figures, sys; print('matplotlib.pyplot' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"

@@ -1,0 +1,236 @@
+"""A sweep's folder: the summary, the plots, and a page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nnexp.comparison import compare
+from nnexp.errors import InputError
+from nnexp.report import write_sweep
+from tests.synthetic import grid, make_tables
+
+INITS = grid(init=["xavier", "randn", "zero"])
+COMMAND = "python -m nnexp -m init=xavier,randn,zero 'seed=range(3)'"
+VOID = {"meta", "link", "br"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: its elements, its text, and whether every tag is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.source = path.read_text("utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        """Take note of an element, and that it is open."""
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        """Take note of an element that closes itself."""
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        """Close the innermost element, which must be this one."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        """Keep the words that a reader sees."""
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        """The words of the page, a space between."""
+        return " ".join(" ".join(self.words).split())
+
+    def attributes(self, tag: str, name: str) -> list[str]:
+        """Return an attribute's values over all elements ``tag`` that have it."""
+        return [str(a[name]) for t, a in self.elements if t == tag and name in a]
+
+
+def write(folder: Path, points=INITS, seeds=(0,), command: str = COMMAND, **mishaps) -> list[Path]:
+    return write_sweep(folder, *make_tables(points, seeds, **mishaps), command=command)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a sweep of three arms and three seeds, with a run that diverged."""
+    folder = tmp_path_factory.mktemp("sweep")
+    tables = make_tables(INITS, (0, 1, 2), diverged={(1, 0): 700})
+    for name, table in tables._asdict().items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    write_sweep(folder, *tables, command=COMMAND)
+    return folder
+
+
+def test_the_files_are_named_and_there(tmp_path):
+    written = write(tmp_path)
+    results, mechanism = ["loss", "accuracy", "final"], ["activations", "gradients"]
+    pictures = [*results, *mechanism, "saturation", "symmetry"]
+    names = [f"{picture}.{form}" for picture in pictures for form in ("svg", "png")]
+    assert [path.name for path in written] == ["summary.csv", *names, "index.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(p.name for p in written)
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "loss.svg").read_text().startswith("<?xml")
+
+
+def test_the_summary_is_that_of_the_comparison(swept):
+    tables = make_tables(INITS, (0, 1, 2), diverged={(1, 0): 700})
+    read = pd.read_csv(swept / "summary.csv")
+    pd.testing.assert_frame_equal(read, compare(*tables).summary, check_dtype=False)
+    assert "randn,randn,3,2,1,0" in (swept / "summary.csv").read_text()
+    assert ",inf," in (swept / "summary.csv").read_text()
+
+
+def test_the_page_says_what_was_done(swept):
+    page = Page(swept / "index.html")
+    assert "Comparing init: xavier, randn, zero" in page.text
+    assert "Held fixed mnist, 784-50-10 sigmoid, cross_entropy, sgd lr 0.1" in page.text
+    assert "9 in 3 arms, n = 3 seeds each: 8 finished, 1 diverged" in page.text
+    assert COMMAND in page.text
+    assert page.attributes("button", "id") == ["copy"]
+
+
+def test_the_page_calls_out_a_run_that_diverged(swept):
+    page = Page(swept / "index.html")
+    assert "1 of 9 runs diverged." in page.text
+    assert "2 finished 1 diverged 0.6167 0.1000 to 0.8800 ∞ 0.31 to ∞" in page.text
+    assert "runs failed" not in page.text
+
+
+def test_a_page_without_mishaps_warns_of_nothing(tmp_path):
+    write(tmp_path)
+    page = Page(tmp_path / "index.html")
+    assert "warning" not in page.attributes("div", "class")
+    assert "xavier 1 finished 0.9000 0.2 0.9000 0.2 3000 3.00" in page.text
+
+
+def test_the_page_needs_no_network_and_no_other_file(swept):
+    page = Page(swept / "index.html")
+    assert not {"img", "iframe", "object", "image"} & {tag for tag, _ in page.elements}
+    assert not page.attributes("script", "src")
+    links = page.attributes("a", "href") + page.attributes("link", "href")
+    assert all(link == "data:," or (swept / link).is_file() for link in links)
+    assert {"runs.csv", "metrics.csv", "layers.csv", "summary.csv", "loss.png"} <= set(links)
+    assert any("default-src 'none'" in c for c in page.attributes("meta", "content"))
+    fetched = re.sub(r'xmlns(:xlink)?="[^"]*"', "", page.source)
+    assert "http" not in fetched.replace("http-equiv", "")
+
+
+def test_only_tables_that_are_there_are_linked(tmp_path):
+    write(tmp_path)
+    links = Page(tmp_path / "index.html").attributes("a", "href")
+    assert "summary.csv" in links
+    assert "runs.csv" not in links
+
+
+def test_every_figure_is_inline_named_and_captioned(swept):
+    page = Page(swept / "index.html")
+    drawings = [a for tag, a in page.elements if tag == "svg" and a.get("role") == "img"]
+    assert len(drawings) == page.source.count("<figcaption>") == 7
+    assert all(len(str(drawing["aria-label"])) > 50 for drawing in drawings)
+    assert "At the end: xavier 0.21, randn inf, zero 0.41." in str(drawings[0]["aria-label"])
+    assert page.text.count("(n = 3)") >= 7
+    assert "the band from the lowest to the highest seed" in page.text
+
+
+def test_ids_are_the_page_s_own_and_every_reference_finds_one(swept):
+    page = Page(swept / "index.html")
+    ids = [str(a["id"]) for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    used = re.findall(r'xlink:href="#([^"]+)"', page.source) + re.findall(
+        r"url\(#([^)]+)\)", page.source
+    )
+    assert used
+    assert set(used) <= set(ids)
+    for name in ("aria-labelledby", "aria-describedby"):
+        assert set(page.attributes("div", name)) <= set(ids)
+
+
+def test_whatever_a_name_holds_is_text(tmp_path):
+    evil = "<script>alert('x')</script>&\"].py:f"
+    command = "python -m nnexp -m \"init=<b>&amp;\" '</pre>'"
+    write(tmp_path, [{"init": evil}, {"init": "xavier"}], command=command)
+    page = Page(tmp_path / "index.html")
+    assert page.source.count("<script>") == 1
+    assert "<b>" not in page.source
+    assert " ".join(command.split()) in page.text
+    assert evil in page.text
+    assert any(evil in label for label in page.attributes("svg", "aria-label"))
+
+
+def test_every_run_is_listed_whatever_became_of_it(tmp_path):
+    write(tmp_path, seeds=(0, 1), diverged={(0, 0): 700}, failed=[(2, 1)], validation=True)
+    page = Page(tmp_path / "index.html")
+    for run in make_tables(INITS, (0, 1)).runs["run_id"]:
+        assert run in page.text
+    assert "run-2-1 zero 1 failed none none none none none none none 0.10" in page.text
+    assert "1 of 6 runs failed." in page.text
+    assert "validation accuracy" in page.text
+    assert page.text.count("Every run") == 1
+
+
+def test_a_sweep_of_failures_has_a_page_without_figures(tmp_path):
+    written = write(tmp_path, failed=[(0, 0), (1, 0), (2, 0)])
+    assert [path.name for path in written] == ["summary.csv", "index.html"]
+    page = Page(tmp_path / "index.html")
+    assert "No run has numbers to draw." in page.text
+    assert "3 of 3 runs failed." in page.text
+
+
+def test_a_single_run_is_a_sweep_of_one(tmp_path):
+    write(tmp_path, [{}], command="python -m nnexp")
+    page = Page(tmp_path / "index.html")
+    assert "One run" in page.text
+    assert "Runs 1: 1 finished" in page.text
+
+
+def test_the_same_tables_give_the_same_files(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, [{}])
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
+
+
+def test_files_are_replaced_whole(tmp_path):
+    (tmp_path / "index.html").write_text("old")
+    before = (tmp_path / "index.html").stat().st_ino
+    os.link(tmp_path / "index.html", tmp_path / "kept")
+    write(tmp_path, [{}])
+    assert (tmp_path / "kept").read_text() == "old"
+    assert (tmp_path / "index.html").stat().st_ino != before
+
+
+def test_without_a_run_nothing_is_written(tmp_path):
+    with pytest.raises(InputError):
+        write(tmp_path, [])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hundred_runs_take_under_five_seconds(tmp_path):
+    points = grid(init=["xavier", "randn", "he", "lecun", "zero"], lr=[0.01, 0.1, 1, 10])
+    tables = make_tables(
+        [{**point, "hidden": "100x50"} for point in points],
+        range(5),
+        diverged={(3, 0): 700, (7, 1): 37},
+    )
+    write_sweep(tmp_path, *make_tables([{}]), command=COMMAND)  # imports, fonts
+    start = time.process_time()
+    write_sweep(tmp_path, *tables, command=COMMAND)
+    assert time.process_time() - start < 5
