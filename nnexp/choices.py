@@ -69,8 +69,6 @@ def build(key: str, choice: Choice) -> Any:
 
 
 def _build_custom(key: str, function: Any, parameters: dict[str, Any]) -> Any:
-    if not callable(function):
-        raise InputError(f"{key}: {function!r} is not a function")
     if key in ("init", "bias_init"):
         return lambda rng, fan_in, fan_out: function(rng, fan_in, fan_out, **parameters)
     applied = functools.update_wrapper(functools.partial(function, **parameters), function)
@@ -78,11 +76,21 @@ def _build_custom(key: str, function: Any, parameters: dict[str, Any]) -> Any:
     return adapter(applied)
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the parameters a choice takes: those of its function that have a default."""
-    signature = inspect.signature(function)
-    empty = inspect.Parameter.empty
-    return {p.name: p.default for p in signature.parameters.values() if p.default is not empty}
+def defaults_of(key: str, name: str) -> dict[str, Any]:
+    """Return the parameters that a choice takes: those of its function that have a default.
+
+    Raises
+    ------
+    InputError
+        If ``name`` refers to a user's code that is not there, or is no function.
+    """
+    if key == "sampling":
+        return {}
+    function = custom.resolve(name) if custom.is_custom(name) else CHOICES[key][name]
+    if not callable(function):
+        raise InputError(f"{key}={name} is not a function")
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if isinstance(p.default, int | float | str)}
 
 
 def read(key: str, value: object) -> Choice:
@@ -97,26 +105,23 @@ def read(key: str, value: object) -> Choice:
     name = str(mapping.get("name"))
     given = {k: v for k, v in mapping.items() if k != "name"}
     registry = CHOICES[key]
-    if custom.is_custom(name):
-        if key not in CUSTOM:
-            raise unknown(key, name, registry)
-        build(key, Choice(name, tuple(given.items())))
-        return Choice(name, tuple(sorted(given.items())))
-    if name not in registry:
+    own = key in CUSTOM and custom.is_custom(name)
+    if not own and name not in registry:
         raise unknown(key, name, registry)
-    defaults = {} if key == "sampling" else _parameters(registry[name])
+    defaults = defaults_of(key, name)
     parameters: dict[str, Any] = {}
     for parameter, default in defaults.items():
         v = given.pop(parameter, default)
-        bounds = _RANGES.get(parameter, (-math.inf, math.inf))
-        text = isinstance(default, str)
-        parameters[parameter] = str(v) if text else checks.real(f"{key}.{parameter}", v, *bounds)
+        if not own and not isinstance(default, str):
+            bounds = _RANGES.get(parameter, (-math.inf, math.inf))
+            v = checks.real(f"{key}.{parameter}", v, *bounds)
+        parameters[parameter] = v
     if given:
         takes = f"it takes {', '.join(defaults)}" if defaults else "it takes no parameter"
         raise InputError(f"{key}={name} has no parameter {next(iter(given))!r}: {takes}")
     choice = Choice(name, tuple(parameters.items()))
-    if key == "loss":
-        build(key, choice)  # which refuses words that are no choice
+    if key == "loss" or own:
+        build(key, choice)  # which refuses what only it can judge
     if name == "uniform" and parameters["low"] > parameters["high"]:
         raise InputError(f"{key}.low={parameters['low']} is above {key}.high={parameters['high']}")
     return choice

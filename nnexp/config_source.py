@@ -15,7 +15,7 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from nnexp.choices import CUSTOM
+from nnexp.choices import CUSTOM, defaults_of
 from nnexp.custom import is_custom
 
 PACKAGE = Path(__file__).resolve().parent
@@ -48,7 +48,7 @@ class NnexpSource(ConfigSource):
         """Return an experiment's file, or a choice that names a function."""
         group, name = _split(config_path)
         if group in CUSTOM and is_custom(name):
-            choice = OmegaConf.create({"name": name})
+            choice = OmegaConf.create({"name": name, **defaults_of(group, name)})
             return ConfigResult(self.provider, self.path, choice, {"package": group})
         file = _experiment(name) if group == GROUP else None
         if file is None:

@@ -190,7 +190,7 @@ class Trainer:
     def evaluate(self) -> Evaluation:
         """Score every split, measure the layers, and start the running means afresh."""
         network, running = self.network, self.running
-        update = network.grad if self.step else None
+        update = network.grad if self.step and not self.diverged else None
         data = self.data
         splits = {"train": data.train, "test": data.test, "validation": data.validation}
         metrics: dict[str, float | None] = {}
