@@ -45,8 +45,8 @@ _USUAL = {
 _SILENT = ("evaluate_every", "evaluate_at")
 _TOLD_FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
 _TOLD_TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
-# A choice with more parameters than this is named without them, unless they vary.
-_FEW = 2
+# A choice with more parameters is named without them where space is short, unless they vary.
+_FEW_IN_LABEL, _FEW_HELD = 1, 2
 _IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
 _PIXELS = 28 * 28
 
@@ -57,14 +57,16 @@ class Comparison:
 
     ``runs``, ``metrics`` and ``layers`` are the tables of the records with the column ``arm``
     (an ordered categorical), the latter two with ``status`` as well. ``varied`` names the settings
-    that differ among the arms, ``held`` says the most telling of the others in a line, and
-    ``held_settings`` gives them all. ``summary`` has a row an arm, see `summarise`.
+    that differ among the arms and ``levels`` says what each took, parameters with their choice;
+    ``held`` says the most telling of the other settings in a line, ``held_settings`` all of them.
+    ``summary`` has a row an arm, see `summarise`.
     """
 
     runs: pd.DataFrame
     metrics: pd.DataFrame
     layers: pd.DataFrame
     varied: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
     held: str
     held_settings: dict[str, str]
     summary: pd.DataFrame
@@ -110,6 +112,7 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
         metrics=_with_arm(metrics.drop_duplicates(["run_id", "step"]), runs),
         layers=_with_arm(layers.drop_duplicates(["run_id", "step", "layer"]), runs),
         varied=varied,
+        levels=_levels(rows, varied),
         held=f"{_held(held, layers)}, {_seeds(rows)}",
         held_settings=held,
         summary=summarise(runs, varied),
@@ -227,14 +230,28 @@ def _varies(rows: Rows, column: str) -> bool:
     return len(_values(rows, root, column)) > len(_values(rows, root))
 
 
+def _roots(varied: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(c.partition(".")[0] for c in varied))
+
+
 def _label(row: Mapping[str, str], rows: Rows, varied: tuple[str, ...]) -> str:
     """Return an arm's label: ``normal (std 0.01), lr 0.1``."""
     phrases = []
-    for root in dict.fromkeys(c.partition(".")[0] for c in varied):
-        own = _parameters(row, root)
-        few = [c for c in own if len(own) <= _FEW and len(_values(rows, c)) > 1]
-        phrases.append(_phrase(row, root, [c for c in own if c in varied or c in few]))
+    for root in _roots(varied):
+        own = [c for c in _parameters(row, root) if len(_values(rows, c)) > 1]
+        few = len(_parameters(row, root)) <= _FEW_IN_LABEL
+        phrases.append(_phrase(row, root, [c for c in own if few or c in varied]))
     return ", ".join(filter(None, phrases)) or ("this run" if len(rows) == 1 else "all runs")
+
+
+def _levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the values of each varied setting, with the parameters not common to all runs."""
+    levels = {}
+    for root in _roots(varied):
+        own = ([c for c in _parameters(row, root) if len(_values(rows, c)) > 1] for row in rows)
+        named = (_named(row[root] or "none", row, o) for row, o in zip(rows, own, strict=True))
+        levels[root] = tuple(dict.fromkeys(named))
+    return levels
 
 
 def _parameters(row: Mapping[str, str], root: str) -> list[str]:
@@ -246,8 +263,12 @@ def _phrase(row: Mapping[str, str], root: str, parameters: Iterable[str]) -> str
     if root in ("epochs", "steps"):
         return f"{value} {root if value != '1' else root[:-1]}" if value else ""
     phrase = _PHRASES.get(root, f"{name} {{}}").format(value) if value else f"no {name}"
+    return _named(phrase, row, parameters)
+
+
+def _named(name: str, row: Mapping[str, str], parameters: Iterable[str]) -> str:
     inner = ", ".join(f"{c.partition('.')[2]} {row[c]}" for c in parameters)
-    return f"{phrase} ({inner})" if inner else phrase
+    return f"{name} ({inner})" if inner else name
 
 
 def _held(held: Mapping[str, str], layers: pd.DataFrame) -> str:
@@ -265,7 +286,7 @@ def _held(held: Mapping[str, str], layers: pd.DataFrame) -> str:
         elif held[root] == _USUAL.get(root):
             continue
         else:
-            phrase = _phrase(held, root, own if len(own) <= _FEW else [])
+            phrase = _phrase(held, root, own if len(own) <= _FEW_HELD else [])
         separator = " " if (previous, root) in _TOLD_TOGETHER else ", "
         text, previous = text + separator * bool(text) + phrase, root
     return text

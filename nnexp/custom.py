@@ -54,7 +54,7 @@ def _module(name: str) -> tuple[ModuleType, str]:
     dotted, _, attribute = name.rpartition(".")
     try:
         module = importlib.import_module(dotted)
-    except Exception as error:  # whatever a user's module raises, and ValueError for ".name"
+    except (Exception, SystemExit) as error:  # what a user's module raises; ValueError for ".name"
         remedy = "write FILE.py:NAME, or the dotted name of an installed module"
         raise InputError(f"{name!r} does not import: {error}; {remedy}") from error
     if not module.__file__:
@@ -71,6 +71,6 @@ def _import_file(path: str, changed: int) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{path!r} does not import: {type(error).__name__}: {error}") from error
     return module

@@ -167,10 +167,7 @@ class MLP:
             arrays |= {f"W{layer}": weights, f"b{layer}": biases}
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        try:
-            write_whole(target, buffer.getvalue())
-        except OSError as error:
-            raise InputError(f"{target} cannot be written ({error.strerror})") from error
+        write_whole(target, buffer.getvalue())
         return target
 
     @classmethod

@@ -79,6 +79,8 @@ def _learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -
     if score == "loss" and positive.max() > 6 * positive.min():
         plots.log_axis(ax)
     caption = f"{title} over training: {_band(comparison)}."
+    if score == "loss" and any(setting.startswith("loss") for setting in comparison.varied):
+        caption += " Different losses are not on one scale."
     if both:
         caption += " Thin lines: the same on the training set."
     if test["diverged"].any():
@@ -148,8 +150,8 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     figure, axes = _layer_panels(comparison, styles, table, title, "gradient norm of the weights")
     for ax, rows in axes:
         plots.draw_curves(ax, rows.assign(mean=rows["mean"].replace(0, np.nan)), styles)
-        plots.log_axis(ax)
         plots.draw_zeros(ax, rows, styles)
+    plots.log_axis(axes[0][0])
     plots.label_outer([ax for ax, _ in axes])
     caption = (
         "Frobenius norm of the gradient of the loss by each layer's weights, on a fixed sample of "
@@ -190,7 +192,7 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     for ax, rows in axes:
         plots.draw_curves(ax, rows, styles)
     plots.label_outer([ax for ax, _ in axes])
-    axes[0][0].set_ylim(bottom=-0.05 * hidden["units"].max())
+    axes[0][0].set_ylim(-0.06 * hidden["units"].max(), 1.06 * hidden["units"].max())
     caption = (
         "How many units of a layer differ in what they see; units that are alike do the work of "
         f"one: {_band(comparison)}."
@@ -218,8 +220,9 @@ def _layer_panels(
         }
         names.append(f"layer {layer} ({units.pop()})" if len(units) == 1 else f"layer {layer}")
     legend = plots.legend_entries(comparison.summary, styles, thin)
+    height = 1.7 if len(layers) == 1 else 1.05
     figure, axes = plots.panels(
-        title, comparison.held, names=names, height=1.05, ylabel=ylabel, legend=legend
+        title, comparison.held, names=names, height=height, ylabel=ylabel, legend=legend
     )
     return figure, [(ax, table[table["layer"] == k]) for ax, k in zip(axes, layers, strict=True)]
 

@@ -86,6 +86,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "<", "*", ">", "h", "p", "8", "d")
 # Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
 _WIDTH = 4.8
 _TITLE, _BASE, _SMALL = 12.5, 11, 9.5
+_NEUTRAL = "#555555"
 _STYLE: Look = {
     "font.family": "DejaVu Sans",
     "font.size": _BASE,
@@ -99,9 +100,7 @@ _STYLE: Look = {
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
-    "axes.edgecolor": "#555555",
-    "xtick.color": "#333333",
-    "ytick.color": "#333333",
+    "axes.edgecolor": _NEUTRAL,
     "xtick.labelsize": _SMALL,
     "ytick.labelsize": _SMALL,
     "legend.fontsize": _SMALL,
@@ -110,14 +109,9 @@ _STYLE: Look = {
     "legend.columnspacing": 1.2,
     "lines.linewidth": 2.0,
     "lines.markersize": 5.5,
-    "figure.facecolor": "white",
     "svg.hashsalt": "nnexp",
-    "svg.fonttype": "path",
 }
-# The thickness and shade of a second measure drawn beside the first, and the shade of a key to it.
-_THIN = 0.9
-_FEW = 6
-_NEUTRAL = "#555555"
+_THIN = 0.9  # a second measure, drawn beside the first
 _EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 
 
@@ -125,7 +119,7 @@ _EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 class Style:
     """How an arm is drawn, in every figure."""
 
-    colour: Any
+    colour: str
     line: Any
     marker: str
 
@@ -141,7 +135,7 @@ def arm_styles(comparison: Comparison) -> dict[str, Style]:
     values = {c: [str(v) for v in summary[c]] for c in comparison.varied}
     named = [c for c in values if not all(map(_is_number, values[c]))]
     if not values:
-        return {arm: Style(_BLUE, _LINES[0], _MARKERS[0]) for arm in comparison.arms}
+        return dict.fromkeys(comparison.arms, _nth_style(0, _BLUE))
     leading = named[0] if named else next(iter(values))
     rest = [tuple(values[c][i] for c in values if c != leading) for i in range(len(summary))]
     base = _choice_styles(values[leading])
@@ -149,8 +143,7 @@ def arm_styles(comparison: Comparison) -> dict[str, Style]:
     for arm, value, other in zip(comparison.arms, values[leading], rest, strict=True):
         style = base[value]
         if len(set(rest)) > 1:
-            i = list(dict.fromkeys(rest)).index(other)
-            style = Style(style.colour, _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
+            style = _nth_style(list(dict.fromkeys(rest)).index(other), style.colour)
         styles[arm] = style
     return styles
 
@@ -216,7 +209,7 @@ def draw_final(
         if len(accuracy) > 1:
             y += np.linspace(-0.2, 0.2, len(accuracy))
             ax.plot([mean, mean], [row - 0.36, row + 0.36], color=style.colour, linewidth=2)
-        dots = {"linestyle": "none", "color": style.colour, "marker": style.marker}
+        dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
         ax.plot(accuracy[~diverged], y[~diverged], **dots, **_EDGE, alpha=0.85)
         ax.plot(accuracy[diverged], y[diverged], **_cross(style.colour), markersize=8)
         ax.text(1.02, row, f"{mean:.3f}", transform=ax.get_yaxis_transform(), **beside)
@@ -239,7 +232,7 @@ def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
         seen = (rows["p75"] > rows["p25"]) & (moment == "after")
         x = rows["layer"].to_numpy(float) + offset
         ax.vlines(x, rows["p05"], rows["p95"], color=style.colour, linewidth=1.4)
-        box = {"width": 0.34, "edgecolor": style.colour, "linewidth": 1.2, "facecolor": face}
+        box: Look = {"width": 0.34, "edgecolor": style.colour, "linewidth": 1.2, "facecolor": face}
         ax.bar(x, rows["p75"] - rows["p25"], bottom=rows["p25"], **box, zorder=2)
         strokes = ["white" if inside else style.colour for inside in seen]
         ax.hlines(rows["p50"], x - 0.17, x + 0.17, color=strokes, linewidth=1.8, zorder=3)
@@ -252,7 +245,14 @@ def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
 
 
 def log_axis(ax: Axes) -> Axes:
-    """Make the y axis logarithmic, its ticks plain numbers where it spans little."""
+    """Make the y axis, and those that share it, logarithmic: plain numbers where it spans little.
+
+    With no positive value on it the axis stays as it is.
+    """
+    if not any(
+        np.isfinite(sharer.dataLim.minposy) for sharer in ax.get_shared_y_axes().get_siblings(ax)
+    ):
+        return ax
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     ax.yaxis.set_minor_locator(NullLocator())
@@ -286,7 +286,7 @@ def legend_entries(
 ) -> list[Artist]:
     """Return a legend's entries: every arm, and what the ``thin`` lines are."""
     entries: list[Artist] = []
-    width = 60 if len(summary) <= _FEW else 22  # which makes two columns of it
+    width = 60 if len(summary) <= 6 else 22  # many are laid out in two columns
     for arm, label in zip(summary["arm"], arm_labels(summary, width), strict=True):
         style = styles[arm]
         look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
@@ -377,8 +377,8 @@ def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:
         return 1, 0.0
     longest = max(len(line) for label in labels for line in label.split("\n"))
     across = min(max(1, int((_WIDTH - 0.2) / (0.62 + 0.075 * longest))), len(labels))
-    lines = [1 + label.count("\n") for label in labels]
-    return across, 0.08 + 0.19 * max(map(sum, np.array_split(lines, across)))
+    heights = [0.2 + 0.16 * label.count("\n") for label in labels]
+    return across, 0.12 + max(map(sum, np.array_split(heights, across)))
 
 
 def png(figure: Figure) -> bytes:
@@ -416,7 +416,7 @@ def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> Non
     ax.dataLim.set(limits)  # the infinite is not to be seen, only that it lies above
 
 
-def _cross(colour: Any) -> Look:
+def _cross(colour: str) -> Look:
     return {"marker": "x", "linestyle": "none", "color": colour, "markeredgewidth": 2}
 
 
@@ -425,25 +425,21 @@ def _choice_styles(values: Sequence[str]) -> dict[str, Style]:
     distinct = list(dict.fromkeys(values))
     if all(map(_is_number, distinct)):
         ranked = sorted(distinct, key=float)
-        shades = mpl.colormaps["viridis"](np.linspace(0, 0.75, len(ranked)))
-        return {
-            v: Style(to_hex(shade), _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
-            for i, (v, shade) in enumerate(zip(ranked, shades, strict=True))
-        }
+        shades = map(to_hex, mpl.colormaps["viridis"](np.linspace(0, 0.75, len(ranked))))
+        return {v: _nth_style(i, c) for i, (v, c) in enumerate(zip(ranked, shades, strict=True))}
     known = max(_KNOWN, key=lambda group: sum(v in group for v in distinct))
-    places = {v: i for i, v in enumerate(known) if v in distinct}
-    taken = {known[v] for v in places}
-    spare = [c for c in _PALETTE if c not in taken] or list(_PALETTE)
-    styles = {}
-    free = (i for i in itertools.count() if i not in places.values())
-    new = 0
-    for value in distinct:
-        if value in places:
-            i, colour = places[value], known[value]
-        else:
-            i, colour, new = next(free), spare[new % len(spare)], new + 1
-        styles[value] = Style(colour, _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
-    return styles
+    styles = {v: _nth_style(i, c) for i, (v, c) in enumerate(known.items()) if v in distinct}
+    new = [v for v in distinct if v not in styles]
+    taken = {style.colour for style in styles.values()}
+    colours = [c for c in _PALETTE if c not in taken]
+    unused = [i for i, v in enumerate(known) if v not in styles]
+    places = itertools.chain(unused, itertools.count(len(known)))
+    new_styles = map(_nth_style, places, itertools.cycle(colours or _PALETTE))
+    return styles | dict(zip(new, new_styles, strict=False))
+
+
+def _nth_style(place: int, colour: str) -> Style:
+    return Style(colour, _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)])
 
 
 def _is_number(text: str) -> bool:

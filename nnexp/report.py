@@ -78,7 +78,7 @@ def write_sweep(
         .render(
             title=_title(comparison),
             command=command,
-            varied=dict(_varied(comparison)),
+            levels=comparison.levels,
             held=comparison.held,
             held_settings=comparison.held_settings,
             counts=_counts(comparison.runs["status"]),
@@ -107,18 +107,12 @@ def _environment() -> jinja2.Environment:
 
 
 def _title(comparison: Comparison) -> str:
-    if len(comparison.varied) == 1:
-        return "Comparing {}: {}".format(*next(_varied(comparison)))
+    if len(comparison.levels) == 1:
+        [(setting, levels)] = comparison.levels.items()
+        return f"Comparing {setting}: {', '.join(levels)}"
     if comparison.varied:
         return f"Comparing {comparison.factors}"
     return "One run" if len(comparison.runs) == 1 else f"{len(comparison.runs)} runs alike"
-
-
-def _varied(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Yield each setting that varies with its values, in the order in which they came."""
-    for setting in comparison.varied:
-        values = comparison.summary[setting].dropna().unique()
-        yield setting, ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
 
 
 def _counts(statuses: pd.Series[Any]) -> dict[str, int]:

@@ -51,6 +51,11 @@ def test_several_factors_are_all_in_the_label():
     assert comparison.factors == "init, batch size and lr"
     assert "xavier, batch 10, lr 0.1" in comparison.arms
     assert len(comparison.arms) == 8
+    assert comparison.levels == {
+        "init": ("xavier", "he"),
+        "batch_size": ("10", "100"),
+        "lr": ("0.1", "1"),
+    }
 
 
 def test_a_parameter_that_only_one_choice_has_is_no_factor_of_its_own():
@@ -80,7 +85,13 @@ def test_a_choice_with_many_parameters_is_named_without_those_that_are_fixed():
         {"optimizer": "adam", **adam},
         {"optimizer": "adam", **adam, "optimizer.beta1": 0.5},
     ]
-    assert compare(*make_tables(points)).arms == ("sgd", "adam (beta1 0.9)", "adam (beta1 0.5)")
+    comparison = compare(*make_tables(points))
+    assert comparison.arms == ("sgd", "adam (beta1 0.9)", "adam (beta1 0.5)")
+    assert comparison.levels["optimizer"] == (
+        "sgd",
+        "adam (beta1 0.9, beta2 0.999, epsilon 1e-08)",
+        "adam (beta1 0.5, beta2 0.999, epsilon 1e-08)",
+    )
 
 
 def test_labels_name_what_is_absent_and_how_long_a_run_took():
@@ -298,8 +309,12 @@ def test_spreads_are_each_layer_s_quantiles_before_and_after():
 
 
 @pytest.mark.parametrize("step", [37, 700])
-def test_an_arm_with_a_diverged_run_has_no_spread_after_training(step):
-    comparison = compare(*make_tables(INITS, seeds=[0, 1], diverged={(0, 1): step}))
+@pytest.mark.parametrize("last", [math.nan, math.inf, 1.0])
+def test_an_arm_with_a_diverged_run_has_no_spread_after_training(step, last):
+    tables = make_tables(INITS, seeds=[0, 1], diverged={(0, 1): step})
+    comparison = compare(
+        tables.runs, tables.metrics, tables.layers.fillna({"activation_p50": last})
+    )
     table = spreads(comparison.layers).set_index(["arm", "moment"])
     assert table.loc[("xavier", "after"), "p50"].isna().all()
     assert table.loc[("xavier", "before"), "p50"].notna().all()

@@ -193,7 +193,7 @@ def test_a_file_is_not_overwritten_in_silence(tmp_path: Path) -> None:
     model(seed=1).fit(x, y).save(path, overwrite=True)
     assert path.read_bytes() != content
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot write"):
         fitted.save(tmp_path / "no folder" / "model.npz")
 
 

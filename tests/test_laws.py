@@ -191,6 +191,7 @@ def test_streams_are_independent() -> None:
     for i, a in enumerate(drawn):
         for b in drawn[:i]:
             assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.4  # 4 standard errors
+    assert not np.isin(deep.biases[0], deep.weights[0]).any()
     assert np.array_equal(stream(3, "order", 2).random(9), stream(3, "order", 2).random(9))
 
 

@@ -216,6 +216,12 @@ def test_a_loss_that_falls_little_stays_on_a_linear_axis():
     assert ax.get_yscale() == "linear"
 
 
+def test_losses_of_different_kinds_are_said_to_differ_in_scale():
+    points = [{"loss": "cross_entropy"}, {"loss": "mse", "loss.output": "sigmoid"}]
+    assert "Different losses are not on one scale" in drawn(comparison(points))["loss"].caption
+    assert "scale" not in drawn(comparison())["loss"].caption
+
+
 def test_one_seed_is_said_to_have_no_band():
     found = drawn(comparison(seeds=[0]))
     assert "one seed each (n = 1), so no band" in found["loss"].caption
@@ -250,6 +256,14 @@ def test_saturation_shows_shares_of_hidden_layers_and_dead_units_thin():
     assert len(ax.lines) == 6
     assert ax.get_ylim()[0] < 0 < 1 < ax.get_ylim()[1]
     assert "thin: dead units" in entries(figure)
+
+
+def test_gradients_that_are_all_exactly_zero_are_marked_so():
+    tables = make_tables([{"init": "zero"}])
+    nothing = compare(tables.runs, tables.metrics, tables.layers.assign(gradient_norm=0.0))
+    picture = drawn(nothing)["gradients"]
+    assert all(ax.lines[-1].get_marker() == "v" for ax in picture.figure.axes)
+    assert "exactly 0" in picture.caption
 
 
 def test_symmetry_is_shown_where_there_is_some():
@@ -312,7 +326,8 @@ def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
     assert box.x0 >= 0
     assert box.x1 <= 1
     assert box.y0 >= 0
-    assert box.y1 < figure.axes[0].get_position().y0
+    label = figure.axes[0].xaxis.label.get_window_extent()
+    assert box.y1 <= label.transformed(figure.transFigure.inverted()).y0
 
 
 def test_nothing_is_cut_off_at_the_edges():
