@@ -28,7 +28,8 @@ _OUTCOME = re.compile(
 _SCORES = tuple(f"{s}_{v}" for s in ("test", "train", "validation") for v in ("accuracy", "loss"))
 # How a setting reads in a label; the others read "lr 0.1".
 _PHRASES = dict.fromkeys(("data", "init", "activation", "loss", "optimizer", "sampling"), "{}")
-_PHRASES |= {"batch_size": "batch {}"}
+_NAMED = "named arm"
+_PHRASES |= {"batch_size": "batch {}", _NAMED: "{}"}
 # Held settings that go without saying, and those that never tell anything about the result.
 _USUAL = {
     "bias_init": "zero",
@@ -42,7 +43,7 @@ _USUAL = {
     "data.label_noise": "0",
     "data.seed": "0",
 }
-_SILENT = ("evaluate_every", "evaluate_at")
+_SILENT = ("evaluate_every", "evaluate_at", "named arm")
 _TOLD_FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
 _TOLD_TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # A choice with more parameters is named without them where space is short, unless they vary.
@@ -100,10 +101,15 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
     """
     if runs.empty:
         raise InputError("there is no run to compare: give a folder or a sweep with at least one")
+    # An experiment's own names of its arms are told apart from the arms found here.
+    runs = runs.rename(columns={"arm": _NAMED})
     runs = runs.drop_duplicates("run_id").reset_index(drop=True)
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
     rows = [{c: _text(row[c]) for c in settings} for row in runs.to_dict("records")]
     varied = tuple(c for c in settings if c != "seed" and _varies(rows, c))
+    if _NAMED in varied:  # which stands for all that its value determines
+        names = len(_values(rows, _NAMED))
+        varied = tuple(c for c in varied if c == _NAMED or len(_values(rows, _NAMED, c)) > names)
     labels = [_label(row, rows, varied) for row in rows]
     runs["arm"] = pd.Categorical(labels, categories=list(dict.fromkeys(labels)), ordered=True)
     held = {c: v for c, v in rows[0].items() if v and c != "seed" and _values(rows, c) == {v}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -36,12 +37,18 @@ class Picture:
 
 
 def pictures(comparison: Comparison) -> Iterator[Picture]:
-    """Yield the figures of ``comparison``, the result first, then the mechanism.
+    """Yield the figures of ``comparison``, the result first, then the mechanism."""
+    for paint in painters(comparison):
+        yield paint()
+
+
+def painters(comparison: Comparison) -> list[Callable[[], Picture]]:
+    """Return what draws each figure of ``comparison``.
 
     There is none if every run failed, and none of symmetry where no unit is like another.
     """
     if comparison.metrics.empty:
-        return
+        return []
     styles = plots.arm_styles(comparison)
     draw: list[Callable[[Comparison, Mapping[str, Style]], Picture]] = [_loss, _accuracy, _final]
     if len(comparison.layers):
@@ -51,10 +58,16 @@ def pictures(comparison: Comparison) -> Iterator[Picture]:
             draw.append(_saturation)
         if (hidden["distinct_units"] < hidden["units"]).any():
             draw.append(_symmetry)
-    for figure in draw:
-        with plots.style():
-            picture = figure(comparison, styles)
-        yield picture
+    return [functools.partial(_styled, figure, comparison, styles) for figure in draw]
+
+
+def _styled(
+    figure: Callable[[Comparison, Mapping[str, Style]], Picture],
+    comparison: Comparison,
+    styles: Mapping[str, Style],
+) -> Picture:
+    with plots.style():
+        return figure(comparison, styles)
 
 
 def _loss(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+import itertools
 import math
+import multiprocessing
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 import pandas as pd
@@ -58,19 +61,18 @@ def write_sweep(
     InputError
         If there is no run.
     """
-    from nnexp import figures, plots
+    from nnexp import plots
 
     comparison = compare(runs, metrics, layers)
     files: dict[str, str | bytes] = {
         "summary.csv": comparison.summary.to_csv(index=False, lineterminator="\n")
     }
     shown = []
-    for picture in figures.pictures(comparison):
-        drawing = plots.svg(picture.figure)
-        files[f"{picture.name}.svg"] = drawing
-        files[f"{picture.name}.png"] = plots.png(picture.figure)
-        inline = _inline(drawing.decode(), picture.name, picture.alt)
-        shown.append({"name": picture.name, "caption": picture.caption, "svg": inline})
+    for drawing in _drawings(comparison):
+        files[f"{drawing.name}.svg"] = drawing.svg
+        files[f"{drawing.name}.png"] = drawing.png
+        inline = _inline(drawing.svg.decode(), drawing.name, drawing.alt)
+        shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
     tables = {name: of for name, of in _FILES.items() if name in files or (folder / name).is_file()}
     files["index.html"] = (
         _environment()
@@ -94,6 +96,46 @@ def write_sweep(
     for name, content in files.items():
         write_whole(folder / name, content)
     return [folder / name for name in files]
+
+
+class _Drawing(NamedTuple):
+    """A picture as it is written: its words, and its bytes."""
+
+    name: str
+    caption: str
+    alt: str
+    svg: bytes
+    png: bytes
+
+
+def _drawings(comparison: Comparison) -> list[_Drawing]:
+    """Draw every picture; half of them in a second process where the system can fork one."""
+    if "fork" not in multiprocessing.get_all_start_methods() or threading.active_count() > 1:
+        return _drawn(comparison, 0, 1)
+    here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
+    helper = multiprocessing.get_context("fork").Process(
+        target=lambda: there.send(_drawn(comparison, 1, 2)), daemon=True
+    )
+    helper.start()
+    there.close()
+    mine = _drawn(comparison, 0, 2)
+    try:
+        others = here.recv()
+    except EOFError:  # the helper was killed: its half is drawn here
+        others = _drawn(comparison, 1, 2)
+    helper.join()
+    pairs = itertools.zip_longest(mine, others)
+    return [drawing for pair in pairs for drawing in pair if drawing is not None]
+
+
+def _drawn(comparison: Comparison, first: int, stride: int) -> list[_Drawing]:
+    from nnexp import figures, plots
+
+    pictures = [paint() for paint in figures.painters(comparison)[first::stride]]
+    return [
+        _Drawing(p.name, p.caption, p.alt, plots.svg(p.figure), plots.png(p.figure))
+        for p in pictures
+    ]
 
 
 def _environment() -> jinja2.Environment:
