@@ -36,11 +36,12 @@ class LocalLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run points given as overrides, as any Hydra sweeper asks for it."""
-        from nnexp.launcher import Composer, compose_jobs, job_returns
+        from nnexp.launcher import Composer, compose_jobs, job_returns, read_arms
 
-        composer = Composer(self.context.config_loader)
-        jobs = compose_jobs(composer, job_overrides, _arms(self.settings))
-        return job_returns(self.run(jobs, _settings(self.settings)))
+        loader, settings = self.context.config_loader, _settings(self.settings)
+        arms = read_arms(loader, settings["arms"])
+        jobs = compose_jobs(Composer(loader), job_overrides, arms)
+        return job_returns(self.run(jobs, settings))
 
     def check(self, settings: dict[str, Any]) -> None:
         """Refuse, before anything is written, what could not be run."""
@@ -53,6 +54,27 @@ class LocalLauncher(Launcher):
         from nnexp.launcher import launch
 
         return launch(jobs, settings, self.workers)
+
+
+class DaskLauncher(LocalLauncher):
+    """Runs on a Dask cluster: ``scheduler`` is an address, ``wait`` seconds for a first worker."""
+
+    def __init__(self, scheduler: Any = None, wait: Any = 10) -> None:
+        super().__init__()
+        self.scheduler, self.wait = scheduler, wait
+
+    def check(self, settings: dict[str, Any]) -> None:
+        """Refuse, before anything is written, what could not be run."""
+        from nnexp.launcher import on_dask
+
+        super().check(settings)
+        on_dask(self.scheduler, self.wait)
+
+    def run(self, jobs: Sequence[Job], settings: dict[str, Any]) -> list[Record]:
+        """Run checked jobs on the cluster and return their records."""
+        from nnexp.launcher import launch, on_dask
+
+        return launch(jobs, settings, hire=on_dask(self.scheduler, self.wait))
 
 
 class NnexpSweeper(Sweeper):
@@ -84,7 +106,7 @@ class NnexpSweeper(Sweeper):
             settings=_settings(self.settings),
             params=self.params,
             arguments=arguments,
-            arms=_arms(self.settings),
+            arms=_settings(self.settings)["arms"],
             folder=Path(hydra.run.dir if single else hydra.sweep.dir),
             single=single,
         )
@@ -93,7 +115,3 @@ class NnexpSweeper(Sweeper):
 def _settings(config: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return OmegaConf.to_container(plain, resolve=True)  # type: ignore[return-value]
-
-
-def _arms(config: DictConfig) -> dict[str, list[str]]:
-    return OmegaConf.to_container(config.arms)  # type: ignore[return-value]

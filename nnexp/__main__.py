@@ -11,8 +11,10 @@ from nnexp.threads import ONE_THREAD
 def main() -> int:
     """Run the command line."""
     os.environ.update(ONE_THREAD)  # before NumPy loads its BLAS
-    from nnexp.app import main
-
+    try:
+        from nnexp.app import main
+    except KeyboardInterrupt:  # before anything has begun
+        return 130
     return main()
 
 

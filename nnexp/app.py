@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from hydra import version
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_automatic_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
@@ -19,24 +21,30 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nnexp import __version__
 from nnexp.config_source import NnexpSearchPath, NnexpSource, shipped
-from nnexp.errors import InputError, suggestion, unknown
-from nnexp.launcher import check_overrides
+from nnexp.errors import InputError, SweepStopped, suggestion, unknown
+from nnexp.launcher import check_overrides, composing
 from nnexp.records import FAILED, Record
 
-BAD_INPUT, INTERRUPTED = 2, 130
+STOPPED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+# Hydra's own switch: raise errors, traceback and all.
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+# Characters of a message at most.
+_LONGEST = 1000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return its exit status.
 
-    0 all well, 1 a run failed, 2 bad input, 130 interrupted.
+    0 all well, 1 a run failed or the sweep could not go on, 2 bad input, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    full_error = os.environ.get(_FULL_ERROR) == "1"
     try:
         return _main(arguments)
     except KeyboardInterrupt:
@@ -49,14 +57,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough, as in "nnexp --help | head".
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SweepStopped as error:
+        print(f"nnexp: {error}", file=sys.stderr)
+        return STOPPED
     except (InputError, HydraException, OmegaConfBaseException, OSError) as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        if full_error:
             raise
-        print(f"nnexp: {sentence(error)}", file=sys.stderr)
+        print(f"nnexp: {_printable(sentence(error))}", file=sys.stderr)
         return BAD_INPUT
 
 
 def _main(arguments: list[str]) -> int:
+    for word in arguments:
+        if not word.isprintable():
+            raise InputError(f"{word!r} holds a character that cannot be printed: leave it out")
+    if "--version" in arguments:
+        print(f"nnexp {__version__}")
+        return 0
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     args = parser.parse_intermixed_args(arguments)
@@ -65,16 +82,31 @@ def _main(arguments: list[str]) -> int:
 
         print(text())
         return 0
-    if "--version" in arguments:
-        print(f"nnexp {__version__}")
-        return 0
+    for name in ("config_name", "config_path", "config_dir", "experimental_rerun"):
+        if getattr(args, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} is not for nnexp: put your own settings into experiments/")
     set_up()
     if args.cfg or args.info or args.hydra_help or args.shell_completion:
-        os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-        _run_hydra(args, parser, _task, str(shipped("conf")), "config")
+        with composing(), _errors_raised():
+            _run_hydra(args, parser, _task, str(shipped("conf")), "config")
         return 0
     records = run(args.overrides, multirun=args.multirun)
     return int(any(record.status == FAILED for record in records))
+
+
+@contextmanager
+def _errors_raised() -> Iterator[None]:
+    """Make Hydra raise its errors, which otherwise end the process."""
+    before = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_FULL_ERROR]
+        else:
+            os.environ[_FULL_ERROR] = before
 
 
 def _refuse(message: str) -> NoReturn:
@@ -94,13 +126,23 @@ def run(overrides: Sequence[str], *, multirun: bool) -> list[Record]:
     search_path = create_automatic_config_search_path(None, None, str(shipped("conf")))
     GlobalHydra.instance().clear()
     hydra = Hydra.create_main_hydra2("nnexp", search_path)
-    mode = "MULTIRUN" if multirun else "RUN"
+    mode = f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"
     try:
-        check_overrides(hydra.config_loader, overrides)
-        records = hydra.multirun("config", _task, [*overrides, f"hydra.mode={mode}"])
+        with composing():
+            check_overrides(hydra.config_loader, overrides)
+            words = [*overrides, mode]
+            config = hydra.compose_config("config", words, RunMode.MULTIRUN, True)
+            context = HydraContext(hydra.config_loader, Callbacks(config))
+            sweeper = Plugins.instance().instantiate_sweeper(
+                config=config, hydra_context=context, task_function=_task
+            )
+        context.callbacks.on_multirun_start(config=config, config_name="config")
+        records = sweeper.sweep(list(config.hydra.overrides.task))
+        context.callbacks.on_multirun_end(config=config, config_name="config")
+        # Another sweeper than nnexp's may return anything, or nothing.
+        return [record for record in records or [] if isinstance(record, Record)]
     finally:
         GlobalHydra.instance().clear()
-    return list(records)
 
 
 def _task(config: DictConfig) -> None:
@@ -120,10 +162,19 @@ def sentence(error: Exception) -> str:
     if key and isinstance(node, DictConfig):
         return _unknown_key(str(key), node)
     if isinstance(error, OverrideParseException):
-        return f"{error.override!r} is no override: write key=value (quote spaces and commas)"
+        return (
+            f"{error.override!r} is no override: write key=value, the value in quotes "
+            f"(key=\"'…'\") if it holds more than plain letters, digits and _-+./:"
+        )
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
     return re.sub(r"\s*\n\s*", "; ", str(error).strip())
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` as one line that any terminal can show, its middle left out if too long."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return line if len(line) < _LONGEST else f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
 
 
 def _unknown_key(key: str, node: DictConfig) -> str:

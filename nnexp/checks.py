@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 
 from nnexp.errors import InputError, unknown
@@ -40,6 +41,18 @@ def real(
         bounds += f"{' and' if open_ else ''} {words[1]} {high:g}" if math.isfinite(high) else ""
         raise InputError(f"{key}={value} is invalid: give a number{bounds}")
     return number
+
+
+def memory(what: str, needed: float) -> None:
+    """Refuse what needs more than this machine's memory; ``needed`` is in bytes."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > installed:
+        raise InputError(
+            f"{what} needs {needed / 2**30:,.1f} GiB of memory, and this machine has "
+            f"{installed / 2**30:,.1f} GiB: make it smaller"
+        )
 
 
 def choice(key: str, value: object, choices: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -24,6 +25,9 @@ GRADIENTS = ("backprop", "numerical")
 DTYPES = ("float32", "float64")
 DEFAULT_EPOCHS = 5
 _LARGEST_SEED = 2**63
+_MOST_EVALUATIONS = 100_000
+# Rows of an evaluation for which a network has room at least.
+_EVALUATED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class RunConfig:
         )
         _check_quirk(run)
         _check_fit(run, describe(run.data))
+        _check_size(run)
         return run
 
     def to_mapping(self) -> dict[str, Any]:
@@ -265,6 +270,25 @@ def _check_fit(run: RunConfig, data: Description) -> None:
         raise InputError(
             f"evaluate_at={run.evaluate_at[-1]} lies beyond the run's {run.total_steps()} steps"
         )
+
+
+def _check_size(run: RunConfig) -> None:
+    """Refuse what no machine, or not this one, could hold."""
+    sizes = run.sizes()
+    parameters = sum((i + 1) * o for i, o in itertools.pairwise(sizes))
+    units = max(run.rows(), _EVALUATED_AT_ONCE) * sum(sizes)
+    # Parameters, gradients and two moments; activations, deltas and inputs of the activations.
+    numbers = 4 * parameters + 3 * units
+    what = f"hidden={format_hidden(run.hidden)} with its {parameters:,} parameters"
+    checks.memory(what, numbers * (4 if run.dtype == "float32" else 8))
+    if run.evaluate_every is not None:
+        count = run.total_steps() / run.evaluate_every.steps(run.steps_per_epoch())
+        if count > _MOST_EVALUATIONS:
+            raise InputError(
+                f"evaluate_every={run.evaluate_every} makes {count:.0f} evaluations in "
+                f"{run.total_steps()} steps: give a larger distance, or none, "
+                f"for {_MOST_EVALUATIONS} at most"
+            )
 
 
 def _check_quirk(run: RunConfig) -> None:

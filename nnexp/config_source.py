@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from nnexp.choices import CUSTOM, defaults_of
+from nnexp.config import RunConfig
 from nnexp.custom import is_custom
+from nnexp.errors import InputError, suggestion
+
+# Keys that say where and how, and so are the same for a whole sweep.
+PLACES = ("store", "force", "save_weights", "on_error", "arms")
+# Keys that say which runs of an experiment.
+STUDY = ("arm", "study")
 
 PACKAGE = Path(__file__).resolve().parent
 GROUP = "experiments"
@@ -53,9 +61,7 @@ class NnexpSource(ConfigSource):
         file = _experiment(name) if group == GROUP else None
         if file is None:
             raise ConfigLoadError(f"Config not found : {config_path}")
-        text = file.read_text("utf-8")
-        header = self._get_header_dict(text)
-        return ConfigResult(self.provider, str(file), OmegaConf.create(text), header)
+        return ConfigResult(self.provider, str(file), _read(file), {"package": "_global_"})
 
     def available(self) -> bool:
         """Return true."""
@@ -95,6 +101,23 @@ def _split(config_path: str) -> tuple[str, str]:
 def _experiments() -> Iterator[Path]:
     for folder in experiment_folders():
         yield from folder.glob("*.yaml")
+
+
+def _read(file: Path) -> DictConfig:
+    """Return what an experiment's file says; InputError for what it cannot say."""
+    try:
+        settings = OmegaConf.create(file.read_text("utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise InputError(f"{file} is no YAML: {error.problem}{line}") from error
+    if not isinstance(settings, DictConfig):
+        raise InputError(f"{file} holds a list: write settings, as in lr: 0.1")
+    known = (*RunConfig.__dataclass_fields__, *PLACES, *STUDY, "defaults", "hydra")
+    for key in settings:
+        if key not in known:
+            hint = suggestion(str(key), known) or f": keys are {', '.join(known)}"
+            raise InputError(f"{file} has an unknown key {str(key)!r}{hint}")
+    return settings
 
 
 def _experiment(name: str) -> Path | None:

@@ -13,6 +13,13 @@ class InputError(ValueError):
     """
 
 
+class SweepStopped(RuntimeError):
+    """A sweep that cannot go on: one sentence that says why; finished runs are in the store.
+
+    The command line prints the sentence alone and ends with status 1.
+    """
+
+
 def suggestion(name: str, choices: Iterable[str]) -> str:
     """Return ``": did you mean 'relu'?"`` if a choice resembles ``name``, else ``""``."""
     close = difflib.get_close_matches(name, sorted(choices), n=1)

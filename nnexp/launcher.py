@@ -7,8 +7,11 @@ of a point are then applied to a copy, which is ten times cheaper and gives the 
 from __future__ import annotations
 
 import copy
+import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,18 +22,42 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.defaults_list import create_defaults_list
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from nnexp.checks import real
 from nnexp.config import RunConfig
+from nnexp.config_source import PLACES, STUDY
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
 from nnexp.records import Record, Store, tables, tidy, to_csv, write_whole
-from nnexp.sweep import Job, Options, Watcher, run_all
+from nnexp.sweep import Hire, Job, Options, Watcher, run_all
 
-# Keys of the configuration that say where and how, and so are the same for a whole sweep.
-PLACES = ("store", "force", "save_weights", "on_error", "arms")
+# Points of a sweep.
+_MOST_POINTS = 100_000
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Take for bad input whatever Hydra and OmegaConf raise over odd words.
+
+    Raises
+    ------
+    InputError
+        In place of an exception that is no error of theirs or of the operating system.
+    """
+    try:
+        yield
+    except (InputError, HydraException, OmegaConfBaseException, OSError):
+        raise
+    except Exception as error:
+        raise InputError(
+            f"these settings cannot be read ({type(error).__name__}: {error}); "
+            f"HYDRA_FULL_ERROR=1 in the environment shows where"
+        ) from error
 
 
 @dataclass
@@ -109,8 +136,48 @@ def parse_sweep(
         parser.parse_override(f"arm={','.join(arms)}") if o.input_line == "arm=all" else o
         for o in [*parser.parse_overrides([f"{k}={v}" for k, v in params.items()]), *given]
     ]
+    count = math.prod(_count(o) for o in overrides)
+    if not 1 <= count <= _MOST_POINTS:
+        raise InputError(f"a sweep of {count} points: give 1 at least and {_MOST_POINTS} at most")
     (points,) = BasicSweeper.split_arguments(overrides, None)
     return points
+
+
+def _count(override: Override) -> int:
+    """Return the number of values that an override sweeps over."""
+    sweep = override.value()
+    if isinstance(sweep, RangeSweep):
+        length = (float(sweep.stop or 0) - float(sweep.start or 0)) / sweep.step
+        return max(0, math.ceil(length))
+    return len(sweep.list) if isinstance(sweep, ChoiceSweep) else 1
+
+
+def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
+    """Return an experiment's arms, checked: every name with its overrides.
+
+    Raises
+    ------
+    InputError
+        If they are none, or an override is a sweep or no setting of a run.
+    """
+    if not isinstance(arms, Mapping):
+        raise InputError(f"arms={arms} is no mapping: give every arm a name and its overrides")
+    parser = OverridesParser.create(loader)
+    for name, overrides in arms.items():
+        whole = isinstance(overrides, list) and all(isinstance(o, str) for o in overrides)
+        if not whole:
+            raise InputError(
+                f"the arm {name!r} is {overrides}: give a list of overrides, as in [init=he, lr=1]"
+            )
+        for override in parser.parse_overrides(overrides):
+            key = str(override.key_or_group)
+            if key in (*PLACES, *STUDY) or key.startswith("hydra"):
+                raise InputError(f"the arm {name!r} gives {key!r}, which is no setting of a run")
+            if override.is_sweep_override():
+                raise InputError(
+                    f"the arm {name!r} sweeps {override.input_line!r}: give one value, or more arms"
+                )
+    return dict(arms)
 
 
 def compose_jobs(
@@ -154,7 +221,7 @@ def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]
 
 def scientific(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a configuration that decides a run's numbers."""
-    return {k: v for k, v in settings.items() if k not in (*PLACES, "arm", "study")}
+    return {k: v for k, v in settings.items() if k not in (*PLACES, *STUDY)}
 
 
 def options(config: Mapping[str, Any], workers: int) -> Options:
@@ -185,8 +252,33 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
     )
 
 
-def prepare(folders: Mapping[str, str | Path]) -> None:
-    """Make the folders that the keys name; if one cannot be written, leave none behind.
+def on_dask(scheduler: Any, wait: Any) -> Hire:
+    """Return who hires the workers of a Dask cluster.
+
+    Raises
+    ------
+    InputError
+        If Dask is not installed, or an argument is none of its kind.
+    """
+    try:
+        from nnexp.dask_crew import DaskCrew
+    except ImportError as error:
+        raise InputError(
+            f"hydra/launcher=dask needs Dask's distributed ({error}): pip install 'nnexp[dask]'"
+        ) from None
+    if not isinstance(scheduler, str) or not scheduler.strip():
+        raise InputError(
+            f"hydra.launcher.scheduler={scheduler} is no address: give that of a Dask scheduler "
+            f"that is running, as in hydra.launcher.scheduler=tcp://HOST:8786"
+        )
+    patience = real("hydra.launcher.wait", wait, low=0)
+    return lambda jobs, watcher: DaskCrew(scheduler, patience, jobs, watcher)
+
+
+def prepare(folders: Mapping[str, str | Path]) -> list[Path]:
+    """Make the folders that the keys name and return what was made, parents before children.
+
+    If one cannot be written, none is left behind.
 
     Raises
     ------
@@ -201,25 +293,33 @@ def prepare(folders: Mapping[str, str | Path]) -> None:
                 if not part.exists():
                     part.mkdir(exist_ok=True)
                     made.append(part)
-            write_whole(path / ".writable", "")
-            (path / ".writable").unlink(missing_ok=True)
+            tempfile.TemporaryFile(dir=path).close()
         except (OSError, ValueError) as error:
-            for part in reversed(made):
-                part.rmdir()
+            unmake(made)
             reason = getattr(error, "strerror", None) or error
             raise InputError(
                 f"cannot write to {key}={folder} ({reason}): give another folder with {key}=FOLDER"
             ) from None
+    return made
 
 
-def launch(jobs: Sequence[Job], config: Mapping[str, Any], workers: int) -> list[Record]:
-    """Run ``jobs`` on this machine's cores and return their records."""
+def unmake(folders: Sequence[Path]) -> None:
+    """Remove the folders that `prepare` made, but for those in which something lies by now."""
+    for folder in reversed(folders):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def launch(
+    jobs: Sequence[Job], config: Mapping[str, Any], workers: int = 0, hire: Hire | None = None
+) -> list[Record]:
+    """Run ``jobs``, on this machine's cores unless others are hired, and return their records."""
     chosen = options(config, workers)
     prepare({"store": config["store"]})
     store = Store(Path(config["store"]))
     with Display(jobs) as display:
         watcher: Watcher = display
-        return run_all(jobs, store, chosen, watcher)
+        return run_all(jobs, store, chosen, watcher, hire)
 
 
 def job_returns(records: Sequence[Record]) -> list[JobReturn]:
@@ -265,7 +365,7 @@ def sweep(
     settings: Mapping[str, Any],
     params: Mapping[str, str],
     arguments: Sequence[str],
-    arms: Mapping[str, Sequence[str]],
+    arms: object,
     folder: Path,
     single: bool,
 ) -> list[Record]:
@@ -276,20 +376,25 @@ def sweep(
     InputError
         For any invalid point or place, before anything is written.
     """
-    points = parse_sweep(loader, params, arguments, arms)
-    if single and len(points) > 1:
-        raise InputError(
-            f"{len(points)} values to sweep, but no sweep was asked for: add -m to run them all"
-        )
-    composer = Composer(loader)
-    jobs = compose_jobs(composer, points, arms)
-    if not hasattr(launcher, "check"):
-        raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")
-    launcher.check(settings)
-    prepare(
+    with composing():
+        named = read_arms(loader, arms)
+        points = parse_sweep(loader, params, arguments, named)
+        if single and len(points) > 1:
+            raise InputError(
+                f"{len(points)} values to sweep, but no sweep was asked for: add -m to run them all"
+            )
+        jobs = compose_jobs(Composer(loader), points, named)
+        if not hasattr(launcher, "check"):
+            raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")
+        launcher.check(settings)
+    made = prepare(
         {"hydra.sweep.dir" if not single else "hydra.run.dir": folder, "store": settings["store"]}
     )
-    records = launcher.run(jobs, settings)
+    try:
+        records = launcher.run(jobs, settings)
+    except BaseException:
+        unmake(made)
+        raise
     if records:
         collect(records, folder, Path(settings["store"]))
     return list(records)

@@ -15,9 +15,9 @@ import json
 import os
 import re
 import shutil
-import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,7 +70,7 @@ class Record:
         """Return the last step, the scores there, and the first steps at the milestones."""
         last = self.metrics[-1] if self.metrics and self.status != FAILED else {}
         outcome = {"step": last.get("step"), **dict.fromkeys(_SCORES)}
-        outcome |= {key: value for key, value in last.items() if key.startswith(_SPLITS)}
+        outcome |= {key: value for key, value in last.items() if key.startswith(SPLITS)}
         for percent in MILESTONES:
             reached = (m["step"] for m in self.metrics if m["test_accuracy"] >= percent / 100)
             outcome[f"steps_to_{percent}"] = next(reached, None)
@@ -80,15 +80,14 @@ class Record:
 # The C library's dumper, where PyYAML has it, is ten times faster.
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
-_SPLITS = ("train_", "test_", "validation_")
+# How the columns of the data sets' scores begin.
+SPLITS = ("train_", "test_", "validation_")
+_SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 # What the folder of a record is called: its slug and its hash.
 _RUN_ID = re.compile(r"\w[\w.+-]*-[0-9a-f]{12}", re.ASCII)
 # What ``run.json`` says of every run, whatever became of it.
 _OUTLINE = {"status": str, "seconds": float, "columns": dict, "outcome": dict, "files": dict}
-# Seconds after which what a killed writer left aside is nobody's any more.
-_ABANDONED = 3600
-_SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
 class DamagedRecord(Exception):
@@ -111,13 +110,28 @@ class Store:
         The operating system frees it when its holder ends, however that happens.
         """
         folder = self.folder / ".locks"
-        folder.mkdir(exist_ok=True)
         lock = FileLock(folder / f"{run_id}.lock", thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return None
+        with writing(self.folder):
+            folder.mkdir(exist_ok=True)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                return None
+            self._recover(run_id)
         return lock
+
+    def _recover(self, run_id: str) -> None:
+        """Clear away what a writer of the run left aside, the old record put back if need be."""
+        old, target = self._aside("old", run_id), self.path(run_id)
+        if old.exists() and not target.exists():
+            os.rename(old, target)
+        if old.is_file():
+            old.unlink()
+        for aside in (self._aside("new", run_id), old):
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _aside(self, kind: str, run_id: str) -> Path:
+        return self.folder / f".{kind}-{run_id}"
 
     def read(self, run_id: str) -> Record | None:
         """Return the record of a run, or ``None`` if there is none that succeeded.
@@ -127,7 +141,7 @@ class Store:
         DamagedRecord
             If a file of it is missing, altered or unreadable.
         """
-        if not self.path(run_id).is_dir():
+        if not self.path(run_id).exists():
             return None
         record = self.recall(run_id)
         return None if record.status == FAILED else record
@@ -138,18 +152,20 @@ class Store:
         Raises
         ------
         DamagedRecord
-            If it is missing or unreadable, or belongs to another run.
+            If it is missing, altered or unreadable, or belongs to another run.
         """
         folder = self.path(run_id)
         try:
             run: Row = json.loads((folder / "run.json").read_text("utf-8"))
+            if run.pop("digest") != _digest(run):
+                raise DamagedRecord(f"{folder / 'run.json'} was altered after it was written")
             if run["run_id"] != run_id:
                 raise DamagedRecord(f"{folder} holds the record of {run['run_id']}")
             for key, kind in _OUTLINE.items():
                 if not isinstance(run[key], kind):
                     raise TypeError(f"{key} in run.json is no {kind.__name__}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise _incomplete(folder, error) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _incomplete(folder / "run.json", error) from None
         return run
 
     def recall(self, run_id: str) -> Record:
@@ -190,14 +206,14 @@ class Store:
 
     def remove(self, run_id: str) -> None:
         """Take a record out of the store, all of it at once; its lock must be held."""
-        aside = self.folder / f".old-{uuid.uuid4().hex}"
-        os.rename(self.path(run_id), aside)
-        shutil.rmtree(aside)
+        with writing(self.folder):
+            os.rename(self.path(run_id), self._aside("new", run_id))
+            self._recover(run_id)
 
-    def leftovers(self) -> list[Path]:
-        """Return the folders that writers left aside when they were killed, over an hour ago."""
+    def leftovers(self) -> list[str]:
+        """Return the runs of which a writer has left something aside; their locks clear it away."""
         asides = [*self.folder.glob(".new-*"), *self.folder.glob(".old-*")]
-        return sorted(p for p in asides if time.time() - p.stat().st_mtime > _ABANDONED)
+        return sorted({path.name.split("-", 1)[1] for path in asides})
 
     def locked(self) -> list[str]:
         """Return the runs for which there is a lock file, held or not."""
@@ -228,48 +244,62 @@ class Store:
         """Put a record into the store: all of it, or nothing.
 
         A record that is there already (failed, damaged, or retrained by ``force``) is replaced.
+        Two processes may write the same run only in turn: whoever does holds its lock.
+
+        Raises
+        ------
+        InputError
+            If the store cannot be written.
         """
-        aside = self.folder / f".new-{uuid.uuid4().hex}"
-        aside.mkdir(parents=True)
-        try:
-            files = {
-                "config.yaml": yaml.dump(record.config, Dumper=_Dumper, sort_keys=False).encode(),
-                "metrics.csv": to_csv(tidy(record, record.metrics)).encode(),
-                "layers.csv": to_csv(tidy(record, record.layers)).encode(),
-            }
-            if record.weights is not None:
-                buffer = io.BytesIO()
-                np.savez(buffer, **record.weights)  # type: ignore[arg-type]
-                files["weights.npz"] = buffer.getvalue()
-            run = {
-                "run_id": record.run_id,
-                "status": record.status,
-                "seconds": record.seconds,
-                "error": record.error,
-                "outcome": record.outcome(),
-                "environment": record.environment,
-                "identity": record.identity,
-                "config": record.config,
-                "columns": record.columns,
-                "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-            }
-            files["run.json"] = (json.dumps(run, indent=1) + "\n").encode()
-            for name, content in files.items():
-                (aside / name).write_bytes(content)
-            self._replace(aside, self.path(record.run_id))
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-    def _replace(self, new: Path, target: Path) -> None:
-        old = self.folder / f".old-{uuid.uuid4().hex}"
-        if target.exists():
-            os.rename(target, old)
-        os.rename(new, target)
-        shutil.rmtree(old, ignore_errors=True)
+        run_id, files = record.run_id, _files(record)
+        new, target = self._aside("new", run_id), self.path(run_id)
+        with writing(self.folder):
+            self._recover(run_id)
+            try:
+                new.mkdir(parents=True)
+                for name, content in files.items():
+                    (new / name).write_bytes(content)
+                if target.exists():
+                    os.rename(target, self._aside("old", run_id))
+                os.rename(new, target)
+            finally:
+                self._recover(run_id)
 
 
-def _incomplete(folder: Path, error: Exception) -> DamagedRecord:
-    return DamagedRecord(f"{folder} is incomplete ({type(error).__name__}: {error})")
+def _files(record: Record) -> dict[str, bytes]:
+    """Return the content of a record's files by name, ``run.json`` last."""
+    files = {
+        "config.yaml": yaml.dump(record.config, Dumper=_Dumper, sort_keys=False).encode(),
+        "metrics.csv": to_csv(tidy(record, record.metrics)).encode(),
+        "layers.csv": to_csv(tidy(record, record.layers)).encode(),
+    }
+    if record.weights is not None:
+        buffer = io.BytesIO()
+        np.savez(buffer, **record.weights)  # type: ignore[arg-type]
+        files["weights.npz"] = buffer.getvalue()
+    run = {
+        "run_id": record.run_id,
+        "status": record.status,
+        "seconds": record.seconds,
+        "error": record.error,
+        "outcome": record.outcome(),
+        "environment": record.environment,
+        "identity": record.identity,
+        "config": record.config,
+        "columns": record.columns,
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    }
+    text = json.dumps({**run, "digest": _digest(run)}, indent=1)
+    return {**files, "run.json": f"{text}\n".encode()}
+
+
+def _digest(run: Row) -> str:
+    """Return the SHA-256 of what ``run.json`` says, that of the other files included."""
+    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
+
+
+def _incomplete(place: Path, error: Exception) -> DamagedRecord:
+    return DamagedRecord(f"{place} is incomplete ({type(error).__name__}: {error})")
 
 
 def _endless(identity: Row) -> Row:
@@ -349,13 +379,32 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file aside and rename it: it appears whole or not at all."""
+    """Write a file aside and rename it: it appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
     aside = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    with writing(path):
+        try:
+            aside.write_bytes(content.encode() if isinstance(content, str) else content)
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence which file or folder could not be written: a full disk, say."""
     try:
-        aside.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path} ({error.strerror or error}): what was finished before is kept; "
+            f"make it writable, or make room, and give the same command again"
+        ) from error
 
 
 # Columns of a record's tables that are neither text nor settings.

@@ -10,18 +10,22 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing import resource_tracker
 from typing import Any, Protocol, cast
 
 from filelock import FileLock
 
 from nnexp.config import RunConfig
+from nnexp.errors import SweepStopped
 from nnexp.records import FAILED, DamagedRecord, Record, Store
 from nnexp.threads import ONE_THREAD
 from nnexp.training import Evaluation, evaluation_steps
@@ -29,12 +33,6 @@ from nnexp.worker import blank, execute
 
 # A run whose worker process died is tried again, so often in all.
 TRIES = 3
-_ONE_THREAD = (
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 _POLL = 0.1
 
 
@@ -45,11 +43,14 @@ class Job:
     config: RunConfig
     label: str = ""
     tries: int = 0
+    damage: str = ""
     shorter: Record | None = None
+    blank: Record = field(init=False)
     run_id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.run_id = self.config.run_id()
+        self.blank = blank(self.config)
+        self.run_id = self.blank.run_id
 
     def task(self, options: Options) -> Callable[..., Record]:
         """Return the call that trains it, in whatever process; from a ``shorter`` run, if any."""
@@ -59,6 +60,10 @@ class Job:
             save_weights=options.save_weights,
             shorter=self.shorter,
         )
+
+    def failed(self, error: str) -> Record:
+        """Return the record of a failure that the run itself could not record."""
+        return replace(self.blank, error=error)
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,38 @@ class Watcher(Protocol):
         """Time has passed; so many runs are being trained."""
 
 
+class Crew(Protocol):
+    """Whoever trains: this process, processes beside it, or a cluster."""
+
+    @property
+    def workers(self) -> int:
+        """How many runs it trains at a time."""
+
+    @property
+    def size(self) -> int:
+        """How many runs it takes at a time: some may wait."""
+
+    @property
+    def executor(self) -> Any:
+        """Whoever a run is handed to now, to be named to `renew` if that run is lost."""
+
+    def submit(self, job: Job, options: Options) -> Future[Record]:
+        """Have a run trained; the future fails with `SweepStopped` if there is no going on."""
+
+    def renew(self, executor: Any) -> None:
+        """Replace ``executor``, which has lost a worker and all its runs, unless that is done."""
+
+    def check(self) -> None:
+        """Take note of workers that came or went; `SweepStopped` if there is no going on."""
+
+    def dismiss(self) -> None:
+        """Let go of all workers."""
+
+
+# Hires who is to train some jobs; it may refuse, with an InputError.
+Hire = Callable[[Sequence[Job], Watcher], Crew]
+
+
 def available_cores() -> int:
     """Return the number of processor cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -97,11 +134,22 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def run_all(jobs: Sequence[Job], store: Store, options: Options, watcher: Watcher) -> list[Record]:
+def run_all(
+    jobs: Sequence[Job],
+    store: Store,
+    options: Options,
+    watcher: Watcher,
+    hire: Hire | None = None,
+) -> list[Record]:
     """Return the records of ``jobs``, in their order, training what the store does not hold.
 
     A run that fails is recorded so, and the rest go on; with ``stop_on_error`` what has not begun
-    is left out of the result.
+    is left out of the result. Without ``hire`` this machine's cores do the work.
+
+    Raises
+    ------
+    SweepStopped
+        If the workers are lost; what was finished is in the store.
     """
     records: dict[str, Record] = {}
     for job in jobs:
@@ -110,8 +158,16 @@ def run_all(jobs: Sequence[Job], store: Store, options: Options, watcher: Watche
             records[job.run_id] = record
     left = [job for job in jobs if job.run_id not in records]
     watcher.started(len(jobs), list(records.values()))
-    workers = min(options.workers or available_cores(), len(left))
-    crew = _Crew(workers) if workers > 1 else _Alone(watcher)
+    if not left:
+        return [records[job.run_id] for job in jobs]
+    crew: Crew
+    if hire is not None:
+        crew = hire(left, watcher)
+    elif len(jobs) == 1 or options.workers == 1:
+        crew = _Alone(watcher)
+    else:
+        # A worker trains a sweep's run even if it is the last: it may bring down its process.
+        crew = _Crew(min(options.workers or available_cores(), len(left)))
     try:
         _work(deque(left), crew, store, options, watcher, records)
     finally:
@@ -123,7 +179,9 @@ def _stored(store: Store, job: Job, options: Options, watcher: Watcher) -> Recor
     try:
         record = store.read(job.run_id)
     except DamagedRecord as error:
-        watcher.noted(f"damaged record, trained again: {error}")
+        if not job.damage:
+            job.damage = str(error)
+            watcher.noted(f"damaged record, trained again: {error}")
         return None
     return None if record and options.save_weights and record.weights is None else record
 
@@ -139,7 +197,7 @@ class _Held:
 
 def _work(
     left: deque[Job],
-    crew: _Crew | _Alone,
+    crew: Crew,
     store: Store,
     options: Options,
     watcher: Watcher,
@@ -149,6 +207,7 @@ def _work(
     elsewhere: deque[Job] = deque()
     try:
         while left or elsewhere or held:
+            crew.check()
             while left and len(held) < crew.size:
                 # A run that lost its worker goes on alone: if it loses another, it is to blame.
                 if held and (left[0].tries or any(h.job.tries for h in held.values())):
@@ -193,26 +252,26 @@ def _work(
             under_way.lock.release()
 
 
-def _outcome(
-    future: Future[Record], held: _Held, crew: _Crew | _Alone, watcher: Watcher
-) -> Record | None:
+def _outcome(future: Future[Record], held: _Held, crew: Crew, watcher: Watcher) -> Record | None:
     """Return the record, or ``None`` if the worker died and the run deserves another try."""
+    job = held.job
     try:
-        return future.result()
+        record = future.result()
     except BrokenProcessPool as error:
         crew.renew(held.executor)
-        job = held.job
         job.tries += 1
         if job.tries < TRIES:
             watcher.noted(f"a worker died; {job.run_id} is tried again")
             return None
-        record = blank(job.config)
-        record.error = f"its worker process died {TRIES} times, the last time with: {error}"
-        return record
+        reason = " ".join(str(error).split())
+        return job.failed(f"its worker process died {TRIES} times, the last time with: {reason}")
+    except SweepStopped:
+        raise
     except Exception:
-        record = blank(held.job.config)
-        record.error = traceback.format_exc()
-        return record
+        return job.failed(traceback.format_exc())
+    if record.run_id != job.run_id:
+        return job.failed("its data, or a function of its own, changed while the sweep was running")
+    return record
 
 
 class _Alone:
@@ -230,10 +289,16 @@ class _Alone:
         def report(evaluation: Evaluation) -> None:
             self.watcher.evaluated(job, evaluation)
 
-        future.set_result(job.task(options)(report=report))
+        try:
+            future.set_result(job.task(options)(report=report))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
     def renew(self, executor: Any) -> None:
+        pass
+
+    def check(self) -> None:
         pass
 
     def dismiss(self) -> None:
@@ -254,13 +319,15 @@ class _Crew:
         return loky.ProcessPoolExecutor(
             max_workers=self.workers,
             env=ONE_THREAD,
-            initializer=_ignore_interrupts,
+            initializer=_serve,
+            initargs=(os.getpid(),),
         )
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
         executor = self.executor
         try:
-            future = executor.submit(job.task(options))
+            with _interrupts_held():
+                future = executor.submit(job.task(options))
         except BrokenProcessPool:
             self.renew(executor)
             return self.submit(job, options)
@@ -272,10 +339,34 @@ class _Crew:
             self.dismiss()
             self.executor = self._hire()
 
+    def check(self) -> None:
+        pass
+
     def dismiss(self) -> None:
         self.executor.shutdown(wait=True, kill_workers=True)
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the driver, which dismisses its workers."""
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; processes born meanwhile never hear of it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # whose start, on the way to a worker's, would let go
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(driver: int) -> None:
+    """Begin a worker: leave Ctrl-C to the driver, and end when that ends, however it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(_POLL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

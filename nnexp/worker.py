@@ -49,7 +49,7 @@ def execute(
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
             record.weights = trainer.state()
-    except Exception:
+    except (Exception, SystemExit):  # a user's own function may raise anything
         record.error = traceback.format_exc()
     return record
 

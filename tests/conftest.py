@@ -44,3 +44,10 @@ def nnexp(
         return Outcome(status, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run ``python -m nnexp`` as `nnexp` does, but without the page and its slow plots."""
+    monkeypatch.setattr("nnexp.report.write_sweep", lambda folder, *tables, **words: [])
+    return nnexp

@@ -105,9 +105,10 @@ def _drawn(
     return Raw(*train, *test, digest=_VERSION, span=span(train[0]))
 
 
-def _counts(values: Mapping[str, object]) -> tuple[int, int]:
-    """Return (n, classes), checked: every class has an example."""
+def _counts(values: Mapping[str, object], features: int) -> tuple[int, int]:
+    """Return (n, classes), checked: every class has an example, and all fit into memory."""
     n = checks.whole("data.n", values["n"], 2)
+    checks.memory(f"data.n={n} with {features} features", 4 * 8 * n * features)
     classes = checks.whole("data.classes", values["classes"], 2)
     if n < classes:
         raise InputError(f"data.n={n}: give at least one example for each of {classes} classes")
@@ -115,14 +116,14 @@ def _counts(values: Mapping[str, object]) -> tuple[int, int]:
 
 
 def _spirals(values: Mapping[str, object]) -> Source:
-    n, classes = _counts(values)
+    n, classes = _counts(values, 2)
     noise = checks.real("data.noise", values["noise"], 0)
     return Spirals(n, noise, classes, checks.real("data.turns", values["turns"], 0))
 
 
 def _blobs(values: Mapping[str, object]) -> Source:
-    n, classes = _counts(values)
     features = checks.whole("data.features", values["features"], 1)
+    n, classes = _counts(values, features)
     return Blobs(n, classes, features, checks.real("data.std", values["std"], 0))
 
 

@@ -1,0 +1,371 @@
+"""Looking after finished runs: list, show, compare, verify, export and prune them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nnexp.config import NUMERICS, RunConfig
+from nnexp.errors import InputError, suggestion, unknown
+from nnexp.records import FAILED, DamagedRecord, Record, Row, Store, to_csv, write_whole
+from nnexp.verification import (
+    DIFFERENT,
+    IDENTICAL,
+    TOLERANCES,
+    Agreement,
+    causes,
+    compare,
+    differences,
+)
+from nnexp.worker import execute
+
+DAMAGED, OBSOLETE, ASIDE = "damaged", "obsolete", "left aside"
+# What a list shows of how a run ended, and how.
+_OUTCOME = {
+    "status": "",
+    "step": "",
+    "test_accuracy": ".4f",
+    "test_loss": ".4g",
+    "seconds": ".2f",
+}
+# Ambiguous runs named at most.
+_NAMED = 5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` and return its exit status.
+
+    0 all well, 1 a run could not be verified or a record is damaged, 2 bad input, 130 interrupted.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+        store = Store(Path(arguments.store))
+        if not store.folder.is_dir():
+            raise InputError(f"there is no store {arguments.store!r}: give --store FOLDER")
+        status: int = arguments.command(store, arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as in "… list | head".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (InputError, DamagedRecord) as error:
+        print(f"nnexp.runs: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"nnexp.runs: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 2
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are ours: one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}: see python -m nnexp.runs --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m nnexp.runs",
+        description="Look after the store of finished runs.",
+        epilog="RUN: a run's name, or any beginning of it or of its hash that fits one run alone.",
+    )
+    parser.add_argument("--store", default="results/runs", metavar="FOLDER")
+    common = _Parser(add_help=False)
+    common.add_argument("--store", default=argparse.SUPPRESS, metavar="FOLDER")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, function: Any, meaning: str) -> argparse.ArgumentParser:
+        entry = commands.add_parser(name, help=meaning, description=meaning, parents=[common])
+        entry.set_defaults(command=function)
+        return entry
+
+    chosen = "only those runs, as in init=xavier,he lr=0.5 status=diverged"
+    entry = command("list", list_runs, "a line a run: name, settings that vary, outcome")
+    entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
+    entry = command("show", show, "settings, outcome, evaluations, environment, traceback")
+    entry.add_argument("run", metavar="RUN")
+    entry = command("diff", diff, "in what two runs differ: settings, outcome, numbers")
+    entry.add_argument("runs", nargs=2, metavar="RUN")
+    entry = command("verify", verify, "train a run again and compare; status 1 if it is different")
+    entry.add_argument("run", metavar="RUN")
+    entry = command("export", export, "one CSV file with a row a run, as runs.csv")
+    entry.add_argument("file", metavar="FILE.csv", type=Path)
+    entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
+    entry.add_argument("--force", action="store_true", help="overwrite the file")
+    entry = command("prune", prune, "remove failed and damaged records and what killed runs left")
+    entry.add_argument("--yes", action="store_true", help="do it; without, only say what")
+    meaning = "remove records of another version of the core's numerics too"
+    entry.add_argument("--obsolete", action="store_true", help=meaning)
+    return parser
+
+
+def list_runs(store: Store, arguments: argparse.Namespace) -> int:
+    """Print a line a run: its name, the settings in which the runs differ, and its outcome."""
+    rows = _chosen(store, arguments.filters)
+    if not rows:
+        print(f"no run in {store.folder}" + (" fits" if arguments.filters else ""))
+        return 0
+    settings = _names(row["columns"] for row in rows)
+    varied = [k for k in settings if len({str(row["columns"].get(k)) for row in rows}) > 1]
+    cells = [["run", *varied, *_OUTCOME]]
+    for row in rows:
+        outcome = {**row["outcome"], "status": row["status"], "seconds": row["seconds"]}
+        ending = [_text(outcome.get(name), style) for name, style in _OUTCOME.items()]
+        cells.append([row["run_id"], *(_text(row["columns"].get(k)) for k in varied), *ending])
+    _print_columns(cells)
+    return 0
+
+
+def show(store: Store, arguments: argparse.Namespace) -> int:
+    """Print all that a run's record says."""
+    record = store.recall(find(store, arguments.run))
+    print(record.run_id)
+    for title, mapping in (
+        ("settings", record.columns),
+        ("outcome", _outcome(record)),
+        ("environment", record.environment),
+    ):
+        print(f"\n{title}")
+        _print_columns([[name, _text(value)] for name, value in mapping.items()], "  ")
+    if record.metrics:
+        print("\nevaluations")
+        names = _names(record.metrics)
+        rows = [[_text(row.get(name), ".4g") for name in names] for row in record.metrics]
+        _print_columns([names, *rows], "  ")
+    if record.error:
+        print(f"\ntraceback\n{record.error.rstrip()}")
+    return 0
+
+
+def diff(store: Store, arguments: argparse.Namespace) -> int:
+    """Print in what two runs differ."""
+    a, b = (store.recall(find(store, name)) for name in arguments.runs)
+    print(f"{a.run_id}\n{b.run_id}")
+    _print_pairs("settings", differences(a.columns, b.columns))
+    _print_pairs("outcome", differences(_outcome(a), _outcome(b)))
+    _print_pairs("environment", differences(a.environment, b.environment))
+    agreement = compare(a, b, TOLERANCES["float64"])
+    if agreement.verdict == IDENTICAL:
+        print(f"\nall numbers identical to the bit: {len(a.metrics)} evaluations")
+    _print_deviations(agreement)
+    return 0
+
+
+def verify(store: Store, arguments: argparse.Namespace) -> int:
+    """Train a run again and print how well it agrees with its record; nothing is written."""
+    then = store.recall(find(store, arguments.run))
+    if then.status == FAILED:
+        raise InputError(f"{then.run_id} failed: it has no numbers to verify")
+    config = RunConfig.from_mapping(then.config)
+    print(f"{then.run_id}: training again what took {then.seconds:.2f} s", flush=True)
+    now = execute(then.config, save_weights=then.weights is not None)
+    tolerance = TOLERANCES[config.dtype]
+    agreement = compare(then, now, tolerance)
+    if agreement.verdict == IDENTICAL:
+        print(f"{IDENTICAL}: {len(then.metrics)} evaluations")
+    else:
+        print(f"{agreement.verdict}; tolerance: {tolerance}")
+    _print_deviations(agreement)
+    if now.error:
+        print(f"it fails now:\n{now.error.rstrip()}")
+    reasons = causes(then, now)
+    _print_pairs("what is not as it was then", reasons)
+    if not reasons and agreement.verdict != IDENTICAL:
+        print("NumPy, BLAS, threads, Python, data and code are as they were then")
+    return int(agreement.verdict == DIFFERENT)
+
+
+def export(store: Store, arguments: argparse.Namespace) -> int:
+    """Write the rows that the runs have in ``runs.csv`` to one file; damaged records are named."""
+    if arguments.file.exists() and not arguments.force:
+        raise InputError(f"{arguments.file} exists: give another file, or --force to overwrite it")
+    rows, damaged = [], 0
+    for row in _chosen(store, arguments.filters):
+        try:
+            rows.append({**store.recall(row["run_id"]).summary_row(), "reused": True})
+        except DamagedRecord as error:
+            damaged += 1
+            print(f"left out, damaged: {error}", file=sys.stderr)
+    write_whole(arguments.file, to_csv(rows))
+    print(f"{arguments.file}: {len(rows)} runs")
+    return int(damaged > 0)
+
+
+def prune(store: Store, arguments: argparse.Namespace) -> int:
+    """Remove what is of no use and no sweep is working on; without ``--yes`` say what there is."""
+    found = [(_useless(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
+    found = [(kind, run_id) for kind, run_id in found if kind]
+    found += [(ASIDE, run_id) for run_id in store.leftovers()]
+    locks = len(store.locked())
+    if arguments.yes:
+        found = [pair for pair in found if _removed(store, *pair, arguments.obsolete)]
+        locks = sum(_unlocked(store, run_id) for run_id in store.locked())
+    _print_columns(found)
+    counts = [f"{n} {kind}" for kind, n in Counter(kind for kind, _ in found).items()]
+    counts += [f"{locks} lock files"] if locks else []
+    if not counts:
+        print("nothing to prune")
+    elif arguments.yes:
+        print(f"removed: {', '.join(counts)}")
+    else:
+        print(f"would remove: {', '.join(counts)}, but for what a sweep holds; add --yes to do it")
+    return 0
+
+
+def find(store: Store, text: str) -> str:
+    """Return the name of the one run that ``text`` fits: a beginning of its name or of its hash.
+
+    Raises
+    ------
+    InputError
+        If it fits no run, or several.
+    """
+    beginning = Path(text).name  # of a path too, as a shell completes it
+    names = store.run_ids()
+    if beginning in names:
+        return beginning
+    fits = [n for n in names if n.startswith(beginning) or _hash(n).startswith(beginning)]
+    if not beginning or not fits:
+        hint = suggestion(beginning, names)
+        raise InputError(f"no run in {store.folder} begins with {text!r}{hint or ': see list'}")
+    if len(fits) > 1:
+        more = f" and {len(fits) - _NAMED} more" if len(fits) > _NAMED else ""
+        raise InputError(
+            f"{text!r} fits {len(fits)} runs, {', '.join(fits[:_NAMED])}{more}: "
+            "give more of the name, or a beginning of the hash at its end"
+        )
+    return fits[0]
+
+
+def _hash(run_id: str) -> str:
+    return run_id.rpartition("-")[2]
+
+
+def _chosen(store: Store, filters: Sequence[str]) -> list[Row]:
+    """Return the outlines of the runs that fit all ``filters``, each ``key=value,value…``."""
+    wanted: dict[str, list[str]] = {}
+    for text in filters:
+        key, sign, values = text.partition("=")
+        if not sign:
+            raise InputError(f"{text!r} is no filter: write key=value, as in init=xavier,he")
+        wanted[key] = values.split(",")
+    rows = [_outline(store, run_id) for run_id in store.run_ids()]
+    keys = ["status", *_names(row["columns"] for row in rows)]
+    for key in wanted:
+        if rows and key not in keys:
+            raise unknown("column", key, keys)
+    return [
+        row
+        for row in rows
+        if all(
+            any(_fits({**row["columns"], "status": row["status"]}.get(key), v) for v in values)
+            for key, values in wanted.items()
+        )
+    ]
+
+
+def _outline(store: Store, run_id: str) -> Row:
+    try:
+        return store.outline(run_id)
+    except DamagedRecord:
+        blank: Row = {"columns": {}, "outcome": {}, "seconds": None}
+        return {"run_id": run_id, "status": DAMAGED, **blank}
+
+
+def _fits(value: Any, text: str) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(text) == value
+        except ValueError:
+            return False
+    return _text(value).lower() == text.lower() or (value is None and text in ("", "null", "none"))
+
+
+def _useless(store: Store, run_id: str, obsolete: bool) -> str:
+    """Return why a record is of no use to anyone, or nothing if it is of use."""
+    try:
+        record = store.recall(run_id)
+    except DamagedRecord:
+        return DAMAGED
+    if record.status == FAILED:
+        return FAILED
+    return OBSOLETE if obsolete and record.identity["numerics"] != NUMERICS else ""
+
+
+def _removed(store: Store, kind: str, run_id: str, obsolete: bool) -> bool:
+    """Remove what is of no use; false if a sweep is at work on it, or has replaced it."""
+    lock = store.lock(run_id)  # which clears away what was left aside
+    if lock is None:
+        return False
+    try:
+        if kind == ASIDE:
+            return True
+        useless = _useless(store, run_id, obsolete) == kind
+        if useless:
+            store.remove(run_id)
+        return useless
+    finally:
+        lock.release()
+
+
+def _unlocked(store: Store, run_id: str) -> bool:
+    """Remove the file of a lock; false if somebody holds it."""
+    lock = store.lock(run_id)
+    if lock is None:
+        return False
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
+    return True
+
+
+def _outcome(record: Record) -> Row:
+    return {"status": record.status, **record.outcome(), "seconds": record.seconds}
+
+
+def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _text(value: Any, style: str = "") -> str:
+    """Return a value as a cell: never empty, so that columns can be told apart in a pipe."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return format(value, style) if isinstance(value, float) else str(value)
+
+
+def _print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:
+    """Print ``rows``, their cells aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(indent + "  ".join(cells).rstrip())
+
+
+def _print_deviations(agreement: Agreement) -> None:
+    """Print where the numbers of two runs part."""
+    for table, deviations in (("metrics", agreement.metrics), ("layers", agreement.layers)):
+        if deviations:
+            print(f"\n{table} that differ")
+            rows = [[d.name, f"{d.largest:.2g}", str(d.step)] for d in deviations]
+            _print_columns([["", "by up to", "from step"], *rows], "  ")
+    if agreement.weights is False:
+        print("\nthe trained weights differ")
+
+
+def _print_pairs(title: str, pairs: Mapping[str, tuple[Any, Any]]) -> None:
+    """Print what differs, a line for each, the first value before the second."""
+    if pairs:
+        print(f"\n{title}")
+        _print_columns([[name, _text(a), _text(b)] for name, (a, b) in pairs.items()], "  ")

@@ -1,0 +1,516 @@
+"""What nnexp must survive, done to it: ``python tests/faults.py [--kills 100] [--commands 500]``.
+
+Real processes and real faults, in a folder of their own below the system's temporary one; Linux
+only. Prints what was done and what was found, and ends with status 1 if anything was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+
+import nnexp.app  # noqa: E402
+from nnexp.records import DamagedRecord, Store  # noqa: E402
+from nnexp.streams import stream  # noqa: E402
+from nnexp.threads import ONE_THREAD  # noqa: E402
+from tests.hostile import command_lines, given_folders  # noqa: E402
+
+# An initialiser that leaves a line for each training that begins.
+COUNTED = """
+import os
+from pathlib import Path
+
+LOG = Path(__file__).with_name("trainings.log")
+
+
+def _counted(name, weights):
+    if len(weights) == 2:
+        log = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(log, f"{name} {weights[0, 0]!r}\\n".encode())
+        os.close(log)
+    return weights
+
+
+def narrow(rng, fan_in, fan_out):
+    return _counted("narrow", 0.1 * rng.standard_normal((fan_in, fan_out)))
+
+
+def wide(rng, fan_in, fan_out):
+    return _counted("wide", rng.standard_normal((fan_in, fan_out)))
+"""
+SEEDS, WIDTH = 12, 16
+SWEEP = (
+    "-m",
+    "data=blobs",
+    "data.n=2000",
+    f"hidden={WIDTH}",
+    "batch_size=20",
+    "epochs=4",
+    "init=counted.py:narrow,counted.py:wide",
+    f"seed=range({SEEDS})",
+)
+# Columns that tell how long something took or where it came from, not what came of it.
+TIMING = ("seconds", "reused")
+
+
+@dataclass
+class Trial:
+    """A kind of fault: how often it was done, and all that was found wrong."""
+
+    name: str
+    done: int = 0
+    unit: str = ""
+    found: list[str] = field(default_factory=list)
+
+    def check(self, right: bool, wrong: str) -> None:
+        """Note ``wrong`` unless all is right."""
+        if not right:
+            self.found.append(wrong)
+
+
+class Place:
+    """A folder in which commands are given, and what lies there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "counted.py").write_text(COUNTED)
+        self.store = Store(folder / "results" / "runs")
+
+    def start(self, *words: str, **settings: object) -> subprocess.Popen[str]:
+        """Start a command in a session of its own; its output is kept for `end`."""
+        paths = [str(ROOT), *filter(None, [settings.pop("path", "")])]
+        return subprocess.Popen(
+            [sys.executable, "-m", "nnexp", *words],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, reversed(paths)))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **settings,
+        )
+
+    def run(self, *words: str, **settings: object) -> tuple[int, str, str]:
+        """Give a command; return its status and output."""
+        process = self.start(*words, **settings)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
+
+    def trainings(self) -> Counter[str]:
+        """Return how often each run has begun training."""
+        log = self.folder / "trainings.log"
+        return Counter(log.read_text().splitlines() if log.is_file() else [])
+
+    def records(self) -> dict[str, tuple[str, int, int]]:
+        """Return the finished runs: what their training left in the log, inode, time written.
+
+        Raises
+        ------
+        DamagedRecord
+            If one is not whole.
+        """
+        found = {}
+        for run_id in self.store.run_ids() if self.store.folder.is_dir() else []:
+            record = self.store.read(run_id)
+            if record is not None:
+                status = (self.store.path(run_id) / "run.json").stat()
+                found[run_id] = (_trace(record.columns), status.st_ino, status.st_mtime_ns)
+        return found
+
+    def tables(self) -> dict[str, list[str]]:
+        """Return the lines of the tables of the last sweep, without the timing."""
+        last = max(self.folder.glob("results/sweeps/*/"), key=lambda p: p.stat().st_ctime_ns)
+        return {name: _lines(last / name) for name in ("runs.csv", "metrics.csv", "layers.csv")}
+
+    def leftovers(self) -> list[str]:
+        """Return what is in the store besides records and locks."""
+        known = {*self.store.run_ids(), ".locks"}
+        return sorted(p.name for p in self.store.folder.iterdir() if p.name not in known)
+
+
+def _trace(columns: Mapping[str, object]) -> str:
+    """Return the line that a run's training leaves in the log."""
+    name, seed = str(columns["init"]).rpartition(":")[2], int(str(columns["seed"]))
+    drawn = stream(seed, "weights", 0).standard_normal((2, WIDTH))[0, 0]
+    return f"{name} {(0.1 * drawn if name == 'narrow' else drawn)!r}"
+
+
+def _lines(table: Path) -> list[str]:
+    header, *rows = (line.split(",") for line in table.read_text("utf-8").splitlines())
+    kept = [i for i, name in enumerate(header) if name not in TIMING]
+    return [",".join(row[i] for i in kept) for row in [header, *rows]]
+
+
+def session(leader: int) -> dict[int, str]:
+    """Return the living processes of a session and their command lines."""
+    living = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == leader and fields[0] != "Z":
+                    living[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+    return living
+
+
+def ended(leader: int, within: float) -> bool:
+    """Wait until no process of a session is left; tell whether that came about in time."""
+    deadline = time.monotonic() + within
+    while living := session(leader):
+        if time.monotonic() > deadline:
+            for pid in living:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def undisturbed(folder: Path) -> tuple[dict[str, list[str]], float]:
+    """Return the tables of a sweep that nothing befell, and the seconds it took."""
+    place, start = Place(folder), time.monotonic()
+    status, _, err = place.run(*SWEEP)
+    if status:
+        raise RuntimeError(f"the undisturbed sweep ended with status {status}: {err}")
+    return place.tables(), time.monotonic() - start
+
+
+def kills(folder: Path, times: int, rng: np.random.Generator) -> Trial:
+    """Kill driver or worker at random moments, each time followed by the same command again."""
+    trial = Trial("SIGKILL of the driver or a worker, then the same command again", unit="kills")
+    expected, seconds = undisturbed(folder / "undisturbed")
+    in_a_row = 0
+    place = Place(folder / "0")
+    while trial.done < times or in_a_row:
+        before = place.records() if in_a_row else {}
+        trained = place.trainings()
+        process = place.start(*SWEEP)
+        # After some kills in a row the command may go on to its end, and all is compared.
+        if killing := trial.done < times and in_a_row < rng.integers(1, 4):
+            time.sleep(rng.uniform(0.2, 1.0) * seconds)
+            workers = [pid for pid, line in session(process.pid).items() if "LokyProcess" in line]
+            victim = int(rng.choice(workers)) if workers and rng.random() < 0.5 else process.pid
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+            trial.done += 1
+            in_a_row += 1
+        _, err = process.communicate(timeout=300)
+        where = f"{place.folder.name}, after {trial.done} kills"
+        trial.check(ended(process.pid, 3), f"{where}: workers outlive their driver")
+        try:
+            after = place.records()
+        except DamagedRecord as error:
+            trial.found.append(f"{where}: {error}")
+            after = {}
+        again = [run for run, kept in before.items() if after.get(run) != kept]
+        trainings = place.trainings()
+        again += [run for run, kept in before.items() if trainings[kept[0]] > trained[kept[0]]]
+        trial.check(not again, f"{where}: lost or trained again: {', '.join(again)}")
+        trial.check(whole_files(place.folder), f"{where}: a file is half written")
+        survived = process.returncode == 0
+        trial.check(killing or survived, f"{where}: status {process.returncode}: {err}")
+        if survived:
+            trial.check(place.tables() == expected, f"{where}: other tables")
+            trial.check(not place.leftovers(), f"{where}: left over: {place.leftovers()}")
+        if survived and not killing:
+            in_a_row = 0
+            place = Place(folder / str(trial.done))
+    return trial
+
+
+def whole_files(folder: Path) -> bool:
+    """Tell whether every file of every sweep's folder, as far as there, has its end."""
+    ends = {".csv": b"\n", ".html": b"</html>\n", ".svg": b"</svg>\n", ".png": b"IEND\xaeB`\x82"}
+    files = [p for p in folder.glob("results/sweeps/*/*") if not p.name.startswith(".")]
+    return all(p.read_bytes().endswith(ends[p.suffix]) for p in files)
+
+
+def refused_midway(trial: Trial, place: Place, outcome: tuple[int, str, str], what: str) -> None:
+    """Check that a command failed with one sentence and left whole records alone."""
+    status, _, err = outcome
+    lines = [line for line in err.splitlines() if line]
+    trial.check(status != 0, f"{what}: status 0")
+    said = len(lines) == 1 and lines[0].startswith("nnexp: cannot write ")
+    trial.check(said, f"{what}: said {err!r}")
+    try:
+        place.records()
+    except DamagedRecord as error:
+        trial.found.append(f"{what}: {error}")
+
+
+def resumed(trial: Trial, place: Place, expected: Mapping[str, list[str]], what: str) -> None:
+    """Check that the same command, once it can, keeps what was finished and ends all right."""
+    before, trained = place.records(), place.trainings()
+    status, _, err = place.run(*SWEEP)
+    trial.check(status == 0, f"{what}, mended: status {status}: {err}")
+    trial.check(status == 0 and place.tables() == expected, f"{what}, mended: other tables")
+    after, trainings = place.records(), place.trainings()
+    kept = all(
+        after.get(run) == b and trainings[b[0]] == trained[b[0]] for run, b in before.items()
+    )
+    trial.check(kept, f"{what}, mended: a finished run was lost or trained again")
+
+
+def full_disk(folder: Path) -> Trial:
+    """Run out of room at several points of a sweep: on a small disk of its own, or by a limit."""
+    trial = Trial("a full disk", unit="sweeps")
+    expected, _ = undisturbed(folder / "undisturbed")
+    records = folder / "undisturbed" / "results" / "runs"
+    used = sum(-(-p.stat().st_size // 4096) * 4096 for p in records.glob("*/*"))
+    for share in (0.02, 0.3, 0.6, 0.95, 1.3):
+        disk = folder / f"disk-{share}"
+        disk.mkdir(parents=True)
+        with mounted(disk, "-t", "tmpfs", "-o", f"size={int(share * used)}", "nnexp") as small:
+            if not small:
+                trial.name = "a full disk: left out, as only root may mount one"
+                return trial
+            place = Place(disk)
+            refused_midway(trial, place, place.run(*SWEEP), f"room for {share:.0%} of the records")
+            subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+            resumed(trial, place, expected, f"room for {share:.0%} of the records")
+        trial.done += 1
+    return trial
+
+
+def read_only(folder: Path) -> Trial:
+    """Let the store turn read-only in the middle of a sweep."""
+    trial = Trial("a store that turns read-only in mid-sweep", unit="sweeps")
+    expected, _ = undisturbed(folder / "undisturbed")
+    for count in (1, 9, 17):
+        place = Place(folder / str(count))
+        process = place.start(*SWEEP)
+        while process.poll() is None and len(list(place.store.folder.glob("[!.]*"))) < count:
+            time.sleep(0.01)
+        store = str(place.store.folder)
+        with mounted(place.store.folder, "--bind", store) as bound:
+            if not bound:
+                process.kill()
+                process.communicate()
+                trial.name += ": left out, as only root may make it so"
+                return trial
+            subprocess.run(["mount", "-o", "remount,bind,ro", store], check=True)
+            out, err = process.communicate(timeout=300)
+            what = f"read-only after {count} records"
+            refused_midway(trial, place, (process.returncode, out, err), what)
+        resumed(trial, place, expected, what)
+        trial.done += 1
+    return trial
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, *words: str) -> Iterator[bool]:
+    """Mount something on ``folder``, if that is allowed; yield whether it was."""
+    command = ["mount", *words, str(folder)]
+    allowed = shutil.which("mount") is not None and not subprocess.run(command).returncode
+    try:
+        yield allowed
+    finally:
+        if allowed:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def at_once(folder: Path, sweeps: int) -> Trial:
+    """Start the same sweep many times at once over one store."""
+    trial = Trial(f"{sweeps} sweeps started at once on one store", unit="sweeps")
+    expected, _ = undisturbed(folder / "undisturbed")
+    place = Place(folder / "shared")
+    processes = [place.start(*SWEEP, f"hydra.sweep.dir=results/sweeps/{i}") for i in range(sweeps)]
+    for i, process in enumerate(processes):
+        _, err = process.communicate(timeout=600)
+        trial.check(process.returncode == 0, f"sweep {i}: status {process.returncode}: {err}")
+        trial.done += 1
+        if process.returncode == 0:
+            tables = {n: _lines(place.folder / "results/sweeps" / str(i) / n) for n in expected}
+            trial.check(tables == expected, f"sweep {i}: other tables")
+    twice = [run for run, count in place.trainings().items() if count > 1]
+    trial.check(not twice, f"trained more than once: {len(twice)} runs")
+    trial.check(len(place.trainings()) == 2 * SEEDS, "not every run was trained")
+    trial.check(not place.leftovers(), f"left over: {place.leftovers()}")
+    return trial
+
+
+# Imported by every process at its start: each look at the clock finds it an hour earlier.
+BACKWARDS = """
+import datetime, time
+
+now, calls = time.time(), iter(range(10**9))
+time.time = lambda: now - 3600 * next(calls)
+time.time_ns = lambda: int(time.time() * 1e9)
+
+
+class Clock(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(time.time(), tz)
+
+
+datetime.datetime = Clock
+"""
+
+
+def clock(folder: Path) -> Trial:
+    """Let the clock run backwards, and find records from the future."""
+    trial = Trial("a clock that goes backwards, records from the future", unit="sweeps")
+    expected, _ = undisturbed(folder / "undisturbed")
+    place = Place(folder / "backwards")
+    (folder / "clock").mkdir()
+    (folder / "clock" / "sitecustomize.py").write_text(BACKWARDS)
+    for words in ((*SWEEP[:-1], "seed=0,1,2"), SWEEP):
+        status, _, err = place.run(*words, path=folder / "clock")
+        trial.check(status == 0, f"status {status}: {err}")
+        trial.done += 1
+        future = time.time() + 365 * 86400
+        for path in place.store.folder.rglob("*"):
+            os.utime(path, (future, future))
+    trial.check(place.tables() == expected, "other tables")
+    trial.check(max(place.trainings().values()) == 1, "a run was trained twice")
+    resumed(trial, place, expected, "once more, by the right clock")
+    return trial
+
+
+def hostile(folder: Path, times: int, rng: np.random.Generator) -> Trial:
+    """Give random hostile command lines: a valid run, or one sentence and status 2."""
+    trial = Trial("hostile command lines", unit="commands")
+    outcomes: Counter[int] = Counter()
+    for number, words in enumerate(command_lines(rng, times)):
+        work = folder / str(number) / "a" / "b" / "c"
+        work.mkdir(parents=True)
+        status, err, outside = in_a_process_of_its_own(work, words)
+        outcomes[status] += 1
+        trial.done += 1
+        wrong = []
+        if status == 2:
+            lines = err.splitlines()
+            one = len(lines) == 1 and lines[0].startswith("nnexp: ") and len(lines[0]) < 2000
+            wrong += [] if one else [f"said {err[-3000:]!r}"]
+            wrong += ["wrote something"] if any(work.iterdir()) else []
+        elif status != 0:
+            wrong += [f"status {status}: {err[-3000:]}"]
+        wrong += ["a traceback"] if "Traceback" in err else []
+        wrong += [f"wrote {path}" for path in outside]
+        shown = " ".join(w if len(w) < 200 else f"{w[:100]}…{w[-20:]}" for w in map(ascii, words))
+        trial.check(not wrong, f"{shown}: {'; '.join(wrong)}")
+        if os.environ.get("SHOW"):
+            print(status, shown, "->", err[:300])
+        shutil.rmtree(folder / str(number))
+    trial.unit += f" ({outcomes[2]} refused, {outcomes[0]} valid)"
+    return trial
+
+
+def in_a_process_of_its_own(work: Path, words: list[str]) -> tuple[int, str, list[str]]:
+    """Give a command in a fork of this process.
+
+    Return its status, its standard error, and every path outside the folders that were given which
+    it wrote to.
+    """
+    out, err, log = (work.parent.parent / name for name in ("out", "err", "log"))
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            signal.alarm(120)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            for number, path, flags in (
+                (0, os.devnull, os.O_RDONLY),
+                (1, out, os.O_WRONLY | os.O_CREAT),
+                (2, err, os.O_WRONLY | os.O_CREAT),
+            ):
+                os.dup2(os.open(path, flags), number)
+            os.chdir(work)
+            _note_writes(os.open(log, os.O_WRONLY | os.O_CREAT), given_folders(words))
+            sys.argv = ["nnexp", *words]
+            status = nnexp.app.main(words)
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    _, code = os.waitpid(child, 0)
+    outside = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+    return os.waitstatus_to_exitcode(code), err.read_text("utf-8", "replace"), outside
+
+
+def _note_writes(log: int, given: list[str]) -> None:
+    """Write to ``log`` the paths outside ``given`` that this process opens to write, or makes."""
+    folders = [Path.cwd(), *(Path.cwd() / folder for folder in given)]
+    allowed = [Path(os.path.realpath(folder)) for folder in folders]
+    allowed += [Path("/dev"), Path("/proc/self"), Path(os.environ["MPLCONFIGDIR"])]
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+    makes = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink")
+
+    def audit(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and isinstance(arguments[2], int) and arguments[2] & writing:
+            paths = arguments[:1]
+        elif event in makes:
+            paths = tuple(a for a in arguments[:2] if isinstance(a, str | bytes | os.PathLike))
+        else:
+            return
+        for name in paths:
+            if isinstance(name, int):
+                continue
+            path = Path(os.path.realpath(os.fsdecode(name)))
+            inside = any(path == a or a in path.parents or path in a.parents for a in allowed)
+            if not inside:
+                os.write(log, f"{event} {path}\n".encode("utf-8", "replace"))
+
+    sys.addaudithook(audit)
+
+
+def main() -> int:
+    """Do all of it and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--commands", type=int, default=500)
+    parser.add_argument("--sweeps", type=int, default=10, help="started at once")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="the faults whose name holds this word")
+    arguments = parser.parse_args()
+    os.environ.update(ONE_THREAD)
+    rng = np.random.default_rng(arguments.seed)
+    faults: dict[str, Callable[[Path], Trial]] = {
+        "kills": lambda folder: kills(folder, arguments.kills, rng),
+        "full_disk": full_disk,
+        "read_only": read_only,
+        "at_once": lambda folder: at_once(folder, arguments.sweeps),
+        "clock": clock,
+        "hostile": lambda folder: hostile(folder, arguments.commands, rng),
+    }
+    trials = []
+    with tempfile.TemporaryDirectory(prefix="nnexp-faults-") as folder:
+        os.environ["MPLCONFIGDIR"] = str(Path(folder) / "matplotlib")
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "matplotlib")
+        for name, inflict in faults.items():
+            if arguments.only in (None, name):
+                start = time.monotonic()
+                trial = inflict(Path(folder) / name)
+                trials.append(trial)
+                seconds = time.monotonic() - start
+                print(f"{trial.name}: {trial.done} {trial.unit}, {seconds:.0f} s", flush=True)
+                print(f"  {len(trial.found)} found", *trial.found, sep="\n    ", flush=True)
+    return int(any(trial.found for trial in trials))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,489 @@
+"""Looking after runs: every command of ``python -m nnexp.runs`` on small real runs."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnexp.config import NUMERICS, RunConfig
+from nnexp.display import Display
+from nnexp.records import DIVERGED, FAILED, FINISHED, Record, Store
+from nnexp.sweep import Job, Options, run_all
+from nnexp.upkeep import main
+from nnexp.worker import environment
+from tests.conftest import Outcome
+
+DEFAULTS: dict[str, Any] = {
+    "data": {"name": "xor"},
+    "init": "xavier",
+    "bias_init": "zero",
+    "activation": "sigmoid",
+    "loss": "cross_entropy",
+    "hidden": 8,
+    "batch_size": 4,
+    "optimizer": "sgd",
+    "lr": 0.5,
+    "weight_decay": 0.0,
+    "epochs": None,
+    "steps": 3,
+    "sampling": "shuffle",
+    "evaluate_every": "1 steps",
+    "evaluate_at": [],
+    "gradient": "backprop",
+    "quirk": None,
+    "dtype": "float32",
+    "seed": 0,
+}
+
+Runs = Callable[..., Outcome]
+
+
+def made(folder: Path, *points: dict[str, Any], **options: Any) -> list[Record]:
+    """Train runs into the store ``folder`` and return their records."""
+    jobs = [Job(RunConfig.from_mapping({**DEFAULTS, **point})) for point in points]
+    folder.mkdir(parents=True, exist_ok=True)
+    with Display(jobs) as display:
+        return run_all(jobs, Store(folder), Options(workers=1, **options), display)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of four finished runs, one that diverged and one that failed."""
+    home = tmp_path_factory.mktemp("trained")
+    broken = home / "mine.py"
+    broken.write_text("def broken(rng, fan_in, fan_out):\n    raise RuntimeError('no luck')\n")
+    wild = {"activation": "identity", "lr": 1e30, "loss": "mse", "steps": 20}
+    points = [{"init": i, "seed": s} for i in ("xavier", "he") for s in (0, 1)]
+    records = made(home / "store", *points, wild, {"init": f"{broken}:broken"})
+    assert [r.status for r in records] == [FINISHED] * 4 + [DIVERGED, FAILED]
+    return home / "store"
+
+
+@pytest.fixture
+def store(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that store, to damage, where the command looks for it by default."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(trained, tmp_path / "results" / "runs"))
+
+
+@pytest.fixture
+def runs(capfd: pytest.CaptureFixture[str]) -> Runs:
+    """Run ``python -m nnexp.runs`` with these words."""
+
+    def run(*words: str) -> Outcome:
+        capfd.readouterr()
+        status = main(words)
+        return Outcome(status, *capfd.readouterr())
+
+    return run
+
+
+def names(store: Path, **settings: Any) -> list[str]:
+    """Return the names of the runs with these settings, or this status."""
+    outlines = [Store(store).outline(run_id) for run_id in Store(store).run_ids()]
+    described = [{**o["columns"], "status": o["status"], "run_id": o["run_id"]} for o in outlines]
+    return [d["run_id"] for d in described if settings.items() <= d.items()]
+
+
+def rewrite(store: Path, run_id: str, change: Callable[[Record], Any]) -> None:
+    """Change a record and write it as a run that came out so would be."""
+    record = Store(store).recall(run_id)
+    change(record)
+    Store(store).write(record)
+
+
+def scaled(column: str, factor: float) -> Callable[[Record], None]:
+    """Return the change of a column's last value by a factor."""
+
+    def change(record: Record) -> None:
+        record.metrics[-1][column] *= factor
+
+    return change
+
+
+def refused(outcome: Outcome) -> str:
+    """Check that the command ended with status 2 and one sentence; return the sentence."""
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith("nnexp.runs: ")
+    assert outcome.err.count("\n") == 1
+    return outcome.err
+
+
+def test_list_has_a_line_a_run_with_what_varies_and_the_outcome(store: Path, runs: Runs) -> None:
+    status, out, _ = runs("list")
+    header, *lines = [line.split() for line in out.splitlines()]
+    assert status == 0
+    assert header[0] == "run"
+    assert {"init", "lr", "seed", "status", "test_accuracy", "test_loss"} <= set(header)
+    assert "dtype" not in header  # the same in all
+    assert [line[0] for line in lines] == sorted(path.name for path in store.glob("xor-*"))
+    assert all(len(line) == len(header) for line in lines)
+    diverged = next(line for line in lines if DIVERGED in line)
+    assert diverged[header.index("test_loss")] == "inf"
+
+
+def test_list_can_be_filtered_by_settings_and_status(store: Path, runs: Runs) -> None:
+    def listed(*filters: str) -> list[str]:
+        return [line.split()[0] for line in runs("list", *filters).out.splitlines()[1:]]
+
+    assert listed("init=he") == names(store, init="he")
+    assert listed("init=he", "seed=1") == names(store, init="he", seed=1)
+    assert len(listed("init=he,xavier", "seed=1")) == 2
+    assert listed("lr=1e30") == listed("status=diverged") == names(store, status=DIVERGED)
+    assert listed("lr=0.50", "status=failed") == names(store, status=FAILED)
+    assert listed("epochs=null", "hidden=8", "seed=1", "init=he") != []
+    assert "no run in" in runs("list", "seed=77").out
+
+
+def test_list_of_a_thousand_runs_is_quick_and_reads_no_table(store: Path, runs: Runs) -> None:
+    (run_id, *_) = names(store, status=FINISHED)
+    record = Store(store).recall(run_id)
+    for number in range(1000):
+        record.run_id = f"{run_id[:-12]}{number:012x}"
+        Store(store).write(record)
+        (store / record.run_id / "metrics.csv").unlink()
+    start = time.process_time()
+    out = runs("list").out
+    assert time.process_time() - start < 1.0
+    assert out.count(FINISHED) == 1004
+
+
+def test_an_empty_store_is_no_error(tmp_path: Path, runs: Runs) -> None:
+    assert runs("list", "--store", str(tmp_path)).status == 0
+    assert runs("--store", str(tmp_path), "prune", "--yes").out == "nothing to prune\n"
+
+
+def test_a_run_is_found_by_any_beginning_that_fits_it_alone(store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, init="he", seed=1)
+    for word in (run_id, run_id[:-3], run_id[-12:], run_id[-12:-4], f"results/runs/{run_id}/"):
+        assert runs("show", word).out.startswith(f"{run_id}\n")
+    sentence = refused(runs("show", "xor-he"))
+    assert "fits 2 runs" in sentence
+    assert all(name in sentence for name in names(store, init="he"))
+    assert "no run in results/runs begins with 'zebra'" in refused(runs("show", "zebra"))
+    assert f"did you mean '{run_id}'" in refused(runs("show", run_id.replace("sigmoid", "sigmod")))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "required: COMMAND"),
+        (["lst"], "invalid choice: 'lst'"),
+        (["list", "--colour"], "unrecognized arguments: --colour"),
+        (["list", "init"], "'init' is no filter: write key=value"),
+        (["list", "inti=he"], "unknown column 'inti': did you mean 'init'?"),
+        (["list", "--store", "nowhere"], "there is no store 'nowhere'"),
+        (["show"], "required: RUN"),
+        (["show", ""], "begins with ''"),
+        (["show", ".."], "begins with '..'"),
+        (["show", ".locks"], "begins with '.locks'"),
+        (["show", "x" * 9999], "begins with"),
+        (["show", "nul\0"], "begins with"),
+        (["diff", "xor-he"], "required: RUN"),
+        (["verify", "nothing"], "begins with 'nothing'"),
+        (["export"], "required: FILE.csv"),
+        (["export", "no/such/folder.csv"], "No such file or directory"),
+        (["export", "results"], "results exists"),
+        (["prune", "everything"], "unrecognized arguments: everything"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    words: list[str], said: str, store: Path, runs: Runs, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert said in refused(runs(*words))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_show_tells_settings_outcome_evaluations_and_environment(store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, init="he", seed=1)
+    status, out, _ = runs("show", run_id)
+    record = Store(store).recall(run_id)
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert ["init", "he"] in lines
+    assert ["test_accuracy", str(record.metrics[-1]["test_accuracy"])] in lines
+    assert ["numpy", np.__version__] in lines
+    header = lines.index(["evaluations"]) + 1
+    assert lines[header][:2] == ["epoch", "step"]
+    assert [line[1] for line in lines[header + 1 : header + 5]] == ["0", "1", "2", "3"]
+
+
+def test_show_gives_the_traceback_of_a_failed_run(store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, status=FAILED)
+    out = runs("show", run_id).out
+    assert "Traceback (most recent call last)" in out
+    assert out.endswith("RuntimeError: no luck\n")
+
+
+def test_diff_names_settings_and_outcome_and_compares_to_the_bit(store: Path, runs: Runs) -> None:
+    a, b = names(store, seed=1, status=FINISHED)
+    out = runs("diff", a, b).out
+    assert ["init", "he", "xavier"] in [line.split() for line in out.splitlines()]
+    assert "metrics that differ" in out
+    assert "lr" not in out.split("outcome")[0].split("settings")[1]
+    assert "identical to the bit: 4 evaluations" in runs("diff", a, a).out
+
+
+def test_a_run_verified_is_identical_to_the_bit(store: Path, runs: Runs) -> None:
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    for run_id in [*names(store, seed=1), *names(store, status=DIVERGED)]:
+        status, out, _ = runs("verify", run_id)
+        assert status == 0
+        assert "identical to the bit" in out
+        assert "what is not as it was then" not in out
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def test_verify_tells_within_tolerance_from_different(store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, init="he", seed=0)
+    rewrite(store, run_id, scaled("test_loss", 1 + 1e-4))
+    status, out, _ = runs("verify", run_id)
+    assert status == 0
+    assert "within tolerance; tolerance: losses 0.01 relative, accuracies 0.005" in out
+    assert [out.split("from step")[1].split()[i] for i in (0, 2)] == ["test_loss", "3"]
+    assert "NumPy, BLAS, threads, Python, data and code are as they were then" in out
+    rewrite(store, run_id, scaled("test_loss", 1.1))
+    status, out, _ = runs("verify", run_id)
+    assert status == 1
+    assert "\ndifferent; tolerance: " in out
+
+
+def test_verify_names_what_is_not_as_it_was(store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, init="he", seed=0)
+    then = {"numpy": "1.26.0", "python": "3.10.1", "blas": ["mkl 2024 (avx2)"], "blas_threads": 4}
+    rewrite(store, run_id, lambda record: record.environment.update(then))
+    status, out, _ = runs("verify", run_id)
+    assert status == 0
+    told = {line.split("  ")[1]: line for line in out.splitlines() if line.startswith("  ")}
+    assert "1.26.0" in told["NumPy"]
+    assert np.__version__ in told["NumPy"]
+    assert "3.10.1" in told["Python"]
+    assert "mkl 2024 (avx2)" in told["BLAS"]
+    assert told["BLAS threads"].split()[-2:] == ["4", "1"]
+
+
+def test_verify_notices_another_blas(store: Path, runs: Runs) -> None:
+    if (
+        not all(
+            "openblas" in blas and "x86" in environment()["machine"]
+            for blas in environment()["blas"]
+        )
+        or "(Haswell)" in environment()["blas"][0]
+    ):
+        pytest.skip("needs an OpenBLAS that can be told to compute as on an older processor")
+    (record,) = made(
+        store,
+        {
+            "data": {"name": "mnist", "train_size": 1000},
+            "hidden": 64,
+            "batch_size": 100,
+            "steps": 20,
+        },
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "nnexp.runs", "verify", record.run_id],
+        env={
+            **os.environ,
+            "OPENBLAS_CORETYPE": "Haswell",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "within tolerance" in done.stdout
+    assert "(Haswell)" in done.stdout
+
+
+def test_verify_names_changed_data_and_changed_code(store: Path, runs: Runs) -> None:
+    mine = Path("mine.py").resolve()
+    mine.write_text("def mine(rng, i, o):\n    return rng.normal(size=(i, o))\n")
+
+    def save(seed: int) -> None:
+        x, y = np.random.default_rng(seed).integers(0, 255, (40, 6)), np.arange(40) % 2
+        np.savez("digits.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+
+    save(0)
+    data = {"name": "npz", "file": str(Path("digits.npz").resolve())}
+    (record,) = made(store, {"data": data, "init": f"{mine}:mine"})
+    assert "identical to the bit" in runs("verify", record.run_id).out
+    save(1)
+    mine.write_text("def mine(rng, i, o):\n    return 5 * rng.normal(size=(i, o))\n")
+    status, out, _ = runs("verify", record.run_id)
+    assert status == 1
+    assert "data (SHA-256)" in out
+    assert "sources.init" in out
+    mine.unlink()
+    assert "there is no file" in refused(runs("verify", record.run_id[-12:]))
+
+
+def test_verify_compares_kept_weights_too(tmp_path: Path, runs: Runs) -> None:
+    (record,) = made(tmp_path / "store", {}, save_weights=True)
+    words = ("--store", str(tmp_path / "store"), "verify", record.run_id)
+    assert "identical to the bit" in runs(*words).out
+
+    def change(record: Record) -> None:
+        assert record.weights is not None
+        record.weights["W1"] = record.weights["W1"] * 1.5
+
+    rewrite(tmp_path / "store", record.run_id, change)
+    out = runs(*words).out
+    assert "identical" not in out
+    assert "the trained weights differ" in out
+
+
+def test_verify_has_nothing_to_say_of_a_failed_run(store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, status=FAILED)
+    _, out, err = runs("verify", run_id)
+    assert (out, err) == ("", f"nnexp.runs: {run_id} failed: it has no numbers to verify\n")
+
+
+def replaced(run: Path, old: str, new: str) -> None:
+    """Change ``run.json`` by hand."""
+    text = (run / "run.json").read_text()
+    assert old in text
+    (run / "run.json").write_text(text.replace(old, new))
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "truncated run.json": lambda run: os.truncate(run / "run.json", 100),
+    "empty run.json": lambda run: os.truncate(run / "run.json", 0),
+    "run.json is a list": lambda run: (run / "run.json").write_text("[1, 2]"),
+    "run.json is binary": lambda run: (run / "run.json").write_bytes(b"\xff\xfe\x00"),
+    "run.json is missing": lambda run: (run / "run.json").unlink(),
+    "run.json is a folder": lambda run: ((run / "run.json").unlink(), (run / "run.json").mkdir()),
+    "another run's": lambda run: replaced(run, run.name, f"{run.name[:-3]}abc"),
+    "another seed": lambda run: replaced(run, '"seed": 1', '"seed": 2'),
+    "no columns": lambda run: replaced(run, '"columns"', '"rows"'),
+}
+TABLE_DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "altered metrics.csv": lambda run: (run / "metrics.csv").write_text("step\n3\n"),
+    "missing layers.csv": lambda run: (run / "layers.csv").unlink(),
+    "truncated layers.csv": lambda run: os.truncate(run / "layers.csv", 50),
+    "metrics.csv is a folder": lambda run: (
+        (run / "metrics.csv").unlink(),
+        (run / "metrics.csv").mkdir(),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, *TABLE_DAMAGE])
+def test_a_damaged_record_is_named_and_never_used(damage: str, store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, init="he", seed=1)
+    other = names(store, init="he", seed=0)[0]
+    {**DAMAGE, **TABLE_DAMAGE}[damage](store / run_id)
+    for words in (("show", run_id), ("verify", run_id), ("diff", other, run_id)):
+        assert run_id in refused(runs(*words))
+    status, out, err = runs("export", "runs.csv")
+    assert (status, out) == (1, "runs.csv: 5 runs\n")
+    assert run_id in err
+    assert ["damaged", run_id] in [line.split() for line in runs("prune").out.splitlines()]
+    if damage in DAMAGE:
+        line = next(line for line in runs("list").out.splitlines() if run_id in line)
+        assert "damaged" in line
+
+
+def test_export_gives_the_rows_of_runs_csv(store: Path, runs: Runs) -> None:
+    assert runs("export", "all.csv").status == 0
+    with Path("all.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run_id"] for row in rows] == Store(store).run_ids()
+    for row in rows:
+        record = Store(store).recall(row["run_id"])
+        expected = {k: "" if v is None else str(v) for k, v in record.summary_row().items()}
+        assert row == dict.fromkeys(row, "") | expected  # a column that only others have is empty
+    assert "all.csv exists" in refused(runs("export", "all.csv"))
+    assert runs("export", "all.csv", "init=he", "--force").out == "all.csv: 2 runs\n"
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_prune_says_first_and_does_it_when_told(store: Path, runs: Runs) -> None:
+    damaged, old = names(store, seed=1, status=FINISHED)
+    kept = [old, *names(store, seed=0, status=FINISHED), *names(store, status=DIVERGED)]
+    (store / damaged / "layers.csv").unlink()
+    rewrite(store, old, lambda record: record.identity.update(numerics=NUMERICS - 1))
+    for name in (f".new-{old}", ".old-xor-he-sigmoid-8-lr7-s0-0123456789ab"):
+        shutil.copytree(store / old, store / name)
+    (store / "my notes").mkdir()
+    (store / "my notes" / "why.txt").write_text("because")
+    before = tree(store)
+
+    status, out, _ = runs("prune")
+    assert status == 0
+    assert "would remove: 1 failed, 1 damaged, 2 left aside, 6 lock files" in out
+    assert "add --yes" in out
+    assert tree(store) == before
+
+    assert (
+        "\nremoved: 1 failed, 1 damaged, 2 left aside, 7 lock files" in runs("prune", "--yes").out
+    )
+    put_back = "xor-he-sigmoid-8-lr7-s0-0123456789ab"  # its writer was killed between two renames
+    assert {path.name for path in store.iterdir()} == {*kept, put_back, ".locks", "my notes"}
+    assert (store / "my notes" / "why.txt").is_file()
+    assert not list((store / ".locks").iterdir())
+    shutil.rmtree(store / put_back)
+
+    assert runs("prune", "--yes").out == "nothing to prune\n"
+    assert "1 obsolete" in runs("prune", "--obsolete").out
+    assert old in tree(store)
+    assert "removed: 1 obsolete" in runs("prune", "--obsolete", "--yes").out
+    assert names(store, status=FINISHED) == names(store, seed=0, status=FINISHED)
+
+
+def test_prune_leaves_alone_what_a_sweep_is_working_on(store: Path, runs: Runs) -> None:
+    (failed,) = names(store, status=FAILED)
+    lock = Store(store).lock(failed)
+    assert lock is not None
+    try:
+        assert failed not in runs("prune", "--yes").out
+    finally:
+        lock.release()
+    assert (store / failed / "run.json").is_file()
+    assert (store / ".locks" / f"{failed}.lock").is_file()
+    assert failed in runs("prune", "--yes").out
+
+
+def test_the_command_keeps_blas_to_one_thread_and_bears_a_closed_pipe(store: Path) -> None:
+    plain = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    code = (
+        "import sys, runpy\n"
+        "sys.argv = ['nnexp.runs', 'list']\n"
+        "try:\n    runpy.run_module('nnexp.runs', run_name='__main__')\n"
+        "except SystemExit as end:\n    print('status', end.code)\n"
+        "import threadpoolctl\n"
+        "print(*(lib['num_threads'] for lib in threadpoolctl.threadpool_info()))\n"
+    )
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**plain, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-2] == "status 0"
+    assert set(done.stdout.splitlines()[-1].split()) == {"1"}
+    piped = subprocess.run(
+        f"{sys.executable} -m nnexp.runs list | head -n 1",
+        shell=True,
+        env={**plain, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+    )
+    assert piped.stderr == ""
+    assert piped.stdout.startswith("run ")

@@ -1,0 +1,625 @@
+"""The store: every run once, whole or not at all, and never trusted blindly."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnexp import load
+from nnexp.config import RunConfig
+from nnexp.errors import InputError
+from nnexp.optimizers import OPTIMIZERS
+from nnexp.records import DIVERGED, FAILED, FINISHED, DamagedRecord, Record, Store
+from nnexp.sweep import Job, Options, run_all
+from nnexp.threads import ONE_THREAD
+from nnexp.training import Evaluation, Trainer
+from nnexp.worker import execute
+from tests.conftest import Command
+
+BLOBS = {"name": "blobs", "n": 60, "classes": 3, "std": 0.5}
+DEFAULTS: dict[str, Any] = {
+    "data": BLOBS,
+    "init": "xavier",
+    "bias_init": "zero",
+    "activation": "sigmoid",
+    "loss": "cross_entropy",
+    "hidden": [5],
+    "batch_size": 20,
+    "optimizer": "sgd",
+    "lr": 0.5,
+    "weight_decay": 0.0,
+    "epochs": 2,
+    "steps": None,
+    "sampling": "shuffle",
+    "evaluate_every": 1,
+    "evaluate_at": [],
+    "gradient": "backprop",
+    "quirk": None,
+    "dtype": "float32",
+    "seed": 3,
+}
+
+
+class Notes:
+    """A watcher that only keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.reused: list[str] = []
+        self.notes: list[str] = []
+
+    def started(self, total: int, reused: Sequence[Record]) -> None:
+        """Keep which runs the store held."""
+        self.reused = [record.run_id for record in reused]
+
+    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
+        """Let it pass."""
+
+    def recorded(self, record: Record) -> None:
+        """Let it pass."""
+
+    def noted(self, message: str) -> None:
+        """Keep the message."""
+        self.notes.append(message)
+
+    def tick(self, running: int) -> None:
+        """Let it pass."""
+
+
+def config(**settings: Any) -> RunConfig:
+    return RunConfig.from_mapping({**DEFAULTS, **settings})
+
+
+def train(store: Store, watcher: Notes | None = None, /, **settings: Any) -> Record:
+    """Have a run from the store, or train it in this process."""
+    weights = settings.pop("save_weights", False)
+    store.folder.mkdir(exist_ok=True)
+    options = Options(workers=1, save_weights=weights)
+    (record,) = run_all([Job(config(**settings))], store, options, watcher or Notes())
+    return record
+
+
+def untimed(record: Record) -> list[dict[str, Any]]:
+    """Return all that a run measured, but for the time it took."""
+    timeless = [{k: v for k, v in row.items() if k != "seconds"} for row in record.metrics]
+    return timeless + record.layers
+
+
+def plain(record: Record) -> str:
+    """Return all of a record but its weights as text, every float exact, nan equal to nan."""
+    return json.dumps(asdict(replace(record, weights=None, reused=False)), sort_keys=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs")
+
+
+# Writing and reading.
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"data": {**BLOBS, "validation": 9}, "evaluate_at": [1, 2]},
+        {"lr": 1e30, "activation": "relu", "hidden": "5x5"},
+        {"hidden": "none", "steps": 3, "epochs": None, "dtype": "float64"},
+    ],
+    ids=["validation", "diverged", "no hidden layer"],
+)
+def test_a_record_is_read_as_it_was_written(store: Store, settings: dict[str, Any]) -> None:
+    record = execute(config(**settings).to_mapping(), save_weights=True)
+    assert record.status == (DIVERGED if "lr" in settings else FINISHED), record.error
+    assert any(row["batch_loss"] is None for row in record.metrics)
+    if record.status == DIVERGED:
+        assert record.metrics[-1]["test_loss"] == math.inf
+    store.write(record)
+    back = store.read(record.run_id)
+    assert back is not None
+    assert back.weights is not None
+    assert record.weights is not None
+    assert back.weights.keys() == record.weights.keys()
+    for name, array in record.weights.items():
+        assert back.weights[name].dtype == array.dtype
+        assert back.weights[name].tobytes() == np.asarray(array).tobytes()
+    assert back.reused
+    assert plain(back) == plain(record)
+
+
+def test_numbers_keep_every_bit(store: Store) -> None:
+    record = execute(config().to_mapping())
+    odd = [math.inf, 5e-324, 0.1 + 0.2, 1 / 3, 1.7976931348623157e308, 1e22, None, 0.0]
+    first = record.metrics[0]
+    record.metrics = [{**first, "step": i, "test_loss": x} for i, x in enumerate(odd)]
+    store.write(record)
+    back = store.read(record.run_id)
+    assert back is not None
+    assert [row["test_loss"] for row in back.metrics] == odd
+    assert [type(row["step"]) for row in back.metrics] == [int] * len(odd)
+
+
+def test_the_names_of_the_files_and_what_they_hold(store: Store) -> None:
+    record = train(store)
+    folder = store.path(record.run_id)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        *("config.yaml", "layers.csv", "metrics.csv", "run.json")
+    ]
+    assert folder.name.startswith("blobs-xavier-sigmoid-5-lr0.5-s3-")
+    metrics = pd.read_csv(folder / "metrics.csv")
+    assert metrics.columns[0] == "run_id"
+    assert metrics["step"].tolist() == [0, 3, 6]
+    assert set(metrics["init"]) == {"xavier"}
+    run = json.loads((folder / "run.json").read_text())
+    assert run["status"] == FINISHED
+    versions = run["environment"]
+    assert versions["numpy"] == np.__version__
+    assert versions["blas_threads"] == 1
+    assert {"nnexp", "python", "blas", "commit", "dirty"} <= versions.keys()
+
+
+def test_where_milestones_are_first_reached() -> None:
+    record = execute(config().to_mapping())
+    first = record.metrics[0]
+    scores = [0.1, 0.9, 0.8999, 0.96, 0.9]
+    record.metrics = [{**first, "step": i, "test_accuracy": a} for i, a in enumerate(scores)]
+    row = record.summary_row()
+    assert row["steps_to_90"] == 1
+    assert row["steps_to_95"] == 3
+    assert row["steps_to_97"] is None
+    assert row["step"] == 4
+    assert row["test_accuracy"] == 0.9
+
+
+# Whole or not at all.
+
+CRASHES = """
+import os, sys
+from pathlib import Path
+from dataclasses import replace
+from nnexp.records import Store
+from nnexp.worker import execute
+from tests.test_store import config
+
+folder = Path(sys.argv[1])
+first = replace(execute(config().to_mapping(), save_weights=True), seconds=1.0)
+second = replace(first, seconds=2.0)
+EVENTS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir")
+
+
+def crash_at(count):
+    left = iter(range(count))
+
+    def audit(event, arguments):
+        if event in EVENTS and next(left, None) is None:
+            os._exit(9)
+
+    sys.addaudithook(audit)
+
+
+for earlier in (None, first):
+    crashes = 0
+    while True:
+        store = Store(folder / f"{earlier is None}-{crashes}")
+        if earlier:
+            store.write(earlier)
+        pid = os.fork()
+        if pid == 0:
+            crash_at(crashes)
+            store.write(second)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        store.folder.mkdir(exist_ok=True)
+        seen = store.read(first.run_id)
+        lock = store.lock(first.run_id)
+        found = store.read(first.run_id)
+        lock.release()
+        seconds = found and found.seconds
+        assert seconds in ((1.0, 2.0) if earlier else (None, 2.0)), (crashes, seconds)
+        assert seen is None or seen.seconds == seconds
+        assert sorted(os.listdir(store.folder)) == [".locks", first.run_id][: 2 if found else 1]
+        store.write(second)
+        assert store.read(first.run_id).seconds == 2.0
+        if code == 0:
+            break
+        assert code == 9
+        crashes += 1
+    print(crashes)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new(tmp_path: Path) -> None:
+    """Kill it before each thing it does to the disk; the next who takes the lock clears up."""
+    root = Path(__file__).parent.parent
+    outcome = subprocess.run(
+        [sys.executable, "-c", CRASHES, str(tmp_path)],
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    alone, replacing = map(int, outcome.stdout.split())
+    assert 8 <= alone < replacing
+
+
+def test_a_full_disk_leaves_the_earlier_record(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = train(store)
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left") as error:
+        store.write(replace(record, seconds=1.0))
+    assert str(store.folder) in str(error.value)
+    assert store.read(record.run_id) == replace(record, reused=True)
+    assert sorted(p.name for p in store.folder.iterdir()) == [".locks", record.run_id]
+
+
+# Damage.
+
+
+def altered(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    place = max(content.rfind(digit) for digit in b"0123456789")
+    content[place] = ord("1") + (content[place] - ord("0") + 1) % 9
+    path.write_bytes(content)
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def scrambled(path: Path) -> None:
+    path.write_bytes(b"\xff\x00[[{")
+
+
+def replaced_by_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = (altered, truncated, emptied, scrambled, Path.unlink, replaced_by_a_folder)
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    """Return a store with one record in it, and the record."""
+    folder = tmp_path_factory.mktemp("healthy") / "runs"
+    return folder, train(Store(folder), save_weights=True)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "metrics.csv", "layers.csv", "run.json", "weights.npz"]
+)
+def test_damage_is_noticed_named_and_mended(
+    store: Store, healthy: tuple[Path, Record], name: str, damage: Callable[[Path], None]
+) -> None:
+    folder, record = healthy
+    shutil.copytree(folder, store.folder)
+    damage(store.path(record.run_id) / name)
+    with pytest.raises(DamagedRecord) as error:
+        store.read(record.run_id)
+    assert record.run_id in str(error.value)
+    assert name in str(error.value)
+    watcher = Notes()
+    again = train(store, watcher, save_weights=True)
+    assert watcher.reused == []
+    assert any("damaged" in note and record.run_id in note for note in watcher.notes)
+    assert untimed(again) == untimed(record)
+    assert not again.reused
+    whole = store.read(record.run_id)
+    assert whole is not None
+    assert untimed(whole) == untimed(record)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("status", DIVERGED),
+        ("status", FAILED),
+        ("seconds", 0.001),
+        ("columns", {"init": "he"}),
+        ("config", {}),
+        ("outcome", {"test_accuracy": 1.0}),
+        ("files", {}),
+    ],
+)
+def test_a_word_changed_in_run_json_is_noticed(
+    store: Store, healthy: tuple[Path, Record], key: str, value: object
+) -> None:
+    folder, record = healthy
+    shutil.copytree(folder, store.folder)
+    file = store.path(record.run_id) / "run.json"
+    run = json.loads(file.read_text())
+    assert run[key] != value
+    file.write_text(json.dumps({**run, key: value}))
+    with pytest.raises(DamagedRecord, match=r"run\.json was altered"):
+        store.read(record.run_id)
+
+
+def test_the_record_of_another_run_is_not_taken_for_this_one(store: Store) -> None:
+    one, other = train(store, seed=1), train(store, seed=2)
+    for name in ("run.json", "metrics.csv", "layers.csv", "config.yaml"):
+        shutil.copy(store.path(other.run_id) / name, store.path(one.run_id) / name)
+    with pytest.raises(DamagedRecord, match=f"holds the record of {other.run_id}"):
+        store.read(one.run_id)
+    assert untimed(train(store, seed=1)) == untimed(one)
+
+
+def test_a_file_where_a_record_belongs_gives_way(store: Store) -> None:
+    run_id = config().run_id()
+    store.folder.mkdir()
+    store.path(run_id).write_text("in the way")
+    watcher = Notes()
+    assert train(store, watcher).status == FINISHED
+    assert run_id in watcher.notes[0]
+    assert sorted(p.name for p in store.folder.iterdir()) == [".locks", run_id]
+
+
+def test_a_failed_record_is_replaced(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "from pathlib import Path\n\n"
+        "def init(rng, fan_in, fan_out):\n"
+        "    assert Path('ready').exists(), 'not yet'\n"
+        "    return rng.standard_normal((fan_in, fan_out))\n"
+    )
+    failed = train(store, init="mine.py:init")
+    assert failed.status == FAILED
+    assert failed.error is not None
+    assert "not yet" in failed.error
+    kept = json.loads((store.path(failed.run_id) / "run.json").read_text())
+    assert kept["error"] == failed.error
+    assert failed.summary_row()["test_accuracy"] is None
+    assert store.read(failed.run_id) is None
+    Path("ready").touch()
+    finished = train(store, init="mine.py:init")
+    assert finished.status == FINISHED
+    assert finished.run_id == failed.run_id
+    assert train(store, init="mine.py:init").reused
+
+
+# Identity.
+
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"data": {**BLOBS, "n": 61}},
+    {"data": {**BLOBS, "seed": 1}},
+    {"data": {**BLOBS, "std": 0.6}},
+    {"data": {**BLOBS, "scale": "standardize"}},
+    {"data": {**BLOBS, "targets": "soft"}},
+    {"data": {**BLOBS, "validation": 3}},
+    {"data": {**BLOBS, "train_size": 30}},
+    {"data": {**BLOBS, "label_noise": 0.1}},
+    {"data": {"name": "spirals", "n": 60, "classes": 3}},
+    {"init": "he"},
+    {"init": {"name": "normal", "std": 0.01}},
+    {"init": {"name": "normal", "std": 0.02}},
+    {"bias_init": "rand"},
+    {"activation": "tanh"},
+    {"activation": {"name": "leaky_relu", "slope": 0.1}},
+    {"activation": {"name": "leaky_relu", "slope": 0.2}},
+    {"loss": "mse"},
+    {"loss": {"name": "mse", "reduction": "sum"}},
+    {"loss": {"name": "mse", "output": "softmax"}},
+    {"hidden": [6]},
+    {"hidden": [5, 5]},
+    {"hidden": "none"},
+    {"batch_size": 30},
+    {"batch_size": "full"},
+    {"optimizer": "momentum"},
+    {"optimizer": {"name": "momentum", "momentum": 0.8}},
+    {"lr": 0.4},
+    {"weight_decay": 0.1},
+    {"epochs": 3},
+    {"epochs": None, "steps": 6},
+    {"sampling": "sequential"},
+    {"evaluate_every": "2 steps"},
+    {"evaluate_every": None},
+    {"evaluate_at": [1]},
+    {"gradient": "numerical"},
+    {"quirk": "updated_weights"},
+    {"dtype": "float64"},
+    {"seed": 4},
+]
+
+
+def test_every_setting_makes_another_run() -> None:
+    run_ids = {config(**change).run_id(): change for change in CHANGES}
+    assert len(run_ids) == len(CHANGES)
+    changed = {key for change in CHANGES for key in change}
+    assert changed == set(RunConfig.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"hidden": 5},
+        {"hidden": "5"},
+        {"lr": 5e-1},
+        {"batch_size": 20.0},
+        {"init": {"name": "xavier"}},
+        {"evaluate_every": "1 epochs"},
+        {"evaluate_every": 1.0},
+        {"evaluate_at": None},
+        {"weight_decay": 0},
+    ],
+    ids=str,
+)
+def test_another_way_to_write_a_setting_is_the_same_run(same: dict[str, Any]) -> None:
+    assert config(**same).run_id() == config().run_id()
+
+
+def test_a_setting_read_back_is_the_same_run() -> None:
+    for change in CHANGES:
+        run = config(**change)
+        assert RunConfig.from_mapping(run.to_mapping()) == run
+        again = RunConfig.from_mapping(json.loads(json.dumps(run.to_mapping())))
+        assert again.run_id() == run.run_id()
+
+
+def test_other_numerics_make_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = config().run_id()
+    monkeypatch.setattr("nnexp.config.NUMERICS", -1)
+    assert config().run_id() != before
+
+
+def test_data_is_known_by_its_content_not_by_its_path(tmp_path: Path) -> None:
+    x, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 3
+
+    def written(name: str, x: np.ndarray) -> str:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+        return str(file)
+
+    def run_id(file: str) -> str:
+        settings = {"name": "npz", "file": file, "scale": "raw"}
+        return config(data=settings, batch_size=4).run_id()
+
+    first = run_id(written("a.npz", x))
+    assert run_id(written("elsewhere/b.npz", x)) == first
+    x[3, 1] += 1e-9
+    assert run_id(written("a.npz", x)) != first
+
+
+SOURCE = "def mine(*arguments):\n    return arguments[-1]\n"
+
+
+@pytest.mark.parametrize("key", ["init", "bias_init"])
+def test_a_function_is_known_by_its_source_not_by_its_path(tmp_path: Path, key: str) -> None:
+    def run_id(name: str, source: str) -> str:
+        (tmp_path / name).write_text(source)
+        return config(**{key: f"{tmp_path / name}:mine"}).run_id()
+
+    first = run_id("a.py", SOURCE)
+    assert run_id("b.py", SOURCE) == first
+    changed = SOURCE.replace("return ", "return 2 * ")
+    assert run_id("c.py", changed) != first
+    assert run_id("a.py", changed) == run_id("c.py", changed)
+
+
+# Reading tables.
+
+
+def test_load_gives_the_tables_of_a_sweep_and_of_a_record(quick: Command, tmp_path: Path) -> None:
+    outcome = quick(
+        *("-m", "data=xor", "steps=2", "seed=4,5", "hydra.sweep.dir=out", "hidden=none,3"),
+        *("hydra.launcher.workers=1", "data.targets=soft"),
+    )
+    assert outcome.status == 0, outcome.err
+    sweep = load("out")
+    assert len(sweep.runs) == 4
+    assert set(sweep.runs["hidden"]) == {"none", "3"}
+    assert set(sweep.runs["batch_size"]) == {"full"}
+    assert len(sweep.metrics) == 4 * 3
+    run_id = sweep.runs["run_id"][0]
+    for place in (Path("results/runs") / run_id, tmp_path / "results/runs" / run_id):
+        for mine, table in zip(load(place), sweep, strict=True):
+            rows = table[table["run_id"] == run_id].reset_index(drop=True)
+            assert len(mine) == len(rows) > 0
+            for column in mine.columns[mine.notna().any()].drop("reused", errors="ignore"):
+                assert mine[column].astype(str).tolist() == rows[column].astype(str).tolist()
+
+
+def test_load_refuses_what_is_no_result(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no runs\.csv"):
+        load(tmp_path)
+    with pytest.raises(InputError, match="give the folder of a sweep"):
+        load(tmp_path / "nowhere")
+    record = train(store)
+    altered(store.path(record.run_id) / "metrics.csv")
+    with pytest.raises(InputError, match=r"damaged record: .*metrics\.csv"):
+        load(store.path(record.run_id))
+    store.write(replace(record, status=FAILED, error="it rained"))
+    with pytest.raises(InputError, match="failed"):
+        load(store.path(record.run_id))
+
+
+# Going on from a shorter run.
+
+
+@pytest.fixture
+def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note every training step that this process takes."""
+    taken: list[int] = []
+    step = Trainer.take_step
+
+    def noted(self: Trainer) -> None:
+        taken.append(self.step)
+        step(self)
+
+    monkeypatch.setattr(Trainer, "take_step", noted)
+    return taken
+
+
+@pytest.mark.parametrize("sampling", ["shuffle", "replacement"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_longer_run_goes_on_from_kept_weights_to_the_bit(
+    store: Store, steps_taken: list[int], optimizer: str, sampling: str
+) -> None:
+    settings = {"optimizer": optimizer, "lr": 0.01, "sampling": sampling, "weight_decay": 0.01}
+    unbroken = execute(config(epochs=10, **settings).to_mapping(), save_weights=True)
+    steps_taken.clear()
+    short = train(store, save_weights=True, epochs=5, **settings)
+    assert steps_taken == list(range(15))
+    long = train(store, save_weights=True, epochs=10, **settings)
+    assert steps_taken == list(range(30))
+    assert untimed(long) == untimed(unbroken)
+    assert [row["seconds"] for row in long.metrics[:6]] == [r["seconds"] for r in short.metrics]
+    assert long.weights is not None
+    assert unbroken.weights is not None
+    for name, array in unbroken.weights.items():
+        if name != "progress":  # which holds the time
+            assert long.weights[name].tobytes() == np.asarray(array).tobytes()
+
+
+def test_without_kept_weights_a_longer_run_starts_anew(
+    store: Store, steps_taken: list[int]
+) -> None:
+    train(store, epochs=5)
+    long = train(store, epochs=10)
+    assert steps_taken == [*range(15), *range(30)]
+    assert untimed(long) == untimed(execute(config(epochs=10).to_mapping()))
+
+
+def test_it_goes_on_from_the_longest_that_fits(store: Store, steps_taken: list[int]) -> None:
+    """Not from another run, one measured at other steps, or one damaged since."""
+    for settings in ({"epochs": 2}, {"epochs": 3}, {"epochs": 6, "lr": 0.4}):
+        train(store, save_weights=True, **settings)
+    train(store, save_weights=True, epochs=4, evaluate_at=[1])
+    damaged = train(store, save_weights=True, epochs=5)
+    altered(store.path(damaged.run_id) / "weights.npz")
+    steps_taken.clear()
+    long = train(store, epochs=7)
+    assert steps_taken == list(range(9, 21))
+    assert untimed(long) == untimed(execute(config(epochs=7).to_mapping()))
+
+
+def test_weights_asked_for_later_are_had_by_training_again(store: Store) -> None:
+    bare = train(store)
+    assert not (store.path(bare.run_id) / "weights.npz").exists()
+    kept = train(store, save_weights=True)
+    assert (store.path(bare.run_id) / "weights.npz").is_file()
+    assert untimed(kept) == untimed(bare)
+    assert train(store).reused

@@ -1,0 +1,591 @@
+"""Sweeps: every run once, on all cores, failing softly, and gone on with after any end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from nnexp import __version__
+from nnexp.training import Trainer
+from tests.conftest import Command, Outcome
+
+ROOT = Path(__file__).parent.parent
+TINY = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2")
+BLOBS = (*TINY, "hidden=4")
+ALONE, PAIR = "hydra.launcher.workers=1", "hydra.launcher.workers=2"
+STORE = Path("results/runs")
+
+
+def table(name: str, *untold: str) -> list[dict[str, str]]:
+    """Return a table of the last sweep, without the columns ``untold``."""
+    folder = max(Path("results/sweeps").iterdir(), key=lambda p: p.stat().st_mtime_ns)
+    with (folder / name).open(newline="") as file:
+        return [{k: v for k, v in r.items() if k not in untold} for r in csv.DictReader(file)]
+
+
+def records(store: Path = STORE) -> dict[str, int]:
+    """Return the records in a store, and when each was written, in nanoseconds."""
+    return {p.parent.name: p.stat().st_mtime_ns for p in store.glob("[!.]*/run.json")}
+
+
+def metrics(store: Path) -> dict[str, str]:
+    """Return the text of every run's metrics, the timing column taken out."""
+    texts = {}
+    for file in store.glob("[!.]*/metrics.csv"):
+        rows = [line.split(",") for line in file.read_text().splitlines()]
+        timing = rows[0].index("seconds")
+        texts[file.parent.name] = "\n".join(",".join(r[:timing] + r[timing + 1 :]) for r in rows)
+    return texts
+
+
+def own(text: str, name: str = "mine.py") -> None:
+    """Write a file of the user's own functions."""
+    Path(name).write_text("import os, sys, time\nfrom pathlib import Path\n\n" + text)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note the seed of every run that begins training in this process."""
+    seeds: list[int] = []
+    begin = Trainer.__post_init__
+
+    def noted(self: Trainer) -> None:
+        seeds.append(self.config.seed)
+        begin(self)
+
+    monkeypatch.setattr(Trainer, "__post_init__", noted)
+    return seeds
+
+
+# The store.
+
+
+def test_the_same_line_again_trains_nothing(quick: Command, trained: list[int]) -> None:
+    line = ("-m", *BLOBS, "seed=range(3)", "init=he,zero", ALONE)
+    first = quick(*line)
+    assert first.status == 0, first.err
+    assert "in the store" not in first.err
+    assert sorted(trained) == [0, 0, 1, 1, 2, 2]
+    before, told = records(), table("runs.csv", "reused")
+    assert len(before) == 6
+    again = quick(*line)
+    assert again.status == 0
+    assert "6 of 6 already in the store" in again.err
+    assert len(trained) == 6
+    assert records() == before
+    assert table("runs.csv", "reused") == told
+    assert {row["reused"] for row in table("runs.csv")} == {"True"}
+
+
+def test_more_seeds_train_only_the_new(quick: Command, trained: list[int]) -> None:
+    assert quick("-m", *BLOBS, "seed=range(2)", ALONE).status == 0
+    outcome = quick("-m", *BLOBS, "seed=range(4)", ALONE)
+    assert "2 of 4 already in the store" in outcome.err
+    assert trained == [0, 1, 2, 3]
+    assert [row["seed"] for row in table("runs.csv")] == ["0", "1", "2", "3"]
+    assert [row["reused"] for row in table("runs.csv")] == ["True", "True", "False", "False"]
+
+
+def test_a_single_run_and_a_sweep_share_their_runs(quick: Command, trained: list[int]) -> None:
+    assert quick(*BLOBS, "seed=1").status == 0
+    assert quick("-m", *BLOBS, "seed=1,2", ALONE).status == 0
+    assert trained == [1, 2]
+    outcome = quick(*BLOBS, "seed=2")
+    assert "1 of 1 already in the store" in outcome.err
+    assert trained == [1, 2]
+
+
+def test_what_is_no_setting_of_a_run_is_no_part_of_its_identity(quick: Command) -> None:
+    for words in (
+        ("store=a",),
+        ("store=b", "force=true", "hydra.run.dir=elsewhere"),
+        ("store=c", "save_weights=true", "on_error=stop", ALONE),
+        ("-m", "store=d", "hydra.sweep.dir=there", PAIR),
+    ):
+        assert quick(*BLOBS, *words).status == 0
+    stores = [set(records(Path(name))) for name in "abcd"]
+    assert stores == [stores[0]] * 4
+    assert len(stores[0]) == 1
+    assert Path("elsewhere/runs.csv").is_file()
+    assert Path("there/runs.csv").is_file()
+
+
+def test_force_trains_again(quick: Command, trained: list[int]) -> None:
+    assert quick(*BLOBS).status == 0
+    before = records()
+    outcome = quick(*BLOBS, "force=true")
+    assert "already in the store" not in outcome.err
+    assert trained == [0, 0]
+    after = records()
+    assert after.keys() == before.keys()
+    assert after != before
+
+
+@pytest.mark.parametrize("data", [BLOBS, ("data.train_size=600", "hidden=20", "epochs=2")])
+def test_the_numbers_do_not_depend_on_the_number_of_workers(
+    quick: Command, data: tuple[str, ...]
+) -> None:
+    line = (*data, "activation=sigmoid,relu")
+    for workers in (1, 2, 3):
+        words = ("-m", *line, "seed=0,1", f"store=w{workers}", f"hydra.launcher.workers={workers}")
+        assert quick(*words).status == 0
+    for activation in ("sigmoid", "relu"):
+        for seed in (0, 1):
+            words = (*data, f"activation={activation}", f"seed={seed}", "store=single")
+            assert quick(*words).status == 0
+    stores = [metrics(Path(name)) for name in ("w1", "w2", "w3", "single")]
+    assert len(stores[0]) == 4
+    assert stores == [stores[0]] * 4
+    layers = [
+        {p.parent.name: p.read_bytes() for p in Path(name).glob("[!.]*/layers.csv")}
+        for name in ("w1", "w2", "w3", "single")
+    ]
+    assert layers == [layers[0]] * 4
+
+
+# Failing softly.
+
+BROKEN = """
+def init(rng, fan_in, fan_out):
+    raise RuntimeError("a leaking tap")
+"""
+
+
+@pytest.mark.parametrize("workers", [ALONE, PAIR])
+def test_a_run_that_raises_is_recorded_and_the_rest_go_on(quick: Command, workers: str) -> None:
+    own(BROKEN)
+    outcome = quick("-m", *BLOBS, "init=he,mine.py:init,zero", "seed=0,1", workers)
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.err
+    statuses = Counter((row["init"], row["status"]) for row in table("runs.csv"))
+    assert statuses == {
+        ("he", "finished"): 2,
+        ("mine.py:init", "failed"): 2,
+        ("zero", "finished"): 2,
+    }
+    failed = [row for row in table("runs.csv") if row["status"] == "failed"]
+    assert {row["test_accuracy"] for row in failed} == {""}
+    for row in failed:
+        run = json.loads((STORE / row["run_id"] / "run.json").read_text())
+        assert run["error"].rstrip().endswith("RuntimeError: a leaking tap")
+        assert "mine.py" in run["error"]
+        (named,) = (line for line in outcome.out.splitlines() if row["run_id"] in line)
+        assert "failed" in named
+        assert "RuntimeError: a leaking tap" in named
+        assert f"{STORE / row['run_id']}/run.json" in named
+
+
+def test_a_failed_run_is_tried_again_by_the_same_line(quick: Command) -> None:
+    own("def init(rng, i, o):\n    assert Path('mended').exists()\n    return rng.random((i, o))\n")
+    line = ("-m", *BLOBS, "init=mine.py:init", "seed=0,1", ALONE)
+    assert quick(*line).status == 1
+    Path("mended").touch()
+    outcome = quick(*line)
+    assert outcome.status == 0
+    assert "already in the store" not in outcome.err
+    assert {row["status"] for row in table("runs.csv")} == {"finished"}
+
+
+def test_on_error_stop_begins_nothing_more(quick: Command, trained: list[int]) -> None:
+    own(BROKEN)
+    line = ("-m", *BLOBS, "init=he,mine.py:init,zero,randn", ALONE)
+    outcome = quick(*line, "on_error=stop")
+    assert outcome.status == 1
+    assert len(trained) == 2
+    assert [row["status"] for row in table("runs.csv")] == ["finished", "failed"]
+    assert quick(*line).status == 1
+    assert len(trained) == 5
+
+
+def test_a_diverged_run_is_a_result(quick: Command) -> None:
+    line = ("-m", *TINY, "activation=relu", "hidden=4x4", "lr=0.1,1e30", ALONE)
+    outcome = quick(*line)
+    assert outcome.status == 0
+    rows = {row["lr"]: row for row in table("runs.csv")}
+    assert rows["0.1"]["status"] == "finished"
+    assert rows["1e+30"]["status"] == "diverged"
+    assert rows["1e+30"]["test_loss"] == "inf"
+    assert float(rows["1e+30"]["test_accuracy"]) < 1
+    assert re.search("1 diverged|diverged", outcome.out)
+    assert "2 of 2 already in the store" in quick(*line).err
+
+
+@pytest.mark.parametrize("way", ["sys.exit(3)", "raise SystemExit", "raise MemoryError"])
+def test_a_function_cannot_end_the_sweep(quick: Command, way: str) -> None:
+    own(f"def init(rng, fan_in, fan_out):\n    {way}\n")
+    outcome = quick("-m", *BLOBS, "init=mine.py:init,he", ALONE)
+    assert outcome.status == 1
+    assert [row["status"] for row in table("runs.csv")] == ["failed", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason"),
+    [("unlink()", "there is no file"), ("write_text(text + '#')", "changed while the sweep")],
+)
+def test_a_function_that_changes_in_mid_sweep_is_not_taken_for_what_it_was(
+    quick: Command, deed: str, reason: str
+) -> None:
+    own(
+        "def init(rng, fan_in, fan_out):\n"
+        "    text = Path('mine.py').read_text()\n"
+        f"    Path('mine.py').{deed}\n"
+        "    return rng.random((fan_in, fan_out))\n"
+    )
+    outcome = quick("-m", *TINY, "hidden=none", "init=mine.py:init", "seed=0,1", ALONE)
+    assert outcome.status == 1
+    assert [row["status"] for row in table("runs.csv")] == ["finished", "failed"]
+    assert reason in outcome.out
+
+
+# Workers that die.
+
+
+def test_a_worker_killed_once_costs_another_try(quick: Command) -> None:
+    own(
+        "def init(rng, fan_in, fan_out):\n"
+        "    if not Path('killed').exists():\n"
+        "        Path('killed').touch()\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "    return rng.random((fan_in, fan_out))\n"
+    )
+    outcome = quick("-m", *BLOBS, "init=mine.py:init,he", "seed=range(3)", PAIR)
+    assert outcome.status == 0, outcome.out
+    assert "a worker died" in outcome.err
+    assert Counter(row["status"] for row in table("runs.csv")) == {"finished": 6}
+
+
+POISON = """
+def init(rng, fan_in, fan_out):
+    with open('tries', 'a') as file:
+        print(rng.random(), file=file)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_run_that_always_kills_its_worker_fails_and_harms_nobody(quick: Command) -> None:
+    own(POISON)
+    line = ("-m", *BLOBS, "init=he,mine.py:init,zero", "seed=0,1", PAIR)
+    outcome = quick(*line)
+    assert outcome.status == 1
+    statuses = Counter((row["init"], row["status"]) for row in table("runs.csv"))
+    assert statuses[("he", "finished")] == statuses[("zero", "finished")] == 2
+    assert statuses[("mine.py:init", "failed")] == 2
+    tries = Counter(Path("tries").read_text().split())
+    assert len(tries) == 2
+    assert set(tries.values()) <= {2, 3}  # one may have been lost while it waited its turn
+    assert outcome.out.count("its worker process died 3 times") == 2
+
+
+# Real processes: interrupted, and two at once.
+
+SLOW = ("data=blobs", "data.n=3000", "hidden=50", "batch_size=5")
+COUNTED = """
+def init(rng, fan_in, fan_out):
+    if fan_in == 2:
+        with open('trainings', 'a') as file:
+            file.write(f'{rng.bit_generator.state["state"]["state"]}\\n')
+    return rng.standard_normal((fan_in, fan_out))
+"""
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start ``python -m nnexp`` as a process with a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "nnexp", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(folder: Path, *words: str) -> Outcome:
+    """Run ``python -m nnexp`` as a process of its own."""
+    process = start(folder, *words)
+    out, err = process.communicate(timeout=120)
+    return Outcome(process.returncode, out, err)
+
+
+def living(session: int) -> list[str]:
+    """Return the command lines of a session's living processes."""
+    listing = subprocess.run(["ps", "-eo", "sess=,stat=,args="], capture_output=True, text=True)
+    rows = (line.split(None, 2) for line in listing.stdout.splitlines())
+    return [row[2] for row in rows if row[0] == str(session) and not row[1].startswith("Z")]
+
+
+needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="lists processes with ps")
+
+
+@needs_ps
+@pytest.mark.parametrize("whole_group", [False, True], ids=["driver", "terminal"])
+def test_an_interrupted_sweep_ends_at_once_and_is_gone_on_with(
+    tmp_path: Path, whole_group: bool
+) -> None:
+    """A terminal sends Ctrl-C to every process of the group, ``kill`` to the driver alone."""
+    line = ("-m", *SLOW, "epochs=2", "seed=range(8)", PAIR)
+    process = start(tmp_path, *line)
+    store = tmp_path / STORE
+    while process.poll() is None and not records(store):
+        time.sleep(0.01)
+    begin = time.monotonic()
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 2
+    assert process.returncode == 130
+    assert err == (
+        "interrupted; what was finished is in the store: the same command goes on from there\n"
+    )
+    assert out == ""
+    while living(process.pid) and time.monotonic() - begin < 5:
+        time.sleep(0.05)
+    assert living(process.pid) == []
+    kept = records(store)
+    assert 1 <= len(kept) < 8
+    outcome = run(tmp_path, *line)
+    assert outcome.status == 0, outcome.err
+    assert f"{len(kept)} of 8 already in the store" in outcome.err
+    assert kept.items() <= records(store).items()
+    assert len(records(store)) == 8
+
+
+def test_an_interrupted_single_run(tmp_path: Path) -> None:
+    process = start(tmp_path, *SLOW, "steps=1000000", "evaluate_every='100 steps'")
+    assert process.stderr is not None
+    assert "step 0" in process.stderr.readline()
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 2
+    assert process.returncode == 130
+    assert "the same command goes on" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+@needs_ps
+def test_workers_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
+    process = start(tmp_path, "-m", *SLOW, "epochs=200", "seed=range(4)", PAIR)
+    while sum("LokyProcess" in line for line in living(process.pid)) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    begin = time.monotonic()
+    while living(process.pid) and time.monotonic() - begin < 5:
+        time.sleep(0.05)
+    assert living(process.pid) == []
+
+
+def test_two_sweeps_at_once_share_the_work(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(COUNTED)
+    line = ("-m", *SLOW, "epochs=2", "init=mine.py:init", PAIR)
+    processes = [
+        start(tmp_path, *line, "seed=range(6)", "hydra.sweep.dir=one"),
+        start(tmp_path, *line, "seed=range(2,8)", "hydra.sweep.dir=two"),
+    ]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    trainings = Counter((tmp_path / "trainings").read_text().split())
+    assert len(trainings) == 8
+    assert set(trainings.values()) == {1}
+    assert len(records(tmp_path / STORE)) == 8
+    for name, seeds in (("one", range(6)), ("two", range(2, 8))):
+        rows = list(csv.DictReader((tmp_path / name / "runs.csv").open(newline="")))
+        assert [row["seed"] for row in rows] == [str(seed) for seed in seeds]
+        assert {row["status"] for row in rows} == {"finished"}
+
+
+# Named arms, and files of experiments.
+
+STUDY = """
+# @package _global_
+# a study of two arms
+arms:
+  low: [lr=0.1, init=he]
+  high: [lr=1, init=zero, bias_init=rand]
+defaults:
+  - override /data: blobs
+data: {n: 100}
+batch_size: 20
+epochs: 1
+hidden: 4
+"""
+
+
+def study(text: str, name: str = "mine") -> None:
+    Path("experiments").mkdir(exist_ok=True)
+    Path("experiments", f"{name}.yaml").write_text(text.lstrip())
+
+
+@pytest.mark.parametrize("arm", ["arm=low,high", "arm=all"])
+def test_named_arms(quick: Command, arm: str) -> None:
+    study(STUDY)
+    outcome = quick("-m", "+experiments=mine", arm, "seed=0,1", ALONE)
+    assert outcome.status == 0, outcome.err
+    told = [(row["lr"], row["init"], row["bias_init"], row["seed"]) for row in table("runs.csv")]
+    assert told == [
+        ("0.1", "he", "zero", "0"),
+        ("0.1", "he", "zero", "1"),
+        ("1.0", "zero", "rand", "0"),
+        ("1.0", "zero", "rand", "1"),
+    ]
+
+
+def test_an_arm_is_the_same_run_as_its_settings_written_out(
+    quick: Command, trained: list[int]
+) -> None:
+    study(STUDY)
+    assert quick("+experiments=mine", "arm=high").status == 0
+    plain = ("data=blobs", "data.n=100", "batch_size=20", "epochs=1", "hidden=4")
+    outcome = quick(*plain, "lr=1", "init=zero", "bias_init=rand")
+    assert "1 of 1 already in the store" in outcome.err
+    assert trained == [0]
+
+
+def test_the_command_line_beats_the_arm_and_the_arm_the_file(quick: Command) -> None:
+    study(STUDY + "lr: 7\n")
+    assert quick("-m", "+experiments=mine", "arm=low", "init=randn", ALONE).status == 0
+    (row,) = table("runs.csv")
+    assert (row["lr"], row["init"]) == ("0.1", "randn")
+
+
+def test_a_study_may_name_its_own_sweep(quick: Command) -> None:
+    params = "hydra: {sweeper: {params: {arm: all, seed: 'range(2)'}}}\n"
+    study(STUDY + params)
+    assert quick("-m", "+experiments=mine", "seed=5", ALONE).status == 0
+    assert [(row["lr"], row["seed"]) for row in table("runs.csv")] == [("0.1", "5"), ("1.0", "5")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "parts"),
+    [
+        (STUDY, "arm=lo", ["unknown arm 'lo'", "did you mean 'low'", "high, low"]),
+        (STUDY, "arm=low,none", ["unknown arm 'none'", "high, low"]),
+        (STUDY, "arm=high,high", ["already"]),
+        (STUDY.replace("lr=1,", "lrr=1,"), "arm=all", ["unknown key 'lrr'"]),
+        (STUDY.replace("lr=1,", "lr=-1,"), "arm=all", ["lr=-1"]),
+        (STUDY.replace("lr=1,", "'lr=1,2',"), "arm=all", ["high", "lr=1,2"]),
+        (STUDY.replace("lr=1,", "store=x,"), "arm=all", ["high", "'store'"]),
+        (STUDY.replace("[lr=0.1, init=he]", "5"), "arm=all", ["arm 'low'", "list of overrides"]),
+        (STUDY.replace("[lr=0.1, init=he]", "[5]"), "arm=all", ["arm 'low'", "list of overrides"]),
+        (STUDY + "arm: [unclosed\n", "", ["mine.yaml", "line"]),
+        (STUDY + "nosuch: 1\n", "", ["mine.yaml", "nosuch"]),
+        (STUDY + "lr: fast\n", "", ["lr=fast"]),
+        (STUDY + "\tlr: 1\n", "", ["mine.yaml", "line"]),
+        ("[1, 2]\n", "", ["mine.yaml"]),
+        ("just words\n", "", ["mine.yaml", "just words"]),
+        (STUDY.replace("/data: blobs", "/init: nosuch"), "", ["unknown init 'nosuch'"]),
+    ],
+)
+def test_a_wrong_experiment_is_refused_with_one_sentence(
+    quick: Command, text: str, words: str, parts: list[str]
+) -> None:
+    study(text)
+    outcome = quick("-m", "+experiments=mine", "seed=0,1", *words.split())
+    assert outcome.status == 2
+    assert len(outcome.err.splitlines()) == 1, outcome.err
+    for part in parts:
+        assert part in outcome.err
+    assert not Path("results").exists()
+
+
+# What is shown.
+
+
+def test_progress_is_logged_where_there_is_no_terminal(
+    quick: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnexp.display._LOG_EVERY", 0.0)
+    outcome = quick("-m", *BLOBS, "seed=range(4)", ALONE)
+    lines = outcome.err.splitlines()
+    assert re.fullmatch(r"1 of 4 done, .*3 left after \d+ s", lines[0])
+    assert re.fullmatch(r"4 of 4 done, 0 left after \d+ s", lines[-1])
+    assert "\x1b" not in outcome.err + outcome.out
+
+
+def test_a_sweep_of_one(quick: Command) -> None:
+    outcome = quick("-m", *BLOBS)
+    assert outcome.status == 0
+    assert len(table("runs.csv")) == 1
+    assert "finished" in outcome.out
+
+
+def test_the_composed_settings_can_be_shown(nnexp: Command) -> None:
+    outcome = nnexp("--cfg", "job", "init=normal", "lr=0.25")
+    assert outcome.status == 0
+    assert "lr: 0.25" in outcome.out
+    assert "name: normal" in outcome.out
+    assert "std: 0.01" in outcome.out
+    wrong = nnexp("--cfg", "job", "lrr=1")
+    assert wrong.status == 2
+    assert "did you mean 'lr'" in wrong.err
+    assert "Traceback" not in wrong.err
+
+
+def test_help_lists_every_choice(nnexp: Command) -> None:
+    text = nnexp("--help").out
+    for file in (ROOT / "conf").rglob("*.yaml"):
+        if file.parent.name not in ("conf", "launcher", "sweeper"):
+            assert re.search(rf"^ +{file.stem} +\w.*", text, flags=re.M), file.stem
+    main = (ROOT / "conf" / "run.yaml").read_text()
+    for key in re.findall(r"^(\w+): .* # ", main, flags=re.M):
+        assert re.search(rf"^ +{key}=", text, flags=re.M), key
+    for experiment in (ROOT / "experiments").glob("*.yaml"):
+        assert experiment.stem in text
+
+
+def test_version_and_the_console_script(nnexp: Command, tmp_path: Path) -> None:
+    assert nnexp("--version") == (0, f"nnexp {__version__}\n", "")
+    (entry,) = re.findall(r'^nnexp = "([\w.]+):main"$', (ROOT / "pyproject.toml").read_text(), re.M)
+    outcome = subprocess.run(
+        [sys.executable, "-c", f"import sys; from {entry} import main; sys.exit(main())", "seed=x"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("nnexp: seed=x is invalid")
+
+
+# A user's own functions.
+
+OWN = """
+import numpy as np
+
+def init(rng, fan_in, fan_out, spread=0.5):
+    return spread * rng.standard_normal((fan_in, fan_out))
+
+def activation(z):
+    return np.tanh(z), 1 - np.tanh(z) ** 2
+
+def loss(logits, targets):
+    difference = logits - targets
+    return (difference**2).sum(axis=1) / 2, difference
+"""
+
+
+def test_functions_of_the_users_own_train_alike_in_workers_and_alone(quick: Command) -> None:
+    own(OWN)
+    words = ("init=mine.py:init", "init.spread=0.1,0.2", "activation=mine.py:activation")
+    line = ("-m", *BLOBS, *words, "loss=mine.py:loss")
+    for workers in (ALONE, PAIR):
+        outcome = quick(*line, workers, f"store=w{workers[-1]}")
+        assert outcome.status == 0, outcome.out + outcome.err
+    assert len(metrics(Path("w1"))) == 2
+    assert metrics(Path("w1")) == metrics(Path("w2"))
+    assert {row["init.spread"] for row in table("runs.csv")} == {"0.1", "0.2"}
