@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from nnexp import __version__
 from nnexp.choices import CUSTOM
-from nnexp.config import RunConfig
+from nnexp.config import NUMERICS, RunConfig
 from nnexp.custom import is_custom
 from nnexp.errors import InputError, SweepStopped
 from nnexp.records import Record
@@ -32,9 +32,10 @@ from nnexp.sweep import Job, Options, Watcher
 from nnexp.verification import differences
 from nnexp.worker import environment
 
-# Seconds for the scheduler to be reached, for workers to say what they are, for a farewell, and
-# between two looks at who is there.
-_CONNECT, _ANSWER, _FAREWELL, _LOOK = 3.0, 10.0, 1.0, 1.0
+# Seconds for the scheduler to be reached, for workers to say what they are, for them to check the
+# runs' files (some of which they may have to fetch), for a farewell, and between two looks at who
+# is there.
+_CONNECT, _ANSWER, _CHECK, _FAREWELL, _LOOK = 3.0, 10.0, 300.0, 1.0, 1.0
 # Expressions for `eval`: they need nothing of nnexp where they are unpacked, be it a scheduler or a
 # worker that lacks it, nor the driver's version of Python.
 _VERSION = "__import__('nnexp').__version__"
@@ -150,7 +151,7 @@ class DaskCrew:
         if self.client.status != "running":
             raise self._lost()
         try:
-            threads = self._call(self.client.nthreads)
+            threads = self._call(_ANSWER, self.client.nthreads)
             self._examine(sorted(set(threads) - self.fit))
         except (OSError, asyncio.TimeoutError):
             raise self._lost() from None
@@ -158,7 +159,7 @@ class DaskCrew:
         self.workers = sum(threads[address] for address in self.fit)
 
     def _examine(self, addresses: list[str]) -> None:
-        versions = self._ask(addresses, eval, _VERSION)
+        versions = self._ask(addresses, _ANSWER, eval, _VERSION)
         for address, version in versions.items():
             if version != __version__:
                 has = "no nnexp" if isinstance(version, ImportError) else f"nnexp {version}"
@@ -166,7 +167,8 @@ class DaskCrew:
                     f"the Dask worker {address} has {has}, and this is nnexp {__version__}: "
                     f"install the same version there"
                 )
-        for address, answer in self._ask(list(versions), examine, self.samples).items():
+        answers = self._ask(list(versions), _CHECK, examine, self.samples)
+        for address, answer in answers.items():
             if isinstance(answer, Exception):
                 raise InputError(
                     f"the Dask worker {address} cannot train these runs ({answer}): the files that "
@@ -184,34 +186,34 @@ class DaskCrew:
                 )
 
     def _ask(
-        self, addresses: list[str], function: Callable[..., Any], *args: Any
+        self, addresses: list[str], limit: float, function: Callable[..., Any], *args: Any
     ) -> dict[str, Any]:
         """Return what each worker answers, an exception among the answers; the gone are left out.
 
         Raises
         ------
         InputError
-            If one is there and does not answer.
+            If one is there and does not answer within ``limit`` seconds.
         """
         if not addresses:
             return {}
         run = functools.partial(self.client.run, workers=addresses, on_error="return")
         try:
-            found = self._call(run, function, *args)
+            found = self._call(limit, run, function, *args)
         except asyncio.TimeoutError:
             raise InputError(
-                f"no answer in {_ANSWER:g} s from a Dask worker among {', '.join(addresses)}: "
+                f"no answer in {limit:g} s from a Dask worker among {', '.join(addresses)}: "
                 f"end it, or start it again"
             ) from None
         return {a: answer for a, answer in found.items() if not isinstance(answer, OSError)}
 
-    def _call(self, method: Callable[..., Any], *args: Any) -> Any:
-        """Call a method of the client, with a limit to how long it may take."""
+    def _call(self, limit: float, method: Callable[..., Any], *args: Any) -> Any:
+        """Call a method of the client, which may take ``limit`` seconds."""
 
         async def call() -> Any:
             return await method(*args)
 
-        return self.client.sync(call, callback_timeout=_ANSWER)
+        return self.client.sync(call, callback_timeout=limit)
 
     def _lost(self) -> SweepStopped:
         return SweepStopped(
@@ -228,10 +230,9 @@ def examine(samples: Iterable[Sample]) -> dict[str, Any]:
         If a file that a run reads is missing, or is another.
     """
     for mapping, identity in samples:
-        unlike = differences(identity, RunConfig.from_mapping(mapping).identity())
-        for name in unlike:
-            group = name.removeprefix("sources.")
-            choice = mapping.get(group, {"name": "the core"})["name"]
+        for name in differences(identity, RunConfig.from_mapping(mapping).identity()):
+            group = name.removeprefix("sources.")  # data, or the group of a user's function
+            choice = mapping[group]["name"] if group in mapping else NUMERICS
             raise InputError(f"{group}: {choice} is not the same there as here")
     return environment()
 

@@ -226,7 +226,7 @@ def _work(
                     continue
                 if not options.force:
                     steps = evaluation_steps(job.config)
-                    job.shorter = store.shorter(job.run_id, job.config.identity(), steps)
+                    job.shorter = store.shorter(job.run_id, job.blank.identity, steps)
                 future = crew.submit(job, options)
                 held[future] = _Held(job, lock, crew.executor)
             done = wait(held, timeout=_POLL, return_when=FIRST_COMPLETED).done if held else set()

@@ -55,11 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough, as in "… list | head".
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (InputError, DamagedRecord) as error:
+    except (InputError, DamagedRecord, OSError) as error:
         print(f"nnexp.runs: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"nnexp.runs: {error.strerror}: {error.filename}", file=sys.stderr)
         return 2
     return status
 

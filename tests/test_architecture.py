@@ -24,7 +24,7 @@ choices config training
 records comparison claims plots figures report
 worker estimator verification upkeep
 config_source help
-sweep display launcher
+sweep display dask_crew launcher
 app reproduce runs __main__
 """
 DATA_ROOMS = """

@@ -19,7 +19,7 @@ import nnexp
 from nnexp.records import FAILED, FINISHED, Store
 from nnexp.threads import ONE_THREAD
 from nnexp.verification import IDENTICAL, TOLERANCES, compare
-from nnexp.worker import execute
+from nnexp.worker import environment, execute
 from tests.conftest import Outcome
 
 pytest.importorskip("distributed")
@@ -431,3 +431,18 @@ def test_a_worker_that_hangs_is_named(own_cluster: Cluster, home: Path) -> None:
     worker.send_signal(signal.SIGSTOP)
     sentence = refused(run(home, *LITTLE, *on(own_cluster.address)), home)
     assert "no answer in 10 s from a Dask worker among tcp://127.0.0.1:" in sentence
+
+
+@pytest.mark.slow
+def test_a_worker_that_computes_otherwise_is_mentioned(own_cluster: Cluster, home: Path) -> None:
+    blas = environment()["blas"][0]
+    if "openblas" not in blas or "x86" not in environment()["machine"] or "(Haswell)" in blas:
+        pytest.skip("needs an OpenBLAS that can be told to compute as on an older processor")
+    own_cluster.work(OPENBLAS_CORETYPE="Haswell")
+    status, _, err = run(home, *LITTLE, *on(own_cluster.address))
+    assert status == 0
+    assert err.count("has another blas ['openblas") == 1
+    assert "(Haswell)" in err
+    (run_id, *_) = Store(home / "results" / "runs").run_ids()
+    record = Store(home / "results" / "runs").recall(run_id)
+    assert "(Haswell)" in record.environment["blas"][0]
