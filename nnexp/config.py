@@ -38,7 +38,7 @@ class Interval:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.count:g} {self.unit}"
+        return f"{self.count:g} {self.unit[:-1] if self.count == 1 else self.unit}"
 
     def steps(self, steps_per_epoch: int) -> float:
         """Return the distance in steps, at least 1, and not always a whole number."""

@@ -167,8 +167,10 @@ def conclude(
     for record in records:
         if record.status == FAILED:
             last = (record.error or "").strip().splitlines()[-1]
-            why = f"failed: {record.run_id}: {last} (traceback in {store / record.run_id}/run.json)"
-            console.print(why, style="red", markup=False, highlight=False, soft_wrap=True)
+            place = "" if str(store) == "results/runs" else f" --store {store}"
+            show = f"python -m nnexp.runs show{place} {record.run_id}"
+            for line in (f"failed: {record.run_id}: {last}", f"  to see why: {show}"):
+                console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     tables = " ".join(path.name for path in written if path.suffix == ".csv")
     plots = " ".join(path.stem for path in written if path.suffix == ".png")
     for line in (

@@ -195,7 +195,7 @@ def compose_jobs(
     for point in points:
         settings = composer.compose(expand(point, arms))
         label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
-        job = Job(RunConfig.from_mapping(scientific(settings)), label)
+        job = Job(RunConfig.from_mapping(scientific(settings)), label, arm_of(point))
         twin = jobs.get(job.run_id)
         if twin is not None:
             raise InputError(
@@ -208,15 +208,21 @@ def compose_jobs(
 def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the overrides of a point, its ``arm=NAME`` replaced by the arm's own overrides."""
     own = [o for o in point if not o.startswith("arm=")]
-    named = [o.removeprefix("arm=") for o in point if o.startswith("arm=") and o != "arm=null"]
-    for name in named:
-        if name not in arms:
-            if not arms:
-                raise InputError(f"arm={name}: no arms are defined; choose an experiment that does")
-            raise unknown("arm", name, arms)
-        keys = {o.split("=")[0].lstrip("+") for o in own}
-        return [o for o in arms[name] if o.split("=")[0].lstrip("+") not in keys] + own
-    return own
+    name = arm_of(point)
+    if name is None:
+        return own
+    if not arms:
+        raise InputError(f"arm={name}: no arms are defined; choose an experiment that does")
+    if name not in arms:
+        raise unknown("arm", name, arms)
+    keys = {o.split("=")[0].lstrip("+") for o in own}
+    return [o for o in arms[name] if o.split("=")[0].lstrip("+") not in keys] + own
+
+
+def arm_of(point: Sequence[str]) -> str | None:
+    """Return the name of the arm that a point is of, if any."""
+    names = [o.removeprefix("arm=") for o in point if o.startswith("arm=")]
+    return names[-1] if names and names[-1] != "null" else None
 
 
 def scientific(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -395,6 +401,9 @@ def sweep(
     except BaseException:
         unmake(made)
         raise
+    names = {job.run_id: job.arm for job in jobs}
+    for record in records:
+        record.arm = names[record.run_id]
     if records:
         collect(records, folder, Path(settings["store"]))
     return list(records)

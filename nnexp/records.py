@@ -45,6 +45,7 @@ class Record:
 
     ``config`` is the nested mapping of its settings, ``columns`` the same flattened for tables;
     ``metrics`` has a row for each evaluation, ``layers`` one for each evaluation and layer;
+    ``arm`` is the name that the sweep at hand has for it, if any, and no part of the record;
     ``error`` is the traceback of a failed run; ``weights`` the final parameters, if kept.
     """
 
@@ -60,10 +61,12 @@ class Record:
     identity: Row = field(default_factory=dict)
     weights: dict[str, npt.NDArray[Any]] | None = None
     reused: bool = False
+    arm: str | None = None
 
     def summary_row(self) -> Row:
         """Return the run's row of ``runs.csv``."""
-        row = {"run_id": self.run_id, **self.columns, "status": self.status, **self.outcome()}
+        named = {"run_id": self.run_id} | ({"arm": self.arm} if self.arm else {})
+        row = {**named, **self.columns, "status": self.status, **self.outcome()}
         return row | {"seconds": self.seconds, "reused": self.reused}
 
     def outcome(self) -> Row:

@@ -42,6 +42,7 @@ class Job:
 
     config: RunConfig
     label: str = ""
+    arm: str | None = None
     tries: int = 0
     damage: str = ""
     shorter: Record | None = None

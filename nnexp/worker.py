@@ -108,17 +108,15 @@ def _commit() -> tuple[str | None, bool | None]:
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None, None
-    git = ["git", "-C", str(root)]
     try:
-        head = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
-        )
-        status = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no", "nnexp"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--untracked-files=no", "nnexp")
+    except (OSError, subprocess.SubprocessError):
         return None, None
-    return head.stdout.strip() or None, bool(status.stdout.strip())
+    return commit, bool(changes)
+
+
+def _git(root: Path, *words: str) -> str:
+    command = ["git", "-C", str(root), *words]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    return answer.stdout.strip()
