@@ -112,9 +112,7 @@ class Place:
 
     def run(self, *words: str, **settings: object) -> tuple[int, str, str]:
         """Give a command; return its status and output."""
-        process = self.start(*words, **settings)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out, err
+        return end(self.start(*words, **settings))
 
     def trainings(self) -> Counter[str]:
         """Return how often each run has begun training."""
@@ -178,6 +176,16 @@ def session(leader: int) -> dict[int, str]:
     return living
 
 
+def end(process: subprocess.Popen[str], within: float = 300) -> tuple[int, str, str]:
+    """Wait for a command; return its status and output, of which a hanging one has none."""
+    try:
+        out, err = process.communicate(timeout=within)
+        return process.returncode, out, err
+    except subprocess.TimeoutExpired:
+        ended(process.pid, 0)
+        return -1, "", "it hangs"
+
+
 def ended(leader: int, within: float) -> bool:
     """Wait until no process of a session is left; tell whether that came about in time."""
     deadline = time.monotonic() + within
@@ -204,43 +212,49 @@ def kills(folder: Path, times: int, rng: np.random.Generator) -> Trial:
     """Kill driver or worker at random moments, each time followed by the same command again."""
     trial = Trial("SIGKILL of the driver or a worker, then the same command again", unit="kills")
     expected, seconds = undisturbed(folder / "undisturbed")
-    in_a_row = 0
-    place = Place(folder / "0")
-    while trial.done < times or in_a_row:
-        before = place.records() if in_a_row else {}
-        trained = place.trainings()
-        process = place.start(*SWEEP)
-        # After some kills in a row the command may go on to its end, and all is compared.
-        if killing := trial.done < times and in_a_row < rng.integers(1, 4):
-            time.sleep(rng.uniform(0.2, 1.0) * seconds)
-            workers = [pid for pid, line in session(process.pid).items() if "LokyProcess" in line]
-            victim = int(rng.choice(workers)) if workers and rng.random() < 0.5 else process.pid
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
-            trial.done += 1
+    while trial.done < times:
+        place = Place(folder / str(trial.done))
+        in_a_row, ahead = 0, int(rng.integers(1, 4))
+        # Some kills in a row, and then the command may go on to its end.
+        while in_a_row <= ahead:
+            where = f"{place.folder.name} after {in_a_row} kills"
+            before, trained = place.records(), place.trainings()
+            process = place.start(*SWEEP)
+            killed = in_a_row < ahead and kill(process, rng.uniform(0.2, 1.0) * seconds, rng)
+            status, _, err = end(process)
+            trial.check(ended(process.pid, 3), f"{where}: processes outlive their driver")
+            trial.check(killed or status == 0, f"{where}: status {status}: {err}")
+            trial.check(whole_files(place.folder), f"{where}: a file is half written")
+            try:
+                after, trainings = place.records(), place.trainings()
+            except DamagedRecord as error:
+                trial.found.append(f"{where}: {error}")
+                break
+            again = [run for run, was in before.items() if after.get(run) != was]
+            again += [run for run, was in before.items() if trainings[was[0]] > trained[was[0]]]
+            trial.check(not again, f"{where}: lost or trained again: {', '.join(again)}")
+            if not killed:
+                twice = [run for run in trainings if trainings[run] > trained[run] + 1]
+                trial.check(not twice, f"{where}: trained twice in one sweep: {', '.join(twice)}")
+            if status == 0:
+                trial.check(place.tables() == expected, f"{where}: other tables")
+                trial.check(not place.leftovers(), f"{where}: left over: {place.leftovers()}")
+            trial.done += killed
             in_a_row += 1
-        _, err = process.communicate(timeout=300)
-        where = f"{place.folder.name}, after {trial.done} kills"
-        trial.check(ended(process.pid, 3), f"{where}: workers outlive their driver")
-        try:
-            after = place.records()
-        except DamagedRecord as error:
-            trial.found.append(f"{where}: {error}")
-            after = {}
-        again = [run for run, kept in before.items() if after.get(run) != kept]
-        trainings = place.trainings()
-        again += [run for run, kept in before.items() if trainings[kept[0]] > trained[kept[0]]]
-        trial.check(not again, f"{where}: lost or trained again: {', '.join(again)}")
-        trial.check(whole_files(place.folder), f"{where}: a file is half written")
-        survived = process.returncode == 0
-        trial.check(killing or survived, f"{where}: status {process.returncode}: {err}")
-        if survived:
-            trial.check(place.tables() == expected, f"{where}: other tables")
-            trial.check(not place.leftovers(), f"{where}: left over: {place.leftovers()}")
-        if survived and not killing:
-            in_a_row = 0
-            place = Place(folder / str(trial.done))
+        shutil.rmtree(place.folder)
     return trial
+
+
+def kill(process: subprocess.Popen[str], after: float, rng: np.random.Generator) -> bool:
+    """Kill a driver or one of its workers after some seconds, if it lives that long."""
+    time.sleep(after)
+    if process.poll() is not None:
+        return False
+    workers = [pid for pid, line in session(process.pid).items() if "LokyProcess" in line]
+    victim = int(rng.choice(workers)) if workers and rng.random() < 0.5 else process.pid
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(victim, signal.SIGKILL)
+    return True
 
 
 def whole_files(folder: Path) -> bool:
@@ -314,9 +328,8 @@ def read_only(folder: Path) -> Trial:
                 trial.name += ": left out, as only root may make it so"
                 return trial
             subprocess.run(["mount", "-o", "remount,bind,ro", store], check=True)
-            out, err = process.communicate(timeout=300)
             what = f"read-only after {count} records"
-            refused_midway(trial, place, (process.returncode, out, err), what)
+            refused_midway(trial, place, end(process), what)
         resumed(trial, place, expected, what)
         trial.done += 1
     return trial
@@ -341,10 +354,10 @@ def at_once(folder: Path, sweeps: int) -> Trial:
     place = Place(folder / "shared")
     processes = [place.start(*SWEEP, f"hydra.sweep.dir=results/sweeps/{i}") for i in range(sweeps)]
     for i, process in enumerate(processes):
-        _, err = process.communicate(timeout=600)
-        trial.check(process.returncode == 0, f"sweep {i}: status {process.returncode}: {err}")
+        status, _, err = end(process, 600)
+        trial.check(status == 0, f"sweep {i}: status {status}: {err}")
         trial.done += 1
-        if process.returncode == 0:
+        if status == 0:
             folder = place.folder / "results/sweeps" / str(i)
             trial.check(_tables(folder) == expected, f"sweep {i}: other tables")
     twice = [run for run, count in place.trainings().items() if count > 1]

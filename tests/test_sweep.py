@@ -180,10 +180,10 @@ def test_a_run_that_raises_is_recorded_and_the_rest_go_on(quick: Command, worker
         run = json.loads((STORE / row["run_id"] / "run.json").read_text())
         assert run["error"].rstrip().endswith("RuntimeError: a leaking tap")
         assert "mine.py" in run["error"]
-        (named,) = (line for line in outcome.out.splitlines() if row["run_id"] in line)
+        named, remedy = (line for line in outcome.out.splitlines() if row["run_id"] in line)
         assert "failed" in named
         assert "RuntimeError: a leaking tap" in named
-        assert f"{STORE / row['run_id']}/run.json" in named
+        assert f"python -m nnexp.runs show {row['run_id']}" in remedy
 
 
 def test_a_failed_run_is_tried_again_by_the_same_line(quick: Command) -> None:
