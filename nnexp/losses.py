@@ -1,8 +1,9 @@
 """Losses: each owns the output non-linearity and works on logits.
 
-``loss(logits, targets, n, scratch, row)`` returns the sum of the rows' losses divided by ``n``
-(the mean, when ``n`` is the number of rows) and overwrites ``logits`` with its gradient.
-``logits``, ``targets`` and ``scratch`` are (rows, outputs), ``row`` is (rows, 1).
+``descend(logits, targets, scale, scratch, row, measured)`` overwrites ``logits`` with the gradient
+of each row's own loss, times ``scale``, and returns the sum of the rows' losses (if ``measured``;
+else 0, and sooner), both but for the loss's ``factor``. ``logits``, ``targets`` and ``scratch`` are
+(n, outputs), ``row`` is (n, 1).
 """
 
 from __future__ import annotations
@@ -14,22 +15,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.activations import logistic
+from nnexp.activations import ONE, logistic
 from nnexp.errors import InputError, unknown
 
 Array = npt.NDArray[Any]
+
+Scale = float | Array
+
+_BLOCK = 1024
+
+
+def _one(outputs: int) -> float:
+    return 1.0
 
 
 @dataclass(frozen=True)
 class Loss:
     """A loss and the output non-linearity that it owns (``softmax``, ``sigmoid``, ``identity``)."""
 
-    descend: Callable[[Array, Array, int, Array, Array], float]
+    descend: Callable[[Array, Array, Scale, Array, Array, bool], float]
     output: str
+    factor: Callable[[int], float] = _one
 
     def __call__(self, logits: Array, targets: Array, n: int, scratch: Array, row: Array) -> float:
-        """Return Σ row losses / ``n``; overwrite ``logits`` with its gradient."""
-        return self.descend(logits, targets, n, scratch, row)
+        """Return Σ row losses / ``n`` and overwrite ``logits`` with its gradient.
+
+        That is the mean of the rows' losses when ``n`` is their number.
+        """
+        share = self.factor(logits.shape[1]) / n
+        return self.descend(logits, targets, share, scratch, row, True) * share
 
     def outputs(self, logits: Array) -> None:
         """Turn ``logits`` into the network's outputs, in place."""
@@ -37,10 +51,13 @@ class Loss:
 
     def predict(self, logits: Array) -> Array:
         """Return the class of each row, (n,); with one output unit, class 1 if it is above 1/2."""
-        if logits.shape[1] > 1:
-            classes: Array = np.argmax(logits, axis=1)
-            return classes
-        return (logits[:, 0] > (0.5 if self.output == "identity" else 0)).astype(np.intp)
+        if logits.shape[1] == 1:
+            return (logits[:, 0] > (0.5 if self.output == "identity" else 0)).astype(np.intp)
+        classes: Array = np.empty(len(logits), np.intp)
+        for start in range(0, len(logits), _BLOCK):  # argmax copies what lies column after column
+            rows = slice(start, start + _BLOCK)
+            logits[rows].argmax(axis=1, out=classes[rows])
+        return classes
 
 
 def softmax(logits: Array) -> None:
@@ -60,31 +77,39 @@ OUTPUTS: dict[str, Callable[[Array], None]] = {
     "identity": _identity,
 }
 
+# As np.max and np.sum over axis 1, with less ado.
+_row_max, _row_sum = np.maximum.reduce, np.add.reduce
+
 
 def _total(array: Array) -> float:
-    return float(np.sum(array, dtype=np.float64))
+    return float(np.add.reduce(array, axis=None, dtype=np.float64))
 
 
 def cross_entropy() -> Loss:
-    """Return softmax with cross-entropy -Σ_k t_k·log p_k; gradient (Σt)·p - t, over n."""
+    """Return softmax with cross-entropy -Σ_k t_k·log p_k; gradient (Σt)·p - t."""
 
-    def descend(logits: Array, targets: Array, n: int, scratch: Array, row: Array) -> float:
-        np.max(logits, axis=1, keepdims=True, out=row)
+    def descend(
+        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    ) -> float:
+        loss = 0.0
+        _row_max(logits, axis=1, keepdims=True, out=row)
         logits -= row
-        np.multiply(logits, targets, out=scratch)
-        loss = -_total(scratch)
+        if measured:
+            np.multiply(logits, targets, out=scratch)
+            loss -= _total(scratch)
         np.exp(logits, out=logits)
-        np.sum(logits, axis=1, keepdims=True, out=row)
+        _row_sum(logits, axis=1, keepdims=True, out=row)
         mass, log_sum = scratch[:, :1], scratch[:, 1:2]
-        np.sum(targets, axis=1, keepdims=True, out=mass)
-        np.log(row, out=log_sum)
-        log_sum *= mass
-        loss += _total(log_sum)
+        _row_sum(targets, axis=1, keepdims=True, out=mass)
+        if measured:
+            np.log(row, out=log_sum)
+            log_sum *= mass
+            loss += _total(log_sum)
         mass /= row
         logits *= mass
         logits -= targets
-        logits /= n
-        return loss / n
+        logits *= scale
+        return loss
 
     return Loss(descend, "softmax")
 
@@ -94,18 +119,21 @@ def binary_cross_entropy(reduction: str = "mean") -> Loss:
     if reduction not in ("mean", "sum"):
         raise unknown("loss.reduction", reduction, ("mean", "sum"))
 
-    def descend(logits: Array, targets: Array, n: int, scratch: Array, row: Array) -> float:
-        count = n * logits.shape[1] if reduction == "mean" else n
-        np.multiply(logits, targets, out=scratch)
-        loss = -_total(scratch)
-        np.logaddexp(logits, 0, out=scratch)
-        loss += _total(scratch)
+    def descend(
+        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    ) -> float:
+        loss = 0.0
+        if measured:
+            np.multiply(logits, targets, out=scratch)
+            loss -= _total(scratch)
+            np.logaddexp(logits, 0, out=scratch)
+            loss += _total(scratch)
         logistic(logits)
         logits -= targets
-        logits /= count
-        return loss / count
+        logits *= scale
+        return loss
 
-    return Loss(descend, "sigmoid")
+    return Loss(descend, "sigmoid", (lambda outputs: 1 / outputs) if reduction == "mean" else _one)
 
 
 def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
@@ -118,32 +146,36 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
     if output not in OUTPUTS:
         raise unknown("loss.output", output, OUTPUTS)
 
-    def descend(logits: Array, targets: Array, n: int, scratch: Array, row: Array) -> float:
-        scale = 2 / (n * logits.shape[1]) if reduction == "mean" else 1 / n
+    def descend(
+        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    ) -> float:
+        loss = 0.0
         if output == "softmax":
-            np.max(logits, axis=1, keepdims=True, out=row)
+            _row_max(logits, axis=1, keepdims=True, out=row)
             logits -= row
             np.exp(logits, out=logits)
-            np.sum(logits, axis=1, keepdims=True, out=row)
+            _row_sum(logits, axis=1, keepdims=True, out=row)
             logits /= row
         else:
             OUTPUTS[output](logits)
         np.subtract(logits, targets, out=scratch)
-        loss = float(np.vdot(scratch, scratch)) * scale / 2
+        if measured:
+            np.einsum("ij,ij->i", scratch, scratch, out=row[:, 0])
+            loss = _total(row) / 2
         if output == "softmax":
             np.einsum("ij,ij->i", scratch, logits, out=row[:, 0])
             scratch -= row
             logits *= scratch
         elif output == "sigmoid":
             scratch *= logits
-            np.subtract(1, logits, out=logits)
+            np.subtract(ONE, logits, out=logits)
             logits *= scratch
         else:
-            logits[...] = scratch
+            np.copyto(logits, scratch)
         logits *= scale
         return loss
 
-    return Loss(descend, output)
+    return Loss(descend, output, (lambda outputs: 2 / outputs) if reduction == "mean" else _one)
 
 
 def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Loss:
@@ -161,14 +193,16 @@ def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Lo
     if output not in OUTPUTS:
         raise unknown("output of the loss", output, OUTPUTS)
 
-    def descend(logits: Array, targets: Array, n: int, scratch: Array, row: Array) -> float:
+    def descend(
+        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    ) -> float:
         result = function(logits.copy(), targets)
         shapes = [logits.shape[:1], logits.shape]
         if not isinstance(result, tuple) or [np.shape(part) for part in result] != shapes:
             raise InputError("a loss must return the pair (row losses (n,), gradient (n, k))")
         losses, gradient = result
-        np.divide(gradient, n, out=logits)
-        return _total(losses) / n
+        np.multiply(gradient, scale, out=logits)
+        return _total(losses)
 
     return Loss(descend, output)
 

@@ -6,6 +6,7 @@ examples: ``z (n, o) = x (n, i) @ W (i, o) + b (o,)``.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +30,8 @@ class Network:
     ``weights[l] (i, o)``, ``biases[l] (o,)``, ``weight_grads`` and ``bias_grads`` are views of
     them. ``sizes`` runs from the inputs to the outputs; ``rows`` is the largest batch. Activations
     and deltas live in buffers of that many rows, so that a step allocates nothing of its size;
-    there is room for ``evaluation_rows`` at least, the rows at a time of an evaluation.
+    there is room for ``evaluation_rows`` at least, the rows at a time of an evaluation. The output
+    layer's lie column after column: a loss sums over its few columns.
     """
 
     evaluation_rows = 1000
@@ -45,7 +47,6 @@ class Network:
         self.sizes = tuple(sizes)
         self.activation = activation
         self.loss = loss
-        self.rows = rows = max(rows, self.evaluation_rows)
         widths = self.sizes[1:]
         shapes = list(zip(self.sizes[:-1], widths, strict=True))
         bias_shapes = [self.bias_shape(o) for o in widths]
@@ -55,11 +56,27 @@ class Network:
         self.grad: Array = np.zeros(size, dtype)
         self.weights, self.biases = _views(self.theta, [*shapes, *bias_shapes])
         self.weight_grads, self.bias_grads = _views(self.grad, [*shapes, *bias_shapes])
-        self.activations: list[Array] = [np.empty((rows, o), dtype) for o in widths]
-        self.deltas: list[Array] = [np.empty((rows, o), dtype) for o in widths]
-        keeps = activation.needs_input
-        self.inputs = [np.empty((rows, o), dtype) for o in widths[:-1]] if keeps else self.deltas
+        self.make_buffers(max(rows, self.evaluation_rows))
+
+    def make_buffers(self, rows: int) -> None:
+        """Make the buffers that hold what becomes of ``rows`` examples at most."""
+        self.rows = rows
+        dtype, hidden, outputs = self.theta.dtype, self.sizes[1:-1], self.sizes[-1]
+
+        def buffers() -> list[Array]:
+            inner: list[Array] = [np.empty((rows, o), dtype) for o in hidden]
+            return [*inner, np.empty((rows, outputs), dtype, "F")]
+
+        self.activations, self.deltas = buffers(), buffers()
+        self.inputs = buffers() if self.activation.needs_input else self.deltas
         self.row: Array = np.empty((rows, 1), dtype)
+        self.ones: Array = np.ones(rows, dtype)
+
+    def twin(self, rows: int) -> Network:
+        """Return this network, its parameters and gradients shared, with buffers of its own."""
+        twin = copy.copy(self)
+        twin.make_buffers(rows)
+        return twin
 
     def initialize(self, weights: Initializer, biases: Initializer, seed: int) -> None:
         """Draw all parameters; every layer from a stream of its own, weights apart from biases.
@@ -117,8 +134,8 @@ class Network:
         z += self.biases[layer]
 
     def bias_gradient(self, layer: int, delta: Array) -> None:
-        """Fill the gradient of a layer's biases from its ``delta (n, o)``."""
-        np.sum(delta, axis=0, out=self.bias_grads[layer])
+        """Fill the gradient of a layer's biases from its ``delta (n, o)``: the sum of its rows."""
+        np.matmul(self.ones[: len(delta)], delta, out=self.bias_grads[layer])
 
     def propagate(self, layer: int, delta: Array, out: Array) -> None:
         """Write the gradient by a layer's inputs into ``out (n, i)``, given ``delta (n, o)``."""

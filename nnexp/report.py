@@ -7,8 +7,10 @@ import itertools
 import math
 import multiprocessing
 import re
+import signal
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -113,9 +115,14 @@ def _drawings(comparison: Comparison) -> list[_Drawing]:
     if "fork" not in multiprocessing.get_all_start_methods() or threading.active_count() > 1:
         return _drawn(comparison, 0, 1)
     here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
-    helper = multiprocessing.get_context("fork").Process(
-        target=lambda: there.send(_drawn(comparison, 1, 2)), daemon=True
-    )
+
+    def help_out() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+        here.close()  # so that sending fails, and does not wait, once nobody listens
+        with suppress(BrokenPipeError):
+            there.send(_drawn(comparison, 1, 2))
+
+    helper = multiprocessing.get_context("fork").Process(target=help_out, daemon=True)
     helper.start()
     there.close()
     mine = _drawn(comparison, 0, 2)

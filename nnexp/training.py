@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnexp import custom, delayed, lanes
 from nnexp.choices import build
 from nnexp.config import RunConfig
 from nnexp.data import Dataset, Split, target_codes
@@ -22,6 +24,7 @@ from nnexp.quirks import QUIRKS, UpdatedWeights
 from nnexp.streams import stream
 
 Array = npt.NDArray[Any]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,27 @@ def evaluation_steps(config: RunConfig) -> list[int]:
     return sorted(steps)
 
 
-def build_network(config: RunConfig) -> Network:
-    """Return the network of ``config``, initialised."""
+def form(config: RunConfig) -> str:
+    """Return the form that steps take, ``plain``, ``delayed`` or ``lanes``: a rule of the settings.
+
+    All compute the same but for rounding. The plain form takes all settings; it alone takes
+    float64, quirks, numerical gradients and a user's own functions.
+    """
+    own = any(custom.is_custom(choice.name) for choice in (config.activation, config.loss))
+    plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or own
+    sizes, batch = config.sizes(), config.rows()
+    sgd = config.optimizer.name == "sgd" and not config.weight_decay
+    if not plain and sgd and delayed.suits(batch):
+        return "delayed"
+    weights = sum(i * o for i, o in itertools.pairwise(sizes))
+    return "lanes" if not plain and lanes.suits(batch, weights) else "plain"
+
+
+def build_network(config: RunConfig, rows: int | None = None) -> Network:
+    """Return the network of ``config``, initialised, for ``rows`` at a time (its batch)."""
     kind = QUIRKS[config.quirk] if config.quirk else Network
     activation, loss = build("activation", config.activation), build("loss", config.loss)
-    network = kind(config.sizes(), activation, loss, config.rows(), np.dtype(config.dtype))
+    network = kind(config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype))
     if isinstance(network, UpdatedWeights):
         network.lr = config.lr
     network.initialize(
@@ -82,22 +101,33 @@ def build_network(config: RunConfig) -> Network:
     return network
 
 
-def score(network: Network, split: Split, codes: Array) -> tuple[float, float]:
-    """Return mean loss and accuracy over ``split``, some rows at a time.
+def score(
+    networks: Sequence[Network], team: lanes.Team, split: Split, codes: Array
+) -> tuple[float, float]:
+    """Return mean loss and accuracy over ``split``, some rows at a time, by a network a lane.
 
     An example with an output that is not finite counts as wrong, and makes the loss inf.
     """
-    total, correct, size = 0.0, 0, len(split.labels)
-    for start in range(0, size, network.evaluation_rows):
-        part = slice(start, start + network.evaluation_rows)
-        labels = split.labels[part]
-        logits, n = network.forward(split.x[part]), len(labels)
-        finite = np.isfinite(logits).all(axis=1)
-        if not finite.all():
-            total = math.inf
-        correct += int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
-        total += network.loss(logits, codes[labels], 1, network.deltas[-1][:n], network.row[:n])
-    return (total / size if math.isfinite(total) else math.inf), correct / size
+    size, rows = len(split.labels), networks[0].evaluation_rows
+    parts = [slice(start, start + rows) for start in range(0, size, rows)]
+    losses, right = [0.0] * len(parts), [0] * len(parts)
+
+    def work(lane: int, some: slice) -> None:
+        network = networks[lane]
+        for index, part in enumerate(parts[some], start=some.start):
+            labels = split.labels[part]
+            logits, n = network.forward(split.x[part]), len(labels)
+            finite = np.isfinite(logits).all(axis=1)
+            right[index] = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
+            targets = codes.T[:, labels].T  # column after column, as the logits are
+            spare = network.deltas[-1][:n], network.row[:n]
+            losses[index] = network.loss(logits, targets, 1, *spare)
+            if not finite.all():
+                losses[index] = math.inf
+
+    team.run(work, len(parts))
+    total = sum(losses)
+    return (total / size if math.isfinite(total) else math.inf), sum(right) / size
 
 
 @dataclass
@@ -111,20 +141,29 @@ class Running:
 
 @dataclass
 class Trainer:
-    """A network on its way through the data: ``advance`` to a step, ``evaluate`` there."""
+    """A network on its way through the data: ``advance`` to a step, ``evaluate`` there.
+
+    ``threads`` (1 or 2) changes no number, and ``form`` says which `form` its steps have.
+    """
 
     config: RunConfig
     data: Dataset
+    threads: int = 1
     step: int = 0
     samples: int = 0
     seconds: float = 0.0
     batch_loss: float | None = None
     saved_at: int | None = None
+    plain_until: int = 0
     running: Running = field(default_factory=Running)
 
     def __post_init__(self) -> None:
         config = self.config
-        self.network = build_network(config)
+        self.form = form(config)
+        self.team = lanes.Team(self.threads)
+        self.batch_size = config.rows()
+        self.steps_per_epoch = config.steps_per_epoch()
+        self.network = build_network(config, rows=1 if self.form == "lanes" else None)
         theta = self.network.theta
         self.codes = target_codes(
             config.data.targets, self.data.description.classes, config.outputs(), theta.dtype
@@ -132,10 +171,16 @@ class Trainer:
         self.optimizer = build("optimizer", config.optimizer)(theta.size, theta.dtype, config.lr)
         self.order_of = build("sampling", config.sampling)
         self.order = np.empty(0, np.intp)
-        self.batch_size = config.rows()
-        self.steps_per_epoch = config.steps_per_epoch()
-        self.x: Array = np.empty((self.batch_size, config.sizes()[0]), theta.dtype)
-        self.targets: Array = np.empty((self.batch_size, config.outputs()), theta.dtype)
+        network, batch = self.network, self.batch_size
+        second = network.twin(network.evaluation_rows) if self.threads > 1 else network
+        self.readers = [network, second]
+        if self.form == "lanes":
+            self.lanes = lanes.Lanes(network, batch, self.team)
+        else:
+            self.x: Array = np.empty((batch, config.sizes()[0]), theta.dtype)
+            self.targets: Array = np.empty((batch, config.outputs()), theta.dtype, "F")
+        if self.form == "delayed":
+            self.delayed = delayed.Delayed(network, batch, config.lr)
         self.scratch: Array = np.empty(blocks(theta.size)[0].stop, theta.dtype)
 
     def advance(self, until: int) -> None:
@@ -143,24 +188,15 @@ class Trainer:
         start = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while self.step < until and not self.diverged:
-                self.take_step()
+                if self.form != "delayed" or not self.take_block(until):
+                    self.take_step()
         self.seconds += time.perf_counter() - start
 
     def take_step(self) -> None:
         """Take one step: a batch, its gradient, the optimiser's change."""
-        network, train = self.network, self.data.train
-        rows = self.next_rows()
+        network, rows = self.network, self.next_rows()
         n = len(rows)
-        labels = train.labels[rows]
-        x = np.take(train.x, rows, axis=0, out=self.x[:n], mode="clip")
-        targets = np.take(self.codes, labels, axis=0, out=self.targets[:n], mode="clip")
-
-        logits = network.forward(x)
-        right = int(np.count_nonzero(network.loss.predict(logits) == labels))
-        if self.config.gradient == "numerical":
-            self.batch_loss = numerical_gradient(network, x, targets)
-        else:
-            self.batch_loss = network.backward(x, targets)
+        self.batch_loss, right = self.gradient(rows)
         self.running.loss += self.batch_loss * n
         self.running.samples += n
         if self.diverged:
@@ -174,13 +210,56 @@ class Trainer:
         self.step += 1
         self.samples += n
 
-    def next_rows(self) -> npt.NDArray[np.intp]:
-        """Return the indices of the next batch: a slice of the epoch's order."""
+    def gradient(self, rows: Indices) -> tuple[float, int]:
+        """Return mean loss and hits of the batch ``rows (n,)``; fill the network's gradient."""
+        network, train, n = self.network, self.data.train, len(rows)
+        if self.form == "lanes":
+            # A batch of all examples needs no order.
+            whole = n == len(train.labels) and self.config.sampling.name != "replacement"
+            return self.lanes.gradient(train.x, train.labels, self.codes, None if whole else rows)
+        labels = np.take(train.labels, rows)
+        x = np.take(train.x, rows, axis=0, out=self.x[:n], mode="clip")
+        targets = self.targets[:n]
+        np.take(self.codes.T, labels, axis=1, out=targets.T, mode="clip")
+
+        logits = network.forward(x)
+        right = int(np.count_nonzero(network.loss.predict(logits) == labels))
+        if self.config.gradient == "numerical":
+            return numerical_gradient(network, x, targets), right
+        return network.backward(x, targets), right
+
+    def take_block(self, until: int) -> bool:
+        """Take the steps of a block at once; return whether that was possible.
+
+        Blocks are counted from the start of the epoch and end at an evaluation. Neither an epoch's
+        short last batch nor a batch that may diverge is for them.
+        """
+        train, index = self.data.train, self.step % self.steps_per_epoch
+        left = len(train.labels) // self.batch_size - index
+        steps = min(until - self.step, left, self.delayed.steps - index % self.delayed.steps)
+        if not steps or self.step < self.plain_until:
+            return False
+        rows = self.next_rows(steps)
+        loss, right = self.delayed.descend(train.x, train.labels, self.codes, rows)
+        if not math.isfinite(loss):
+            self.plain_until = self.step + steps
+            return False
+        self.running.loss += loss
+        self.running.samples += len(rows)
+        self.running.correct += right
+        self.step += steps
+        self.samples += len(rows)
+        if self.step == until:
+            self.batch_loss = self.delayed.settle(steps)
+        return True
+
+    def next_rows(self, steps: int = 1) -> Indices:
+        """Return the indices of the next batch, or of several: a slice of the epoch's order."""
         epoch, index = divmod(self.step, self.steps_per_epoch)
         if index == 0 or not self.order.size:
             rng = stream(self.config.seed, "order", epoch)
             self.order = self.order_of(rng, len(self.data.train.labels), self.batch_size)
-        return self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.order[index * self.batch_size : (index + steps) * self.batch_size]
 
     @property
     def diverged(self) -> bool:
@@ -197,7 +276,7 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for name, split in splits.items():
                 if split is not None:
-                    loss, accuracy = score(network, split, self.codes)
+                    loss, accuracy = score(self.readers, self.team, split, self.codes)
                     metrics |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
             layers = measure(network, *self.probe(), update)
         diverged = self.diverged or math.inf in metrics.values()

@@ -26,20 +26,22 @@ def execute(
     *,
     save_weights: bool = False,
     shorter: Record | None = None,
+    threads: int = 1,
     report: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> Record:
     """Train the run whose settings are ``mapping`` and return its record, failed or not.
 
     BLAS has one thread throughout: its results depend on the number. With ``shorter``, the same
-    run to an earlier step whose weights were kept, it goes on from there. ``report`` is told of
-    every evaluation as it is made.
+    run to an earlier step whose weights were kept, it goes on from there. More ``threads`` change
+    no number. ``report`` is told of every evaluation as it is made.
     """
     config = RunConfig.from_mapping(mapping)
     record = blank(config)
-    record.environment = environment()
+    record.environment = {**environment()}
     try:
         with _blas().limit(limits=1, user_api="blas"):
-            trainer = Trainer(config, load(config.data, np.dtype(config.dtype)))
+            trainer = Trainer(config, load(config.data, np.dtype(config.dtype)), threads)
+            record.environment["form"] = trainer.form
             if shorter is not None and shorter.weights is not None:
                 trainer.restore(shorter.weights)
                 record.metrics, record.layers = list(shorter.metrics), list(shorter.layers)

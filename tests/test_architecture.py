@@ -18,7 +18,7 @@ PACKAGE = Path(nnexp.__file__).parent
 ROOMS = """
 errors streams threads checks custom
 initializers activations losses optimizers sampling
-network gradients mechanism quirks
+network gradients mechanism quirks delayed lanes
 data
 choices config training
 records comparison claims plots figures report
