@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint typecheck wheel clean
+.PHONY: demo test quick lint typecheck wheel bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m nnexp -m init=xavier,randn,zero
@@ -25,6 +25,7 @@ wheel: $(VENV)/.tested
 	$(BIN)/python -m build --wheel --outdir dist
 
 $(VENV)/.installed: pyproject.toml
+	@echo "making $(VENV) and installing nnexp: about half a minute"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
@@ -33,5 +34,21 @@ $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
 
+# In an environment of its own, as the peers weigh gigabytes. One without a wheel is skipped, and
+# make bench PEERS="jax scikit-learn" leaves out what you do not want.
+PEERS ?= torch jax scikit-learn
+
+bench: $(VENV)-bench/.installed
+	$(VENV)-bench/bin/python -m nnexp.bench
+
+$(VENV)-bench/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	for peer in $(PEERS); do \
+		$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check \
+			--only-binary :all: $$peer || echo "$$peer has no wheel for this machine: the benchmark goes without it"; \
+	done
+	touch $@
+
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(VENV)-bench dist build .pytest_cache .ruff_cache .mypy_cache

@@ -10,15 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nnexp.data import arrays as dataset
     from nnexp.estimator import MLP
     from nnexp.records import load
 
 __version__ = "0.1.0"
-__all__ = ["MLP", "__version__", "load"]
+__all__ = ["MLP", "__version__", "dataset", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``MLP`` and ``load`` when they are first asked for: ``import nnexp`` stays cheap."""
+    """Import what is asked for when it is first asked for: ``import nnexp`` stays cheap."""
     if name == "MLP":
         from nnexp.estimator import MLP
 
@@ -27,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from nnexp.records import load
 
         return load
+    if name == "dataset":
+        from nnexp.data import arrays
+
+        return arrays
     raise AttributeError(f"module 'nnexp' has no attribute {name!r}")

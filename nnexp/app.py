@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _main(arguments)
     except KeyboardInterrupt:
         print(
-            "interrupted; what was finished is in the store: the same command goes on from there",
+            "interrupted; runs that had ended are in the store, and the same command goes on from "
+            "there; those under way begin again",
             file=sys.stderr,
         )
         return INTERRUPTED

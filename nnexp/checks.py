@@ -45,7 +45,7 @@ def real(
 
 def memory(what: str, needed: float) -> None:
     """Refuse what needs more than this machine's memory; ``needed`` is in bytes."""
-    if not hasattr(os, "sysconf"):  # Windows
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):  # Windows
         return
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > installed:

@@ -156,7 +156,10 @@ def summarise(runs: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:
 
 
 def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
-    """Return ``y`` over training by arm: ``arm [layer] step epoch mean low high n diverged``.
+    """Return ``y`` over training by arm: ``arm [layer] step x unit mean low high n diverged``.
+
+    ``x`` is the time of training in ``unit``: ``updates`` if every run was given a number of
+    steps, else ``epochs``.
 
     ``table`` is the ``metrics`` or ``layers`` of a `Comparison`; ``low`` and ``high`` are the
     lowest and the highest seed, ``n`` is the number of runs, and ``diverged`` how many of them do
@@ -173,9 +176,12 @@ def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     expected = runs["arm"].value_counts().reindex(wide.index.get_level_values("arm"))
     wide = wide[wide.count(axis=1).to_numpy() == expected.to_numpy()]
     lost = runs["arm"][diverged].value_counts().reindex(wide.index.get_level_values("arm"))
-    epochs = table.drop_duplicates([*keys, "step"]).set_index([*keys, "step"])["epoch"]
+    by_steps = "steps" in runs and bool(runs["steps"].notna().all())
+    clock = table.drop_duplicates([*keys, "step"]).set_index([*keys, "step"], drop=False)
+    times = clock["step" if by_steps else "epoch"].astype(float)
     columns = {
-        "epoch": epochs.reindex(wide.index),
+        "x": times.reindex(wide.index),
+        "unit": "updates" if by_steps else "epochs",
         "mean": wide.mean(axis=1),
         "low": wide.min(axis=1),
         "high": wide.max(axis=1),

@@ -277,9 +277,11 @@ def _check_size(run: RunConfig) -> None:
     sizes = run.sizes()
     parameters = sum((i + 1) * o for i, o in itertools.pairwise(sizes))
     units = max(run.rows(), _EVALUATED_AT_ONCE) * sum(sizes)
-    # Parameters, gradients and two moments; activations, deltas and inputs of the activations.
-    numbers = 4 * parameters + 3 * units
-    what = f"hidden={format_hidden(run.hidden)} with its {parameters:,} parameters"
+    # Parameters, gradients and two moments; activations, deltas and inputs of the activations;
+    # a target code for each class.
+    numbers = 4 * parameters + 3 * units + describe(run.data).classes * run.outputs()
+    layers = "x".join(map(str, sizes))
+    what = f"a network of {layers} units ({parameters:,} parameters) in batches of {run.rows()}"
     checks.memory(what, numbers * (4 if run.dtype == "float32" else 8))
     if run.evaluate_every is not None:
         count = run.total_steps() / run.evaluate_every.steps(run.steps_per_epoch())

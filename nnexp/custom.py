@@ -45,6 +45,8 @@ def source_digest(name: str) -> str:
 
 
 def _module(name: str) -> tuple[ModuleType, str]:
+    if name.endswith(".py"):
+        raise InputError(f"{name!r} names a file and no function in it: write {name}:NAME")
     if ":" in name:
         file, _, attribute = name.rpartition(":")
         path = Path(file).expanduser().resolve()

@@ -46,7 +46,7 @@ class Display:
         self.total = len(jobs)
         self.done = self.failed = self.diverged = self.running = 0
         self.started_at = self.logged_at = time.monotonic()
-        self.moment = ""
+        self.moment, self.ticked = "", False
         columns = (
             BarColumn(),
             TextColumn("{task.description}"),
@@ -101,7 +101,10 @@ class Display:
         self.say(message)
 
     def tick(self, running: int) -> None:
-        """Take note of the number of runs under way, and log now and then."""
+        """Take note of the number of runs under way, and log at first and now and then."""
+        if not self.ticked and self.total > 1:
+            self.say(f"{self.total - self.done} runs to train, {running} at a time")
+        self.ticked = True
         self.running = running
         now = time.monotonic()
         if not self.console.is_terminal and self.total > 1 and now - self.logged_at > _LOG_EVERY:
@@ -172,7 +175,7 @@ def conclude(
             for line in (f"failed: {record.run_id}: {last}", f"  to see why: {show}"):
                 console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     tables = " ".join(path.name for path in written if path.suffix == ".csv")
-    plots = " ".join(path.stem for path in written if path.suffix == ".png")
+    plots = " ".join(path.stem for path in written if path.suffix == ".png") or "none"
     for line in (
         f"page    {written[0].parent}/index.html",
         f"tables  {tables}",

@@ -43,7 +43,7 @@ class MLP:
     >>> model.score(x_test, y_test)
     """
 
-    hidden: Sequence[int] | str | int | None = (100,)
+    hidden: Sequence[int] | str | int | None = (128,)
     activation: Setting = "sigmoid"
     init: Setting = "xavier"
     bias_init: Setting = "zero"

@@ -52,7 +52,9 @@ def painters(comparison: Comparison) -> list[Callable[[], Picture]]:
     styles = plots.arm_styles(comparison)
     draw: list[Callable[[Comparison, Mapping[str, Style]], Picture]] = [_loss, _accuracy, _final]
     if len(comparison.layers):
-        draw += [_activations, _gradients]
+        draw.append(_activations)
+        if len(curves(comparison.layers, "gradient_norm")):  # a run may diverge before any
+            draw.append(_gradients)
         hidden = comparison.layers[comparison.layers["kind"] == "hidden"]
         if len(hidden):
             draw.append(_saturation)
@@ -207,8 +209,9 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     plots.label_outer([ax for ax, _ in axes])
     axes[0][0].set_ylim(-0.06 * hidden["units"].max(), 1.06 * hidden["units"].max())
     caption = (
-        "How many units of a layer differ in what they see; units that are alike do the work of "
-        f"one: {_band(comparison)}."
+        "How many units of a layer differ by more than 0.1 % of the largest in their incoming "
+        "weights; units that are alike do the work of one, and would stay so for ever but for "
+        f"rounding, which can part them: {_band(comparison)}."
     )
     return Picture("symmetry", title, caption, f"{caption} {_first_layer(table)}", figure)
 

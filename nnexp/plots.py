@@ -151,14 +151,14 @@ def arm_styles(comparison: Comparison) -> dict[str, Style]:
 def draw_curves(
     ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, thin: bool = False
 ) -> Axes:
-    """Draw a table of `curves` (of one layer at most) against epochs: mean and band of each arm.
+    """Draw a table of `curves` (of one layer at most) over training: mean and band of each arm.
 
     ``thin`` draws the means alone, as a second measure beside the first. Where a seed is infinite
     the mean ends and the band reaches out of the top of the axes; an arm of which a run diverged
     ends with a cross.
     """
     for arm, rows in table.groupby("arm", observed=True):
-        style, x = styles[str(arm)], rows["epoch"].to_numpy()
+        style, x = styles[str(arm)], rows["x"].to_numpy()
         mean = rows["mean"].where(np.isfinite(rows["mean"])).to_numpy()
         if thin:
             ax.plot(x, mean, color=style.colour, linestyle=style.line, linewidth=_THIN)
@@ -171,7 +171,10 @@ def draw_curves(
         if rows["diverged"].any() and len(finite):
             end = finite[-1]
             ax.plot(x[end], mean[end], **_cross(style.colour), markersize=10, zorder=5)
-    ax.set_xlabel("epochs")
+    units = table["unit"].unique()
+    ax.set_xlabel(units[0] if len(units) else "epochs")
+    if (table["x"] % 1 == 0).all():
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     return ax
 
 
@@ -179,7 +182,7 @@ def draw_zeros(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Ax
     """Mark at the lower edge of a logarithmic axis where the mean of an arm is exactly 0."""
     for arm, rows in table[table["mean"] == 0].groupby("arm", observed=True):
         ax.plot(
-            rows["epoch"],
+            rows["x"],
             np.full(len(rows), 0.05),
             linestyle="none",
             marker="v",

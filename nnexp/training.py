@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,33 +102,18 @@ def build_network(config: RunConfig, rows: int | None = None) -> Network:
     return network
 
 
-def score(
-    networks: Sequence[Network], team: lanes.Team, split: Split, codes: Array
-) -> tuple[float, float]:
-    """Return mean loss and accuracy over ``split``, some rows at a time, by a network a lane.
+def score(network: Network, split: Split, part: slice, codes: Array) -> tuple[float, int]:
+    """Return the sum of the losses over the rows ``part`` of ``split``, and the hits among them.
 
     An example with an output that is not finite counts as wrong, and makes the loss inf.
     """
-    size, rows = len(split.labels), networks[0].evaluation_rows
-    parts = [slice(start, start + rows) for start in range(0, size, rows)]
-    losses, right = [0.0] * len(parts), [0] * len(parts)
-
-    def work(lane: int, some: slice) -> None:
-        network = networks[lane]
-        for index, part in enumerate(parts[some], start=some.start):
-            labels = split.labels[part]
-            logits, n = network.forward(split.x[part]), len(labels)
-            finite = np.isfinite(logits).all(axis=1)
-            right[index] = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
-            targets = codes.T[:, labels].T  # column after column, as the logits are
-            spare = network.deltas[-1][:n], network.row[:n]
-            losses[index] = network.loss(logits, targets, 1, *spare)
-            if not finite.all():
-                losses[index] = math.inf
-
-    team.run(work, len(parts))
-    total = sum(losses)
-    return (total / size if math.isfinite(total) else math.inf), sum(right) / size
+    labels = split.labels[part]
+    logits, n = network.forward(split.x[part]), len(labels)
+    finite = np.isfinite(logits).all(axis=1)
+    right = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
+    targets = codes.T[:, labels].T  # column after column, as the logits are
+    loss = network.loss(logits, targets, 1, network.deltas[-1][:n], network.row[:n])
+    return loss if finite.all() else math.inf, right
 
 
 @dataclass
@@ -217,7 +203,7 @@ class Trainer:
             # A batch of all examples needs no order.
             whole = n == len(train.labels) and self.config.sampling.name != "replacement"
             return self.lanes.gradient(train.x, train.labels, self.codes, None if whole else rows)
-        labels = np.take(train.labels, rows)
+        labels = train.labels[rows]
         x = np.take(train.x, rows, axis=0, out=self.x[:n], mode="clip")
         targets = self.targets[:n]
         np.take(self.codes.T, labels, axis=1, out=targets.T, mode="clip")
@@ -268,17 +254,35 @@ class Trainer:
 
     def evaluate(self) -> Evaluation:
         """Score every split, measure the layers, and start the running means afresh."""
-        network, running = self.network, self.running
+        network, running, data = self.network, self.running, self.data
         update = network.grad if self.step and not self.diverged else None
-        data = self.data
-        splits = {"train": data.train, "test": data.test, "validation": data.validation}
-        metrics: dict[str, float | None] = {}
+        every = {"train": data.train, "test": data.test, "validation": data.validation}
+        splits = {name: split for name, split in every.items() if split is not None}
+        rows = network.evaluation_rows
+        parts = [
+            (name, slice(start, start + rows))
+            for name, split in splits.items()
+            for start in range(0, len(split.labels), rows)
+        ]
+        scores, todo = [(0.0, 0)] * len(parts), iter(range(len(parts)))
+        layers: list[dict[str, Any]] = []
+
+        def work(lane: int, _: slice) -> None:
+            if lane == 0:
+                layers.extend(measure(network, *self.probe, update))
+            for index in todo:  # each takes the next part that neither has taken
+                name, part = parts[index]
+                scores[index] = score(self.readers[lane], splits[name], part, self.codes)
+
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for name, split in splits.items():
-                if split is not None:
-                    loss, accuracy = score(self.readers, self.team, split, self.codes)
-                    metrics |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
-            layers = measure(network, *self.probe(), update)
+            self.team.run(work, lanes.LANES)
+        metrics: dict[str, float | None] = {}
+        for name, split in splits.items():
+            size = len(split.labels)
+            own = [one for one, (of, _) in zip(scores, parts, strict=True) if of == name]
+            loss, right = sum(loss for loss, _ in own), sum(right for _, right in own)
+            metrics[f"{name}_loss"] = loss / size if math.isfinite(loss) else math.inf
+            metrics[f"{name}_accuracy"] = right / size
         diverged = self.diverged or math.inf in metrics.values()
         self.running = Running()
         return Evaluation(
@@ -324,8 +328,9 @@ class Trainer:
         self.batch_loss = None if math.isnan(batch_loss) else batch_loss
         self.step, self.samples, self.saved_at = int(step), int(samples), int(step)
 
+    @functools.cached_property
     def probe(self) -> tuple[Array, Array]:
-        """Return inputs and targets of the examples on which the layers are measured.
+        """Inputs and targets of the examples on which the layers are measured.
 
         They are spread evenly over the training set, 1000 of them, or all if there are fewer.
         """

@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import functools
+import itertools
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -38,7 +41,8 @@ COUNTED = """
 import os
 from pathlib import Path
 
-LOG = Path(__file__).with_name("trainings.log")
+FOLDER = Path(__file__).resolve().parent
+LOG = FOLDER.with_name(f"{FOLDER.name}.log")
 
 
 def _counted(name, weights):
@@ -116,7 +120,7 @@ class Place:
 
     def trainings(self) -> Counter[str]:
         """Return how often each run has begun training."""
-        log = self.folder / "trainings.log"
+        log = self.folder.with_name(f"{self.folder.name}.log")
         return Counter(log.read_text().splitlines() if log.is_file() else [])
 
     def records(self) -> dict[str, tuple[str, int, int]]:
@@ -183,6 +187,7 @@ def end(process: subprocess.Popen[str], within: float = 300) -> tuple[int, str, 
         return process.returncode, out, err
     except subprocess.TimeoutExpired:
         ended(process.pid, 0)
+        process.communicate()
         return -1, "", "it hangs"
 
 
@@ -212,24 +217,22 @@ def kills(folder: Path, times: int, rng: np.random.Generator) -> Trial:
     """Kill driver or worker at random moments, each time followed by the same command again."""
     trial = Trial("SIGKILL of the driver or a worker, then the same command again", unit="kills")
     expected, seconds = undisturbed(folder / "undisturbed")
+    rounds = itertools.count()
     while trial.done < times:
-        place = Place(folder / str(trial.done))
+        place = Place(folder / str(next(rounds)))
         in_a_row, ahead = 0, int(rng.integers(1, 4))
         # Some kills in a row, and then the command may go on to its end.
         while in_a_row <= ahead:
             where = f"{place.folder.name} after {in_a_row} kills"
             before, trained = place.records(), place.trainings()
-            process = place.start(*SWEEP)
-            killed = in_a_row < ahead and kill(process, rng.uniform(0.2, 1.0) * seconds, rng)
+            process, start = place.start(*SWEEP), time.monotonic()
+            moment = rng.uniform(0.2, 1.0) * seconds
+            killed = in_a_row < ahead and kill(process, place, moment, rng)
             status, _, err = end(process)
             trial.check(ended(process.pid, 3), f"{where}: processes outlive their driver")
             trial.check(killed or status == 0, f"{where}: status {status}: {err}")
             trial.check(whole_files(place.folder), f"{where}: a file is half written")
-            try:
-                after, trainings = place.records(), place.trainings()
-            except DamagedRecord as error:
-                trial.found.append(f"{where}: {error}")
-                break
+            after, trainings = place.records(), place.trainings()
             again = [run for run, was in before.items() if after.get(run) != was]
             again += [run for run, was in before.items() if trainings[was[0]] > trained[was[0]]]
             trial.check(not again, f"{where}: lost or trained again: {', '.join(again)}")
@@ -237,6 +240,7 @@ def kills(folder: Path, times: int, rng: np.random.Generator) -> Trial:
                 twice = [run for run in trainings if trainings[run] > trained[run] + 1]
                 trial.check(not twice, f"{where}: trained twice in one sweep: {', '.join(twice)}")
             if status == 0:
+                seconds = min(seconds, time.monotonic() - start)
                 trial.check(place.tables() == expected, f"{where}: other tables")
                 trial.check(not place.leftovers(), f"{where}: left over: {place.leftovers()}")
             trial.done += killed
@@ -245,13 +249,23 @@ def kills(folder: Path, times: int, rng: np.random.Generator) -> Trial:
     return trial
 
 
-def kill(process: subprocess.Popen[str], after: float, rng: np.random.Generator) -> bool:
-    """Kill a driver or one of its workers after some seconds, if it lives that long."""
-    time.sleep(after)
+def kill(
+    process: subprocess.Popen[str], place: Place, moment: float, rng: np.random.Generator
+) -> bool:
+    """Kill a driver or a worker after ``moment`` seconds, if it lives that long; return whether.
+
+    Every third time it is the driver, and while it writes a record.
+    """
+    time.sleep(moment)
+    victim, aimed = process.pid, rng.random() < 1 / 3
+    if aimed:
+        while process.poll() is None and not any(place.store.folder.glob(".new-*")):
+            pass
+    elif rng.random() < 0.5:
+        workers = [pid for pid, line in session(process.pid).items() if "LokyProcess" in line]
+        victim = int(rng.choice(workers or [victim]))
     if process.poll() is not None:
         return False
-    workers = [pid for pid, line in session(process.pid).items() if "LokyProcess" in line]
-    victim = int(rng.choice(workers)) if workers and rng.random() < 0.5 else process.pid
     with contextlib.suppress(ProcessLookupError):
         os.kill(victim, signal.SIGKILL)
     return True
@@ -259,7 +273,7 @@ def kill(process: subprocess.Popen[str], after: float, rng: np.random.Generator)
 
 def whole_files(folder: Path) -> bool:
     """Tell whether every file of every sweep's folder, as far as there, has its end."""
-    ends = {".csv": b"\n", ".html": b"</html>\n", ".svg": b"</svg>\n", ".png": b"IEND\xaeB`\x82"}
+    ends = {".csv": b"\n", ".html": b"</html>", ".svg": b"</svg>\n", ".png": b"IEND\xaeB`\x82"}
     files = [p for p in folder.glob("results/sweeps/*/*") if not p.name.startswith(".")]
     return all(p.read_bytes().endswith(ends[p.suffix]) for p in files)
 
@@ -267,14 +281,12 @@ def whole_files(folder: Path) -> bool:
 def refused_midway(trial: Trial, place: Place, outcome: tuple[int, str, str], what: str) -> None:
     """Check that a command failed with one sentence and left whole records alone."""
     status, _, err = outcome
-    lines = [line for line in err.splitlines() if line]
+    *progress, last = err.splitlines() or [""]
     trial.check(status != 0, f"{what}: status 0")
-    said = len(lines) == 1 and lines[0].startswith("nnexp: cannot write ")
+    quiet = all(" done, " in line or line.endswith(" runs to train") for line in progress)
+    said = quiet and last.startswith("nnexp: cannot write ")
     trial.check(said, f"{what}: said {err!r}")
-    try:
-        place.records()
-    except DamagedRecord as error:
-        trial.found.append(f"{what}: {error}")
+    place.records()
 
 
 def resumed(trial: Trial, place: Place, expected: Mapping[str, list[str]], what: str) -> None:
@@ -284,29 +296,36 @@ def resumed(trial: Trial, place: Place, expected: Mapping[str, list[str]], what:
     trial.check(status == 0, f"{what}, mended: status {status}: {err}")
     trial.check(status == 0 and place.tables() == expected, f"{what}, mended: other tables")
     after, trainings = place.records(), place.trainings()
-    kept = all(
-        after.get(run) == b and trainings[b[0]] == trained[b[0]] for run, b in before.items()
-    )
-    trial.check(kept, f"{what}, mended: a finished run was lost or trained again")
+    again = [run for run, was in before.items() if after.get(run) != was]
+    again += [run for run, was in before.items() if trainings[was[0]] > trained[was[0]]]
+    trial.check(not again, f"{what}, mended: lost or trained again: {', '.join(again)}")
 
 
 def full_disk(folder: Path) -> Trial:
-    """Run out of room at several points of a sweep: on a small disk of its own, or by a limit."""
+    """Run out of room at several points of a sweep: on a small disk of its own, and by a limit."""
     trial = Trial("a full disk", unit="sweeps")
     expected, _ = undisturbed(folder / "undisturbed")
     records = folder / "undisturbed" / "results" / "runs"
     used = sum(-(-p.stat().st_size // 4096) * 4096 for p in records.glob("*/*"))
     for share in (0.02, 0.3, 0.6, 0.95, 1.3):
-        disk = folder / f"disk-{share}"
+        what = f"room for {share:.0%} of the records"
+        disk = folder / what
         disk.mkdir(parents=True)
         with mounted(disk, "-t", "tmpfs", "-o", f"size={int(share * used)}", "nnexp") as small:
             if not small:
-                trial.name = "a full disk: left out, as only root may mount one"
-                return trial
+                trial.name += " (without one of its own, which root alone may mount)"
+                break
             place = Place(disk)
-            refused_midway(trial, place, place.run(*SWEEP), f"room for {share:.0%} of the records")
+            refused_midway(trial, place, place.run(*SWEEP), what)
             subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-            resumed(trial, place, expected, f"room for {share:.0%} of the records")
+            resumed(trial, place, expected, what)
+        trial.done += 1
+    for largest in (2_000, 20_000):
+        what = f"no file beyond {largest} bytes"
+        place = Place(folder / what)
+        limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest, largest))
+        refused_midway(trial, place, place.run(*SWEEP, preexec_fn=limit), what)
+        resumed(trial, place, expected, what)
         trial.done += 1
     return trial
 
@@ -316,30 +335,43 @@ def read_only(folder: Path) -> Trial:
     trial = Trial("a store that turns read-only in mid-sweep", unit="sweeps")
     expected, _ = undisturbed(folder / "undisturbed")
     for count in (1, 9, 17):
-        place = Place(folder / str(count))
+        what = f"read-only after {count} records"
+        place = Place(folder / what)
         process = place.start(*SWEEP)
         while process.poll() is None and len(list(place.store.folder.glob("[!.]*"))) < count:
             time.sleep(0.01)
-        store = str(place.store.folder)
-        with mounted(place.store.folder, "--bind", store) as bound:
-            if not bound:
-                process.kill()
-                process.communicate()
-                trial.name += ": left out, as only root may make it so"
+        with unwritable(place.store.folder) as done:
+            outcome = end(process)
+            if not done:
+                trial.name += ": left out, as it needs a user who may mount, or one who is not root"
                 return trial
-            subprocess.run(["mount", "-o", "remount,bind,ro", store], check=True)
-            what = f"read-only after {count} records"
-            refused_midway(trial, place, end(process), what)
+            refused_midway(trial, place, outcome, what)
         resumed(trial, place, expected, what)
         trial.done += 1
     return trial
 
 
 @contextlib.contextmanager
+def unwritable(folder: Path) -> Iterator[bool]:
+    """Make ``folder`` read-only for a while: by a mount, or by its mode, which root disregards."""
+    with mounted(folder, "--bind", str(folder)) as bound:
+        if bound:
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        else:
+            folder.chmod(0o555)
+        try:
+            yield bound or os.geteuid() != 0
+        finally:
+            if not bound:
+                folder.chmod(0o755)
+
+
+@contextlib.contextmanager
 def mounted(folder: Path, *words: str) -> Iterator[bool]:
     """Mount something on ``folder``, if that is allowed; yield whether it was."""
     command = ["mount", *words, str(folder)]
-    allowed = shutil.which("mount") is not None and not subprocess.run(command).returncode
+    mount = shutil.which("mount") and os.geteuid() == 0
+    allowed = bool(mount) and not subprocess.run(command, capture_output=True).returncode
     try:
         yield allowed
     finally:
@@ -514,7 +546,10 @@ def main() -> int:
         for name, inflict in faults.items():
             if arguments.only in (None, name):
                 start = time.monotonic()
-                trial = inflict(Path(folder) / name)
+                try:
+                    trial = inflict(Path(folder) / name)
+                except DamagedRecord as error:
+                    trial = Trial(name, found=[str(error)])
                 trials.append(trial)
                 seconds = time.monotonic() - start
                 print(f"{trial.name}: {trial.done} {trial.unit}, {seconds:.0f} s", flush=True)

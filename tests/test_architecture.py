@@ -25,7 +25,7 @@ records comparison claims plots figures report
 worker estimator verification upkeep
 config_source help
 sweep display dask_crew launcher
-app reproduce runs __main__
+app reproduce runs peers bench __main__
 """
 DATA_ROOMS = """
 source scaling selection cache download
@@ -37,7 +37,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Who may know of what weighs much or belongs to the command line.
 HEAVY = {
-    "matplotlib": {"plots", "figures", "report"},
+    "matplotlib": {"plots", "figures", "report", "bench"},
     "hydra": {"config_source", "help", "launcher", "app", "reproduce"},
     "omegaconf": {"config_source", "help", "launcher", "app", "reproduce"},
 }

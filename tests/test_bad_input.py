@@ -86,12 +86,31 @@ CASES = [
     ("hydra/launcher=locl", ["did you mean 'local'"]),
     ("arm=a", ["arm=a", "no arms are defined"]),
     ("+experiments=nosuch", ["unknown experiments 'nosuch'"]),
+    ("hidden=1000000x1000000", ["1,000,796,000,010 parameters", "14,935.4 GiB", "this machine"]),
+    ("data=xor hidden=[1000000000,1000000000]", ["parameters", "GiB", "smaller"]),
+    ("data=blobs data.n=1000000000 data.features=1000", ["data.n=1000000000", "GiB"]),
+    ("data=xor steps=1000000", ["1000000 evaluations", "evaluate_every"]),
+    ("-m seed=range(0)", ["0 points", "1 at least"]),
+    ("-m seed=range(1000000000)", ["1000000000 points", "100000 at most"]),
+    ("-m seed=range(0,3,0)", ["cannot be read", "ZeroDivisionError"]),
+    ("lr=" + "1" * 5000, ["cannot be read", "4300 digits"]),
+    ("hidden=" + "[" * 500, ["is no override"]),
+    ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "cannot be printed"]),
+    ("hidden=" + "a" * 100_000, ["hidden=aaa", "aaa is no list of widths"]),
+    ("++arms=5", ["arms=5", "no mapping"]),
+    ("++arms.a=5 arm=a", ["the arm 'a' is 5", "list of overrides"]),
+    ("--config-name=x", ["--config-name", "experiments/"]),
+    ("--config-dir=x", ["--config-dir", "experiments/"]),
+    ("--shell-completion", ["cannot be read"]),
+    ("--cfg=job lrr=1", ["unknown key 'lrr'", "did you mean 'lr'"]),
+    ("hydra.launcher._target_=os.getcwd", ["cannot be read", "os.getcwd"]),
+    ("hydra/launcher=basic", ["hydra/launcher=local"]),
     ("hidden", ["'hidden'", "key=value"]),
     ("--nosuch", ["--nosuch", "--help"]),
 ]
 
 
-@pytest.mark.parametrize(("words", "parts"), CASES, ids=[words for words, _ in CASES])
+@pytest.mark.parametrize(("words", "parts"), CASES, ids=[words[:60] for words, _ in CASES])
 def test_one_sentence_and_nothing_written(
     nnexp: Command, tmp_path: Path, words: str, parts: list[str]
 ) -> None:
@@ -171,3 +190,10 @@ def test_a_process_of_its_own_ends_with_status_2(tmp_path: Path) -> None:
     assert outcome.stderr.count("\n") == 1
     assert "did you mean 'zero'" in outcome.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["1e38", "-1e38"])
+def test_a_run_that_diverges_before_any_update_is_a_result(nnexp: Command, value: str) -> None:
+    outcome = nnexp("data=blobs", "init=constant", f"init.value={value}", "steps=3")
+    assert outcome.status == 0
+    assert "diverged" in outcome.out

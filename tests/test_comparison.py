@@ -253,8 +253,14 @@ def test_a_curve_is_the_mean_and_the_range_over_seeds():
     curve = curves(comparison.metrics, "test_loss")
     assert len(curve) == 3 * 6
     last = curve[curve["arm"] == "zero"].iloc[-1]
-    assert (last["epoch"], last["step"], last["n"]) == (5, 3000, 3)
+    assert (last["x"], last["unit"], last["step"], last["n"]) == (5, "epochs", 3000, 3)
     assert (last["low"], last["mean"], last["high"]) == pytest.approx((0.4, 0.41, 0.42))
+
+
+def test_runs_of_so_many_steps_are_compared_over_updates():
+    comparison = compare(*make_tables([{"epochs": None, "steps": 3000}]))
+    last = curves(comparison.metrics, "test_loss").iloc[-1]
+    assert (last["x"], last["unit"]) == (3000, "updates")
 
 
 def test_a_curve_has_no_step_without_a_value():

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from nnexp.data import Dataset, DataSettings, describe, load, target_codes
+from nnexp.data import Dataset, DataSettings, arrays, describe, load, target_codes
 from nnexp.errors import InputError
 
 CONF = Path(__file__).parents[1] / "conf" / "data"
@@ -537,3 +537,11 @@ def test_bad_settings_are_refused_in_one_sentence(
         DataSettings.from_mapping({"name": name, **values})
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_arrays_are_what_a_notebook_wants() -> None:
+    x_train, y_train, x_test, y_test = arrays("mnist", classes=[3, 8], train_size=100)
+    assert x_train.shape == (100, 784)
+    assert x_train.dtype == np.float32
+    assert set(y_train.tolist()) == set(y_test.tolist()) == {3, 8}
+    assert len(x_test) == len(y_test) == 1984

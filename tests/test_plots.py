@@ -51,9 +51,9 @@ def test_curves_have_a_line_and_a_band_for_each_arm():
     assert ax.get_xlabel() == "epochs"
     assert [line.get_color() for line in ax.lines] == [style.colour for style in styles.values()]
     randn = table[table["arm"] == "randn"]
-    np.testing.assert_allclose(ax.lines[1].get_xydata(), randn[["epoch", "mean"]])
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), randn[["x", "mean"]])
     corners = ax.collections[1].get_paths()[0].vertices
-    for x, low, high in randn[["epoch", "low", "high"]].to_numpy():
+    for x, low, high in randn[["x", "low", "high"]].to_numpy():
         assert {low, high} <= set(corners[corners[:, 0] == x, 1])
 
 

@@ -24,7 +24,7 @@ from nnexp.optimizers import OPTIMIZERS
 from nnexp.records import DIVERGED, FAILED, FINISHED, DamagedRecord, Record, Store
 from nnexp.sweep import Job, Options, run_all
 from nnexp.threads import ONE_THREAD
-from nnexp.training import Evaluation, Trainer
+from nnexp.training import Evaluation, Trainer, form
 from nnexp.worker import execute
 from tests.conftest import Command
 
@@ -592,6 +592,24 @@ def test_a_longer_run_goes_on_from_kept_weights_to_the_bit(
     for name, array in unbroken.weights.items():
         if name != "progress":  # which holds the time
             assert long.weights[name].tobytes() == np.asarray(array).tobytes()
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "delayed": {"batch_size": 8},
+    "lanes": {"data": {**BLOBS, "n": 1200, "features": 300}, "hidden": 200, "batch_size": "full"},
+    "plain": {"dtype": "float64"},
+}
+
+
+@pytest.mark.parametrize("shape", FORMS)
+def test_so_it_does_whatever_form_its_steps_have(store: Store, shape: str) -> None:
+    settings = {**FORMS[shape], "evaluate_every": "3 steps", "epochs": None}
+    assert form(config(steps=9, **settings)) == shape
+    unbroken = execute(config(steps=9, **settings).to_mapping())
+    short = train(store, save_weights=True, steps=6, **settings)
+    long = train(store, steps=9, **settings)
+    assert untimed(long) == untimed(unbroken)
+    assert [row["seconds"] for row in long.metrics[:3]] == [r["seconds"] for r in short.metrics]
 
 
 def test_without_kept_weights_a_longer_run_starts_anew(

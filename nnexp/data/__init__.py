@@ -1,6 +1,6 @@
 """Data sets: read and verified, selected, scaled, and described by the digest of their content."""
 
-from nnexp.data.dataset import Dataset, Description, Split, describe, in_memory, load
+from nnexp.data.dataset import Dataset, Description, Split, arrays, describe, in_memory, load
 from nnexp.data.scaling import target_codes
 from nnexp.data.settings import DataSettings
 
@@ -9,6 +9,7 @@ __all__ = [
     "Dataset",
     "Description",
     "Split",
+    "arrays",
     "describe",
     "in_memory",
     "load",

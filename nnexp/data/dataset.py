@@ -120,6 +120,23 @@ def load(settings: DataSettings, dtype: npt.DTypeLike = np.float32) -> Dataset:
     return _loaded(settings, kind, settings.source.state())
 
 
+def arrays(name: str = "mnist", **settings: Any) -> tuple[npt.NDArray[Any], ...]:
+    """Return ``x_train (n, features), y_train (n,), x_test, y_test`` of a data set, for notebooks.
+
+    Settings are those of ``data=NAME``, such as ``train_size=1000``; features are float32, labels
+    those of the file.
+
+    Raises
+    ------
+    InputError
+        As `describe`; also for an unknown name or setting.
+    """
+    data = load(DataSettings.from_mapping({"name": name, **settings}))
+    labels = np.array(data.description.labels)
+    splits = [split for split in (data.train, data.test) if split is not None]
+    return tuple(array for split in splits for array in (split.x, labels[split.labels]))
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
     """The rows of a stored array that make up a split, and their labels from 0."""

@@ -1,0 +1,132 @@
+"""The benchmark: everyone trains the same network, or nothing is timed."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nnexp import bench, peers
+from nnexp.data import load
+from nnexp.peers import WORKLOADS, NNexp, Textbook, Workload
+
+BLOBS = {"name": "blobs", "n": 2100, "features": 30, "classes": 10, "std": 2.0}
+
+
+def small(name: str) -> Workload:
+    """Return a workload as ever but for its data: blobs, and an epoch of them."""
+    workload = next(w for w in WORKLOADS if w.name == name)
+    return Workload(name, workload.title, "epoch", {**workload.settings, "data": BLOBS}, 5)
+
+
+@pytest.mark.parametrize("name", [workload.name for workload in WORKLOADS])
+def test_nnexp_and_the_textbook_train_the_same_network(name: str) -> None:
+    config = small(name).config()
+    data = load(config.data, config.dtype)
+    own, textbook = NNexp(config, data, 2), Textbook(config, data)
+    start = [(w.copy(), b.copy()) for w, b in own.layers()]
+    assert (
+        bench.disagreement(own.layers(), textbook.layers(), [(w + 1, b) for w, b in start]) < 1e-7
+    )
+    steps = config.steps_per_epoch() + 3
+    own.advance(steps)
+    textbook.advance(steps)
+    assert bench.disagreement(own.layers(), textbook.layers(), start) < 1e-4
+    assert bench.disagreement(own.layers(), start, textbook.layers()) > 0.5
+
+
+def test_a_race_times_all_that_are_there_and_says_who_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = bench.race(small("W2"), repeats=3, cores=1)
+    said = capsys.readouterr().out
+    raced = {row["contestant"] for row in rows}
+    assert {"nnexp", "nnexp, 1 thread", "textbook NumPy"} <= raced
+    modules = {"PyTorch eager": "torch", "JAX scan": "jax", "scikit-learn": "sklearn"}
+    for name, module in modules.items():
+        assert (name in raced) == (find_spec(module) is not None)
+        assert (f"{name} is skipped" in said) == (name not in raced)
+    for row in rows:
+        assert 0 < row["min"] <= row["median"] <= row["max"]
+        assert row["difference"] <= bench.ROUNDING
+        assert 0 < row["peak_share"] < 1
+    assert next(row["ratio"] for row in rows if row["contestant"] == "nnexp") == 1
+    assert next(row["form"] for row in rows if row["contestant"] == "nnexp") == "plain"
+
+
+def test_a_contestant_that_computes_something_else_stops_the_race(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = Textbook.advance
+
+    def half_as_far(self: Textbook, steps: int) -> None:
+        self.lr /= 2
+        right(self, steps)
+
+    monkeypatch.setattr(Textbook, "advance", half_as_far)
+    with pytest.raises(RuntimeError, match=r"W3: nnexp ends 0\.\d+ away from the textbook"):
+        bench.race(small("W3"), repeats=1, cores=1)
+
+
+def test_operations_are_counted_as_by_hand() -> None:
+    flops = {workload.name: workload.flops() for workload in WORKLOADS}
+    assert flops["W1"] == 4096 * 2 * (2 * 784 * 100 + 3 * 100 * 10)
+    assert flops["W4"] == 60000 * 2 * (2 * 784 * 512 + 3 * 512 * 10)
+    assert flops["W5"] == 60000 * 2 * (2 * 784 * 256 + 3 * (256 * 128 + 128 * 10))
+
+
+def test_a_steps_cost_and_the_machines_share_are_measured() -> None:
+    step, flops, form = bench.step_cost({"data": BLOBS, "hidden": [20], "batch_size": 8}, 1)
+    assert 1e-6 < step < 0.1
+    assert flops == 8 * 2 * (2 * 30 * 20 + 3 * 20 * 10)
+    assert form == "delayed"
+    wall, busy = bench.others_busy(lambda: time.sleep(0.3))
+    assert wall >= 0.3
+    assert math.isnan(busy) or 0 <= busy <= 1.2  # the kernel counts in hundredths of a second
+
+
+def test_the_tables_figures_and_page_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "WORKLOADS", [small("W2"), small("W4")])
+    costs: list[dict[str, Any]] = [{"measure": "a run of one step", "unit": "s", "value": 1.25}]
+    scaling = [
+        {"varied": what, "size": size, "form": "plain", "seconds_a_step": 1e-3 * (size + 1)}
+        | {"flops": 1e6 * (size + 1), "gflops_a_second": 1.0}
+        for what in ("width", "depth", "batch")
+        for size in (0, 1, 4)
+    ]
+    monkeypatch.setattr(bench, "evaluation_share", lambda cores: [])
+    monkeypatch.setattr(bench, "sgemm_peak", lambda cores: cores * 1e11)
+    monkeypatch.setattr(bench, "command_line", lambda: costs)
+    monkeypatch.setattr(bench, "scaling", lambda cores: scaling)
+    monkeypatch.setattr(bench, "gradients", lambda: [{"parameters": 3, "ratio": 1000.0}])
+    assert bench.main(["--out", str(tmp_path / "new"), "--repeats", "1"]) == 0
+    written = {path.name for path in (tmp_path / "new").iterdir()}
+    names = ("workloads", "costs", "scaling", "gradients")
+    assert written == {
+        *(f"{name}.csv" for name in names),
+        *(f"{name}.{form}" for name in ("workloads", "scaling") for form in ("png", "svg")),
+        "machine.json",
+        "README.md",
+    }
+    assert set(pd.read_csv(tmp_path / "new" / "workloads.csv")["workload"]) == {"W2", "W4"}
+    assert json.loads((tmp_path / "new" / "machine.json").read_text("utf-8"))["cores"] >= 1
+    page = (tmp_path / "new" / "README.md").read_text("utf-8")
+    assert "| a run of one step | s | 1.25 |" in page
+    assert "What this does not show" in page
+
+
+def test_every_workload_has_all_its_contestants() -> None:
+    names = {workload.name: set(peers.contestants(workload, 2)) for workload in WORKLOADS}
+    everyone = names["W2"]
+    assert len(everyone) == 7
+    assert names["W3"] == names["W5"] == everyone
+    assert names["W4"] == everyone - {"JAX scan"}
+    assert names["W1"] == everyone - {"scikit-learn"}
