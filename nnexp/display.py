@@ -46,7 +46,7 @@ class Display:
         self.total = len(jobs)
         self.done = self.failed = self.diverged = self.running = 0
         self.started_at = self.logged_at = time.monotonic()
-        self.moment, self.ticked = "", False
+        self.moment = ""
         columns = (
             BarColumn(),
             TextColumn("{task.description}"),
@@ -101,10 +101,7 @@ class Display:
         self.say(message)
 
     def tick(self, running: int) -> None:
-        """Take note of the number of runs under way, and log at first and now and then."""
-        if not self.ticked and self.total > 1:
-            self.say(f"{self.total - self.done} runs to train, {running} at a time")
-        self.ticked = True
+        """Take note of the number of runs under way, and log now and then."""
         self.running = running
         now = time.monotonic()
         if not self.console.is_terminal and self.total > 1 and now - self.logged_at > _LOG_EVERY:
