@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,11 +29,10 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-import nnexp.app  # noqa: E402
 from nnexp.records import DamagedRecord, Store  # noqa: E402
 from nnexp.streams import stream  # noqa: E402
 from nnexp.threads import ONE_THREAD  # noqa: E402
-from tests.hostile import command_lines, given_folders  # noqa: E402
+from tests.hostile import command_lines, in_a_process_of_its_own  # noqa: E402
 
 # An initialiser that leaves a line for each training that begins.
 COUNTED = """
@@ -458,68 +456,6 @@ def hostile(folder: Path, times: int, rng: np.random.Generator) -> Trial:
     return trial
 
 
-def in_a_process_of_its_own(work: Path, words: list[str]) -> tuple[int, str, list[str]]:
-    """Give a command in a fork of this process.
-
-    Return its status, its standard error, and every path outside the folders that were given which
-    it wrote to.
-    """
-    out, err, log = (work.parent.parent / name for name in ("out", "err", "log"))
-    child = os.fork()
-    if child == 0:
-        status = 70
-        try:
-            signal.alarm(120)
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            for number, path, flags in (
-                (0, os.devnull, os.O_RDONLY),
-                (1, out, os.O_WRONLY | os.O_CREAT),
-                (2, err, os.O_WRONLY | os.O_CREAT),
-            ):
-                os.dup2(os.open(path, flags), number)
-            os.chdir(work)
-            _note_writes(os.open(log, os.O_WRONLY | os.O_CREAT), given_folders(words))
-            sys.argv = ["nnexp", *words]
-            status = nnexp.app.main(words)
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-    _, code = os.waitpid(child, 0)
-    outside = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
-    return os.waitstatus_to_exitcode(code), err.read_text("utf-8", "replace"), outside
-
-
-def _note_writes(log: int, given: list[str]) -> None:
-    """Write to ``log`` the paths outside ``given`` that this process opens to write, or makes."""
-    folders = [Path.cwd(), *(Path.cwd() / folder for folder in given)]
-    allowed = [Path(os.path.realpath(folder)) for folder in folders]
-    allowed += [Path("/dev"), Path("/proc/self"), Path(os.environ["MPLCONFIGDIR"])]
-    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
-    makes = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink")
-
-    def audit(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "open" and isinstance(arguments[2], int) and arguments[2] & writing:
-            paths = arguments[:1]
-        elif event in makes:
-            paths = tuple(a for a in arguments[:2] if isinstance(a, str | bytes | os.PathLike))
-        else:
-            return
-        for name in paths:
-            if isinstance(name, int):
-                continue
-            path = Path(os.path.realpath(os.fsdecode(name)))
-            inside = any(path == a or a in path.parents or path in a.parents for a in allowed)
-            if not inside:
-                os.write(log, f"{event} {path}\n".encode("utf-8", "replace"))
-
-    sys.addaudithook(audit)
-
-
 def main() -> int:
     """Do all of it and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -551,9 +487,10 @@ def main() -> int:
                 except DamagedRecord as error:
                     trial = Trial(name, found=[str(error)])
                 trials.append(trial)
-                seconds = time.monotonic() - start
-                print(f"{trial.name}: {trial.done} {trial.unit}, {seconds:.0f} s", flush=True)
-                print(f"  {len(trial.found)} found", *trial.found, sep="\n    ", flush=True)
+                done = f"{trial.done} {trial.unit}, {time.monotonic() - start:.0f} s"
+                print(f"{trial.name:<64} {done:<50} {len(trial.found)} found", flush=True)
+                for wrong in trial.found:
+                    print(f"  {wrong}", flush=True)
     return int(any(trial.found for trial in trials))
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+
+import nnexp.app
 
 KEYS = """
 data data.scale data.targets data.classes data.outputs data.train_size data.validation
@@ -121,3 +128,65 @@ def given_folders(words: list[str]) -> list[str]:
     keys = ("store", "hydra.run.dir", "hydra.sweep.dir")
     pairs = (word.lstrip("+").partition("=") for word in words)
     return [value.strip().strip("'\"") for key, _, value in pairs if key.strip() in keys]
+
+
+def in_a_process_of_its_own(work: Path, words: list[str]) -> tuple[int, str, list[str]]:
+    """Give a command in a fork of this process.
+
+    Return its status, its standard error, and every path outside the folders that were given which
+    it wrote to.
+    """
+    out, err, log = (work.parent.parent / name for name in ("out", "err", "log"))
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            signal.alarm(120)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            for number, path, flags in (
+                (0, os.devnull, os.O_RDONLY),
+                (1, out, os.O_WRONLY | os.O_CREAT),
+                (2, err, os.O_WRONLY | os.O_CREAT),
+            ):
+                os.dup2(os.open(path, flags), number)
+            os.chdir(work)
+            _note_writes(os.open(log, os.O_WRONLY | os.O_CREAT), given_folders(words))
+            sys.argv = ["nnexp", *words]
+            status = nnexp.app.main(words)
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    _, code = os.waitpid(child, 0)
+    outside = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+    return os.waitstatus_to_exitcode(code), err.read_text("utf-8", "replace"), outside
+
+
+def _note_writes(log: int, given: list[str]) -> None:
+    """Write to ``log`` the paths outside ``given`` that this process opens to write, or makes."""
+    folders = [Path.cwd(), *(Path.cwd() / folder for folder in given)]
+    allowed = [Path(os.path.realpath(folder)) for folder in folders]
+    allowed += [Path("/dev"), Path("/proc/self"), Path(os.environ["MPLCONFIGDIR"])]
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+    makes = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink")
+
+    def audit(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and isinstance(arguments[2], int) and arguments[2] & writing:
+            paths = arguments[:1]
+        elif event in makes:
+            paths = tuple(a for a in arguments[:2] if isinstance(a, str | bytes | os.PathLike))
+        else:
+            return
+        for name in paths:
+            if isinstance(name, int):
+                continue
+            path = Path(os.path.realpath(os.fsdecode(name)))
+            inside = any(path == a or a in path.parents or path in a.parents for a in allowed)
+            if not inside:
+                os.write(log, f"{event} {path}\n".encode("utf-8", "replace"))
+
+    sys.addaudithook(audit)
