@@ -329,7 +329,8 @@ def draw_scaling(table: pd.DataFrame, peak: float) -> Figure:
         ):
             ax.plot(rows["size"], rows["seconds_a_step"] * 1e3, "o-", color="#0072B2")
             ax.plot(rows["size"], rows["flops"] / peak * 1e3, "--", color="#7F7F7F")
-            ax.set_xscale("symlog" if what == "depth" else "log", base=2)
+            if what != "depth":
+                ax.set_xscale("log", base=2)
             ax.set_yscale("log")
             ax.set_xlabel(
                 {"width": "units of one hidden layer", "depth": "hidden layers"}.get(

