@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
-# The read-only store is left to the script: whether it turns so in mid-sweep is a race with the sweep.
+# The read-only store is left to the script: it races with the sweep.
 SLICES = ("kills", "full_disk", "at_once", "clock", "hostile")
 
 
