@@ -332,7 +332,7 @@ def read_only(folder: Path) -> Trial:
     """Let the store turn read-only in the middle of a sweep."""
     trial = Trial("a store that turns read-only in mid-sweep", unit="sweeps")
     expected, _ = undisturbed(folder / "undisturbed")
-    for count in (1, 9, 17):
+    for count in (1, 6, 12):
         what = f"read-only after {count} records"
         place = Place(folder / what)
         process = place.start(*SWEEP)
@@ -354,7 +354,10 @@ def unwritable(folder: Path) -> Iterator[bool]:
     """Make ``folder`` read-only for a while: by a mount, or by its mode, which root disregards."""
     with mounted(folder, "--bind", str(folder)) as bound:
         if bound:
-            subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+            # Refused for as long as a file in it is being written.
+            remount = ["mount", "-o", "remount,bind,ro", str(folder)]
+            while subprocess.run(remount, capture_output=True).returncode:
+                time.sleep(0.001)
         else:
             folder.chmod(0o555)
         try:

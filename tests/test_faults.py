@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
-# The read-only store is left to the script: to remount it fails while a file is being written.
+# The read-only store is left to the script: a quick sweep may end before its store turns so.
 SLICES = ("kills", "full_disk", "at_once", "clock", "hostile")
 
 
