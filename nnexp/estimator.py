@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from nnexp.assembly import build_network
 from nnexp.config import RunConfig
 from nnexp.data import Dataset, Description, Split, describe, in_memory
 from nnexp.errors import InputError, unknown
 from nnexp.network import Network
 from nnexp.records import write_whole
-from nnexp.training import Trainer, build_network, train
+from nnexp.training import Trainer, train
 
 Array = npt.NDArray[Any]
 Setting = str | Mapping[str, Any]

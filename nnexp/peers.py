@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.assembly import build_network
 from nnexp.config import RunConfig
 from nnexp.data import Dataset, load
 from nnexp.streams import stream
-from nnexp.training import Trainer, build_network
+from nnexp.training import Trainer
 
 Array = npt.NDArray[Any]
 Layers = list[tuple[Array, Array]]

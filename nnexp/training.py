@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import custom, delayed, lanes
+from nnexp import delayed, lanes
+from nnexp.assembly import build_network, form
 from nnexp.choices import build
 from nnexp.config import RunConfig
 from nnexp.data import Dataset, Split, target_codes
@@ -21,7 +21,6 @@ from nnexp.gradients import numerical_gradient
 from nnexp.mechanism import measure
 from nnexp.network import Network
 from nnexp.optimizers import add_decay, blocks
-from nnexp.quirks import QUIRKS, UpdatedWeights
 from nnexp.streams import stream
 
 Array = npt.NDArray[Any]
@@ -71,35 +70,6 @@ def evaluation_steps(config: RunConfig) -> list[int]:
         distance = config.evaluate_every.steps(config.steps_per_epoch())
         steps.update(round(i * distance) for i in range(1, math.ceil(last / distance)))
     return sorted(steps)
-
-
-def form(config: RunConfig) -> str:
-    """Return the form that steps take, ``plain``, ``delayed`` or ``lanes``: a rule of the settings.
-
-    All compute the same but for rounding. The plain form takes all settings; it alone takes
-    float64, quirks, numerical gradients and a user's own functions.
-    """
-    own = any(custom.is_custom(choice.name) for choice in (config.activation, config.loss))
-    plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or own
-    sizes, batch = config.sizes(), config.rows()
-    sgd = config.optimizer.name == "sgd" and not config.weight_decay
-    if not plain and sgd and delayed.suits(batch):
-        return "delayed"
-    weights = sum(i * o for i, o in itertools.pairwise(sizes))
-    return "lanes" if not plain and lanes.suits(batch, weights) else "plain"
-
-
-def build_network(config: RunConfig, rows: int | None = None) -> Network:
-    """Return the network of ``config``, initialised, for ``rows`` at a time (its batch)."""
-    kind = QUIRKS[config.quirk] if config.quirk else Network
-    activation, loss = build("activation", config.activation), build("loss", config.loss)
-    network = kind(config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype))
-    if isinstance(network, UpdatedWeights):
-        network.lr = config.lr
-    network.initialize(
-        build("init", config.init), build("bias_init", config.bias_init), config.seed
-    )
-    return network
 
 
 def score(network: Network, split: Split, part: slice, codes: Array) -> tuple[float, int]:
@@ -191,7 +161,7 @@ class Trainer:
         if self.config.weight_decay:
             weights = network.theta[: network.weight_count]
             add_decay(network.grad, weights, self.config.weight_decay, self.scratch)
-        self.optimizer.update(network.grad)
+        self.optimizer.update(network.grad)  # which makes of the gradient the change
         network.theta += network.grad
         self.step += 1
         self.samples += n
@@ -299,34 +269,6 @@ class Trainer:
             },
             layers=layers,
         )
-
-    def state(self) -> dict[str, Array]:
-        """Return all that the run needs to go on from an evaluation, as arrays by name."""
-        network = self.network
-        pairs = zip(network.weights, network.biases, strict=True)
-        state: dict[str, Any] = {}
-        for layer, (weights, biases) in enumerate(pairs, start=1):
-            state |= {f"W{layer}": weights.copy(), f"b{layer}": biases.copy()}
-        moments = {k: v for k, v in vars(self.optimizer).items() if isinstance(v, np.ndarray | int)}
-        state |= {f"optimizer.{name}": np.array(value) for name, value in moments.items()}
-        progress = (self.step, self.samples, self.seconds, self.batch_loss)
-        return state | {"progress": np.array(progress, dtype=np.float64)}
-
-    def restore(self, state: Mapping[str, Array]) -> None:
-        """Take up a run where ``state`` left it."""
-        network = self.network
-        for layer, (weights, biases) in enumerate(
-            zip(network.weights, network.biases, strict=True), start=1
-        ):
-            weights[...], biases[...] = state[f"W{layer}"], state[f"b{layer}"]
-        for name, value in vars(self.optimizer).items():
-            if isinstance(value, np.ndarray):
-                value[...] = state[f"optimizer.{name}"]
-            elif f"optimizer.{name}" in state:
-                setattr(self.optimizer, name, int(state[f"optimizer.{name}"]))
-        step, samples, self.seconds, batch_loss = state["progress"].tolist()
-        self.batch_loss = None if math.isnan(batch_loss) else batch_loss
-        self.step, self.samples, self.saved_at = int(step), int(samples), int(step)
 
     @functools.cached_property
     def probe(self) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from nnexp import __version__
 from nnexp.config import RunConfig
 from nnexp.data import load
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record
+from nnexp.resuming import restore, state
 from nnexp.training import Evaluation, Trainer, train
 
 
@@ -43,14 +44,14 @@ def execute(
             trainer = Trainer(config, load(config.data, np.dtype(config.dtype)), threads)
             record.environment["form"] = trainer.form
             if shorter is not None and shorter.weights is not None:
-                trainer.restore(shorter.weights)
+                restore(trainer, shorter.weights)
                 record.metrics, record.layers = list(shorter.metrics), list(shorter.layers)
             for evaluation in train(trainer):
                 _note(record, evaluation)
                 report(evaluation)
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
-            record.weights = trainer.state()
+            record.weights = state(trainer)
     except (Exception, SystemExit):  # a user's own function may raise anything
         record.error = traceback.format_exc()
     return record

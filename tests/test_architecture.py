@@ -20,7 +20,7 @@ errors streams threads checks custom
 initializers activations losses optimizers sampling
 network gradients mechanism quirks delayed lanes
 data
-choices config training
+choices config assembly training resuming
 records comparison claims plots figures report
 worker estimator verification upkeep
 config_source help

@@ -12,6 +12,7 @@ import pytest
 from nnexp.activations import ACTIVATIONS
 from nnexp.config import RunConfig
 from nnexp.data import load
+from nnexp.resuming import restore, state
 from nnexp.training import Evaluation, Trainer, train
 
 DEFAULTS: dict[str, Any] = {
@@ -116,7 +117,7 @@ def test_a_longer_run_is_a_shorter_one_gone_on_with(batch_size: int, moment: int
     short, long = trainer(**settings, epochs=1), trainer(**settings, epochs=3)
     evaluations = train(short)
     begun = [next(evaluations) for _ in range(moment + 1)]
-    long.restore(short.state())
+    restore(long, state(short))
     assert numbers(begun + list(train(long))) == numbers(whole)
 
 

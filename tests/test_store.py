@@ -18,13 +18,14 @@ import pandas as pd
 import pytest
 
 from nnexp import load
+from nnexp.assembly import form
 from nnexp.config import RunConfig
 from nnexp.errors import InputError
 from nnexp.optimizers import OPTIMIZERS
 from nnexp.records import DIVERGED, FAILED, FINISHED, DamagedRecord, Record, Store
 from nnexp.sweep import Job, Options, run_all
 from nnexp.threads import ONE_THREAD
-from nnexp.training import Evaluation, Trainer, form
+from nnexp.training import Evaluation, Trainer
 from nnexp.worker import execute
 from tests.conftest import Command
 

@@ -18,6 +18,7 @@ from nnexp.data import Split, load
 from nnexp.errors import InputError
 from nnexp.optimizers import OPTIMIZERS
 from nnexp.quirks import QUIRKS
+from nnexp.resuming import restore, state
 from nnexp.sampling import SAMPLINGS
 from nnexp.streams import stream
 from nnexp.training import Evaluation, Trainer, evaluation_steps, train
@@ -350,7 +351,7 @@ def test_a_run_taken_up_again_ends_as_if_never_left(optimizer: str, moment: int)
     first, second = trainer(**settings), trainer(**settings)
     evaluations = train(first)
     begun = [next(evaluations) for _ in range(moment + 1)]
-    second.restore(first.state())
+    restore(second, state(first))
     assert numbers(begun + list(train(second))) == numbers(whole)
 
 

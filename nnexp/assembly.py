@@ -1,0 +1,42 @@
+"""From settings to a network: which variant of it, and which form its steps take."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from nnexp import custom, delayed, lanes
+from nnexp.choices import build
+from nnexp.config import RunConfig
+from nnexp.network import Network
+from nnexp.quirks import QUIRKS, UpdatedWeights
+
+
+def form(config: RunConfig) -> str:
+    """Return the form that steps take, ``plain``, ``delayed`` or ``lanes``: a rule of the settings.
+
+    All compute the same but for rounding. The plain form takes all settings; it alone takes
+    float64, quirks, numerical gradients and a user's own functions.
+    """
+    own = any(custom.is_custom(choice.name) for choice in (config.activation, config.loss))
+    plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or own
+    sizes, batch = config.sizes(), config.rows()
+    sgd = config.optimizer.name == "sgd" and not config.weight_decay
+    if not plain and sgd and delayed.suits(batch):
+        return "delayed"
+    weights = sum(i * o for i, o in itertools.pairwise(sizes))
+    return "lanes" if not plain and lanes.suits(batch, weights) else "plain"
+
+
+def build_network(config: RunConfig, rows: int | None = None) -> Network:
+    """Return the network of ``config``, initialised, for ``rows`` at a time (its batch)."""
+    kind = QUIRKS[config.quirk] if config.quirk else Network
+    activation, loss = build("activation", config.activation), build("loss", config.loss)
+    network = kind(config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype))
+    if isinstance(network, UpdatedWeights):
+        network.lr = config.lr
+    network.initialize(
+        build("init", config.init), build("bias_init", config.bias_init), config.seed
+    )
+    return network

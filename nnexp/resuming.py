@@ -1,0 +1,41 @@
+"""A run's state at an evaluation, from which a longer run goes on to the same bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.training import Trainer
+
+Array = npt.NDArray[Any]
+
+
+def state(trainer: Trainer) -> dict[str, Array]:
+    """Return all that the run needs to go on: ``W1 (i, o)``, ``b1 (o,)`` …, moments."""
+    pairs = zip(trainer.network.weights, trainer.network.biases, strict=True)
+    arrays: dict[str, Any] = {}
+    for layer, (weights, biases) in enumerate(pairs, start=1):
+        arrays |= {f"W{layer}": weights.copy(), f"b{layer}": biases.copy()}
+    moments = vars(trainer.optimizer).items()
+    arrays |= {f"optimizer.{k}": np.array(v) for k, v in moments if isinstance(v, np.ndarray | int)}
+    progress = (trainer.step, trainer.samples, trainer.seconds, trainer.batch_loss)
+    return arrays | {"progress": np.array(progress, dtype=np.float64)}
+
+
+def restore(trainer: Trainer, arrays: Mapping[str, Array]) -> None:
+    """Take up a run where its `state` was taken: its evaluation there is not made again."""
+    pairs = zip(trainer.network.weights, trainer.network.biases, strict=True)
+    for layer, (weights, biases) in enumerate(pairs, start=1):
+        weights[...], biases[...] = arrays[f"W{layer}"], arrays[f"b{layer}"]
+    for name, value in vars(trainer.optimizer).items():
+        if isinstance(value, np.ndarray):
+            value[...] = arrays[f"optimizer.{name}"]
+        elif f"optimizer.{name}" in arrays:
+            setattr(trainer.optimizer, name, int(arrays[f"optimizer.{name}"]))
+    step, samples, trainer.seconds, batch_loss = arrays["progress"].tolist()
+    trainer.batch_loss = None if math.isnan(batch_loss) else batch_loss
+    trainer.step, trainer.samples, trainer.saved_at = int(step), int(samples), int(step)
