@@ -29,7 +29,7 @@ from nnexp.data import load
 from nnexp.gradients import numerical_gradient
 from nnexp.peers import WORKLOADS, Contestant, Layers, Workload, contestants
 from nnexp.records import write_whole
-from nnexp.sweep import available_cores
+from nnexp.threads import available_cores
 from nnexp.training import Trainer, train
 from nnexp.worker import environment
 
@@ -260,6 +260,17 @@ def command_line() -> list[Row]:
         print(f"{' '.join(arguments)}: {done:.2f} s", flush=True)
         return done
 
+    def first_step(*arguments: str) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-u", "-m", "nnexp", *arguments]
+            start = time.perf_counter()
+            with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as run:
+                assert run.stdout is not None
+                for line in run.stdout:
+                    if ", step 1:" in line:
+                        return time.perf_counter() - start
+        raise RuntimeError(f"{' '.join(command)} took no step")
+
     brief = ("evaluate_every=none", "steps=1")
     rows: list[Row] = []
 
@@ -268,8 +279,14 @@ def command_line() -> list[Row]:
 
     run(*brief)  # unpacks MNIST once, and fills the file cache
     add("a run of one step, the command and its pages in all", "s", run(*brief))
-    few, many = (run("-m", "data=xor", *brief, f"seed=range({n})") for n in (2, 202))
-    add("each further job of a sweep of 200", "s", (many - few) / 200)
+    add(
+        "until a run's first step is taken and evaluated",
+        "s",
+        statistics.median(first_step(*brief) for _ in range(5)),
+    )
+    tiny = ("-m", "data=xor", *brief, "hydra.launcher.workers=1")
+    few, many = (run(*tiny, f"seed=range({n})") for n in (2, 202))
+    add("each further job of a sweep of 200, 1 worker, all included", "s", (many - few) / 200)
     for workers in (1, 2):
         wall = run(
             "-m", "hidden=50", "epochs=1", "seed=range(24)", f"hydra.launcher.workers={workers}"

@@ -21,6 +21,7 @@ from nnexp.data import Dataset, Description, Split, describe, in_memory
 from nnexp.errors import InputError, unknown
 from nnexp.network import Network
 from nnexp.records import write_whole
+from nnexp.threads import available_cores
 from nnexp.training import Trainer, train
 
 Array = npt.NDArray[Any]
@@ -89,7 +90,7 @@ class MLP:
                 raise InputError("test has a label that y has not: give examples of y's classes")
         data = Dataset(describe(config.data), train_set, test_set, None)
         with threadpool_limits(1, user_api="blas"):  # as every run: the number moves last bits
-            trainer = Trainer(config, data)
+            trainer = Trainer(config, data, available_cores())
             evaluations = list(train(trainer))
         self.history_: list[dict[str, Any]] = []
         self.layers_: list[dict[str, Any]] = []

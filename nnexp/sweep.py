@@ -27,7 +27,7 @@ from filelock import FileLock
 from nnexp.config import RunConfig
 from nnexp.errors import SweepStopped
 from nnexp.records import FAILED, DamagedRecord, Record, Store
-from nnexp.threads import ONE_THREAD
+from nnexp.threads import ONE_THREAD, available_cores
 from nnexp.training import Evaluation, evaluation_steps
 from nnexp.worker import blank, execute
 
@@ -128,13 +128,6 @@ class Crew(Protocol):
 Hire = Callable[[Sequence[Job], Watcher], Crew]
 
 
-def available_cores() -> int:
-    """Return the number of processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_all(
     jobs: Sequence[Job],
     store: Store,
@@ -165,7 +158,7 @@ def run_all(
     if hire is not None:
         crew = hire(left, watcher)
     elif len(jobs) == 1 or options.workers == 1:
-        crew = _Alone(watcher)
+        crew = _Alone(watcher, threads=available_cores() if len(jobs) == 1 else 1)
     else:
         # A worker trains a sweep's run even if it is the last: it may bring down its process.
         crew = _Crew(min(options.workers or available_cores(), len(left)))
@@ -276,13 +269,14 @@ def _outcome(future: Future[Record], held: _Held, crew: Crew, watcher: Watcher) 
 
 
 class _Alone:
-    """One run at a time, in this process."""
+    """One run at a time, in this process, whose ``threads`` share its batches."""
 
     size = workers = 1
     executor = None
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: Watcher, threads: int) -> None:
         self.watcher = watcher
+        self.threads = threads
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
         future: Future[Record] = Future()
@@ -291,7 +285,7 @@ class _Alone:
             self.watcher.evaluated(job, evaluation)
 
         try:
-            future.set_result(job.task(options)(report=report))
+            future.set_result(job.task(options)(report=report, threads=self.threads))
         except Exception as error:
             future.set_exception(error)
         return future
