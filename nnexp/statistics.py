@@ -1,0 +1,239 @@
+"""Samples → intervals, effect sizes and how many seeds a question needs. Pure numbers, NumPy alone.
+
+Outcomes of runs, or their differences paired by seed, lie on an array's last axis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.checks import real, whole
+from nnexp.errors import InputError
+
+MOST_SEEDS = 10_000
+
+# Hedges' correction takes the degrees of freedom of the standard deviation, and at least two.
+_FEWEST_FOR_EFFECT = 3
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval around the mean of a sample of ``n`` values with standard deviation ``sd``.
+
+    ``mean low high sd`` are floats, or arrays over the leading axes of the sample, in the unit of
+    its values. Where ``sd`` is unknown (one value alone, or an infinite one) it is nan, and the
+    interval is (-inf, inf).
+    """
+
+    mean: Any
+    low: Any
+    high: Any
+    n: int
+    sd: Any
+
+    @property
+    def half_width(self) -> Any:
+        """Half the distance from ``low`` to ``high``."""
+        return (self.high - self.low) / 2
+
+
+@lru_cache(maxsize=4096)
+def t_quantile(probability: float, freedom: int) -> float:
+    """Return the t that Student's distribution stays below with this probability.
+
+    ``freedom`` is its whole number of degrees of freedom. The closed form of the distribution
+    (Abramowitz & Stegun 26.7.3 and 26.7.4) is bisected, over the angle arctan(t/√freedom).
+
+    Raises
+    ------
+    InputError
+        If the probability is not between 0 and 1, or there is no degree of freedom.
+    """
+    real("probability", probability, 0, 1, open_=True)
+    whole("freedom", freedom, 1)
+    if probability < 0.5:
+        return -t_quantile(1 - probability, freedom)
+    low, high = 0.0, math.pi / 2
+    while low < (middle := (low + high) / 2) < high:
+        if _central(middle, freedom) < 2 * probability - 1:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def mean_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
+    """Return Student's interval for the mean of what ``values`` (…, n) were drawn from.
+
+    It covers that mean with probability 1 - ``alpha`` if they are normal and independent;
+    `nnexp.calibration` shows what it does if they are not.
+
+    Raises
+    ------
+    InputError
+        If there is no value, or ``alpha`` is not between 0 and 1.
+    """
+    return _interval(values, alpha, further=0, rounding=0)
+
+
+def prediction_interval(
+    values: npt.ArrayLike, alpha: float = 0.05, rounding: float = 0.0
+) -> Interval:
+    """Return the interval for one further value of what ``values`` (…, n) were drawn from.
+
+    It holds that value with probability 1 - ``alpha`` if they are normal and independent.
+    ``rounding`` widens it on either side: half a unit of the last digit in which the further value
+    is known.
+
+    Raises
+    ------
+    InputError
+        If there is no value, or ``alpha`` is not between 0 and 1.
+    """
+    return _interval(values, alpha, further=1, rounding=rounding)
+
+
+def joint_band(
+    curves: npt.ArrayLike, alpha: float = 0.05, rounding: float = 0.0
+) -> tuple[Any, Any]:
+    """Return the band ``low, high``, each (points,), for one further curve.
+
+    ``curves`` is (n, points), or (…, n, points). The whole further curve lies within the band with
+    probability 1 - ``alpha`` or more: Bonferroni over the points, however they hang together.
+
+    Raises
+    ------
+    InputError
+        If there is no curve or no point, or ``alpha`` is not between 0 and 1.
+    """
+    values = np.swapaxes(np.asarray(curves, dtype=float), -1, -2)
+    if not values.shape[-2]:
+        raise InputError("the curves have no points: give at least one")
+    band = prediction_interval(values, alpha / values.shape[-2], rounding)
+    return band.low, band.high
+
+
+def superiority(differences: npt.ArrayLike) -> float:
+    """Return how often the first is better: the share of ``differences`` (n,) above 0.
+
+    A tie counts a half, and so does nan: the difference of two infinite outcomes.
+
+    Raises
+    ------
+    InputError
+        If there is no difference.
+    """
+    values = _sample(differences)
+    return float(np.mean(np.where(np.isnan(values), 0.5, (np.sign(values) + 1) / 2)))
+
+
+def effect_size(differences: npt.ArrayLike) -> float:
+    """Return the mean of paired ``differences`` (n,) in units of their standard deviation.
+
+    With the correction for small samples of Hedges (1981), J = 1 - 3/(4(n - 1) - 1). Where all
+    pairs differ by the same it is 0 or ±inf; nan for fewer than three pairs or an infinite one.
+
+    Raises
+    ------
+    InputError
+        If there is no difference.
+    """
+    values = _sample(differences)
+    n = len(values)
+    if n < _FEWEST_FOR_EFFECT or not np.isfinite(values).all():
+        return math.nan
+    mean = float(values.mean())
+    if (values == values[0]).all():
+        return math.copysign(math.inf, mean) if mean else 0.0
+    return mean / float(values.std(ddof=1)) * (1 - 3 / (4 * (n - 1) - 1))
+
+
+def detectable(sd: float, n: int, alpha: float, power: float = 0.8) -> float:
+    """Return the true difference that ``n`` pairs would tell from 0 with probability ``power``.
+
+    To tell it is to have a `mean_interval` of level 1 - ``alpha`` on the right side of 0. ``sd``
+    is the standard deviation of the pairs' differences. From the approximation of Johnson & Welch
+    (1940) to the non-central t; inf for fewer than two pairs.
+
+    Raises
+    ------
+    InputError
+        If ``alpha`` or ``power`` is not between 0 and 1.
+    """
+    real("alpha", alpha, 0, 1, open_=True)
+    real("power", power, 0, 1, open_=True)
+    if n < 2:
+        return math.inf
+    freedom = n - 1
+    t = t_quantile(1 - alpha / 2, freedom)
+    # The mean of the sample's standard deviation, whose variance is then 1 - mean².
+    mean = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
+    mean *= math.sqrt(2 / freedom)
+    spread = math.sqrt(1 + t**2 * (1 - mean**2))
+    return sd / math.sqrt(n) * (t * mean + NormalDist().inv_cdf(power) * spread)
+
+
+def seeds_needed(sd: float, difference: float, alpha: float, power: float = 0.8) -> int | None:
+    """Return the smallest number of pairs at which ``difference`` is `detectable`.
+
+    None if `MOST_SEEDS` are too few, as they are for a difference of 0, or ``sd`` is unknown.
+
+    Raises
+    ------
+    InputError
+        If ``difference`` is below 0, or ``alpha`` or ``power`` is not between 0 and 1.
+    """
+    real("difference", difference, 0)
+    if not detectable(sd, MOST_SEEDS, alpha, power) <= difference:
+        return None
+    low, high = 1, MOST_SEEDS
+    while high - low > 1:
+        middle = (low + high) // 2
+        if detectable(sd, middle, alpha, power) <= difference:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _interval(values: npt.ArrayLike, alpha: float, further: int, rounding: float) -> Interval:
+    """Return mean ± t·sd·√(further + 1/n), wider by ``rounding`` on either side."""
+    real("alpha", alpha, 0, 1, open_=True)
+    real("rounding", rounding, 0)
+    sample = _sample(values)
+    n = sample.shape[-1]
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite outcomes: of a diverged run
+        mean = sample.mean(axis=-1)
+        sd = sample.std(axis=-1, ddof=1) if n > 1 else np.full_like(mean, np.nan)
+        t = t_quantile(1 - alpha / 2, n - 1) if n > 1 else math.nan
+        half = t * sd * math.sqrt(further + 1 / n) + rounding
+        known = np.isfinite(half)
+        low = np.where(known, mean - half, -np.inf)
+        high = np.where(known, mean + half, np.inf)
+    return Interval(mean, low[()], high[()], n, sd[()])
+
+
+def _sample(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    sample = np.asarray(values, dtype=float)
+    if sample.ndim == 0 or sample.shape[-1] == 0:
+        raise InputError("the sample is empty: give the outcomes of at least one run")
+    return sample
+
+
+def _central(angle: float, freedom: int) -> float:
+    """Return P(|T| < √freedom·tan(angle)) for T of Student's distribution."""
+    odd = freedom % 2
+    k = np.arange(1, freedom // 2)
+    ratios = (2 * k - 1 + odd) / (2 * k + odd)
+    series = 1 + float(np.cumprod(ratios * math.cos(angle) ** 2).sum())
+    if not odd:
+        return math.sin(angle) * series
+    inner = math.sin(angle) * math.cos(angle) * series if freedom > 1 else 0.0
+    return 2 / math.pi * (angle + inner)

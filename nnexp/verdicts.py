@@ -1,0 +1,142 @@
+"""The rules: an interval → the word for what was found.
+
+A claim about a difference is judged by one interval (L, U) for the true difference, simultaneous
+over the claims of its study, and by the smallest difference that matters, S:
+
+| word | of "greater" | of "less" | of "equal" |
+|---|---|---|---|
+| reproduced | L > 0 and U > S | U < 0 and L < -S | -S < L and U < S |
+| contradicted | U < 0 and L < -S | L > 0 and U > S | either of the two to the left |
+| no difference that matters | -S < L and U < S | -S < L and U < S | |
+| inconclusive | else, or an infinite bound | the same | the same |
+| underpowered | fewer than 5 seeds, whatever the interval | the same | the same |
+
+No interval meets two of the rules: 0 < L with U < S is a difference that does not matter, however
+sure it is. A bound that lies on 0 or on ±S decides nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.checks import choice, real
+
+REPRODUCED = "reproduced"
+CONTRADICTED = "contradicted"
+NO_DIFFERENCE = "no difference that matters"
+INCONCLUSIVE = "inconclusive"
+UNDERPOWERED = "underpowered"
+COMPARED = (REPRODUCED, CONTRADICTED, NO_DIFFERENCE, INCONCLUSIVE, UNDERPOWERED)
+
+CONSISTENT = "consistent"
+EXCEEDED = "exceeded"
+SHORT_OF = "short of"
+TOO_NOISY = "too noisy to tell"
+PUBLISHED = (CONSISTENT, EXCEEDED, SHORT_OF, TOO_NOISY)
+
+TESTS = ("greater", "less", "equal")
+BETTER = ("higher", "lower")
+
+# Fewer seeds decide no comparison.
+FEWEST_SEEDS = 5
+
+
+class Decided(NamedTuple):
+    """Which of three findings an interval decides, one at most: bools, or arrays of them."""
+
+    greater: Any
+    less: Any
+    same: Any
+
+
+def decided(low: Any, high: Any, matters: float) -> Decided:
+    """Return what the interval ``low`` to ``high`` (floats, or arrays of one shape) decides.
+
+    ``matters`` is the smallest difference that does, S.
+
+    Raises
+    ------
+    InputError
+        If ``matters`` is below 0.
+    """
+    real("matters", matters, 0)
+    finite = np.isfinite(low) & np.isfinite(high)
+    return Decided(
+        greater=finite & (low > 0) & (high > matters),
+        less=finite & (high < 0) & (low < -matters),
+        same=finite & (low > -matters) & (high < matters),
+    )
+
+
+def compared(low: float, high: float, matters: float, n: int, test: str) -> str:
+    """Return the verdict on a claim that a difference is ``greater``, ``less`` or ``equal`` to 0.
+
+    The difference's interval is ``low`` to ``high``, from ``n`` seeds; ``matters`` is S.
+
+    Raises
+    ------
+    InputError
+        If ``matters`` is below 0 or there is no such test.
+    """
+    choice("test", test, TESTS)
+    found = decided(low, high, matters)
+    if n < FEWEST_SEEDS:
+        return UNDERPOWERED
+    if found.same:
+        return REPRODUCED if test == "equal" else NO_DIFFERENCE
+    if not (found.greater or found.less):
+        return INCONCLUSIVE
+    return REPRODUCED if test == ("greater" if found.greater else "less") else CONTRADICTED
+
+
+def published(
+    value: float, low: float, high: float, half_width: float, cap: float, better: str
+) -> str:
+    """Return the verdict on one published figure, beside the interval for one further run of ours.
+
+    ``exceeded`` says that ours is better: the whole interval lies on the side of ``better``
+    (``higher`` or ``lower``) of the figure; ``short of`` is the reverse. A ``half_width`` above
+    ``cap``, in the outcome's unit, or an infinite one, is too noisy to tell.
+
+    Raises
+    ------
+    InputError
+        If ``cap`` is below 0 or ``better`` is neither.
+    """
+    return curve([value], [low], [high], [half_width], cap, better)
+
+
+def curve(
+    values: npt.ArrayLike,
+    low: npt.ArrayLike,
+    high: npt.ArrayLike,
+    half_width: npt.ArrayLike,
+    cap: float,
+    better: str,
+) -> str:
+    """Return the verdict on a published curve, beside the joint band for one further curve of ours.
+
+    All are (points,). It is consistent if every point lies within the band, ``exceeded`` if ours
+    is better at every point that does not, else ``short of``. A band with a ``half_width`` above
+    ``cap`` anywhere is too noisy to tell.
+
+    Raises
+    ------
+    InputError
+        If ``cap`` is below 0 or ``better`` is neither.
+    """
+    real("cap", cap, 0)
+    choice("better", better, BETTER)
+    points, lows, highs = (np.asarray(each, dtype=float) for each in (values, low, high))
+    widths = np.asarray(half_width, dtype=float)
+    if not (np.isfinite([points, lows, highs]).all() and (widths <= cap).all()):
+        return TOO_NOISY
+    below, above = points < lows, points > highs
+    if better == "lower":
+        below, above = above, below
+    if above.any():
+        return SHORT_OF
+    return EXCEEDED if below.any() else CONSISTENT
