@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import itertools
 import json
@@ -15,7 +14,7 @@ from typing import Any
 from nnexp import checks, custom
 from nnexp.choices import CHOICES, CUSTOM, Choice, as_mapping, read
 from nnexp.data import DataSettings, Description, describe
-from nnexp.errors import InputError
+from nnexp.errors import InputError, suggestion
 from nnexp.quirks import QUIRKS
 
 # Raised when a change of the core moves the numbers of any run: every run is then another one.
@@ -87,8 +86,7 @@ class RunConfig:
         fields = cls.__dataclass_fields__
         for key in mapping:
             if key not in fields:
-                close = difflib.get_close_matches(str(key), fields, n=1)
-                hint = f": did you mean {close[0]!r}?" if close else ":"
+                hint = suggestion(str(key), fields) or ":"
                 raise InputError(f"unknown key {str(key)!r}{hint} keys are {', '.join(fields)}")
         for key in fields:
             if key not in mapping:

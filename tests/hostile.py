@@ -14,8 +14,9 @@ import numpy as np
 import nnexp.app
 
 KEYS = """
-data data.scale data.targets data.classes data.outputs data.train_size data.validation
-data.label_noise data.seed data.name data.root data.file data.n data.features data.noise
+data data.scale data.targets data.classes data.outputs data.first data.train_size
+data.validation data.label_noise data.seed data.name data.root data.file data.n data.features
+data.noise
 init init.std init.name init.value bias_init bias_init.value activation activation.slope
 loss loss.reduction loss.output optimizer optimizer.momentum optimizer.name sampling hidden hidden
 batch_size lr lr weight_decay epochs steps gradient quirk dtype seed seed evaluate_every evaluate_at

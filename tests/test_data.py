@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import math
@@ -13,13 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
+from nnexp.config import RunConfig
 from nnexp.data import Dataset, DataSettings, arrays, describe, load, target_codes
 from nnexp.errors import InputError
 
-CONF = Path(__file__).parents[1] / "conf" / "data"
-FILES = Path(__file__).parents[1] / "nnexp" / "data" / "files"
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf" / "data"
+FILES = ROOT / "nnexp" / "data" / "files"
 NAMES = ("mnist", "fashion_mnist", "kmnist", "idx", "csv", "npz", "xor", "spirals", "blobs")
 NEEDED: dict[str, dict[str, object]] = {
     "idx": {"root": "somewhere"},
@@ -160,6 +164,52 @@ def test_classes_are_kept_and_renumbered_in_the_given_order() -> None:
     assert np.array_equal(pair.train.x, whole.train.x[np.isin(whole.train.labels, [8, 3])])
 
 
+def test_the_first_examples_are_those_of_the_file_and_classes_stay() -> None:
+    five = data("mnist", first=5)
+    assert five.train.labels.tolist() == [5, 0, 4, 1, 9]
+    assert (five.description.train_size, five.description.classes) == (5, 10)
+    assert five.description.labels == tuple(range(10))
+    whole = data("mnist")
+    assert five.train.x.tobytes() == whole.train.x[:5].tobytes()
+    assert five.test.x.tobytes() == whole.test.x.tobytes()
+    assert five.description.digest == whole.description.digest
+
+
+def test_the_first_examples_are_taken_before_any_other_selection(numbered: str) -> None:
+    def drawn(**values: Any) -> Dataset:
+        return data("npz", file=numbered, scale="raw", **values)
+
+    whole = drawn()
+    labels = whole.train.labels[:300]
+    assert rows(drawn(first=300).train) == list(range(300))
+    assert rows(drawn(first=555).train) == rows(whole.train)
+    kept = drawn(first=300, classes=[2, 1])
+    assert rows(kept.train) == np.flatnonzero(labels > 0).tolist()
+    assert kept.train.labels.tolist() == (2 - labels[labels > 0]).tolist()
+    held = drawn(first=300, validation=3)
+    assert held.validation is not None
+    assert (len(held.train.x), len(held.validation.x)) == (297, 3)
+    assert sorted(rows(held.train) + rows(held.validation)) == list(range(300))
+    both = drawn(first=300, validation=3, train_size=10)
+    assert len(both.train.x) == 10
+    assert set(rows(both.train)) < set(rows(held.train))
+
+
+def test_the_first_examples_come_before_a_test_fraction_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "one.npz"
+    np.savez(path, x_train=np.arange(100)[:, None], y_train=np.arange(100) % 3)
+    part = data("npz", file=str(path), scale="raw", test_fraction=0.2, first=15)
+    assert (len(part.train.x), len(part.test.x)) == (12, 3)
+    assert sorted(rows(part.train) + rows(part.test)) == list(range(15))
+    # The first example has the label 0.
+    with pytest.raises(InputError, match=r"data.first=1: none of these examples has a label"):
+        data("npz", file=str(path), scale="raw", test_fraction=0.2, first=1, classes=[1, 2])
+
+
+def test_a_toy_can_be_cut_short_too() -> None:
+    assert np.array_equal(data("blobs", first=7).train.x, data("blobs").train.x[:7])
+
+
 def test_subsets_are_balanced_nested_and_in_the_order_of_the_file(numbered: str) -> None:
     previous: set[int] = set()
     for size in (1, 3, 10, 15, 60, 200, 555):
@@ -267,6 +317,10 @@ def test_a_single_file_is_split_class_by_class(tmp_path: Path) -> None:
     [
         ({"train_size": 60_001}, "data.train_size=60001 is more than the 60000 training"),
         ({"train_size": 55_001, "validation": 5000}, "data.train_size=55001 is more than the 55"),
+        ({"first": 60_001}, "data.first=60001 is more than the 60000 training examples"),
+        ({"first": 5, "train_size": 6}, "data.train_size=6 is more than the 5 training examples"),
+        ({"first": 1, "classes": [3, 8]}, "data.first=1: none of these examples has a label of"),
+        ({"first": 5, "validation": 1}, "data.validation=1 leaves a class without"),
         ({"validation": 60_000}, "data.validation=60000 leaves a class without"),
         ({"validation": 70_000}, "data.validation=70000 leaves a class without"),
         ({"classes": [1, 12]}, "no training example has the label 12: choose from 0, 1, 2"),
@@ -322,6 +376,13 @@ def test_standardising_uses_the_subset_that_is_trained_on() -> None:
     assert 0 < varies.sum() < 784
     assert np.abs(small.train.x.mean(axis=0)).max() < 1e-12
     assert np.allclose(small.train.x.std(axis=0), varies, atol=1e-12)
+
+
+def test_standardising_uses_the_first_examples_alone(ramp: str) -> None:
+    scaled = data("npz", "float64", file=ramp, scale="standardize", first=3)
+    # 0, 1, 2 have the mean 1 and the variance 2/3; the test set has 10, 11, 12, 13.
+    assert np.allclose(scaled.train.x[:, 0], np.array([-1, 0, 1]) * math.sqrt(1.5), atol=1e-12)
+    assert np.allclose(scaled.test.x[:, 0], np.arange(9, 13) * math.sqrt(1.5), atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int32", "float32", "float64"])
@@ -434,8 +495,10 @@ def test_the_yaml_of_a_set_has_its_keys_and_defaults(name: str) -> None:
     mapping = OmegaConf.to_container(tree)
     assert isinstance(mapping, dict)
     made = DataSettings.from_mapping({**mapping, **NEEDED.get(name, {})})  # type: ignore[dict-item]
-    assert list(made.to_mapping()) == list(mapping)
+    assert list(made.to_mapping()) == [key for key in mapping if key != "first"]
     assert made == settings(name, **NEEDED.get(name, {}))
+    cut = settings(name, first=3, **NEEDED.get(name, {}))
+    assert list(cut.to_mapping()) == list(mapping)
 
 
 def test_every_set_has_its_yaml() -> None:
@@ -463,6 +526,39 @@ def test_identity_ignores_where_files_lie() -> None:
     assert here.identity() != settings("npz", file="a.npz", train_size=5).identity()
 
 
+def test_without_first_nothing_says_so() -> None:
+    plain, cut = settings("mnist"), settings("mnist", first=5)
+    assert settings("mnist", first=None) == plain
+    assert "first" not in {**plain.to_mapping(), **plain.identity()}
+    assert cut.to_mapping()["first"] == cut.identity()["first"] == 5
+
+
+def committed_runs() -> list[dict[str, Any]]:
+    """Return the rows of a sweep that was recorded before ``data.first`` was there."""
+    text = (ROOT / "results" / "demo" / "runs.csv").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@pytest.mark.parametrize("row", committed_runs(), ids=lambda row: row["run_id"])
+def test_a_recorded_run_keeps_its_id_and_columns(row: dict[str, str]) -> None:
+    names = [name for name in row if name.partition(".")[0] in RunConfig.__dataclass_fields__]
+    mapping: dict[str, Any] = {}
+    for name in names:
+        group, _, key = name.partition(".")
+        value = yaml.safe_load(row[name]) if row[name] else None
+        if key:
+            inner = mapping[group] if isinstance(mapping[group], dict) else {"name": mapping[group]}
+            mapping[group] = {**inner, key: value}
+        else:
+            mapping[group] = value
+    run = RunConfig.from_mapping(mapping)
+    assert run.run_id() == row["run_id"]
+    assert list(run.columns()) == names
+    other = RunConfig.from_mapping({**mapping, "data": {**mapping["data"], "first": 1000}})
+    assert other.run_id() != row["run_id"]
+    assert other.columns()["data.first"] == 1000
+
+
 def test_whole_floats_are_integers() -> None:
     assert settings("mnist", train_size=1e3) == settings("mnist", train_size=1000)
     assert settings("mnist", validation=None) == settings("mnist", validation=0)
@@ -486,6 +582,10 @@ def test_whole_floats_are_integers() -> None:
         ("mnist", {"classes": 3}, "data.classes=3 is invalid: give a list of two or more"),
         ("mnist", {"classes": ["a", "b"]}, "data.classes=a is invalid: give a whole number"),
         ("mnist", {"outputs": 0}, "data.outputs=0 is invalid: give a whole number from 1"),
+        ("mnist", {"first": 0}, "data.first=0 is invalid: give a whole number from 1"),
+        ("mnist", {"first": -5}, "data.first=-5 is invalid: give a whole number from 1"),
+        ("mnist", {"first": 2.5}, "data.first=2.5 is invalid: give a whole number from 1"),
+        ("mnist", {"first": "5"}, "data.first=5 is invalid: give a whole number from 1"),
         ("mnist", {"train_size": 0}, "data.train_size=0 is invalid: give a whole number from 1"),
         ("mnist", {"train_size": 2.5}, "data.train_size=2.5 is invalid: give a whole number"),
         ("mnist", {"train_size": True}, "data.train_size=True is invalid: give a whole number"),

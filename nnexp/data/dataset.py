@@ -1,8 +1,9 @@
 """A data set as training sees it: described at no cost, or loaded, scaled and split.
 
-The order of operations: read, keep ``classes``, set a test fraction aside (where one file holds
-everything), hold out ``validation``, cut down to ``train_size``, disturb labels by
-``label_noise``, scale, convert.
+The order of operations: read, take the ``first`` examples of the training file, keep ``classes``,
+set a test fraction aside (where one file holds everything), hold out ``validation``, cut down to
+``train_size``, disturb labels by ``label_noise``, scale, convert. The classes are those of the
+whole training file, whether or not the ``first`` examples have them all.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ def in_memory(description: Description, targets: str = "one_hot") -> DataSetting
         source=_InMemory(description),
         scale="raw",
         targets=targets,
+        first=None,
         classes=None,
         outputs=None,
         train_size=None,
@@ -191,7 +193,12 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
     raw = settings.source.read(settings.seed)
     _check_scale(settings, raw)
     labels = _class_labels(settings, raw)
-    train = _Part(raw.x_train, *selection.renumbered(raw.y_train, labels))
+    train = _Part(raw.x_train, *selection.renumbered(_first(settings, raw), labels))
+    if not len(train.rows):
+        raise InputError(
+            f"data.first={settings.first}: none of these examples has a label of data.classes: "
+            "give more, or null for all"
+        )
     if raw.x_test is None or raw.y_test is None:
         fraction = raw.test_fraction or 0.0
         which = selection.held_out(train.labels, fraction, stream(settings.seed, "subset", _TEST))
@@ -207,9 +214,9 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
     if not len(test.rows):
         raise InputError(
             f"data={settings.name} leaves no test example: "
-            "enlarge data.test_fraction or data.classes"
+            "enlarge data.test_fraction, data.classes or data.first"
         )
-    train, validation = _validation(settings, train, len(labels))
+    train, validation = _validation(settings, train)
     train = _noisy(settings, _subset(settings, train), len(labels))
     description = Description(
         name=settings.name,
@@ -254,7 +261,18 @@ def _class_labels(settings: DataSettings, raw: Raw) -> tuple[int, ...]:
     return labels
 
 
-def _validation(settings: DataSettings, train: _Part, classes: int) -> tuple[_Part, _Part | None]:
+def _first(settings: DataSettings, raw: Raw) -> npt.NDArray[np.intp]:
+    """Return the labels of the training file's first examples, of all without ``first``."""
+    count, there = settings.first, len(raw.y_train)
+    if count is not None and count > there:
+        raise InputError(
+            f"data.first={count} is more than the {there} training examples of the file: "
+            "give at most that, or null for all"
+        )
+    return raw.y_train[:count]
+
+
+def _validation(settings: DataSettings, train: _Part) -> tuple[_Part, _Part | None]:
     """Return the training examples left and those held out."""
     count = settings.validation
     if count == 0:
@@ -262,7 +280,7 @@ def _validation(settings: DataSettings, train: _Part, classes: int) -> tuple[_Pa
     rng = stream(settings.seed, "subset", _VALIDATION)
     which = selection.balanced_subset(train.labels, count, rng)
     rest = train.without(which)
-    if len(np.unique(rest.labels)) < classes:
+    if len(np.unique(rest.labels)) < len(np.unique(train.labels)):
         raise InputError(
             f"data.validation={count} leaves a class without any training example, "
             f"of {len(train.rows)} in all: give less"

@@ -24,6 +24,7 @@ KINDS: dict[str, Kind] = {
 _COMMON: dict[str, object] = {
     "scale": None,
     "targets": "one_hot",
+    "first": None,
     "classes": None,
     "outputs": None,
     "train_size": None,
@@ -44,6 +45,7 @@ class DataSettings:
     source: Source  # holds the set's own settings
     scale: str  # unit, shifted, raw or standardize
     targets: str  # one_hot or soft
+    first: int | None  # only the file's first training examples, so many; None: all
     classes: tuple[int, ...] | None  # labels to keep, renumbered 0, 1, … in this order
     outputs: int | None  # output units; None: as many as classes
     train_size: int | None  # size of a class-balanced training subset; None: all
@@ -74,13 +76,14 @@ class DataSettings:
                 )
         values = {**defaults, **mapping}
         common = {key: None if key in kind.keys else values[key] for key in _COMMON}
-        classes, outputs = common["classes"], common["outputs"]
+        first, classes, outputs = common["first"], common["classes"], common["outputs"]
         size, held = common["train_size"], common["validation"]
         return cls(
             name=name,
             source=kind.make({key: values[key] for key in kind.keys}),
             scale=checks.choice("data.scale", common["scale"], SCALES),
             targets=checks.choice("data.targets", common["targets"], TARGETS),
+            first=None if first is None else checks.whole("data.first", first, 1),
             classes=None if classes is None else _kept(classes),
             outputs=None if outputs is None else checks.whole("data.outputs", outputs, 1),
             train_size=None if size is None else checks.whole("data.train_size", size, 1),
@@ -90,11 +93,16 @@ class DataSettings:
         )
 
     def to_mapping(self) -> dict[str, object]:
-        """Return the settings as a JSON-able mapping of exactly the keys that the set has."""
+        """Return the settings as a JSON-able mapping of the keys that the set has.
+
+        ``first`` is there only if it is set: it came later, and runs without it keep their ids.
+        """
         own = KINDS[self.name].keys
         mapping: dict[str, object] = {"name": self.name}
         mapping.update({key: getattr(self.source, key) for key in own})
         mapping.update({key: getattr(self, key) for key in _COMMON if key not in own})
+        if self.first is None:
+            del mapping["first"]
         if self.classes is not None:
             mapping["classes"] = list(self.classes)
         return mapping
