@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from nnexp.records import Record
+    from nnexp.studio import Studio
     from nnexp.sweep import Job
 
 
@@ -78,10 +79,16 @@ class DaskLauncher(LocalLauncher):
 
 
 class NnexpSweeper(Sweeper):
-    """Checks every point before anything is written, runs all, and collects the results."""
+    """Checks every point before anything is written, runs all, and collects the results.
+
+    With ``collects`` false it returns the records and writes no folder; an ``artist``, if there is
+    one, draws the figures.
+    """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = params or {}
+        self.collects = True
+        self.artist: Studio | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -107,8 +114,9 @@ class NnexpSweeper(Sweeper):
             params=self.params,
             arguments=arguments,
             arms=_settings(self.settings)["arms"],
-            folder=Path(hydra.run.dir if single else hydra.sweep.dir),
+            folder=Path(hydra.run.dir if single else hydra.sweep.dir) if self.collects else None,
             single=single,
+            artist=self.artist,
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import NoReturn
 
 from hydra import version
@@ -30,6 +30,7 @@ from nnexp.config_source import NnexpSearchPath, NnexpSource, shipped
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.launcher import check_overrides, composing
 from nnexp.records import FAILED, Record
+from nnexp.studio import studio
 
 STOPPED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 # Hydra's own switch: raise errors, traceback and all.
@@ -43,10 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 all well, 1 a run failed or the sweep could not go on, 2 bad input, 130 interrupted.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded(_main, list(sys.argv[1:] if argv is None else argv))
+
+
+def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Return the exit status of a command's ``work``; what goes wrong is said in one sentence."""
     full_error = os.environ.get(_FULL_ERROR) == "1"
     try:
-        return _main(arguments)
+        return work(arguments)
     except KeyboardInterrupt:
         print(
             "interrupted; runs that had ended are in the store, and the same command goes on from "
@@ -76,7 +81,7 @@ def _main(arguments: list[str]) -> int:
         print(f"nnexp {__version__}")
         return 0
     parser = get_args_parser()
-    parser.error = _refuse  # type: ignore[method-assign]
+    parser.error = refuse  # type: ignore[method-assign]
     args = parser.parse_intermixed_args(arguments)
     if args.help:
         from nnexp.help import text
@@ -110,7 +115,8 @@ def _errors_raised() -> Iterator[None]:
             os.environ[_FULL_ERROR] = before
 
 
-def _refuse(message: str) -> NoReturn:
+def refuse(message: str) -> NoReturn:
+    """Take a command line that cannot be parsed for bad input."""
     raise InputError(f"{message}: see python -m nnexp --help")
 
 
@@ -122,28 +128,36 @@ def set_up() -> None:
         Plugins.instance().register(plugin)
 
 
-def run(overrides: Sequence[str], *, multirun: bool) -> list[Record]:
-    """Compose ``overrides`` and run them: a sweep, or a single run (a sweep of one)."""
-    search_path = create_automatic_config_search_path(None, None, str(shipped("conf")))
-    GlobalHydra.instance().clear()
-    hydra = Hydra.create_main_hydra2("nnexp", search_path)
-    mode = f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"
-    try:
-        with composing():
-            check_overrides(hydra.config_loader, overrides)
-            words = [*overrides, mode]
-            config = hydra.compose_config("config", words, RunMode.MULTIRUN, True)
-            context = HydraContext(hydra.config_loader, Callbacks(config))
-            sweeper = Plugins.instance().instantiate_sweeper(
-                config=config, hydra_context=context, task_function=_task
-            )
-        context.callbacks.on_multirun_start(config=config, config_name="config")
-        records = sweeper.sweep(list(config.hydra.overrides.task))
-        context.callbacks.on_multirun_end(config=config, config_name="config")
-        # Another sweeper than nnexp's may return anything, or nothing.
-        return [record for record in records or [] if isinstance(record, Record)]
-    finally:
+def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> list[Record]:
+    """Compose ``overrides`` and run them: a sweep, or a single run (a sweep of one).
+
+    The records are returned, and with ``collect`` written to a folder with plots and a page.
+    """
+    # To load the libraries that draw takes as long as all that comes before.
+    with studio() if multirun and collect else nullcontext() as artist:
+        search_path = create_automatic_config_search_path(None, None, str(shipped("conf")))
         GlobalHydra.instance().clear()
+        hydra = Hydra.create_main_hydra2("nnexp", search_path)
+        mode = f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"
+        try:
+            with composing():
+                check_overrides(hydra.config_loader, overrides)
+                words = [*overrides, mode]
+                config = hydra.compose_config("config", words, RunMode.MULTIRUN, True)
+                context = HydraContext(hydra.config_loader, Callbacks(config))
+                sweeper = Plugins.instance().instantiate_sweeper(
+                    config=config, hydra_context=context, task_function=_task
+                )
+            if not collect:
+                sweeper.collects = False  # type: ignore[attr-defined]
+            sweeper.artist = artist  # type: ignore[attr-defined]
+            context.callbacks.on_multirun_start(config=config, config_name="config")
+            records = sweeper.sweep(list(config.hydra.overrides.task))
+            context.callbacks.on_multirun_end(config=config, config_name="config")
+            # Another sweeper than nnexp's may return anything, or nothing.
+            return [record for record in records or [] if isinstance(record, Record)]
+        finally:
+            GlobalHydra.instance().clear()
 
 
 def _task(config: DictConfig) -> None:

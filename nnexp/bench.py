@@ -264,7 +264,9 @@ def command_line() -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-u", "-m", "nnexp", *arguments]
             start = time.perf_counter()
-            with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as run:
+            with subprocess.Popen(
+                command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ) as run:
                 assert run.stdout is not None
                 for line in run.stdout:
                     if ", step 1:" in line:
@@ -417,20 +419,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [row for workload in raced for row in race(workload, options.repeats, cores)]
     if options.race:
         return 0
+    options.out.mkdir(parents=True, exist_ok=True)
     here = machine(cores)
-    tables = {
-        "workloads": pd.DataFrame(rows),
-        "costs": pd.DataFrame([*evaluation_share(cores), *command_line()]),
-        "scaling": pd.DataFrame(scaling(cores)),
-        "gradients": pd.DataFrame(gradients()),
+    measures: dict[str, Callable[[], list[Row]]] = {
+        "workloads": lambda: rows,
+        "costs": lambda: [*evaluation_share(cores), *command_line()],
+        "scaling": lambda: scaling(cores),
+        "gradients": gradients,
     }
+    tables = {}
+    for name, measure in measures.items():  # each is kept, should a later one fail
+        tables[name] = pd.DataFrame(measure())
+        write_whole(options.out / f"{name}.csv", tables[name].to_csv(index=False))
     figures = {
         "workloads": draw_race(tables["workloads"]),
         "scaling": draw_scaling(tables["scaling"], 1e9 * here[f"sgemm_gflops_{cores}"]),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        write_whole(options.out / f"{name}.csv", table.to_csv(index=False))
     for name, figure in figures.items():
         write_whole(options.out / f"{name}.png", plots.png(figure))
         write_whole(options.out / f"{name}.svg", plots.svg(figure))

@@ -20,9 +20,37 @@ class SweepStopped(RuntimeError):
     """
 
 
+# What settings are called elsewhere.
+_ALIASES = {
+    "act": "activation",
+    "activation_function": "activation",
+    "batch": "batch_size",
+    "criterion": "loss",
+    "dataset": "data",
+    "epoch": "epochs",
+    "hidden_layer_sizes": "hidden",
+    "hidden_layers": "hidden",
+    "hidden_size": "hidden",
+    "hidden_sizes": "hidden",
+    "initialisation": "init",
+    "initialiser": "init",
+    "initialization": "init",
+    "initializer": "init",
+    "layers": "hidden",
+    "learning_rate": "lr",
+    "loss_function": "loss",
+    "num_epochs": "epochs",
+    "optim": "optimizer",
+    "optimiser": "optimizer",
+    "random_state": "seed",
+}
+
+
 def suggestion(name: str, choices: Iterable[str]) -> str:
-    """Return ``": did you mean 'relu'?"`` if a choice resembles ``name``, else ``""``."""
-    close = difflib.get_close_matches(name, sorted(choices), n=1)
+    """Return ``": did you mean 'lr'?"`` if a choice resembles ``name`` or is meant, else ``""``."""
+    names = sorted(choices)
+    alias = _ALIASES.get(name)
+    close = [alias] if alias in names else difflib.get_close_matches(name, names, n=1)
     return f": did you mean {close[0]!r}?" if close else ""
 
 

@@ -6,13 +6,13 @@ of a point are then applied to a copy, which is ten times cheaper and gives the 
 
 from __future__ import annotations
 
-import copy
+import functools
 import math
+import pickle
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from nnexp.config_source import PLACES, STUDY
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
 from nnexp.records import Record, Store, tables, tidy, to_csv, write_whole
+from nnexp.studio import Studio
 from nnexp.sweep import Hire, Job, Options, Watcher, run_all
 
 # Points of a sweep.
@@ -60,31 +61,34 @@ def composing() -> Iterator[None]:
         ) from error
 
 
-@dataclass
 class Composer:
-    """Composes the settings of many points, quickly."""
+    """Composes the settings of many points, quickly: what they share is read and parsed once."""
 
-    loader: ConfigLoader
-    bases: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)
+    def __init__(self, loader: ConfigLoader) -> None:
+        self.loader = loader
+        self.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
+        self.parse = functools.cache(self._parse)
+        self.group_exists = functools.cache(self.repository.group_exists)
+        # Pickled, which copies a configuration six times as fast as ``copy.deepcopy``.
+        self.bases: dict[tuple[str, ...], bytes] = {}
 
     def compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         """Return the resolved configuration of one point, without Hydra's own part."""
-        parsed = OverridesParser.create(self.loader).parse_overrides(list(overrides))
+        parsed = [self.parse(override) for override in overrides]
         groups = [o for o in parsed if self.is_group(o)]
         values = [o for o in parsed if not self.is_group(o)]
         key = tuple(str(o.input_line) for o in groups)
         if key not in self.bases:
-            self.bases[key] = self.base(groups)
-        config = copy.deepcopy(self.bases[key])
+            self.bases[key] = pickle.dumps(self.base(groups))
+        config: DictConfig = pickle.loads(self.bases[key])
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
 
     def base(self, groups: list[Override]) -> DictConfig:
         """Return the configuration of ``run.yaml`` under these group choices."""
-        repository = CachingConfigRepository(self.loader.repository)  # type: ignore[attr-defined]
-        defaults = create_defaults_list(repository, "run", groups, False, False).defaults
+        defaults = create_defaults_list(self.repository, "run", groups, False, False).defaults
         base: DictConfig = self.loader._compose_config_from_defaults_list(  # type: ignore[attr-defined]
-            defaults, repository
+            defaults, self.repository
         )
         OmegaConf.set_struct(base, False)
         base.pop("hydra", None)
@@ -93,10 +97,12 @@ class Composer:
 
     def is_group(self, override: Override) -> bool:
         """Tell whether an override chooses from a group of ``conf/`` (as Hydra decides it)."""
-        repository = self.loader.repository  # type: ignore[attr-defined]
-        return bool(repository.group_exists(override.key_or_group)) and not isinstance(
-            override.value(), dict
-        )
+        exists = self.group_exists(override.key_or_group)
+        return exists and not isinstance(override.value(), dict)
+
+    def _parse(self, override: str) -> Override:
+        (parsed,) = OverridesParser.create(self.loader).parse_overrides([override])
+        return parsed
 
 
 def check_overrides(loader: ConfigLoader, arguments: Sequence[str]) -> None:
@@ -339,10 +345,14 @@ def job_returns(records: Sequence[Record]) -> list[JobReturn]:
     ]
 
 
-def collect(records: Sequence[Record], folder: Path, store: Path) -> None:
+def collect(
+    records: Sequence[Record], folder: Path, store: Path, artist: Studio | None = None
+) -> None:
     """Write the tables, the plots and the page of a sweep into ``folder``; print the outcome."""
+    if artist is not None:
+        artist.order(records)
     from nnexp.comparison import compare
-    from nnexp.report import write_sweep
+    from nnexp.page import write_sweep
 
     rows = {
         "runs.csv": [record.summary_row() for record in records],
@@ -353,8 +363,9 @@ def collect(records: Sequence[Record], folder: Path, store: Path) -> None:
         write_whole(folder / name, to_csv(content))
     written = [folder / name for name in rows]
     runs, metrics, layers = tables(records)
-    written += write_sweep(folder, runs, metrics, layers, command=command())
-    conclude(compare(runs, metrics, layers).summary, records, store, written)
+    summary = compare(runs, metrics, layers).summary
+    written += write_sweep(folder, runs, metrics, layers, command=command(), artist=artist)
+    conclude(summary, records, store, written)
 
 
 def command() -> str:
@@ -372,10 +383,13 @@ def sweep(
     params: Mapping[str, str],
     arguments: Sequence[str],
     arms: object,
-    folder: Path,
+    folder: Path | None,
     single: bool,
+    artist: Studio | None = None,
 ) -> list[Record]:
-    """Check all points, run them with ``launcher``, collect the results in ``folder``.
+    """Check all points, run them with ``launcher``, collect the results in ``folder``, if any.
+
+    An ``artist``, if there is one, draws the figures.
 
     Raises
     ------
@@ -393,9 +407,10 @@ def sweep(
         if not hasattr(launcher, "check"):
             raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")
         launcher.check(settings)
-    made = prepare(
-        {"hydra.sweep.dir" if not single else "hydra.run.dir": folder, "store": settings["store"]}
-    )
+    places = {"store": settings["store"]}
+    if folder is not None:
+        places["hydra.run.dir" if single else "hydra.sweep.dir"] = str(folder)
+    made = prepare(places)
     try:
         records = launcher.run(jobs, settings)
     except BaseException:
@@ -404,6 +419,6 @@ def sweep(
     names = {job.run_id: job.arm for job in jobs}
     for record in records:
         record.arm = names[record.run_id]
-    if records:
-        collect(records, folder, Path(settings["store"]))
+    if records and folder is not None:
+        collect(records, folder, Path(settings["store"]), artist)
     return list(records)

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import yaml
-from filelock import FileLock, Timeout
 
 from nnexp.errors import InputError
+from nnexp.locks import RunLock, take
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,20 +107,12 @@ class Store:
         """Return the folder of a run's record."""
         return self.folder / run_id
 
-    def lock(self, run_id: str) -> FileLock | None:
-        """Return the lock of a run, taken, or ``None`` where another process has it.
-
-        The operating system frees it when its holder ends, however that happens.
-        """
-        folder = self.folder / ".locks"
-        lock = FileLock(folder / f"{run_id}.lock", thread_local=False)
+    def lock(self, run_id: str) -> RunLock | None:
+        """Return the lock of a run, taken, or ``None`` where another process has it."""
         with writing(self.folder):
-            folder.mkdir(exist_ok=True)
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                return None
-            self._recover(run_id)
+            lock = take(self.folder / ".locks", run_id)
+            if lock is not None:
+                self._recover(run_id)
         return lock
 
     def _recover(self, run_id: str) -> None:
@@ -219,7 +211,7 @@ class Store:
         return sorted({path.name.split("-", 1)[1] for path in asides})
 
     def locked(self) -> list[str]:
-        """Return the runs for which there is a lock file, held or not."""
+        """Return the runs for which there is a lock file: held, or of a sweep that was killed."""
         return sorted(path.stem for path in (self.folder / ".locks").glob("*.lock"))
 
     def shorter(self, run_id: str, identity: Row, steps: Sequence[int]) -> Record | None:

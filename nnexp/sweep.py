@@ -22,10 +22,9 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, cast
 
-from filelock import FileLock
-
 from nnexp.config import RunConfig
 from nnexp.errors import SweepStopped
+from nnexp.locks import RunLock
 from nnexp.records import FAILED, DamagedRecord, Record, Store
 from nnexp.threads import ONE_THREAD, available_cores
 from nnexp.training import Evaluation, evaluation_steps
@@ -185,7 +184,7 @@ class _Held:
     """A run under way, the lock on it, and the executor it was given to."""
 
     job: Job
-    lock: FileLock
+    lock: RunLock
     executor: Any
 
 

@@ -10,6 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from nnexp.config import NUMERICS, RunConfig
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.records import FAILED, DamagedRecord, Record, Row, Store, to_csv, write_whole
@@ -33,6 +37,8 @@ _OUTCOME = {
     "test_loss": ".4g",
     "seconds": ".2f",
 }
+# A cell of nothing, and the spaces between columns.
+_EMPTY, _GAP = "-", 2
 # Ambiguous runs named at most.
 _NAMED = 5
 
@@ -105,19 +111,29 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def list_runs(store: Store, arguments: argparse.Namespace) -> int:
-    """Print a line a run: its name, the settings in which the runs differ, and its outcome."""
-    rows = _chosen(store, arguments.filters)
+    """Print a line a run: its name, the settings in which the runs differ, and its outcome.
+
+    On a terminal too narrow for that, runs go by their hashes, and a column holds all settings.
+    """
+    rows = select(store, arguments.filters)
     if not rows:
         print(f"no run in {store.folder}" + (" fits" if arguments.filters else ""))
         return 0
-    settings = _names(row["columns"] for row in rows)
-    varied = [k for k in settings if len({str(row["columns"].get(k)) for row in rows}) > 1]
-    cells = [["run", *varied, *_OUTCOME]]
+    told = [row["columns"] for row in rows if row["status"] != DAMAGED]
+    varied = [k for k in _names(told) if len({str(columns.get(k)) for columns in told}) > 1]
+    cells, narrow = [["run", *varied, *_OUTCOME]], [["run", "settings", *_OUTCOME]]
     for row in rows:
         outcome = {**row["outcome"], "status": row["status"], "seconds": row["seconds"]}
         ending = [_text(outcome.get(name), style) for name, style in _OUTCOME.items()]
-        cells.append([row["run_id"], *(_text(row["columns"].get(k)) for k in varied), *ending])
-    _print_columns(cells)
+        own = {k: _text(row["columns"].get(k)) for k in varied}
+        cells.append([row["run_id"], *own.values(), *ending])
+        words = " ".join(f"{k}={v}" for k, v in own.items() if v != _EMPTY)
+        narrow.append([_hash(row["run_id"]), words, *ending])
+    console = Console(highlight=False)
+    if not sys.stdout.isatty() or _fits_in(console.width, cells):
+        _print_columns(cells)
+    else:
+        console.print(_wrapped(narrow))
     return 0
 
 
@@ -185,7 +201,7 @@ def export(store: Store, arguments: argparse.Namespace) -> int:
     if arguments.file.exists() and not arguments.force:
         raise InputError(f"{arguments.file} exists: give another file, or --force to overwrite it")
     rows, damaged = [], 0
-    for row in _chosen(store, arguments.filters):
+    for row in select(store, arguments.filters):
         try:
             rows.append({**store.recall(row["run_id"]).summary_row(), "reused": True})
         except DamagedRecord as error:
@@ -246,7 +262,7 @@ def _hash(run_id: str) -> str:
     return run_id.rpartition("-")[2]
 
 
-def _chosen(store: Store, filters: Sequence[str]) -> list[Row]:
+def select(store: Store, filters: Sequence[str]) -> list[Row]:
     """Return the outlines of the runs that fit all ``filters``, each ``key=value,value…``."""
     wanted: dict[str, list[str]] = {}
     for text in filters:
@@ -316,11 +332,9 @@ def _removed(store: Store, kind: str, run_id: str, obsolete: bool) -> bool:
 def _unlocked(store: Store, run_id: str) -> bool:
     """Remove the file of a lock; false if somebody holds it."""
     lock = store.lock(run_id)
-    if lock is None:
-        return False
-    Path(lock.lock_file).unlink(missing_ok=True)
-    lock.release()
-    return True
+    if lock is not None:
+        lock.release()
+    return lock is not None
 
 
 def _outcome(record: Record) -> Row:
@@ -334,7 +348,7 @@ def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def _text(value: Any, style: str = "") -> str:
     """Return a value as a cell: never empty, so that columns can be told apart in a pipe."""
     if value is None or value == "":
-        return "-"
+        return _EMPTY
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, bool):
@@ -347,7 +361,24 @@ def _print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print(indent + "  ".join(cells).rstrip())
+        print(indent + (" " * _GAP).join(cells).rstrip())
+
+
+def _fits_in(width: int, rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether ``rows`` need at most ``width`` characters."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return sum(widths) + _GAP * (len(widths) - 1) <= width
+
+
+def _wrapped(rows: Sequence[Sequence[str]]) -> Table:
+    """Return ``rows`` as a table as wide as the terminal, whose second column wraps."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    header, *body = rows
+    for place, name in enumerate(header):
+        table.add_column(name, no_wrap=place != 1, overflow="fold")
+    for row in body:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def _print_deviations(agreement: Agreement) -> None:

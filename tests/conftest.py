@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,5 +50,6 @@ def nnexp(
 @pytest.fixture
 def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run ``python -m nnexp`` as `nnexp` does, but without the page and its slow plots."""
-    monkeypatch.setattr("nnexp.report.write_sweep", lambda folder, *tables, **words: [])
+    monkeypatch.setattr("nnexp.page.write_sweep", lambda folder, *tables, **words: [])
+    monkeypatch.setattr("nnexp.app.studio", nullcontext)
     return nnexp

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,6 +69,8 @@ SWEEP = (
     "init=counted.py:narrow,counted.py:wide",
     f"seed=range({SEEDS})",
 )
+# So long that it is under way still when something has been done to it.
+LONG_SWEEP = tuple(word.replace("epochs=4", "epochs=12") for word in SWEEP)
 # Columns that tell how long something took or where it came from, not what came of it.
 TIMING = ("seconds", "reused")
 
@@ -202,10 +204,10 @@ def ended(leader: int, within: float) -> bool:
     return True
 
 
-def undisturbed(folder: Path) -> tuple[dict[str, list[str]], float]:
+def undisturbed(folder: Path, sweep: Sequence[str] = SWEEP) -> tuple[dict[str, list[str]], float]:
     """Return the tables of a sweep that nothing befell, and the seconds it took."""
     place, start = Place(folder), time.monotonic()
-    status, _, err = place.run(*SWEEP)
+    status, _, err = place.run(*sweep)
     if status:
         raise RuntimeError(f"the undisturbed sweep ended with status {status}: {err}")
     return place.tables(), time.monotonic() - start
@@ -287,10 +289,16 @@ def refused_midway(trial: Trial, place: Place, outcome: tuple[int, str, str], wh
     place.records()
 
 
-def resumed(trial: Trial, place: Place, expected: Mapping[str, list[str]], what: str) -> None:
+def resumed(
+    trial: Trial,
+    place: Place,
+    expected: Mapping[str, list[str]],
+    what: str,
+    sweep: Sequence[str] = SWEEP,
+) -> None:
     """Check that the same command, once it can, keeps what was finished and ends all right."""
     before, trained = place.records(), place.trainings()
-    status, _, err = place.run(*SWEEP)
+    status, _, err = place.run(*sweep)
     trial.check(status == 0, f"{what}, mended: status {status}: {err}")
     trial.check(status == 0 and place.tables() == expected, f"{what}, mended: other tables")
     after, trainings = place.records(), place.trainings()
@@ -331,11 +339,11 @@ def full_disk(folder: Path) -> Trial:
 def read_only(folder: Path) -> Trial:
     """Let the store turn read-only in the middle of a sweep."""
     trial = Trial("a store that turns read-only in mid-sweep", unit="sweeps")
-    expected, _ = undisturbed(folder / "undisturbed")
+    expected, _ = undisturbed(folder / "undisturbed", LONG_SWEEP)
     for count in (1, 6, 12):
         what = f"read-only after {count} records"
         place = Place(folder / what)
-        process = place.start(*SWEEP)
+        process = place.start(*LONG_SWEEP)
         while process.poll() is None and len(list(place.store.folder.glob("[!.]*"))) < count:
             time.sleep(0.01)
         with unwritable(place.store.folder) as done:
@@ -344,26 +352,30 @@ def read_only(folder: Path) -> Trial:
                 trial.name += ": left out, as it needs a user who may mount, or one who is not root"
                 return trial
             refused_midway(trial, place, outcome, what)
-        resumed(trial, place, expected, what)
+        resumed(trial, place, expected, what, LONG_SWEEP)
         trial.done += 1
     return trial
 
 
 @contextlib.contextmanager
 def unwritable(folder: Path) -> Iterator[bool]:
-    """Make ``folder`` read-only for a while: by a mount, or by its mode, which root disregards."""
-    with mounted(folder, "--bind", str(folder)) as bound:
+    """Make ``folder`` read-only for a while: by a mount, or by its mode, which root disregards.
+
+    A folder in which a file is open for writing cannot be mounted anew as read-only; but a
+    read-only view of it, in which no file is open, can be laid over it at any moment.
+    """
+    view = folder.with_name("view")
+    view.mkdir()
+    with mounted(view, "--bind", str(folder)) as bound:
         if bound:
-            # Refused for as long as a file in it is being written.
-            remount = ["mount", "-o", "remount,bind,ro", str(folder)]
-            while subprocess.run(remount, capture_output=True).returncode:
-                time.sleep(0.001)
+            subprocess.run(["mount", "-o", "remount,bind,ro", str(view)], check=True)
+            with mounted(folder, "--bind", str(view)) as laid:
+                yield laid
         else:
             folder.chmod(0o555)
-        try:
-            yield bound or os.geteuid() != 0
-        finally:
-            if not bound:
+            try:
+                yield os.geteuid() != 0
+            finally:
                 folder.chmod(0o755)
 
 

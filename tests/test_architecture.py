@@ -16,16 +16,17 @@ PACKAGE = Path(nnexp.__file__).parent
 
 # A module imports only those that stand before it. A new module gets its place here.
 ROOMS = """
-errors streams threads checks custom
+errors streams threads checks custom locks
 initializers activations losses optimizers sampling
 network gradients mechanism quirks delayed lanes
 data
-choices config assembly training resuming
-records comparison claims plots figures report
+choices config assembly training resuming computations
+records comparison statistics verdicts calibration outcomes studies claims plots figures studio
+evidence webpage book page
 worker estimator verification upkeep
 config_source help
 sweep display dask_crew launcher
-app reproduce runs peers bench __main__
+app reproduction reproduce report runs peers bench __main__
 """
 DATA_ROOMS = """
 source scaling selection cache download
@@ -37,9 +38,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Who may know of what weighs much or belongs to the command line.
 HEAVY = {
-    "matplotlib": {"plots", "figures", "report", "bench"},
-    "hydra": {"config_source", "help", "launcher", "app", "reproduce"},
-    "omegaconf": {"config_source", "help", "launcher", "app", "reproduce"},
+    "matplotlib": {"plots", "figures", "evidence", "studio", "book", "bench"},
+    "hydra": {"config_source", "help", "launcher", "app", "reproduction"},
+    "omegaconf": {"config_source", "help", "launcher", "app", "reproduction"},
 }
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
-# The read-only store is left to the script: a quick sweep may end before its store turns so.
-SLICES = ("kills", "full_disk", "at_once", "clock", "hostile")
+SLICES = ("kills", "full_disk", "read_only", "at_once", "clock", "hostile")
 
 
 @pytest.mark.slow
@@ -23,3 +22,5 @@ def test_nnexp_survives(fault: str) -> None:
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert outcome.stdout.endswith(" 0 found\n")
+    if "left out" in outcome.stdout:
+        pytest.skip(outcome.stdout.strip())

@@ -12,10 +12,12 @@ from nnexp.statistics import (
     MOST_SEEDS,
     detectable,
     effect_size,
+    is_skewed,
     joint_band,
     mean_interval,
     prediction_interval,
     seeds_needed,
+    skewness,
     superiority,
     t_quantile,
 )
@@ -371,3 +373,19 @@ def test_what_no_rule_knows_is_refused():
         published(1, 0, 2, 1, 1, "bigger")
     with pytest.raises(InputError, match="cap=-1 is invalid"):
         published(1, 0, 2, 1, -1, "higher")
+
+
+def test_skewness_by_hand() -> None:
+    # Mean 2, deviations -1 -1 -1 3: second moment 3, third 6, g1 = 6 / 3^1.5; G1 = g1 sqrt(12) / 2.
+    assert skewness([1, 1, 1, 5]) == pytest.approx(6 / 3**1.5 * math.sqrt(12) / 2)
+    assert skewness([-1, 0, 1]) == 0
+    assert math.isnan(skewness([1, 2]))
+    assert math.isnan(skewness([3, 3, 3]))
+
+
+def test_normal_samples_are_seldom_called_skewed_and_exponential_ones_often() -> None:
+    rng = np.random.default_rng(0)
+    normal = np.mean([is_skewed(rng.normal(size=20)) for _ in range(1000)])
+    exponential = np.mean([is_skewed(rng.exponential(size=20)) for _ in range(1000)])
+    assert normal < 0.08
+    assert exponential > 0.6

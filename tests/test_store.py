@@ -269,6 +269,67 @@ def test_a_full_disk_leaves_the_earlier_record(
     assert sorted(p.name for p in store.folder.iterdir()) == [".locks", record.run_id]
 
 
+# Locks.
+
+RIVALS = """
+import os, sys
+from pathlib import Path
+
+from nnexp.records import Store
+
+store, marker, taken = Store(Path(sys.argv[1])), Path(sys.argv[1], "held"), 0
+while taken < 200:
+    lock = store.lock("a-0123456789ab")
+    if lock is not None:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))  # fails if another holds the lock too
+        marker.unlink()
+        lock.release()
+        taken += 1
+"""
+
+
+def test_rivals_never_hold_a_lock_at_once_though_its_file_comes_and_goes(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-c", RIVALS, str(tmp_path)]
+    env = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)}
+    rivals = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE) for _ in range(3)]
+    for rival in rivals:
+        _, err = rival.communicate(timeout=60)
+        assert rival.returncode == 0, err.decode()
+    assert os.listdir(tmp_path / ".locks") == ["guard"]
+
+
+def test_the_lock_of_a_run_that_ended_leaves_no_file(store: Store) -> None:
+    record = train(store)
+    assert os.listdir(store.folder / ".locks") == ["guard"]
+    lock = store.lock(record.run_id)
+    assert lock is not None
+    assert store.lock(record.run_id) is None
+    assert store.locked() == [record.run_id]
+    lock.release()
+    assert store.locked() == []
+
+
+def test_a_lock_is_freed_where_its_file_cannot_be_removed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.folder.mkdir(exist_ok=True)
+    lock = store.lock("a-0123456789ab")
+    assert lock is not None
+
+    def refuse(path: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "unlink", refuse)
+        lock.release()
+    assert store.locked() == ["a-0123456789ab"]
+    again = store.lock("a-0123456789ab")
+    assert again is not None
+    again.release()
+    assert store.locked() == []
+
+
 # Damage.
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from nnexp.comparison import compare
 from nnexp.errors import InputError
-from nnexp.report import write_sweep
+from nnexp.page import write_sweep
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])

@@ -1,0 +1,211 @@
+"""The report of all studies, from their tables alone: Markdown, figures, and one HTML page.
+
+``results/<study>/`` holds a study's tables, figures and page, ``results/README.md`` all verdicts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+from nnexp import evidence, figures, plots, webpage
+from nnexp.claims import Judgement, from_table, maps, to_table
+from nnexp.comparison import compare
+from nnexp.figures import Picture
+from nnexp.records import Tables, load, write_whole
+from nnexp.studies import Study
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_TABLES = ("runs.csv", "metrics.csv", "layers.csv", "summary.csv", "maps.csv", "claims.csv")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What the report says of one study: its judgements, its figures, and what it cost.
+
+    ``seconds`` is the training time of its ``runs``, each on one core.
+    """
+
+    study: Study
+    judgements: list[Judgement]
+    pictures: list[Picture]
+    runs: int
+    seconds: float
+
+    @property
+    def cost(self) -> str:
+        """The training time in words."""
+        if not self.runs:
+            return "none"
+        return f"{self.seconds / 60:.1f} min" if self.seconds >= 60 else f"{self.seconds:.1f} s"
+
+
+def write_tables(
+    study: Study, tables: Tables | None, judgements: Sequence[Judgement], results: Path
+) -> None:
+    """Write the tables of a study's runs and claims to ``results/<study>/``."""
+    folder = results / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {"claims": to_table(judgements)}
+    if tables is not None:
+        written |= tables._asdict()
+        written["summary"] = compare(*tables).summary
+        cells = maps(study, tables)
+        if len(cells):
+            written["maps"] = cells
+    for name, table in written.items():
+        write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_chapter(study: Study, results: Path) -> Chapter | None:
+    """Return what the tables in ``results/<study>/`` give, ``None`` if it was never judged."""
+    folder = results / study.name
+    if not (folder / "claims.csv").is_file():
+        return None
+    judgements = from_table(
+        pd.read_csv(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
+    )
+    known = {claim.id for claim in study.claims}
+    judgements = [one for one in judgements if one.claim in known]
+    if not (folder / "runs.csv").is_file():
+        return Chapter(study, judgements, [], 0, 0.0)
+    tables = load(folder)
+    seconds = float(tables.runs["seconds"].sum())
+    drawn = [*evidence.pictures(study, judgements, tables), *_of_runs(study, tables)]
+    return Chapter(study, judgements, drawn, len(tables.runs), seconds)
+
+
+def _of_runs(study: Study, tables: Tables) -> list[Picture]:
+    """Return the figures of the runs themselves that the study names."""
+    runs = tables.runs
+    for key, value in study.show.items():
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        column = pd.to_numeric(runs[key]) if numeric else runs[key].astype(str)
+        runs = runs[column == (value if numeric else str(value))]
+    ids = runs["run_id"]
+    own = [table[table["run_id"].isin(ids)] for table in (tables.metrics, tables.layers)]
+    comparison = compare(runs, *own)
+    return [p for p in figures.pictures(comparison) if p.name in study.figures]
+
+
+def write_report(studies: Sequence[Study], results: Path) -> Path:
+    """Draw all figures and write every page from the tables in ``results``; return the report."""
+    chapters = [c for c in (read_chapter(study, results) for study in studies) if c is not None]
+    sections = [_write_chapter(chapter, results / chapter.study.name) for chapter in chapters]
+    judgements = sorted(
+        (one for chapter in chapters for one in chapter.judgements), key=lambda one: _place(one.row)
+    )
+    documents = {d: t for c in chapters for d, t in c.study.source.items()}
+    calibration = results / "calibration" / "README.md"
+    text = (
+        _environment()
+        .get_template("report.md")
+        .render(
+            judgements=judgements,
+            counts=_counted(one.verdict for one in judgements),
+            documents=sorted(documents.items()),
+            studies=[
+                {
+                    "name": c.study.name,
+                    "claims": len(c.judgements),
+                    "runs": c.runs or "",
+                    "cost": c.cost,
+                }
+                for c in chapters
+            ],
+            missing=sorted({s.name for s in studies} - {c.study.name for c in chapters}),
+            calibration=calibration.read_text("utf-8") if calibration.is_file() else "",
+        )
+    )
+    write_whole(results / "README.md", text)
+    facts = {
+        "Run all of it again": "python -m nnexp.reproduce",
+        "Draw it again from the tables": "python -m nnexp.report",
+    }
+    write_whole(results / "report.html", webpage.render(sections, facts))
+    return results / "report.html"
+
+
+def coverage(judgements: Sequence[Judgement], results: str = "results") -> str:
+    """Return the table from rows of the ledger to studies to verdicts, as Markdown."""
+    lines = ["| row | study: verdicts |", "|---|---|"]
+    rows: dict[str, dict[str, list[str]]] = {}
+    for one in sorted(judgements, key=lambda one: _place(one.row)):
+        rows.setdefault(one.row, {}).setdefault(one.study, []).append(one.verdict)
+    for row, studies in rows.items():
+        told = [
+            f"[{name}]({results}/{name}/README.md): {_counted(verdicts)}"
+            for name, verdicts in sorted(studies.items())
+        ]
+        lines.append(f"| {row} | {'; '.join(told)} |")
+    return "\n".join(lines)
+
+
+def _counted(verdicts: Iterable[str]) -> str:
+    counts = Counter(verdicts)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+
+
+def _write_chapter(chapter: Chapter, folder: Path) -> webpage.Section:
+    """Write a study's figures and page into ``folder``; return what the HTML page says of it."""
+    shown = []
+    for picture in chapter.pictures:
+        svg, png = plots.svg(picture.figure), plots.png(picture.figure)
+        write_whole(folder / f"{picture.name}.svg", svg)
+        claims = evidence.claims_of(picture, chapter.study)
+        shown.append(webpage.Shown(picture.name, picture.caption, picture.alt, claims, svg, png))
+    text = (
+        _environment()
+        .get_template("study.md")
+        .render(
+            study=chapter.study,
+            judgements=chapter.judgements,
+            pictures=chapter.pictures,
+            runs=chapter.runs,
+            cost=chapter.cost,
+            tables=[name for name in _TABLES if (folder / name).is_file()],
+        )
+    )
+    write_whole(folder / "README.md", text)
+    return webpage.Section(chapter.study, chapter.judgements, shown, chapter.seconds, chapter.runs)
+
+
+def _place(row: str) -> tuple[int, int, str]:
+    """Return the place of a row: the documents in order, then the papers."""
+    match = re.fullmatch(r"D(\d+)\.(\d+)", row)
+    return (int(match[1]), int(match[2]), "") if match else (99, 0, row)
+
+
+def _numbers(one: Judgement) -> str:
+    """Say what a comparison rests on beside its interval."""
+    parts = [f"{100 * (one.level or 0):.4g} % interval"]
+    if one.effect_size is not None:
+        parts.append(f"effect size {one.effect_size:.2f}")
+    if one.superiority is not None:
+        parts.append(f"P(first above second) {one.superiority:.2f}")
+    parts.append(f"what matters {one.matters:.3g}")
+    parts.append(f"n = {one.n} would have shown {one.detectable:.3g}")
+    more = "more than 10 000" if one.seeds_needed is None else str(one.seeds_needed)
+    parts.append(f"{more} seeds would show what matters")
+    if one.holds_in:
+        parts.append(f"holds in {one.holds_in}")
+    return "; ".join(parts)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=False,  # Markdown
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
+    environment.filters["numbers"] = _numbers
+    return environment

@@ -1,0 +1,406 @@
+"""Claims held against runs: each gives a judgement, with all that its verdict rests on.
+
+The comparisons of a study are a family: each is judged by an interval at level 1 - alpha/m, m being
+their number, so that all hold together at 1 - alpha (Bonferroni). A published figure is held
+against the prediction interval of one further run, a published curve against a joint band.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnexp import statistics, verdicts
+from nnexp.computations import agrees, compute, entry
+from nnexp.errors import InputError, unknown
+from nnexp.outcomes import Outcome, described, matching, measured
+from nnexp.records import Tables
+from nnexp.studies import ORDERS, Claim, Study
+
+# Figures of an array that are told.
+_MOST_FIGURES = 4
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A row of ``claims.csv``: a claim, what was measured, and the verdict.
+
+    ``first`` and ``second`` are the means of the two arms (or the mean and the threshold, or the
+    published figure), ``difference`` with ``low`` and ``high`` what the verdict is read from, at
+    ``level``; ``detectable`` is the difference that ``n`` runs would have shown with a power of
+    80 %, ``seeds_needed`` how many runs would show ``matters``. ``skewed`` is ``yes`` where the
+    differences are too skewed for a normal sample, and the interval less sure than it says (see
+    `nnexp.calibration`). What does not apply is empty.
+    """
+
+    study: str
+    claim: str
+    document: str
+    row: str
+    statement: str
+    test: str
+    published: str
+    outcome: str
+    protocol: str
+    measured: str
+    verdict: str
+    expected: str
+    n: int | None = None
+    first: float | None = None
+    second: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    effect_size: float | None = None
+    superiority: float | None = None
+    matters: float | None = None
+    detectable: float | None = None
+    seeds_needed: int | None = None
+    skewed: str = ""
+    holds_in: str = ""
+    note: str = ""
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one that the study expects."""
+        return self.verdict == self.expected
+
+
+def to_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Return judgements as the table of ``claims.csv``."""
+    rows = [asdict(one) | {"as_expected": one.as_expected} for one in judgements]
+    table: pd.DataFrame = pd.DataFrame(rows).astype({"n": "Int64", "seeds_needed": "Int64"})
+    return table
+
+
+def from_table(table: pd.DataFrame) -> list[Judgement]:
+    """Return the judgements of a table of ``claims.csv`` that was read with every cell as text."""
+    kinds = {field.name: str(field.type) for field in fields(Judgement)}
+    judgements = []
+    for row in table.to_dict("records"):
+        values: dict[str, Any] = {}
+        for name, kind in kinds.items():
+            text = row[name]
+            if kind == "str":
+                values[name] = text
+            elif text:
+                values[name] = int(text) if kind.startswith("int") else float(text)
+        judgements.append(Judgement(**values))
+    return judgements
+
+
+def judge(study: Study, tables: Tables | None, looks: int = 1) -> list[Judgement]:
+    """Return the judgement of every claim of ``study`` from the ``tables`` of its runs.
+
+    ``looks`` is at how many moments the study may be judged in all (see ``--top-up``).
+
+    Raises
+    ------
+    InputError
+        If a claim asks for runs, settings or columns that are not there.
+    """
+    return [_judge(study, claim, tables, looks) for claim in study.claims]
+
+
+def maps(study: Study, tables: Tables) -> pd.DataFrame:
+    """Return where the claims with a ``map`` hold: a row for each cell.
+
+    Columns: ``claim``, the settings of the map (``epoch`` is the evaluation), ``n``, the mean
+    ``difference`` in the claim's own direction with its plain 95 % interval ``low high``, and
+    ``holds`` (``yes``: above 0; ``no``: below 0; ``unclear``). Descriptive: no verdict is read
+    from it.
+    """
+    rows = [row for claim in study.claims if claim.map for row in _cells(claim, tables)]
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
+
+
+def differences(claim: Claim, tables: Tables) -> pd.DataFrame:
+    """Return a comparison's pairs: ``seed first second difference``; ``second`` may be one value.
+
+    Raises
+    ------
+    InputError
+        As `judge`.
+    """
+    where = [_chosen(claim, arm, tables) for arm in claim.arms]
+    values = [
+        measured(claim.outcome, arm, tables, own, claim.at)
+        for arm, own in zip(claim.arms, where, strict=True)
+    ]
+    if claim.scale == "log10":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = [one.map(np.log10) for one in values]
+    first = values[0]
+    if claim.threshold is not None:
+        level = math.log10(claim.threshold) if claim.scale == "log10" else claim.threshold
+        second = pd.Series(level, index=first.index)
+    else:
+        second = values[1]
+    pairs = pd.DataFrame({"first": first, "second": second}).dropna()
+    with np.errstate(invalid="ignore"):
+        difference = (pairs["first"] - pairs["second"]).to_numpy()
+    # Two runs that both never got there are equal in that.
+    equal = (pairs["first"] == pairs["second"]).to_numpy()
+    pairs["difference"] = np.where(equal, 0.0, difference)
+    paired: pd.DataFrame = pairs.rename_axis("seed").reset_index()
+    return paired
+
+
+def _judge(study: Study, claim: Claim, tables: Tables | None, looks: int) -> Judgement:
+    if claim.test == "computed":
+        return _computed(study, claim)
+    if tables is None or tables.runs.empty:
+        raise InputError(f"{study.file}: claim {claim.id!r} needs runs, and there are none")
+    try:
+        if claim.test in ORDERS:
+            return _compared(study, claim, tables, looks)
+        return (_published if claim.test == "published" else _curve)(study, claim, tables)
+    except InputError as error:
+        raise InputError(f"{study.file}, claim {claim.id!r}: {error}") from None
+
+
+def _compared(study: Study, claim: Claim, tables: Tables, looks: int) -> Judgement:
+    pairs = differences(claim, tables)
+    values = pairs["difference"].to_numpy(float)
+    if not len(values):
+        raise InputError("no pair of runs of equal seed has ended: see the sweep's failed runs")
+    n, alpha = len(values), study.alpha / study.family / looks
+    interval = statistics.mean_interval(values, alpha)
+    low, high = float(interval.low), float(interval.high)
+    known = math.isfinite(low)
+    sd = float(interval.sd)
+    return Judgement(
+        **_said(study, claim, _chosen_words(claim, tables)),
+        measured=_measured(claim, pairs, low, high),
+        verdict=verdicts.compared(low, high, claim.matters, n, claim.test),
+        n=n,
+        first=_mean(pairs["first"]),
+        second=_mean(pairs["second"]),
+        difference=_mean(pairs["difference"]),
+        low=low,
+        high=high,
+        level=1 - alpha,
+        effect_size=statistics.effect_size(values) if known else None,
+        superiority=statistics.superiority(values),
+        matters=claim.matters,
+        detectable=statistics.detectable(sd, n, alpha) if known else None,
+        seeds_needed=statistics.seeds_needed(sd, claim.matters, alpha) if known else None,
+        skewed="yes" if statistics.is_skewed(values) else "",
+        holds_in=_share(claim, tables),
+    )
+
+
+def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:
+    (arm,) = claim.arms
+    values = measured(claim.outcome, arm, tables, claim.where, claim.at).to_numpy(float)
+    said = _said(study, claim, described(claim.where, claim.at))
+    said["published"] = said["published"] or f"{claim.value:g}"
+    if not len(values):
+        raise InputError(f"no run of arm {arm!r} has ended: see the sweep's failed runs")
+    interval = statistics.prediction_interval(values, rounding=claim.rounding)
+    low, high, mean = float(interval.low), float(interval.high), float(interval.mean)
+    return Judgement(
+        **said,
+        measured=f"{_digits(claim.outcome, mean)}, one further run within "
+        f"{_digits(claim.outcome, low)} to {_digits(claim.outcome, high)}",
+        verdict=verdicts.published(
+            claim.value, low, high, (high - low) / 2, claim.cap, claim.better
+        ),
+        n=len(values),
+        first=mean,
+        second=claim.value,
+        difference=mean - claim.value,
+        low=low,
+        high=high,
+        level=0.95,
+    )
+
+
+def band(claim: Claim, tables: Tables) -> pd.DataFrame:
+    """Return a published curve and ours: ``at published mean low high`` and every run's values.
+
+    ``low`` and ``high`` are the joint 95 % band for one further run; a column ``run 0`` … a run.
+    """
+    (arm,) = claim.arms
+    by_point = {
+        at: measured(claim.outcome, arm, tables, claim.where, {claim.by: at}) for at in claim.points
+    }
+    runs = pd.DataFrame(by_point).dropna()
+    curves = runs.to_numpy(float)
+    if not len(curves):
+        raise InputError(f"no run of arm {arm!r} has ended: see the sweep's failed runs")
+    low, high = statistics.joint_band(curves, rounding=claim.rounding)
+    table = pd.DataFrame(
+        {"at": list(claim.points), "published": list(claim.points.values())}
+        | {"mean": curves.mean(axis=0), "low": low, "high": high}
+    )
+    ours = pd.DataFrame(curves.T, columns=[f"run {i}" for i in range(len(curves))])
+    both: pd.DataFrame = pd.concat([table, ours], axis=1)
+    return both
+
+
+def _curve(study: Study, claim: Claim, tables: Tables) -> Judgement:
+    table = band(claim, tables)
+    published, low, high = (table[c].to_numpy(float) for c in ("published", "low", "high"))
+    n = sum(str(column).startswith("run ") for column in table)
+    inside = int(((published >= low) & (published <= high)).sum())
+    gap = table["mean"].to_numpy(float) - published
+    worst = int(np.argmax(np.abs(gap)))
+    points = f"{inside} of {len(table)} points within the joint band; farthest "
+    at = f"{claim.by} {table['at'][worst]:g}"
+    said = _said(study, claim, described(claim.where, {}))
+    said["published"] = said["published"] or f"{len(table)} points"
+    return Judgement(
+        **said,
+        measured=f"{points}{_digits(claim.outcome, table['mean'][worst])} against "
+        f"{_digits(claim.outcome, published[worst])} at {at}",
+        verdict=verdicts.curve(published, low, high, (high - low) / 2, claim.cap, claim.better),
+        n=n,
+        first=float(table["mean"][worst]),
+        second=float(published[worst]),
+        difference=float(gap[worst]),
+        level=0.95,
+    )
+
+
+def _computed(study: Study, claim: Claim) -> Judgement:
+    try:
+        found = compute(claim.compute, claim.given)
+        parts = {name: entry(found, name) for name in claim.published}
+    except InputError as error:
+        raise InputError(f"{study.file}, claim {claim.id!r}: {error}") from None
+    same = [
+        agrees(
+            part,
+            claim.published[name],
+            claim.rounding[name] if isinstance(claim.rounding, dict) else claim.rounding,
+        )
+        for name, part in parts.items()
+    ]
+    said = _said(study, claim, "")
+    said["published"] = claim.note or _figures(claim.published)
+    return Judgement(
+        **said,
+        measured=_figures(parts),
+        verdict=verdicts.REPRODUCED if all(same) else verdicts.CONTRADICTED,
+    )
+
+
+def _figures(quantities: Mapping[str, Any]) -> str:
+    """Return named figures in words, the first few of each."""
+    told = []
+    for name, value in quantities.items():
+        flat = np.asarray(value, float).ravel()
+        more = ", …" if flat.size > _MOST_FIGURES else ""
+        told.append(f"{name} = {', '.join(f'{v:.9g}' for v in flat[:_MOST_FIGURES])}{more}")
+    return "; ".join(told)
+
+
+def _said(study: Study, claim: Claim, protocol: str) -> dict[str, Any]:
+    """Return what a judgement repeats of its claim."""
+    return {
+        "study": study.name,
+        "claim": claim.id,
+        "document": claim.document,
+        "row": claim.row,
+        "statement": claim.statement,
+        "test": claim.test,
+        "published": "" if claim.published is None else str(claim.published),
+        "outcome": "" if claim.test == "computed" else str(claim.outcome),
+        "protocol": protocol,
+        "expected": claim.expected,
+        "note": claim.note,
+    }
+
+
+def _measured(claim: Claim, pairs: pd.DataFrame, low: float, high: float) -> str:
+    unit = 100 if claim.outcome.is_accuracy and claim.scale == "plain" else 1
+    first, second, difference = (_mean(pairs[c]) for c in ("first", "second", "difference"))
+    points = " points" if unit == 100 else ""
+    log = "log10 " if claim.scale == "log10" else ""
+    return (
+        f"{log}{_digits(claim.outcome, first)} against {_digits(claim.outcome, second)}: "
+        f"{difference * unit:+.3g}{points} [{low * unit:+.3g}, {high * unit:+.3g}]"
+    )
+
+
+def _digits(outcome: Outcome, value: float) -> str:
+    return f"{value:.4f}" if outcome.is_accuracy else f"{value:.4g}"
+
+
+def _mean(values: pd.Series[Any]) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _share(claim: Claim, tables: Tables) -> str:
+    """Say in how many cells of the claim's map it holds."""
+    if not claim.map:
+        return ""
+    held = [row["holds"] for row in _cells(claim, tables)]
+    yes, no = held.count("yes"), held.count("no")
+    return f"{yes} of {len(held)} cells, reversed in {no}"
+
+
+def _cells(claim: Claim, tables: Tables) -> Iterator[dict[str, Any]]:
+    settings = [key for key in claim.map if key != "epoch"]
+    arms = tables.runs[tables.runs["arm"].isin(claim.arms)]
+    for key in settings:
+        if key not in arms:
+            raise unknown("setting of a map", key, map(str, arms.columns))
+    combinations = arms[settings].drop_duplicates().to_dict("records") if settings else [{}]
+    epochs: list[float | None] = [None]
+    if "epoch" in claim.map:
+        own = tables.metrics[tables.metrics["run_id"].isin(arms["run_id"])]
+        epochs = sorted(e for e in own["epoch"].unique() if e > 0)
+    for combination in combinations:
+        for epoch in epochs:
+            at = dict(claim.at) if epoch is None else {"epoch": epoch}
+            cell = _replaced(claim, {**claim.where, **combination}, at)
+            values = differences(cell, tables)["difference"].to_numpy(float)
+            values = -values if claim.test == "less" else values
+            interval = statistics.mean_interval(values)
+            low, high = float(interval.low), float(interval.high)
+            holds = "yes" if low > 0 else "no" if high < 0 else "unclear"
+            row: dict[str, Any] = {"claim": claim.id, **combination}
+            row |= {} if epoch is None else {"epoch": epoch}
+            yield row | {
+                "n": len(values),
+                "difference": float(interval.mean),
+                "low": low,
+                "high": high,
+                "holds": holds,
+            }
+
+
+def _replaced(claim: Claim, where: Mapping[str, Any], at: Mapping[str, float]) -> Claim:
+    return replace(claim, where=where, at=at, tuned={})
+
+
+def _chosen(claim: Claim, arm: str, tables: Tables) -> dict[str, Any]:
+    """Return the settings fixed for an arm; a tuned one is at its best mean score."""
+    where = dict(claim.where)
+    if claim.tuned:
+        over, by = claim.tuned["over"], claim.tuned["by"]
+        runs = matching(tables.runs, arm, where)
+        if over not in runs or by not in runs:
+            raise unknown("column to tune by", by if over in runs else over, map(str, runs.columns))
+        means = runs.astype({by: float}).groupby(over)[by].mean()
+        where[over] = means.idxmin() if by.endswith("loss") else means.idxmax()
+    return where
+
+
+def _chosen_words(claim: Claim, tables: Tables) -> str:
+    words = described(claim.where, claim.at)
+    if claim.tuned:
+        over = claim.tuned["over"]
+        chosen = ", ".join(f"{a} at {over} {_chosen(claim, a, tables)[over]}" for a in claim.arms)
+        score = claim.tuned["by"].replace("_", " ")
+        words = f"{words}{'; ' if words else ''}each at its best {score}: {chosen}"
+    return words

@@ -1,0 +1,233 @@
+"""The figures of claims: every pair beside its verdict, where a claim holds, published curves."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from nnexp import plots
+from nnexp.claims import Judgement, band, differences, maps
+from nnexp.figures import Picture
+from nnexp.records import Tables
+from nnexp.studies import ORDERS, Claim, Study
+
+_WIDTH = 7.2
+# The names of the pictures, the latter two followed by their claim's id.
+_PAIRS, _MAP, _CURVE = "pairs", "map", "curve"
+_OURS, _THEIRS, _AREA = "#0072B2", "#D55E00", "#E4E4E4"
+_SMALL = 9.0
+# Beyond which ratio of differences an axis is stretched about 0.
+_FAR = 12
+
+
+def pictures(study: Study, judgements: Sequence[Judgement], tables: Tables) -> list[Picture]:
+    """Return the figures of a study's claims: one of all comparisons, one of each map and curve."""
+    told = {judgement.claim: judgement for judgement in judgements}
+    compared = [claim for claim in study.claims if claim.test in ORDERS]
+    drawn = []
+    with plots.style():
+        if compared:
+            pairs = {claim.id: differences(claim, tables) for claim in compared}
+            drawn.append(_pairs(study, compared, pairs, told))
+        cells = maps(study, tables)
+        for claim in compared:
+            if claim.map:
+                drawn.append(_map(claim, cells[cells["claim"] == claim.id], told[claim.id]))
+        for claim in study.claims:
+            if claim.test == "curve":
+                drawn.append(_curve(claim, band(claim, tables), told[claim.id]))
+    return drawn
+
+
+def claims_of(picture: Picture, study: Study) -> tuple[str, ...]:
+    """Return the ids of the claims of ``study`` that a picture of `pictures` belongs to."""
+    if picture.name == _PAIRS:
+        return tuple(claim.id for claim in study.claims if claim.test in ORDERS)
+    kind, _, name = picture.name.partition("-")
+    return (name,) if kind in (_MAP, _CURVE) else ()
+
+
+def _pairs(
+    study: Study,
+    claims: Sequence[Claim],
+    pairs: Mapping[str, pd.DataFrame],
+    told: Mapping[str, Judgement],
+) -> Picture:
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        unit = "percentage points" if _in_points(claim) else _unit(claim)
+        groups.setdefault(unit, []).append(claim)
+    labels = {claim.id: textwrap.wrap(_label(claim), 30) for claim in claims}
+    heights = [0.75 + sum(0.24 + 0.16 * len(labels[c.id]) for c in g) for g in groups.values()]
+    figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout="constrained")
+    title = "Differences, pair by pair"
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights).ravel()
+    for ax, (unit, own) in zip(axes, groups.items(), strict=True):
+        _draw_pairs(ax, unit, own, pairs, told, labels)
+    level = 100 * (1 - study.alpha / study.family)
+    caption = (
+        "Each dot is a seed: the first arm less the second. The bar is the mean with its "
+        f"{level:.4g} % interval (together 95 % for the {study.family} comparisons of the study); "
+        "the grey area is what does not matter."
+    )
+    spoken = " ".join(f"{told[c.id].statement} {told[c.id].verdict}." for c in claims)
+    return Picture(_PAIRS, title, caption, f"{caption} {spoken}", figure)
+
+
+def _draw_pairs(
+    ax: Axes,
+    unit: str,
+    claims: Sequence[Claim],
+    pairs: Mapping[str, pd.DataFrame],
+    told: Mapping[str, Judgement],
+    labels: Mapping[str, list[str]],
+) -> None:
+    means = []
+    for row, claim in enumerate(claims):
+        scale = 100 if _in_points(claim) else 1
+        values = pairs[claim.id]["difference"].to_numpy(float) * scale
+        values = values[np.isfinite(values)]
+        area: dict[str, Any] = {"color": _AREA, "linewidth": 0, "zorder": 0}
+        ax.fill_betweenx(
+            [row - 0.42, row + 0.42], -claim.matters * scale, claim.matters * scale, **area
+        )
+        judgement = told[claim.id]
+        ax.text(
+            1.01, row, judgement.verdict, transform=ax.get_yaxis_transform(), va="center",
+            fontsize=_SMALL, fontweight="bold" if judgement.verdict == "reproduced" else "normal",
+        )  # fmt: skip
+        if not len(values):
+            continue
+        means.append(abs(values.mean()) or claim.matters * scale)
+        y = row + 0.16 + np.linspace(0, 0.16, len(values)) if len(values) > 1 else [row + 0.2]
+        ax.plot(values, y, "o", color=_OURS, markersize=3.2, alpha=0.55, markeredgewidth=0)
+        bounds = np.array([judgement.low, judgement.high], float) * scale
+        if np.isfinite(bounds).all():
+            ax.plot(bounds, [row - 0.08] * 2, color="#000000", linewidth=2)
+        ax.plot(values.mean(), row - 0.08, "D", color="#000000", markersize=5)
+    ax.axvline(0, color="#555555", linewidth=1)
+    if means and max(means) > _FAR * min(means):
+        matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
+        threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
+        ax.set_xscale("symlog", linthresh=threshold)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.set_yticks(range(len(claims)), ["\n".join(labels[c.id]) for c in claims])
+    ax.tick_params(axis="y", length=0, labelsize=_SMALL)
+    ax.set_ylim(len(claims) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel(unit)
+
+
+def _in_points(claim: Claim) -> bool:
+    return claim.outcome.is_accuracy and claim.scale == "plain"
+
+
+def _unit(claim: Claim) -> str:
+    return f"log10 of the {claim.outcome}" if claim.scale == "log10" else str(claim.outcome)
+
+
+def _label(claim: Claim) -> str:
+    if claim.threshold is not None:
+        return f"{_name(claim.arms[0])} - {claim.threshold:g}"
+    named = " - ".join(map(_name, claim.arms))
+    where = ", ".join(f"{k} {v}" for k, v in {**claim.where, **claim.at}.items())
+    tuned = f"at its best {claim.tuned['over']} each" if claim.tuned else ""
+    about = ", ".join(filter(None, (where, tuned)))
+    return f"{named} ({about})" if about else named
+
+
+def _name(arm: str) -> str:
+    return arm.replace("_", " ")
+
+
+def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
+    keys = list(claim.map)
+    across, down = (keys[-1], keys[:-1])
+    scale = 100 if _in_points(claim) else 1
+    table = cells.assign(down=[" ".join(map(str, r)) for r in cells[down].to_numpy()] or "")
+    rows, columns = list(dict.fromkeys(table["down"])), sorted(set(table[across]), key=_number)
+    values = np.full((len(rows), len(columns)), np.nan)
+    size = (max(4.2, 1.6 + 0.72 * len(columns)), 1.7 + 0.46 * len(rows))
+    figure = Figure(figsize=size, layout="constrained")
+    ax = figure.subplots()
+    marks = {"yes": "+", "no": "-", "unclear": "?"}
+    texts = []
+    for cell in table.to_dict("records"):
+        i, j = rows.index(cell["down"]), columns.index(cell[across])
+        values[i, j] = cell["difference"] * scale
+        texts.append((j, i, f"{marks[cell['holds']]} {abs(values[i, j]):.3g}"))
+    known = values[np.isfinite(values)]
+    most = max(np.abs(known).max(), 1e-12) if known.size else 1.0
+    norm = TwoSlopeNorm(0, -most, most)
+    ax.imshow(values, cmap="PuOr_r", norm=norm, aspect="auto")
+    for j, i, text in texts:
+        dark = abs(values[i, j]) > 0.6 * most
+        colour = "white" if dark else "black"
+        ax.text(j, i, text, ha="center", va="center", color=colour, fontsize=_SMALL)
+    ax.set_xticks(range(len(columns)), [_text(c) for c in columns])
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_xlabel(across)
+    ax.set_ylabel(" ".join(down))
+    ax.grid(visible=False)
+    title = "\n".join(textwrap.wrap(f"Where it holds: {claim.statement}", int(9.5 * size[0])))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    direction = "second less the first" if claim.test == "less" else "first less the second"
+    unit = "percentage points" if scale == 100 else _unit(claim)
+    n = cells["n"]
+    seeds = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
+    caption = (
+        f"Mean difference in each cell, {direction} arm, in {unit} ({seeds} pairs a cell). "
+        "+: the plain 95 % interval lies above 0, so the claim holds there; -: below, so the "
+        f"reverse does; ?: neither. It holds in {judgement.holds_in}. Descriptive."
+    )
+    return Picture(f"{_MAP}-{claim.id}", title.replace("\n", " "), caption, caption, figure)
+
+
+def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
+    figure = Figure(figsize=(_WIDTH, 3.6), layout="constrained")
+    ax = figure.subplots()
+    at = table["at"].to_numpy(float)
+    runs = [column for column in table if str(column).startswith("run ")]
+    finite = np.isfinite(table["high"]).all()
+    if finite:
+        look: dict[str, Any] = {"color": _OURS, "alpha": 0.18, "linewidth": 0}
+        ax.fill_between(at, table["low"], table["high"], **look, label="joint 95 % band")
+    for place, run in enumerate(runs):
+        label = f"our runs (n = {len(runs)})" if not place else None
+        ax.plot(at, table[run], color=_OURS, linewidth=0.7, alpha=0.6, label=label)
+    ax.plot(at, table["published"], "o", color=_THEIRS, markersize=6, label="published", zorder=4)
+    values = table[["published", *runs]].to_numpy(float)
+    values = values[np.isfinite(values)]
+    if not claim.outcome.is_accuracy and values.min() > 0 and values.max() > 8 * values.min():
+        plots.log_axis(ax)
+    ax.set_xlabel("updates" if claim.by == "step" else "epochs")
+    ax.set_ylabel(str(claim.outcome))
+    ax.legend()
+    figure.suptitle(
+        "\n".join(textwrap.wrap(claim.statement, 80)), x=0.01, ha="left", fontsize=10.5,
+        fontweight="bold",
+    )  # fmt: skip
+    caption = (
+        f"The published figures over ours. {judgement.measured}: {judgement.verdict}. The band "
+        "would hold all points of one further run of ours in 95 of 100 cases."
+    )
+    return Picture(f"{_CURVE}-{claim.id}", claim.statement, caption, caption, figure)
+
+
+def _number(value: Any) -> Any:
+    try:
+        return (0, float(value))
+    except (TypeError, ValueError):
+        return (1, str(value))
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

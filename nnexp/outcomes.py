@@ -1,0 +1,161 @@
+"""What a claim measures of a run, and the runs of which it is measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nnexp.errors import InputError, unknown
+from nnexp.records import FAILED, Tables
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a claim measures of a run.
+
+    ``kind`` is ``metric`` (the column ``of`` of the metrics), ``layer`` (the column ``of`` at layer
+    ``index``, counted from 1, or from the output, -1), ``factor_per_layer``, ``smallest_fall``,
+    ``change`` (of a column) or ``steps_to`` (the test accuracy ``level``).
+    """
+
+    kind: str
+    of: str
+    index: int = 0
+    level: float = 0.0
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is an accuracy, or the change of one: a fraction of the examples."""
+        return self.of.endswith("accuracy") and self.kind in ("metric", "change", "smallest_fall")
+
+    def __str__(self) -> str:
+        name = self.of.replace("_", " ")
+        if self.kind == "layer":
+            place = {-1: "the output layer", -2: "the last hidden layer"}
+            return f"{name} of {place.get(self.index, f'layer {self.index}')}"
+        return {
+            "metric": name,
+            "factor_per_layer": f"{name}, factor from a layer to the one below",
+            "smallest_fall": f"smallest fall of the {name} between evaluations",
+            "steps_to": f"updates to a test accuracy of {self.level:g}",
+            "change": f"change of the {name}",
+        }[self.kind]
+
+
+def measured(
+    outcome: Outcome, arm: str, tables: Tables, where: Mapping[str, Any], at: Mapping[str, float]
+) -> pd.Series[float]:
+    """Return the outcome of the runs of ``arm`` by seed; failed runs have none.
+
+    ``where`` fixes swept settings, ``at`` the evaluation; of a run that diverged before it, the
+    last one counts.
+
+    Raises
+    ------
+    InputError
+        If there are no such runs, several of a seed, or no such column or evaluation.
+    """
+    runs = matching(tables.runs, arm, where)
+    twice = runs["seed"].duplicated()
+    if twice.any():
+        raise InputError(
+            f"arm {arm!r} has several runs of seed {runs['seed'][twice].iloc[0]}: fix what is "
+            f"swept with 'where'"
+        )
+    runs = runs[runs["status"] != FAILED].set_index("run_id")
+    source = tables.layers if outcome.kind in ("layer", "factor_per_layer") else tables.metrics
+    if outcome.of not in source:
+        raise unknown("outcome", outcome.of, map(str, source.columns))
+    own = source[source["run_id"].isin(runs.index)]
+    values = {
+        runs["seed"][run_id]: _measure(outcome, rows, at)
+        for run_id, rows in own.groupby("run_id", sort=False)
+    }
+    by_seed: pd.Series[float] = pd.Series(values, dtype=float).sort_index()
+    return by_seed
+
+
+def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows of ``runs`` that are of an arm, at the settings ``where``.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if "arm" not in runs:
+        raise InputError("the runs have no arms: give the study 'arms'")
+    chosen: pd.DataFrame = runs[runs["arm"] == arm]
+    for key, value in where.items():
+        if key not in chosen:
+            raise unknown("setting", key, map(str, chosen.columns))
+        chosen = chosen[_equal(chosen[key], value)]
+    if chosen.empty:
+        raise InputError(f"no run of arm {arm!r} at {described(where, {}) or 'any setting'}")
+    return chosen
+
+
+def described(where: Mapping[str, Any], at: Mapping[str, float]) -> str:
+    """Say where and when something is measured: ``lr 0.1, epoch 5``."""
+    pairs = [f"{key} {value}" for key, value in {**where, **at}.items()]
+    return ", ".join(pairs)
+
+
+def _equal(column: pd.Series[Any], value: Any) -> Mask:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return np.asarray(column.astype(str) == str(value))
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    near: Mask = np.isclose(numbers, value)
+    return near
+
+
+def _measure(outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float]) -> float:
+    """Return the outcome of one run, ``rows`` being its evaluations (or its layers at each)."""
+    rows = rows.sort_values("step")
+    column = rows[outcome.of].astype(float)
+    if outcome.kind == "smallest_fall":
+        return float((-np.diff(column.to_numpy())).min())
+    if outcome.kind == "change":
+        return float(column.iloc[-1] - column.iloc[0])
+    if outcome.kind == "steps_to":
+        reached = rows["step"][rows["test_accuracy"] >= outcome.level]
+        return float(reached.iloc[0]) if len(reached) else math.inf
+    here = rows[_moment(rows, at)]
+    if outcome.kind == "metric":
+        return float(here[outcome.of].iloc[0])
+    by_layer = here.set_index("layer")[outcome.of].astype(float).sort_index()
+    if outcome.kind == "layer":
+        place = outcome.index - 1 if outcome.index > 0 else outcome.index
+        if not -len(by_layer) <= place < len(by_layer):
+            raise InputError(f"there is no layer {outcome.index}: the run has {len(by_layer)}")
+        return float(by_layer.iloc[place])
+    hidden = here[here["kind"] == "hidden"].set_index("layer")[outcome.of].astype(float)
+    hidden = hidden.sort_index()
+    if len(hidden) < 2:
+        raise InputError("a factor per layer needs two hidden layers at least")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((hidden.iloc[0] / hidden.iloc[-1]) ** (1 / (len(hidden) - 1)))
+
+
+def _moment(rows: pd.DataFrame, at: Mapping[str, float]) -> Mask:
+    """Return which rows are of the evaluation asked for: the last, if a run diverged before it."""
+    steps = rows["step"].to_numpy()
+    last: Mask = steps == steps.max()
+    if not at:
+        return last
+    ((by, value),) = at.items()
+    clock = rows[by].to_numpy(float)
+    here: Mask = np.isclose(clock, value)
+    if here.any():
+        return here
+    if clock.max() < value:
+        return last
+    raise InputError(f"the runs were not evaluated at {by} {value:g}: add it to evaluate_at")

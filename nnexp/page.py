@@ -1,0 +1,190 @@
+"""Tables and figures → a folder: ``summary.csv``, plots, and one page that explains itself."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from nnexp.comparison import Comparison, compare
+from nnexp.records import DIVERGED, FAILED, FINISHED, write_whole
+from nnexp.studio import Studio, draw
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_FILES = {
+    "summary.csv": "a row an arm",
+    "runs.csv": "a row a run",
+    "metrics.csv": "a row an evaluation",
+    "layers.csv": "a row an evaluation and layer",
+}
+_NOTHING = "none"
+_SCORES = {
+    f"{split}_{score}": f"{split} {score}"
+    for split in ("test", "validation", "train")
+    for score in ("accuracy", "loss")
+}
+
+
+def write_sweep(
+    folder: Path,
+    runs: pd.DataFrame,
+    metrics: pd.DataFrame,
+    layers: pd.DataFrame,
+    *,
+    command: str,
+    artist: Studio | None = None,
+) -> list[Path]:
+    """Write ``summary.csv``, the plots (PNG and SVG) and ``index.html`` into ``folder``.
+
+    The tables are those of the records; ``command`` is the line that made them; an ``artist`` has
+    been given the order for their figures. The folder exists; a file of these names in it is
+    replaced, whole. The page needs no other file and no network, and links to those of
+    ``runs.csv``, ``metrics.csv``, ``layers.csv`` that lie beside it.
+
+    Returns
+    -------
+    list of Path
+        The files written, ``index.html`` last.
+
+    Raises
+    ------
+    InputError
+        If there is no run.
+    """
+    comparison = compare(runs, metrics, layers)
+    files: dict[str, str | bytes] = {
+        "summary.csv": comparison.summary.to_csv(index=False, lineterminator="\n")
+    }
+    shown = []
+    page = _environment().get_template("sweep.html")
+    gallery = (artist.gallery() if artist is not None else None) or draw(comparison)
+    for drawing in gallery.drawings:
+        files[f"{drawing.name}.svg"] = drawing.svg
+        files[f"{drawing.name}.png"] = drawing.png
+        inline = _inline(drawing.svg.decode(), drawing.name, drawing.alt)
+        shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
+    tables = {name: of for name, of in _FILES.items() if name in files or (folder / name).is_file()}
+    files["index.html"] = page.render(
+        title=_title(comparison),
+        command=command,
+        levels=comparison.levels,
+        held=comparison.held,
+        held_settings=comparison.held_settings,
+        counts=_counts(comparison.runs["status"]),
+        arms=list(_arms(comparison, gallery.looks)),
+        scores=_present(comparison),
+        milestones=_milestones(comparison),
+        seeds=comparison.seeds,
+        pictures=shown,
+        runs=list(_runs(comparison)),
+        tables=tables,
+    )
+    for name, content in files.items():
+        write_whole(folder / name, content)
+    return [folder / name for name in files]
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _title(comparison: Comparison) -> str:
+    if len(comparison.levels) == 1:
+        [(setting, levels)] = comparison.levels.items()
+        return f"Comparing {setting}: {', '.join(levels)}"
+    if comparison.varied:
+        return f"Comparing {comparison.factors}"
+    return "One run" if len(comparison.runs) == 1 else f"{len(comparison.runs)} runs alike"
+
+
+def _counts(statuses: pd.Series[Any]) -> dict[str, int]:
+    return {status: int((statuses == status).sum()) for status in (FINISHED, DIVERGED, FAILED)}
+
+
+def _present(comparison: Comparison) -> dict[str, str]:
+    return {k: v for k, v in _SCORES.items() if f"{k}_mean" in comparison.summary}
+
+
+def _milestones(comparison: Comparison) -> list[str]:
+    """Return the accuracies, in per cent, that at least one run reached."""
+    reached = comparison.summary.filter(regex=r"^steps_to_\d+_reached$").sum()
+    return [str(column).split("_")[2] for column in reached.index[reached > 0]]
+
+
+def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what the page's table says of each arm."""
+    for row in comparison.summary.to_dict("records"):
+        scored = row["runs"] - row[FAILED]
+        scores = {}
+        for score in _present(comparison):
+            low, high = (_number(score, row[f"{score}_{end}"]) for end in ("min", "max"))
+            spread = f"{low} to {high}" if low != high else ""
+            scores[score] = (_number(score, row[f"{score}_mean"]), spread)
+        steps = {}
+        for milestone in _milestones(comparison):
+            reached, median = (
+                row[f"steps_to_{milestone}_reached"],
+                row[f"steps_to_{milestone}_median"],
+            )
+            if scored:
+                share = f"by {reached} of {scored}" if scored > 1 else ""
+                steps[milestone] = ("never" if math.isnan(median) else f"{median:g}", share)
+            else:
+                steps[milestone] = (_NOTHING, "")
+        colour, line = looks[row["arm"]]
+        seconds = _NOTHING if math.isnan(row["seconds_median"]) else f"{row['seconds_median']:.2f}"
+        counts = {s: row[s] for s in (FINISHED, DIVERGED, FAILED) if row[s]}
+        yield {
+            "label": row["arm"],
+            "colour": colour,
+            "dashes": "" if line == "-" else " ".join(f"{2 * d:g}" for d in line[1]),
+            "counts": counts,
+            "scores": scores,
+            "steps": steps,
+            "seconds": seconds,
+        }
+
+
+def _runs(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """Yield what the page's list says of each run."""
+    for row in comparison.runs.to_dict("records"):
+        yield {
+            "run_id": row["run_id"],
+            "arm": row["arm"],
+            "seed": row["seed"],
+            "status": row["status"],
+            "scores": [_number(score, row.get(score, math.nan)) for score in _present(comparison)],
+            "step": _NOTHING if pd.isna(row["step"]) else f"{row['step']:g}",
+            "seconds": _NOTHING if pd.isna(row["seconds"]) else f"{row['seconds']:.2f}",
+            "reused": bool(row["reused"]),
+        }
+
+
+def _number(score: str, value: float) -> str:
+    if math.isnan(value):
+        return _NOTHING
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.4f}" if score.endswith("accuracy") else f"{value:.4g}"
+
+
+def _inline(svg: str, name: str, alt: str) -> Markup:
+    """Return a drawing for the page: named for who cannot see it, with ids of its own."""
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r' (width|height)="[\d.]+pt"', "", body, count=2)
+    label = html.escape(alt)
+    return Markup(body.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))

@@ -1,0 +1,142 @@
+"""Run studies and judge their claims."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from nnexp import app, book
+from nnexp.claims import Judgement, judge
+from nnexp.config_source import experiment_folders
+from nnexp.errors import InputError, unknown
+from nnexp.records import FAILED, Record, Tables, tables
+from nnexp.studies import ORDERS, Study, read_study
+from nnexp.verdicts import INCONCLUSIVE
+
+# How many seeds an arm has at each look of --top-up.
+LOOKS = (10, 20, 40)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    0 all well, 1 a run failed or a verdict differs from the study's expectation, 2 bad input, 130
+    interrupted.
+    """
+    return app.guarded(_main, list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    if options.seeds is not None and options.seeds < 1:
+        raise InputError(f"--seeds {options.seeds}: give 1 or more")
+    if options.seeds is not None and options.top_up:
+        raise InputError("--seeds and --top-up exclude each other: the looks say how many seeds")
+    every = chosen([])  # the report is of all: a malformed one is to be known now
+    studies = chosen(options.names)
+    if options.list:
+        for study in studies:
+            print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
+        return 0
+    app.set_up()
+    well = True
+    for study in studies:
+        judgements, found = reproduce(study, options)
+        book.write_tables(study, found, judgements, options.results)
+        _tell(study, judgements)
+        failed = found is not None and bool((found.runs["status"] == FAILED).any())
+        well = well and not failed and all(j.as_expected for j in judgements)
+    written = book.write_report(every, options.results)
+    print(f"report  {written}")
+    return 0 if well else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m nnexp.reproduce", description=__doc__)
+    parser.error = app.refuse  # type: ignore[method-assign]
+    parser.add_argument("names", nargs="*", help="studies; none means all of experiments/")
+    parser.add_argument("--seeds", type=int, help="seeds an arm, instead of the study's own")
+    looks = ", ".join(map(str, LOOKS))
+    parser.add_argument(
+        "--top-up",
+        action="store_true",
+        help=f"add seeds while a comparison is inconclusive, looking at n = {looks}",
+    )
+    parser.add_argument("--store", default="results/runs", help="where finished runs are kept")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="where it is written")
+    parser.add_argument("--workers", type=int, default=0, help="processes; 0 means all cores")
+    parser.add_argument("--list", action="store_true", help="name the studies and run nothing")
+    return parser
+
+
+def study_files() -> dict[str, Path]:
+    """Return the files of experiments by name; one in the working directory comes first."""
+    files: dict[str, Path] = {}
+    for folder in experiment_folders():
+        for file in sorted(folder.glob("*.yaml")):
+            files.setdefault(file.stem, file)
+    return dict(sorted(files.items()))
+
+
+def chosen(names: Sequence[str]) -> list[Study]:
+    """Return the studies of these names, all for none.
+
+    Raises
+    ------
+    InputError
+        If a name is of no study, or a study's file is malformed.
+    """
+    files = study_files()
+    for name in names:
+        if name not in files:
+            raise unknown("study", name, files)
+    read = [read_study(files[name]) for name in names or files]
+    for name, study in zip(names, read, strict=False):
+        if study is None:
+            raise InputError(f"{files[name]} is an experiment without claims: give it a 'study'")
+    return [study for study in read if study is not None]
+
+
+def reproduce(study: Study, options: argparse.Namespace) -> tuple[list[Judgement], Tables | None]:
+    """Return the judgements of a study and the tables of its runs, from the store where it can."""
+    if not study.has_runs:
+        return judge(study, None), None
+    if not options.top_up:
+        found = tables(_run(study, options.seeds, options))
+        return judge(study, found), found
+    for seeds in LOOKS:
+        found = tables(_run(study, seeds, options))
+        judgements = judge(study, found, looks=len(LOOKS))
+        if not any(j.test in ORDERS and j.verdict == INCONCLUSIVE for j in judgements):
+            break
+    return judgements, found
+
+
+def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[Record]:
+    Console(stderr=True).print(f"\n[bold]{study.name}[/]: {study.question}", highlight=False)
+    overrides = [f"+experiments={study.name}", f"store={options.store}"]
+    overrides.append(f"hydra.launcher.workers={options.workers}")
+    overrides += [f"seed=range({seeds})"] if seeds is not None else []
+    return app.run(overrides, multirun=True, collect=False)
+
+
+def _tell(study: Study, judgements: Sequence[Judgement]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("row", "claim", "verdict", "n", "measured"):
+        table.add_column(name, overflow="fold")
+    for judgement in judgements:
+        mark = "" if judgement.as_expected else f" (expected: {judgement.expected})"
+        n = "" if judgement.n is None else str(judgement.n)
+        cells = (judgement.row, judgement.claim, judgement.verdict + mark, n, judgement.measured)
+        table.add_row(*cells)
+    console.print(table, markup=False, highlight=False)
+    counts = Counter(judgement.verdict for judgement in judgements)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    console.print(f"{study.name}: {told}", highlight=False)

@@ -1,0 +1,358 @@
+"""Studies: the files of ``experiments/`` that hold claims, read and checked.
+
+A study is a Hydra experiment (settings, arms, what is swept) with one more key, ``study``: where
+its claims come from, and the claims as data. Only that key is read here; Hydra composes the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nnexp.errors import InputError, suggestion
+from nnexp.outcomes import Outcome
+from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, PUBLISHED, REPRODUCED, TESTS
+
+# The smallest difference of accuracies that matters, and the widest prediction that still tells.
+MATTERS, CAP = 0.003, 0.01
+_LINE = "__line__"
+_REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
+_KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "claims", "alpha")
+_CLAIM = ("id", "row", "statement", "test", "expected")
+_FREE = ("published", "note")
+# Tests that compare arms, or an arm with a threshold; together they are a study's family.
+ORDERS = TESTS
+_RUNS = ("outcome", "where", "at")
+_TESTS = {
+    **dict.fromkeys(
+        ORDERS, (*_RUNS, "arms", "arm", "threshold", "matters", "scale", "map", "tuned")
+    ),
+    "published": (*_RUNS, "arm", "value", "rounding", "cap", "better"),
+    "curve": ("where", "outcome", "arm", "points", "by", "rounding", "cap", "better"),
+    "computed": ("compute", "given", "rounding"),
+}
+_NEEDED = {
+    "published": ("arm", "value", "rounding"),
+    "curve": ("arm", "points", "by", "rounding"),
+    "computed": ("compute", "given", "published", "rounding"),
+}
+_SHAPES = ("layer", "factor_per_layer", "smallest_fall", "steps_to", "change")
+FIGURES = (
+    "loss",
+    "accuracy",
+    "final",
+    "activations",
+    "gradients",
+    "saturation",
+    "symmetry",
+    "map",
+    "paired",
+    "published",
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement that can be judged: its source, the runs it needs, and a test one can read.
+
+    ``arms`` holds two arms (paired by seed), one (against ``threshold`` or a published figure), or
+    none (``computed``). ``where`` fixes swept settings, ``at`` the evaluation (``{"epoch": 5}``;
+    empty: the last), ``map`` names the settings over which it is also described, ``tuned`` the
+    setting chosen for each arm by a score (``{"over": "lr", "by": "validation_accuracy"}``).
+    """
+
+    id: str
+    row: str
+    statement: str
+    test: str
+    expected: str
+    published: Any = None
+    note: str = ""
+    arms: tuple[str, ...] = ()
+    outcome: Outcome = field(default_factory=lambda: Outcome("metric", "test_accuracy"))
+    where: Mapping[str, Any] = field(default_factory=dict)
+    at: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
+    matters: float = MATTERS
+    scale: str = "plain"
+    map: tuple[str, ...] = ()
+    tuned: Mapping[str, str] = field(default_factory=dict)
+    value: float = 0.0
+    rounding: Any = 0.0
+    cap: float = CAP
+    better: str = "higher"
+    points: Mapping[float, float] = field(default_factory=dict)
+    by: str = "step"
+    compute: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def document(self) -> str:
+        """``D2`` for the row ``D2.1``; ``papers`` for a claim of the literature."""
+        match = re.match(r"D\d", self.row)
+        return match[0] if match else "papers"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study file: where its claims come from, what is asked, and the claims.
+
+    ``source`` has the title of every document in its own language; ``arms`` the overrides of each
+    arm; ``alpha`` is shared by the ``family`` claims; ``figures`` names the figures of the runs
+    that are shown, of the runs with the settings ``show``.
+    """
+
+    name: str
+    file: Path
+    title: str
+    source: Mapping[str, str]
+    question: str
+    protocol: str
+    unstated: str
+    explanation: str
+    change_our_mind: str
+    figures: tuple[str, ...]
+    show: Mapping[str, Any]
+    claims: tuple[Claim, ...]
+    alpha: float
+    arms: Mapping[str, tuple[str, ...]]
+    has_runs: bool
+
+    @property
+    def family(self) -> int:
+        """How many claims share the error rate ``alpha``: the comparisons of the file."""
+        return sum(claim.test in ORDERS for claim in self.claims)
+
+    def command(self) -> str:
+        """Return the line that reruns it."""
+        return f"python -m nnexp.reproduce {self.name}"
+
+
+def read_study(file: Path) -> Study | None:
+    """Return the study of an experiment's file, ``None`` if the file holds no claims.
+
+    Raises
+    ------
+    InputError
+        If the file is malformed: the file, the line, what is wrong and the remedy.
+    """
+    try:
+        content = yaml.load(file.read_text("utf-8"), _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
+    if not isinstance(content, dict) or "study" not in content:
+        return None
+    return _Reader(file).study(content)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, every mapping with the line on which it begins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=True)
+        return {**mapping, _LINE: node.start_mark.line + 1}
+
+
+# Numbers such as 1e-4, which YAML 1.1 takes for text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
+)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` without the lines."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if k != _LINE}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
+
+
+@dataclass
+class _Reader:
+    """Checks one file; whatever is wrong is said with the file and the line."""
+
+    file: Path
+
+    def error(self, line: int, message: str) -> InputError:
+        return InputError(f"{self.file}, line {line}: {message}")
+
+    def study(self, content: dict[str, Any]) -> Study:
+        text = content["study"]
+        if not isinstance(text, dict):
+            raise self.error(content[_LINE], "study is no mapping: give title, question, claims …")
+        line = text[_LINE]
+        self.keys("study", text, _KEYS, (*_REQUIRED, "claims"))
+        if not isinstance(text["source"], dict):
+            raise self.error(line, f"source={text['source']}: give document: title, as in D2: …")
+        arms = self.arms(content)
+        claims = text["claims"]
+        if not isinstance(claims, list) or not claims:
+            raise self.error(line, "claims is no list with a claim in it: give '- id: …' entries")
+        read = tuple(self.claim(claim, arms, line) for claim in claims)
+        seen: set[str] = set()
+        for claim, raw in zip(read, claims, strict=True):
+            if claim.id in seen:
+                raise self.error(raw[_LINE], f"claim {claim.id!r} is there twice: rename one")
+            seen.add(claim.id)
+        figures = text.get("figures") or []
+        for figure in figures:
+            self.one_of(line, "figure", figure, FIGURES)
+        alpha = self.number(line, "alpha", text.get("alpha", 0.05))
+        if not 0 < alpha < 1:
+            raise self.error(line, f"alpha={alpha}: give a share between 0 and 1, as in 0.05")
+        words = {key: _words(text.get(key, "")) for key in (*_REQUIRED, "change_our_mind")}
+        return Study(
+            **(words | {"source": _plain(text["source"])}),
+            name=self.file.stem,
+            file=self.file,
+            figures=tuple(figures),
+            show=_plain(text.get("show") or {}),
+            claims=read,
+            alpha=alpha,
+            arms=arms,
+            has_runs=any(claim.test != "computed" for claim in read),
+        )
+
+    def arms(self, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+        arms = content.get("arms") or {}
+        if not isinstance(arms, dict):
+            raise self.error(content[_LINE], f"arms={arms}: give each a name and its overrides")
+        return {name: tuple(map(str, given)) for name, given in _plain(arms).items()}
+
+    def claim(self, raw: Any, arms: Mapping[str, Any], line: int) -> Claim:
+        if not isinstance(raw, dict):
+            raise self.error(line, f"the claim {raw!r} is no mapping: give id, row, statement …")
+        line = raw[_LINE]
+        every = dict.fromkeys(key for own in _TESTS.values() for key in own)
+        self.keys("claim", raw, (*_CLAIM, *_FREE, *every), _CLAIM)
+        test = raw["test"]
+        self.one_of(line, "test", test, _TESTS)
+        what = f"claim {raw['id']!r} ({test})"
+        self.keys(what, raw, (*_CLAIM, *_FREE, *_TESTS[test]), _NEEDED.get(test, ()))
+        self.one_of(line, "verdict expected", raw["expected"], _verdicts(test))
+        values: dict[str, Any] = {key: _words(raw[key]) for key in ("id", "row", "statement")}
+        values |= {"test": test, "expected": raw["expected"], "note": _words(raw.get("note", ""))}
+        values["published"] = _plain(raw.get("published"))
+        if test == "computed":
+            given = _plain(raw["given"])
+            if not isinstance(given, dict) or not isinstance(values["published"], dict):
+                raise self.error(line, f"{what}: given and published are mappings, name: figures")
+            return Claim(
+                **values, compute=raw["compute"], given=given, rounding=_plain(raw["rounding"])
+            )
+        outcome = self.outcome(line, raw.get("outcome", "test_accuracy"))
+        values["outcome"] = outcome
+        values["arms"] = self.arms_of(line, what, raw, arms)
+        for key in ("where", "at", "tuned"):
+            mapping = raw.get(key) or {}
+            if not isinstance(mapping, dict):
+                raise self.error(line, f"{what}: {key}={mapping} is no mapping, as in {{lr: 0.1}}")
+            values[key] = _plain(mapping)
+        if values["at"]:
+            self.keys(f"{what}, at", raw["at"], ("epoch", "step"), ())
+        for key in ("threshold", "matters", "cap", "value", "rounding"):
+            if key in raw:
+                values[key] = self.number(line, key, raw[key])
+        if test in ORDERS:
+            self.compared(line, what, raw, outcome)
+            values["map"] = tuple(raw.get("map") or ())
+            values["scale"] = raw.get("scale", "plain")
+            self.one_of(line, "scale", values["scale"], ("plain", "log10"))
+            return Claim(**values)
+        if not outcome.is_accuracy and "cap" not in raw:
+            raise self.error(
+                line, f"{what}: give cap, the half-width above which {outcome} is too noisy to tell"
+            )
+        values["better"] = raw.get("better", "higher" if outcome.is_accuracy else "lower")
+        self.one_of(line, "better", values["better"], BETTER)
+        if test == "curve":
+            values["by"] = raw["by"]
+            self.one_of(line, "by", raw["by"], ("step", "epoch"))
+            points = _plain(raw["points"])
+            if not isinstance(points, dict) or not points:
+                raise self.error(line, f"{what}: points is no mapping, {raw['by']}: figure")
+            values["points"] = {
+                self.number(line, "points", k): self.number(line, "points", v)
+                for k, v in points.items()
+            }
+        return Claim(**values)
+
+    def arms_of(
+        self, line: int, what: str, raw: dict[str, Any], arms: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        given = raw.get("arms", [raw["arm"]] if "arm" in raw else [])
+        named = tuple(given) if isinstance(given, list) else (given,)
+        two = "arms" in raw
+        if len(named) != (2 if two else 1) or (two and "arm" in raw):
+            raise self.error(line, f"{what}: give arms: [A, B], or arm: A with a threshold")
+        for name in named:
+            self.one_of(line, "arm", name, arms)
+        return named
+
+    def compared(self, line: int, what: str, raw: dict[str, Any], outcome: Outcome) -> None:
+        if ("threshold" in raw) != ("arm" in raw):
+            raise self.error(line, f"{what}: a threshold goes with arm: A, and arms: [A, B] alone")
+        if "matters" not in raw and (not outcome.is_accuracy or raw.get("scale") == "log10"):
+            raise self.error(
+                line, f"{what}: give matters, the smallest difference of {outcome} that matters"
+            )
+        if "tuned" in raw:
+            self.keys(f"{what}, tuned", raw["tuned"], ("over", "by"), ("over", "by"))
+
+    def outcome(self, line: int, raw: Any) -> Outcome:
+        if isinstance(raw, str):
+            return Outcome("metric", raw)
+        shape = next((s for s in _SHAPES if isinstance(raw, dict) and s in raw), None)
+        if shape is None:
+            raise self.error(
+                line, f"outcome={_plain(raw)}: give a column, or one of {', '.join(_SHAPES)}"
+            )
+        if shape == "layer":
+            self.keys("outcome", raw, ("layer", "value"), ("layer", "value"))
+            return Outcome("layer", raw["value"], index=int(raw["layer"]))
+        if shape == "steps_to":
+            level = self.number(line, "steps_to", raw["steps_to"])
+            return Outcome("steps_to", "step", level=level)
+        return Outcome(shape, raw[shape])
+
+    def keys(
+        self, what: str, mapping: dict[str, Any], known: tuple[str, ...], needed: tuple[str, ...]
+    ) -> None:
+        line = mapping[_LINE]
+        for key in mapping:
+            if key != _LINE and key not in known:
+                hint = suggestion(str(key), known) or ":"
+                keys = ", ".join(dict.fromkeys(known))
+                raise self.error(line, f"{what} has an unknown key {key!r}{hint} keys are {keys}")
+        for key in needed:
+            if mapping.get(key) is None:
+                raise self.error(line, f"{what} lacks {key!r}: give {key}: …")
+
+    def one_of(self, line: int, kind: str, value: Any, choices: Any) -> None:
+        if value not in choices:
+            hint = suggestion(str(value), choices) or ":"
+            raise self.error(
+                line, f"unknown {kind} {value!r}{hint} choose from {', '.join(choices)}"
+            )
+
+    def number(self, line: int, key: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(line, f"{key}={value!r} is no number")
+        return float(value)
+
+
+def _verdicts(test: str) -> tuple[str, ...]:
+    if test in ORDERS:
+        return COMPARED
+    return (REPRODUCED, CONTRADICTED) if test == "computed" else PUBLISHED
+
+
+def _words(value: Any) -> str:
+    return str(value).strip()

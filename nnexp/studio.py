@@ -1,0 +1,134 @@
+"""Figures → the bytes of their files, by processes beside this one where the system can fork."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from nnexp.comparison import Comparison
+    from nnexp.records import Record
+
+
+class Drawing(NamedTuple):
+    """A picture as it is written: its words, and its bytes."""
+
+    name: str
+    caption: str
+    alt: str
+    svg: bytes
+    png: bytes
+
+
+class Gallery(NamedTuple):
+    """The pictures of a comparison, and by which colour and line each arm goes in all of them."""
+
+    drawings: list[Drawing]
+    looks: dict[str, tuple[str, Any]]
+
+
+class Studio:
+    """A process that loads the drawing libraries while this one is busy with other things."""
+
+    def __init__(self, line: Connection) -> None:
+        self._line = line
+
+    def order(self, records: Sequence[Record]) -> None:
+        """Have the figures of ``records`` drawn, without waiting for them."""
+        with suppress(BrokenPipeError):
+            self._line.send(list(records))
+
+    def gallery(self) -> Gallery | None:
+        """Return the figures that were ordered, or ``None`` if the process was lost."""
+        try:
+            gallery: Gallery = self._line.recv()
+        except (EOFError, ConnectionError):
+            return None
+        return gallery
+
+
+@contextmanager
+def studio() -> Iterator[Studio | None]:
+    """Open a studio for a while; ``None`` where the system cannot fork this process."""
+    if not _can_fork():
+        yield None
+        return
+    here, there = multiprocessing.get_context("fork").Pipe()
+
+    def serve() -> None:
+        here.close()  # so that it ends with whoever might order
+        gc.disable()  # which would cost a tenth of the time of a process that soon ends
+        from nnexp import figures  # noqa: F401
+        from nnexp.comparison import compare
+        from nnexp.records import tables
+
+        with suppress(EOFError, ConnectionError):
+            there.send(draw(compare(*tables(there.recv()))))
+
+    process = _forked(serve)
+    there.close()
+    try:
+        yield Studio(here)
+    finally:
+        here.close()
+        process.kill()
+        process.join()
+
+
+def draw(comparison: Comparison) -> Gallery:
+    """Draw every picture; half of them in a second process where the system can fork one."""
+    from nnexp import plots
+
+    looks = {arm: (s.colour, s.line) for arm, s in plots.arm_styles(comparison).items()}
+    if not _can_fork():
+        return Gallery(_drawn(comparison, 0, 1), looks)
+    here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
+
+    def help_out() -> None:
+        here.close()  # so that sending fails, and does not wait, once nobody listens
+        with suppress(BrokenPipeError):
+            there.send(_drawn(comparison, 1, 2))
+
+    helper = _forked(help_out)
+    there.close()
+    mine = _drawn(comparison, 0, 2)
+    try:
+        others = here.recv()
+    except EOFError:  # the helper was killed: its half is drawn here
+        others = _drawn(comparison, 1, 2)
+    helper.join()
+    pairs = itertools.zip_longest(mine, others)
+    drawings = [drawing for pair in pairs for drawing in pair if drawing is not None]
+    return Gallery(drawings, looks)
+
+
+def _drawn(comparison: Comparison, first: int, stride: int) -> list[Drawing]:
+    from nnexp import figures, plots
+
+    pictures = [paint() for paint in figures.painters(comparison)[first::stride]]
+    return [
+        Drawing(p.name, p.caption, p.alt, plots.svg(p.figure), plots.png(p.figure))
+        for p in pictures
+    ]
+
+
+def _can_fork() -> bool:
+    return "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+
+
+def _forked(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
+    """Start a process that does ``work`` and never hears of Ctrl-C, which is for this one."""
+    process = multiprocessing.get_context("fork").Process(target=work)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process

@@ -1,0 +1,413 @@
+"""Studies, judgements and pictures → one HTML page that needs no other file and no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeGuard
+
+import jinja2
+from markupsafe import Markup, escape
+
+from nnexp import verdicts
+from nnexp.claims import Judgement
+from nnexp.errors import InputError, unknown
+from nnexp.studies import ORDERS, Claim, Study
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_PAPERS = "papers"
+# The longest text of published figures in the table, in characters; all of it stands below.
+_LONGEST = 90
+_TIMES = ((3600, "h"), (60, "min"), (0, "s"))
+
+
+class _Mark(NamedTuple):
+    """How a verdict looks: the id of its symbol, its tone, and what it says in a sentence."""
+
+    symbol: str
+    tone: str
+    meaning: str
+
+
+# In the order of the page.
+_MARKS = {
+    verdicts.REPRODUCED: _Mark("tick", "good", "What was claimed is what was measured."),
+    verdicts.CONTRADICTED: _Mark("cross", "bad", "The reverse of what was claimed was measured."),
+    verdicts.NO_DIFFERENCE: _Mark(
+        "same", "calm", "The whole interval is smaller than the smallest difference that matters."
+    ),
+    verdicts.INCONCLUSIVE: _Mark(
+        "question", "doubt", "The interval allows for more than one answer: more seeds would tell."
+    ),
+    verdicts.UNDERPOWERED: _Mark(
+        "few", "doubt", f"Fewer than {verdicts.FEWEST_SEEDS} seeds: described, and not judged."
+    ),
+    verdicts.CONSISTENT: _Mark(
+        "inside", "good", "The published figures are such as one further run of ours would give."
+    ),
+    verdicts.EXCEEDED: _Mark("up", "good", "Ours is better than the published figures."),
+    verdicts.SHORT_OF: _Mark("down", "bad", "Ours is worse than the published figures."),
+    verdicts.TOO_NOISY: _Mark(
+        "waves", "doubt", "Our own runs differ too much among each other to judge the figures."
+    ),
+}
+_RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture and its words: a ``caption`` for all, and ``alt`` for who cannot see it.
+
+    ``svg`` is a whole SVG document and ``png`` a PNG file, one of them may be empty: the one that
+    takes fewer bytes in the page is shown. ``claims`` holds the ids of the claims it belongs to.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    claims: tuple[str, ...] = ()
+    svg: bytes = b""
+    png: bytes = b""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of a study. ``seconds`` is the training time of its ``runs`` in all."""
+
+    study: Study
+    judgements: list[Judgement]
+    pictures: list[Shown]
+    seconds: float
+    runs: int
+
+
+def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
+    """Return the page of the studies in ``sections``, whole.
+
+    ``facts`` are told at its head, a line each: name to text, in which ``**bold**`` and code in
+    backticks are set as such, as they are in the texts of a study.
+
+    Raises
+    ------
+    InputError
+        If there is no section, a study is there twice, a judgement or a picture is of a claim that
+        its study does not have, a verdict is no word of `nnexp.verdicts`, or a picture is empty.
+    """
+    if not sections:
+        raise InputError("a report needs a study: give one section at least")
+    names = [section.study.name for section in sections]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise InputError(f"study {name!r} is there {count} times: give each one section")
+    studies = [_study(section) for section in sections]
+    rows = sorted((row for study in studies for row in study["rows"]), key=_by_document)
+    counts = Counter(row["judgement"].verdict for row in rows)
+    documents = {row["document"]: row["source"] for row in rows}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "prose": prose,
+        "phrase": phrase,
+        "figures": _figures,
+        "tongue": _tongue,
+    }
+    return environment.get_template("report.html").render(
+        facts=facts,
+        marks=_MARKS,
+        counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
+        unexpected=sum(not row["judgement"].as_expected for row in rows),
+        documents=documents,
+        sources=len({row["source"] or row["document"] for row in rows}),
+        rows=rows,
+        studies=studies,
+        runs=sum(section.runs for section in sections),
+        cost=_duration(sum(section.seconds for section in sections)),
+    )
+
+
+def prose(text: str) -> Markup:
+    """Return ``text`` as HTML: paragraphs between empty lines, lists of lines that begin with -."""
+    blocks = []
+    for block in re.split(r"\n\s*\n", text.strip()):
+        said, *items = re.split(r"(?:^|\n)\s*[-*] +", block)
+        if said.strip():
+            blocks.append(Markup("<p>{}</p>").format(phrase(said.strip())))
+        if items:
+            entries = (Markup("<li>{}</li>").format(phrase(item.strip())) for item in items)
+            blocks.append(Markup("<ul>{}</ul>").format(Markup("").join(entries)))
+    return Markup("\n").join(blocks)
+
+
+def phrase(text: str) -> Markup:
+    """Return ``text`` as HTML, ``**bold**`` and code in backticks set as such."""
+    return Markup(_set(str(escape(text))))
+
+
+def _set(escaped: str) -> str:
+    return re.sub(
+        r"`([^`]+)`|\*\*(?=\S)(.+?)(?<=\S)\*\*",
+        lambda m: f"<code>{m[1]}</code>" if m[1] else f"<strong>{_set(m[2])}</strong>",
+        escaped,
+        flags=re.DOTALL,
+    )
+
+
+def _figures(text: str) -> Markup:
+    """Return ``text`` as HTML, an interval never broken over two lines."""
+    interval = r"\[[^\[\],]{1,9}, [^\[\],]{1,9}\]"
+    return Markup(re.sub(interval, r'<span class="whole">\g<0></span>', str(escape(text))))
+
+
+def inline_svg(svg: str, name: str, alt: str) -> Markup:
+    """Return an SVG document for a page: named for who cannot see it, with ids of its own.
+
+    Ids get ``name`` before them, and its root the id ``name``; a rule for every element of the page
+    becomes one for the drawing's own.
+    """
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r' (width|height)="[\d.]+pt"', "", body, count=2)
+    rule = re.search(r"<defs>\s*<style[^>]*>\s*\*\s*\{([^}]*)\}\s*</style>\s*</defs>", body)
+    style = ""
+    if rule is not None:
+        body = body[: rule.start()] + body[rule.end() :]
+        style = f' style="{html.escape(rule[1].strip())}"'
+    root = f'<svg id="{name}" role="img" aria-label="{html.escape(alt)}"{style} '
+    return Markup(body.replace("<svg ", root, 1))
+
+
+def _study(section: Section) -> dict[str, Any]:
+    """Return what the page says of a study."""
+    study = section.study
+    claims = {claim.id: claim for claim in study.claims}
+    for picture in section.pictures:
+        for claim in picture.claims:
+            if claim not in claims:
+                raise unknown(f"claim of picture {picture.name!r}", claim, claims)
+    pictures = [_picture(study, picture) for picture in section.pictures]
+    rows = []
+    for judgement in section.judgements:
+        if judgement.claim not in claims:
+            raise unknown(f"claim of study {study.name!r}", judgement.claim, claims)
+        if judgement.verdict not in _MARKS:
+            raise unknown("verdict", judgement.verdict, _MARKS)
+        own = [picture for picture in pictures if judgement.claim in picture["claims"]]
+        rows.append(_row(study, claims[judgement.claim], judgement, own))
+    return {
+        "anchor": _anchor("study", study.name),
+        "study": study,
+        "rows": rows,
+        "counts": Counter(row["judgement"].verdict for row in rows),
+        "pictures": pictures,
+        "runs": section.runs,
+        "cost": _duration(section.seconds),
+    }
+
+
+def _row(
+    study: Study, claim: Claim, judgement: Judgement, pictures: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what the table says of a claim."""
+    document, source = _source(study, judgement)
+    return {
+        "anchor": _anchor("claim", study.name, claim.id),
+        "home": _anchor("study", study.name),
+        "document": document,
+        "source": source,
+        "judgement": judgement,
+        "published": textwrap.shorten(judgement.published, _LONGEST, placeholder=" …"),
+        "order": list(_MARKS).index(judgement.verdict),
+        "scale": _scale(judgement, claim),
+        "numbers": list(_numbers(judgement, claim)),
+        "pictures": pictures,
+        "study": study,
+    }
+
+
+def _source(study: Study, judgement: Judgement) -> tuple[str, str]:
+    """Return the key of the document a claim is from, and the document's title."""
+    document = judgement.document
+    if document != _PAPERS:
+        return document, study.source.get(document, "")
+    cited = [key for key in study.source if judgement.row.startswith(key)]
+    return document, study.source[cited[0]] if cited else ""
+
+
+def _by_document(row: Mapping[str, Any]) -> tuple[bool, list[tuple[str, int]]]:
+    """Return where a claim stands in the table: the papers last, D0.2 before D0.10."""
+    parts = re.findall(r"(\D*)(\d*)", row["judgement"].row)
+    return row["document"] == _PAPERS, [(word, int(number or 0)) for word, number in parts]
+
+
+def _anchor(*parts: str) -> str:
+    return "-".join(re.sub(r"[^0-9A-Za-z_-]", "_", part) for part in parts)
+
+
+def _tongue(text: str) -> str:
+    """Return the language of a title as HTML names it."""
+    return "ko" if re.search("[\uac00-\ud7a3]", text) else "en"
+
+
+def _picture(study: Study, picture: Shown) -> dict[str, Any]:
+    """Return a picture for the page, as an SVG element whichever of its files is shown."""
+    if not picture.svg and not picture.png:
+        raise InputError(f"picture {picture.name!r} is empty: give its svg or its png")
+    name = _anchor("figure", study.name, picture.name)
+    forms = []
+    if picture.svg:
+        forms.append(inline_svg(picture.svg.decode(), name, picture.alt))
+    if picture.png:
+        forms.append(_wrapped(picture.png, name, picture.alt))
+    svg = min(forms, key=_size)
+    box = re.search(r'viewBox="([^"]*)"', svg)
+    if box is None:
+        raise InputError(f"picture {picture.name!r} has no viewBox: give an SVG that has one")
+    return {
+        "name": name,
+        "svg": svg,
+        "box": box[1],
+        "alt": picture.alt,
+        "caption": picture.caption,
+        "claims": picture.claims,
+    }
+
+
+def _size(markup: Markup) -> int:
+    return len(markup.encode())
+
+
+def _wrapped(png: bytes, name: str, alt: str) -> Markup:
+    """Return a PNG file within an SVG element, so that the page can show it in two places."""
+    # The header's width and height in pixels (PNG specification, 11.2.2).
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+    return Markup(
+        '<svg id="{}" role="img" aria-label="{}" viewBox="0 0 {} {}">'
+        '<image width="{}" height="{}" href="data:image/png;base64,{}"/></svg>'
+    ).format(name, alt, width, height, width, height, base64.b64encode(png).decode())
+
+
+def _scale(judgement: Judgement, claim: Claim) -> dict[str, float] | None:
+    """Return where the interval stands on a line, in per cent of its length; ``None`` for none.
+
+    A comparison is drawn about 0 with the differences too small to matter, an interval for one
+    further run about the published figure.
+    """
+    low, high = judgement.low, judgement.high
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return None
+    middle: float | None
+    at: float | None
+    if judgement.test in ORDERS:
+        middle, at, band = judgement.difference, 0.0, claim.matters
+    else:
+        middle, at, band = judgement.first, judgement.second, 0.0
+    if middle is None or at is None:
+        return None
+    ends = (low, high, at - band, at + band)
+    start, length = min(ends), (max(ends) - min(ends)) or 1.0
+    places = {"low": low, "high": high, "mean": middle, "at": at, "from": at - band}
+    places["to"] = at + band
+    return {name: 4 + 92 * (value - start) / length for name, value in places.items()}
+
+
+def _numbers(judgement: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
+    """Yield what stands behind a verdict, term and text; what a claim does not have is left out."""
+    j = judgement
+    if j.test in ORDERS:
+        yield from _comparison(j, claim)
+    elif j.test == "computed":
+        yield "Test", f"computed anew, within {_rounding(claim.rounding)} of what is published"
+    elif j.first is not None and j.n is not None:
+        (arm,) = claim.arms
+        if j.test == "published":
+            yield "Test", f"the figure lies within the range of one further run of {arm}"
+        else:
+            yield "Test", f"every point lies within the joint band of one further run of {arm}"
+        if j.low is not None and j.high is not None and j.level is not None:
+            yield (
+                f"{_share(j.level)} prediction interval",
+                f"{_number(j.low)} to {_number(j.high)}, rounding included",
+            )
+        yield "Too noisy above", f"±{_number(claim.cap)}"
+        yield "Runs", f"n = {j.n} seeds"
+    if len(j.published) > _LONGEST:
+        yield "Published", j.published
+    if j.outcome:
+        yield "Outcome", j.outcome
+    if j.protocol:
+        yield "Settings", j.protocol
+    if j.note:
+        yield "Note", j.note
+    if not j.as_expected:
+        yield "Expected", f"{j.expected}: the study file and the runs disagree"
+
+
+def _comparison(j: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
+    """Yield what stands behind a difference."""
+    points = claim.outcome.is_accuracy and claim.scale == "plain"
+
+    unit = " points" if points else " in log10" if claim.scale == "log10" else ""
+
+    def told(value: float, sign: str = "") -> str:
+        return _number(100 * value if points else value, sign)
+
+    other = claim.arms[1] if len(claim.arms) > 1 else _number(claim.threshold or 0)
+    yield "Test", f"{claim.arms[0]} {_RELATIONS[j.test]} {other}"
+    if j.difference is not None:
+        yield "Mean difference", told(j.difference, "+") + unit
+    if j.low is not None and j.high is not None and j.level is not None:
+        yield f"{_share(j.level)} interval", f"{told(j.low, '+')} to {told(j.high, '+')}{unit}"
+    if j.n is not None:
+        yield "Runs", f"n = {j.n} {'pairs, by seed' if len(claim.arms) > 1 else 'seeds'}"
+    if _known(j.effect_size):
+        yield "Effect size", f"{_number(j.effect_size, '+')} standard deviations"
+    if _known(j.superiority):
+        yield f"P({claim.arms[0]} higher)", f"{j.superiority:.2f}"
+    if j.matters is not None:
+        yield "Smallest difference that matters", told(j.matters) + unit
+    if _known(j.detectable):
+        yield f"What n = {j.n} could have shown", told(j.detectable) + unit
+    if j.seeds_needed is not None:
+        yield "Seeds needed to show what matters", str(j.seeds_needed)
+    if j.holds_in:
+        yield "Holds in", j.holds_in
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and not math.isnan(value)
+
+
+def _share(level: float) -> str:
+    return f"{100 * level:.4g} %"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    if value is None or math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "unbounded" if not sign else f"{'-' if value < 0 else '+'}∞"
+    return f"{value:{sign}.4g}"
+
+
+def _rounding(rounding: Any) -> str:
+    if isinstance(rounding, Mapping):
+        return ", ".join(f"{value:g} ({name})" for name, value in rounding.items())
+    return f"{rounding:g}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in its own unit, rounded as one would say it."""
+    length, unit = next((size, unit) for size, unit in _TIMES if seconds >= size)
+    return f"{seconds / (length or 1):.1f} {unit}"

@@ -1,0 +1,367 @@
+"""Pages in a real browser, Chromium: no script error, nothing missing, nothing too wide, all works.
+
+The page is copied with a script at its end that uses it as a reader would and reports what it
+finds. The copy is opened in a frame as wide as a phone or a desk's screen, since a browser's own
+window has a least width, and the frame's parent writes the report where `--dump-dom` shows it.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnexp.webpage import render
+from tests.conftest import Command
+from tests.pages import FOUND, sections
+
+pytestmark = pytest.mark.slow
+
+COMMITTED = Path(__file__).parent.parent / "results" / "report.html"
+WIDTHS = (390, 1400)
+SCHEMES = {"light": 1, "dark": 0}
+
+# At the head of the copy: whatever goes wrong from here on is kept.
+WATCH = """
+const wrong = [];
+addEventListener("error", event => wrong.push(String(event.message)));
+addEventListener("unhandledrejection", event => wrong.push(String(event.reason)));
+addEventListener("securitypolicyviolation", event => wrong.push(`refused: ${event.blockedURI}`));
+"""
+
+# At its end: what every page is held to, after what is done on it has been done.
+LOOK = """
+const every = what => [...document.querySelectorAll(what)];
+const luminance = rgb => rgb.slice(0, 3).map(v => v / 255)
+  .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+
+function ground(element) {
+  for (; element; element = element.parentElement) {
+    const rgb = parts(getComputedStyle(element).backgroundColor);
+    if (rgb.length === 3 || rgb[3] > 0) return rgb;
+  }
+  return [255, 255, 255];
+}
+
+function contrast(element) {
+  const pair = [parts(getComputedStyle(element).color), ground(element)].map(luminance);
+  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+}
+
+const target = e => e.getAttribute("href") ?? e.getAttribute("xlink:href");
+
+async function missing() {
+  const sources = every("img, image").map(e => e.currentSrc || target(e));
+  const loaded = await Promise.all(sources.map(source => new Promise(resolve => {
+    const image = new Image();
+    image.onload = image.onerror = () => resolve(image.naturalWidth);
+    image.src = source;
+  })));
+  const gone = every('use, a[href^="#"]').map(target)
+    .filter(name => !document.getElementById(name.slice(1)));
+  return [...sources.filter((_, i) => !loaded[i]).map(s => s.slice(0, 60)), ...gone];
+}
+
+const seen = element => element.checkVisibility() && element.getClientRects().length > 0;
+
+async function look() {
+  const texts = every("body *").filter(e => !e.closest("svg, script, style") && seen(e)
+    && [...e.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
+  const pale = texts.filter(e => !e.closest(".hush") && contrast(e) < 4.5)
+    .map(e => `${e.tagName}.${e.className} ${contrast(e).toFixed(2)}`);
+  const wide = document.documentElement.scrollWidth > innerWidth
+    ? every("body *").filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+      .map(e => `${e.tagName}.${e.getAttribute("class")}`) : [];
+  const pictures = every("svg[role=img]");
+  const ids = every("[id]").map(e => e.id);
+  return {
+    width: innerWidth, wide, pale, missing: await missing(), texts: texts.length,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    pictures: pictures.length,
+    unnamed: pictures.filter(e => !e.getAttribute("aria-label")).length,
+    empty: pictures.filter(e => seen(e) && e.getBoundingClientRect().height < 50).length,
+    twice: ids.filter((id, place) => ids.indexOf(id) !== place),
+    nameless: every("button, select, input").filter(
+      e => !e.textContent.trim() && !e.labels?.[0]?.textContent.trim()).length,
+  };
+}
+
+(async () => {
+  const found = {};
+  try {
+    Object.assign(found, await act());
+    Object.assign(found, await look());
+  } catch (error) {
+    wrong.push(String(error.stack));
+  }
+  parent.postMessage(JSON.stringify({ ...found, wrong }), "*");
+})();
+"""
+
+# What a reader does to the report.
+READ = """
+async function act() {
+  const done = {}, claims = () => every("#table tbody").filter(seen);
+  const rows = () => claims().map(claim => claim.id);
+  const cells = name => claims().map(claim => claim.querySelector(name).textContent.trim());
+  const type = text => {
+    document.getElementById("search").value = text;
+    document.getElementById("search").dispatchEvent(new Event("input"));
+  };
+  done.all = rows();
+  done.filtered = {};
+  for (const input of every("input[name=verdict]")) {
+    input.click();
+    done.filtered[input.value] = claims().map(claim => claim.dataset.verdict);
+  }
+  every("input[name=verdict]")[0].click();
+  const documents = document.getElementById("document");
+  done.documents = {};
+  for (const option of [...documents.options].slice(1)) {
+    documents.value = option.value;
+    documents.dispatchEvent(new Event("change"));
+    done.documents[option.value] = cells(".c-row");
+  }
+  documents.value = "";
+  documents.dispatchEvent(new Event("change"));
+  type("no such words anywhere");
+  done.none = rows();
+  done.told = seen(document.getElementById("none"));
+  document.getElementById("reset").click();
+  done.reset = rows();
+  const asked = [...claims()[0].querySelector(".opener").textContent.trim()].join("").toUpperCase();
+  type(asked);
+  done.searched = rows();
+  done.count = document.getElementById("found").textContent;
+  type("");
+  const headings = every("#table thead th");
+  done.sorted = {};
+  for (const [place, heading] of headings.entries()) {
+    const orders = [];
+    for (const _ of [1, 2]) {
+      heading.querySelector("button").click();
+      const sorted = every("#table tbody").map(claim => claim.rows[0].cells[place]);
+      orders.push([heading.getAttribute("aria-sort"),
+        sorted.map(cell => cell.dataset.sort ?? cell.textContent.trim())]);
+    }
+    done.sorted[heading.textContent] = orders;
+  }
+  done.marked = headings.filter(heading => heading.hasAttribute("aria-sort")).length;
+  const claim = claims()[0], opener = claim.querySelector(".opener");
+  const states = () => [opener.getAttribute("aria-expanded"), seen(claim.querySelector(".inside"))];
+  done.opened = [states()];
+  for (const _ of [1, 2]) {
+    opener.click();
+    done.opened.push(states());
+  }
+  const copied = [];
+  Object.defineProperty(navigator, "clipboard",
+    { value: { writeText: async text => { copied.push(text); } } });
+  const copier = claim.querySelector(".copier");
+  copier.click();
+  await new Promise(resolve => setTimeout(resolve, 50));
+  done.copied = [...copied, copier.textContent];
+  location.hash = every("#table tbody").at(-1).id;
+  await new Promise(resolve => setTimeout(resolve, 50));
+  done.reached = seen(every("#table tbody").at(-1).querySelector(".inside"));
+  document.getElementById("unfold").click();
+  every("details").forEach(details => { details.open = true; });
+  done.unfolded = every("#table .inside").filter(seen).length;
+  return done;
+}
+"""
+
+# What a reader does to the page of a sweep.
+OPEN = """
+async function act() {
+  const copied = [];
+  Object.defineProperty(navigator, "clipboard",
+    { value: { writeText: async text => { copied.push(text); } } });
+  every("details").forEach(details => { details.open = true; });
+  const copier = document.getElementById("copy");
+  copier.click();
+  await new Promise(resolve => setTimeout(resolve, 50));
+  return { copied: [...copied, copier.textContent],
+           command: document.getElementById("command").textContent };
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    """Return Chromium's program; without one the tests are skipped, or fail where it is needed."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    message = f"none of {', '.join(names)} is installed"
+    if os.environ.get("NNEXP_NEEDS_BROWSER"):
+        pytest.fail(f"{message}, and NNEXP_NEEDS_BROWSER is set")
+    pytest.skip(message)
+
+
+def dumped(browser: str, page: Path, profile: Path, *words: str) -> str:
+    """Return the document of ``page`` after its scripts ran, as HTML."""
+    options = (
+        "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars "
+        "--virtual-time-budget=20000 --window-size=1600,1000"
+    )
+    command = [browser, *options.split(), f"--user-data-dir={profile}", *words]
+    done = subprocess.run(
+        [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def read(
+    browser: str, page: str, act: str, folder: Path, width: int, scheme: str = "light"
+) -> dict[str, Any]:
+    """Return what the script ``act``, and a look at ``page`` after it, found at this width."""
+    assert page.count("<head>") == page.count("</body>") == 1
+    copy = page.replace("<head>", f"<head>\n<script>{WATCH}</script>")
+    copy = copy.replace("</body>", f"<script>{act}{LOOK}</script>\n</body>")
+    (folder / "copy.html").write_text(copy, "utf-8")
+    frame = folder / "frame.html"
+    frame.write_text(
+        f"""<!DOCTYPE html><meta charset="utf-8"><pre id="found"></pre>
+<script>addEventListener("message", event => {{
+  document.getElementById("found").textContent = event.data;
+}});</script>
+<iframe src="copy.html" style="border: 0; width: {width}px; height: 900px"></iframe>""",
+        "utf-8",
+    )
+    chosen = f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}"
+    shown = dumped(browser, frame, folder / "profile", chosen)
+    written = re.search(r'<pre id="found">(.*?)</pre>', shown, flags=re.DOTALL)
+    assert written is not None
+    assert written[1], f"the page's script never ended:\n{shown[-2000:]}"
+    found: dict[str, Any] = json.loads(html.unescape(written[1]))
+    return found
+
+
+def check(found: dict[str, Any], width: int, scheme: str) -> None:
+    """Hold what was found to what is asked of every page."""
+    assert found["wrong"] == []
+    assert (found["width"], found["dark"]) == (width, scheme == "dark")
+    assert found["wide"] == []
+    assert found["missing"] == []
+    assert found["twice"] == []
+    assert found["pictures"] > 0
+    assert found["texts"] > 20
+    assert (found["unnamed"], found["empty"], found["nameless"]) == (0, 0, 0)
+    assert found["pale"] == []
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the report of two studies that hold all verdicts."""
+    return render(sections(tmp_path_factory.mktemp("studies")), {"Made with": "`nnexp`"})
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_report_is_read_filtered_sorted_searched_and_opened(
+    browser, example, tmp_path, width, scheme
+):
+    found = read(browser, example, READ, tmp_path, width, scheme)
+    check(found, width, scheme)
+    first = ["end", "keras", "loss", "rows"]
+    second = ["xavier_over_zero", "zero_over_randn", "he_over_xavier", "readings_alike"]
+    claims = [*first, *second, "softmax", "few"]
+    everything = [
+        f"claim-{'d0_log' if c in (*first, 'softmax') else 'd2_init'}-{c}" for c in claims
+    ]
+    assert found["all"] == found["reset"] == everything
+    verdicts = [FOUND[claim]["verdict"] for claim in claims]
+    assert found["filtered"].pop("") == verdicts
+    assert found["filtered"] == {one: [one] * verdicts.count(one) for one in set(verdicts)}
+    assert found["documents"] == {
+        "D0": ["D0.1", "D0.2", "D0.10"],
+        "D1": ["D1.4"],
+        "D2": ["D2.1", "D2.1", "D2.5", "D2.7"],
+        "D3": ["D3.2"],
+        "papers": ["Glorot & Bengio 2010, 4.2"],
+    }
+    assert (found["none"], found["told"]) == ([], True)
+    assert (found["searched"], found["count"]) == (everything[:1], "1 of 10 claims")
+    rows = ["D0.1", "D0.2", "D0.10", "D1.4", "D2.1", "D2.1", "D2.5", "D2.7", "D3.2"]
+    rows += ["Glorot & Bengio 2010, 4.2"]
+    assert found["sorted"]["Row"] == [["ascending", rows], ["descending", rows[::-1]]]
+    (_, rising), (_, falling) = found["sorted"]["Measured"]
+    measured = sorted(one["difference"] for one in FOUND.values() if "difference" in one)
+    assert [float(value) for value in rising[:-1]] == measured
+    assert [float(value) for value in falling[:-1]] == measured[::-1]
+    assert rising[-1] == falling[-1] == "naive = nan, nan, nan"
+    (_, order), _ = found["sorted"]["Verdict"]
+    assert order == sorted(order) == list("0012345678")
+    assert found["marked"] == 1
+    assert found["opened"] == [["false", False], ["true", True], ["false", False]]
+    assert found["copied"] == ["python -m nnexp.reproduce d0_log", "Copied"]
+    assert found["reached"]
+    assert found["unfolded"] == 10
+
+
+@pytest.mark.skipif(not COMMITTED.is_file(), reason="results/report.html is not there")
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_report_of_the_results_works(browser, tmp_path, width, scheme):
+    found = read(browser, COMMITTED.read_text("utf-8"), READ, tmp_path, width, scheme)
+    check(found, width, scheme)
+    assert found["all"] == found["reset"] == found["filtered"].pop("")
+    assert sum(map(len, found["filtered"].values())) == len(found["all"]) == found["unfolded"]
+    assert sum(map(len, found["documents"].values())) == len(found["all"])
+    assert found["all"][0] in found["searched"]
+    assert found["opened"] == [["false", False], ["true", True], ["false", False]]
+    assert found["copied"][1] == "Copied"
+    assert found["reached"]
+
+
+def test_a_sweep_ends_in_a_page_that_works(browser, nnexp: Command, tmp_path):
+    words = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2", "hidden=4", "seed=0,1")
+    assert nnexp("-m", *words, "init=xavier,zero,randn").status == 0
+    (page,) = tmp_path.glob("results/sweeps/*/index.html")
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            found = read(browser, page.read_text("utf-8"), OPEN, tmp_path, width, scheme)
+            check(found, width, scheme)
+            assert found["copied"] == [found["command"], "Copied"]
+            assert "init=xavier,zero,randn" in found["command"]
+
+
+def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
+    # The policy of the copy refuses every script, so the page is what it is without any.
+    still = example.replace("script-src 'unsafe-inline';", "script-src 'none';")
+    assert still != example
+    (tmp_path / "still.html").write_text(still, "utf-8")
+    shown = dumped(browser, tmp_path / "still.html", tmp_path / "profile")
+    assert '<html lang="en">' in shown
+    assert shown.count('<div class="tools" id="tools" hidden=""') == 1
+    assert len(re.findall(r"<summary>Figure, numbers and command</summary>", shown)) == 10
+    assert 'class="opener"' not in shown
+
+
+def test_the_checks_notice_what_is_wrong(browser, example, tmp_path):
+    broken = example.replace(
+        'href="data:image/png;base64,iVBOR', 'href="data:image/png;base64,xxxxx'
+    )
+    broken = broken.replace(
+        "</main>",
+        '<p style="width: 500px; color: #999; background: #aaa">pale</p>'
+        "<script>throw new Error('planted');</script></main>",
+    )
+    found = read(browser, broken, READ, tmp_path, 390)
+    assert any("planted" in message for message in found["wrong"])
+    assert "P.null" in found["wide"]
+    assert any(message.startswith("P. 1.") for message in found["pale"])
+    assert len(found["missing"]) == 1

@@ -1,0 +1,254 @@
+"""Claims over runs with planted truths: each gives its verdict, and what it rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnexp.claims import band, differences, from_table, judge, maps, to_table
+from nnexp.errors import InputError
+from nnexp.records import Tables
+from nnexp.studies import Study, read_study
+from tests.synthetic import grid, make_tables
+
+SEEDS = range(10)
+HEAD = """\
+study:
+  title: t
+  source: {{D1: t}}
+  question: q
+  protocol: p
+  unstated: u
+  explanation: e
+  claims:
+    - {claim}
+arms: {{a: [], b: [], c: []}}
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Any:
+    """Return what reads a study of the claims given as YAML flow mappings."""
+
+    def make(*claims: str) -> Study:
+        common = "row: D1.1, statement: s"
+        entries = [f"{{id: c{i}, {common}, {claim}}}" for i, claim in enumerate(claims)]
+        (tmp_path / "s.yaml").write_text(HEAD.format(claim="\n    - ".join(entries)))
+        read = read_study(tmp_path / "s.yaml")
+        assert read is not None
+        return read
+
+    return make
+
+
+def planted(noise: float, *ends: float, lr: tuple[float, ...] = (0.1,)) -> Tables:
+    """Return runs of the arms a, b, c …, whose accuracies end at ``ends``, pairs apart by noise."""
+    points = [point | {"arm": arm} for arm in "abc"[: len(ends)] for point in grid(lr=lr)]
+    tables = make_tables(points, SEEDS)
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0, 0.01, len(SEEDS))
+    for table in (tables.runs, tables.metrics):
+        del table["test_accuracy"]
+    runs = tables.runs
+    level = runs["arm"].map(dict(zip("abc", ends, strict=False)))
+    runs["test_accuracy"] = (
+        level + shared[runs["seed"].to_numpy(int)] + rng.normal(0, noise, len(runs))
+    )
+    final = runs.set_index("run_id")["test_accuracy"]
+    share = tables.metrics["step"] / tables.metrics.groupby("run_id")["step"].transform("max")
+    ends_at = tables.metrics["run_id"].map(final)
+    tables.metrics["test_accuracy"] = 0.1 + (ends_at - 0.1) * share
+    return tables
+
+
+@pytest.mark.parametrize(
+    ("ends", "noise", "test", "verdict"),
+    [
+        ((0.95, 0.93), 0.002, "greater", "reproduced"),
+        ((0.93, 0.95), 0.002, "greater", "contradicted"),
+        ((0.93, 0.95), 0.002, "less", "reproduced"),
+        ((0.95, 0.95), 0.0005, "greater", "no difference that matters"),
+        ((0.95, 0.95), 0.0005, "equal", "reproduced"),
+        ((0.95, 0.93), 0.002, "equal", "contradicted"),
+        ((0.95, 0.949), 0.01, "greater", "inconclusive"),
+    ],
+)
+def test_a_planted_truth_gets_its_verdict(
+    study: Any, ends: tuple[float, ...], noise: float, test: str, verdict: str
+) -> None:
+    tables = planted(noise, *ends)
+    (found,) = judge(study(f"test: {test}, arms: [a, b], expected: reproduced"), tables)
+    assert found.verdict == verdict
+    assert found.n == 10
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.difference < found.high  # type: ignore[operator]
+    assert found.as_expected == (verdict == "reproduced")
+
+
+def test_pairs_are_by_seed_so_what_seeds_share_cancels(study: Any) -> None:
+    # The seeds differ by a standard deviation of a point, the pairs by nothing but a half point.
+    one = study("test: greater, arms: [a, b], expected: reproduced")
+    pairs = differences(one.claims[0], planted(0, 0.95, 0.945))
+    assert list(pairs["seed"]) == list(SEEDS)
+    assert pairs["difference"].to_numpy() == pytest.approx(0.005)
+    assert pairs["first"].std() > 0.005
+
+
+def test_the_family_is_the_comparisons_of_the_file(study: Any) -> None:
+    compare = "test: greater, arms: [a, b], expected: reproduced"
+    figure = "test: published, arm: a, value: 0.95, rounding: 0.005, expected: consistent"
+    tables = planted(0.002, 0.95, 0.93)
+    alone = judge(study(compare), tables)[0]
+    four = judge(study(compare, compare, compare, compare, figure), tables)
+    looked = judge(study(compare), tables, looks=3)[0]
+    assert alone.level == pytest.approx(0.95)
+    assert four[0].level == pytest.approx(1 - 0.05 / 4)
+    assert looked.level == pytest.approx(1 - 0.05 / 3)
+    assert four[0].high - four[0].low > alone.high - alone.low  # type: ignore[operator]
+
+
+def test_fewer_than_five_seeds_decide_nothing(study: Any) -> None:
+    tables = planted(0.0001, 0.95, 0.5)
+    few = Tables(tables.runs[tables.runs["seed"] < 4], tables.metrics, tables.layers)
+    claim = study("test: greater, arms: [a, b], expected: underpowered")
+    assert judge(claim, few)[0].verdict == "underpowered"
+
+
+def test_the_choice_of_runs_by_setting_and_moment(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
+    with pytest.raises(InputError, match=r"'c0': arm 'a' has several runs of seed 0: fix .*where"):
+        judge(study("test: greater, arms: [a, b], expected: reproduced"), tables)
+    early = "test: greater, arms: [a, b], where: {lr: 0.5}, at: {epoch: 1}, expected: reproduced"
+    found = judge(study(early), tables)[0]
+    # After one epoch of five, a fifth of the way from 0.1.
+    assert found.first == pytest.approx(0.1 + 0.85 / 5, abs=0.01)
+    assert found.protocol == "lr 0.5, epoch 1"
+    with pytest.raises(InputError, match=r"no run of arm 'a' at lr 0.2"):
+        judge(study(early.replace("0.5", "0.2")), tables)
+    with pytest.raises(InputError, match=r"not evaluated at epoch 1.5: add it to evaluate_at"):
+        judge(study(early.replace("epoch: 1", "epoch: 1.5")), tables)
+    with pytest.raises(InputError, match=r"unknown outcome 'test_acuracy': did you mean"):
+        judge(study(early.replace("test: g", "outcome: test_acuracy, matters: 1, test: g")), tables)
+
+
+def test_a_map_says_where_a_claim_holds(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
+    swapped = (tables.runs["lr"] == 0.5).to_numpy()
+    runs = tables.runs.set_index("run_id")
+    worse = tables.metrics["run_id"].map(runs["lr"] == 0.5) & tables.metrics["arm"].eq("a")
+    tables.metrics.loc[worse, "test_accuracy"] = 0.2
+    assert swapped.any()
+    text = "test: greater, arms: [a, b], where: {lr: 0.1}, map: [lr, epoch], expected: reproduced"
+    cells = maps(study(text), tables).set_index(["lr", "epoch"])
+    assert set(cells.index.get_level_values("epoch")) == {1, 2, 3, 4, 5}
+    assert set(cells.loc[0.1]["holds"]) == {"yes"}
+    assert set(cells.loc[0.5]["holds"]) - {"yes", "unclear"} == {"no"}
+    assert judge(study(text), tables)[0].holds_in.startswith("5 of 10 cells, reversed in")
+
+
+def test_each_arm_at_the_rate_that_suits_it(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
+    best = {("a", 0.1): 0.9, ("a", 0.5): 0.8, ("b", 0.1): 0.7, ("b", 0.5): 0.75}
+    keys = zip(tables.runs["arm"], tables.runs["lr"], strict=True)
+    tables.runs["validation_accuracy"] = [best[key] for key in keys]
+    text = (
+        "test: greater, arms: [a, b], tuned: {over: lr, by: validation_accuracy}, "
+        "expected: reproduced"
+    )
+    found = judge(study(text), tables)[0]
+    assert found.protocol == "each at its best validation accuracy: a at lr 0.1, b at lr 0.5"
+    assert found.verdict == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("value", "noise", "verdict"),
+    [
+        (0.95, 0.001, "consistent"),
+        (0.90, 0.001, "exceeded"),
+        (0.99, 0.001, "short of"),
+        (0.95, 0.02, "too noisy to tell"),
+    ],
+)
+def test_a_published_figure_is_held_against_one_further_run(
+    study: Any, value: float, noise: float, verdict: str
+) -> None:
+    tables = planted(noise, 0.95)
+    tables.metrics["test_accuracy"] -= tables.metrics["seed"].map(
+        pd.Series(np.random.default_rng(0).normal(0, 0.01, len(SEEDS)))
+    ) * (tables.metrics["step"] / 3000)  # without what the seeds share
+    text = f"test: published, arm: a, value: {value}, rounding: 0.0005, expected: consistent"
+    assert judge(study(text), tables)[0].verdict == verdict
+
+
+def test_a_published_curve_is_judged_by_one_band(study: Any) -> None:
+    tables = planted(0.001, 0.95)
+    ours = tables.metrics.groupby("step")["test_accuracy"].mean()
+    points = {int(step): round(float(ours[step]), 4) for step in (600, 1200, 3000)}
+    text = "test: curve, arm: a, by: step, points: {}, rounding: 0.00005, cap: 0.1, expected: {}"
+    on = study(text.format(points, "consistent"))
+    assert judge(on, tables)[0].verdict == "consistent"
+    assert list(band(on.claims[0], tables)["at"]) == [600, 1200, 3000]
+    off = points | {1200: points[1200] + 0.2}
+    found = judge(study(text.format(off, "short of")), tables)[0]
+    assert found.verdict == "short of"
+    assert "2 of 3 points within the joint band" in found.measured
+    assert "at step 1200" in found.measured
+
+
+def test_outcomes_of_layers_and_of_the_course_of_training(study: Any) -> None:
+    points = [{"arm": arm, "hidden": "50x50x50"} for arm in "ab"]
+    tables = make_tables(points, SEEDS)
+    rest = "matters: 0.01, expected: reproduced"
+
+    def first(outcome: str) -> float | None:
+        text = f"test: greater, arm: a, threshold: 0, outcome: {outcome}, {rest}"
+        return judge(study(text), tables)[0].first
+
+    # Synthetic layers: the norm halves from layer to layer, and is divided by 6 over training.
+    assert first("{layer: 1, value: gradient_norm}") == pytest.approx(0.5 / 6)
+    assert first("{layer: -1, value: gradient_norm}") == pytest.approx(0.5**4 / 6)
+    assert first("{factor_per_layer: gradient_norm}") == pytest.approx(2)
+    assert first("{change: test_accuracy}") == pytest.approx(0.945 - 0.1)
+    # The loss falls least in the last of five epochs: by a 25th of the whole way.
+    assert first("{smallest_fall: test_loss}") == pytest.approx((2.3 - 0.245) / 25)
+    assert first("{steps_to: 0.85}") == 2400
+
+
+def test_a_run_that_never_gets_there_ties_with_another_that_does_not(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.5)
+    text = "test: less, arms: [a, b], outcome: {steps_to: 0.9}, matters: 10, expected: inconclusive"
+    found = judge(study(text), tables)[0]
+    assert found.verdict == "inconclusive"  # no interval of an infinite difference
+    assert found.superiority == 0  # and yet a gets there first, always
+    assert found.detectable is None
+    same = judge(study(text.replace("[a, b]", "[b, b]")), tables)[0]
+    assert same.difference == 0
+
+
+def test_a_computation_is_held_to_the_printed_figures(study: Any) -> None:
+    text = (
+        "test: computed, compute: softmax, given: {{logits: [0, 0]}}, "
+        "published: {{probabilities: [0.5, {}]}}, rounding: 0.005, expected: reproduced"
+    )
+    right, wrong = study(text.format(0.5)), study(text.format(0.6))
+    assert judge(right, None)[0].verdict == "reproduced"
+    assert judge(wrong, None)[0].verdict == "contradicted"
+    assert not right.has_runs
+
+
+def test_judgements_survive_their_table(study: Any, tmp_path: Path) -> None:
+    one = study(
+        "test: greater, arms: [a, b], expected: reproduced",
+        "test: published, arm: a, value: 0.95, rounding: 0.005, expected: consistent",
+        "test: computed, compute: softmax, given: {logits: [0, 0]}, "
+        "published: {probabilities: [0.5, 0.5]}, rounding: 0.005, expected: reproduced",
+    )
+    judgements = judge(one, planted(0.001, 0.95, 0.93))
+    to_table(judgements).to_csv(tmp_path / "claims.csv", index=False)
+    read = pd.read_csv(tmp_path / "claims.csv", dtype=str, keep_default_na=False)
+    assert from_table(read) == judgements

@@ -1,0 +1,175 @@
+"""``python -m nnexp.reproduce``: studies run, judged, reported, and drawn again from the tables."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nnexp import reproduction
+from tests.conftest import Command, Outcome
+
+STUDY = """\
+# @package _global_
+study:
+  title: Which weights does a network of four units learn from?
+  source: {{D2: "제목"}}
+  question: Does it matter how the weights begin?
+  protocol: Two blobs, four hidden units.
+  unstated: All of it.
+  explanation: Equal units stay equal.
+  figures: [accuracy]
+  claims:
+    - id: begins
+      row: D2.1
+      statement: Random weights end above weights of zero.
+      test: greater
+      arms: [xavier, zero]
+      outcome: train_loss
+      matters: 0.001
+      map: [epoch]
+      expected: {expected}
+    - id: arithmetic
+      row: D3.2
+      statement: A softmax of equal logits is even.
+      test: computed
+      compute: softmax
+      given: {{logits: [1, 1]}}
+      published: {{probabilities: [0.5, 0.5]}}
+      rounding: 0.0005
+      expected: reproduced
+arms:
+  xavier: [init=xavier]
+  zero: [init=zero]
+data: {{name: blobs, n: 100}}
+batch_size: 20
+hidden: 4
+epochs: 2
+hydra:
+  sweeper:
+    params:
+      arm: all
+      seed: range(5)
+"""
+
+
+@pytest.fixture
+def reproduce(nnexp: Command, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run ``python -m nnexp.reproduce`` in an empty folder."""
+    Path("experiments").mkdir()
+
+    def run(*words: str) -> Outcome:
+        capfd.readouterr()
+        status = reproduction.main(list(words))
+        return Outcome(status, *capfd.readouterr())
+
+    return run
+
+
+def define(expected: str = "contradicted", name: str = "tiny", text: str = STUDY) -> None:
+    data = text.replace("data: {{name: blobs, n: 100}}", "defaults: [override /data: blobs]")
+    Path(f"experiments/{name}.yaml").write_text(data.format(expected=expected), "utf-8")
+
+
+def test_a_study_is_run_judged_and_reported(reproduce: Command) -> None:
+    define()  # the loss is to be lower where weights are random: "greater" is contradicted
+    done = reproduce("tiny")
+    assert done.status == 0, done.err
+    assert re.search(r"D2\.1 +begins +contradicted +5 ", done.out)
+    assert re.search(r"D3\.2 +arithmetic +reproduced ", done.out)
+    folder = Path("results/tiny")
+    runs = pd.read_csv(folder / "runs.csv")
+    assert sorted(runs["arm"].value_counts().items()) == [("xavier", 5), ("zero", 5)]
+    claims = pd.read_csv(folder / "claims.csv").set_index("claim")
+    assert list(claims["verdict"]) == ["contradicted", "reproduced"]
+    assert claims.loc["begins", "n"] == 5
+    assert claims.loc["begins", "difference"] < 0
+    assert len(pd.read_csv(folder / "maps.csv")) == 2  # two epochs
+    for name in ("pairs.svg", "map-begins.svg", "accuracy.svg", "summary.csv", "metrics.csv"):
+        assert (folder / name).stat().st_size > 0
+    study, report = (
+        p.read_text("utf-8") for p in (folder / "README.md", Path("results/README.md"))
+    )
+    assert "D2: 제목" in study
+    assert "Random weights end above weights of zero." in report
+    assert "2 claims, 1 studies" in report or "2 claims, 1 study" in report
+    for page, place in ((study, folder), (report, Path("results"))):
+        for link in re.findall(r"\]\(([^)]+)\)", page):
+            assert (place / link).exists(), link
+
+
+def test_a_verdict_other_than_expected_is_noticed(reproduce: Command) -> None:
+    define("reproduced")
+    done = reproduce("tiny")
+    assert done.status == 1
+    assert "contradicted (expected: reproduced)" in " ".join(done.out.split())
+
+
+def test_what_is_in_the_store_is_not_trained_again(reproduce: Command) -> None:
+    define()
+    assert reproduce("tiny").status == 0
+    again = reproduce("tiny", "--seeds", "6")
+    assert "10 of 12 already in the store" in again.out + again.err
+    assert len(pd.read_csv("results/tiny/runs.csv")) == 12
+
+
+def test_the_study_is_a_plain_sweep_too(reproduce: Command, nnexp: Command) -> None:
+    define()
+    assert nnexp("-m", "+experiments=tiny", "hydra.sweep.dir=plain").status == 0
+    done = reproduce("tiny")
+    assert "10 of 10 already in the store" in done.out + done.err
+    ours, plain = (pd.read_csv(f"{f}/metrics.csv") for f in ("results/tiny", "plain"))
+    assert ours["test_accuracy"].tolist() == plain["test_accuracy"].tolist()
+
+
+def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
+    reproduce: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduction, "LOOKS", (5, 6, 8))
+    alike = STUDY.replace("zero: [init=zero]", "zero: [init=xavier_uniform]")
+    define("inconclusive", text=alike.replace("matters: 0.001", "matters: 0.000001"))
+    assert reproduce("tiny", "--top-up").status == 0
+    claims = pd.read_csv("results/tiny/claims.csv").set_index("claim")
+    assert claims.loc["begins", "n"] == 8
+    assert claims.loc["begins", "level"] == pytest.approx(1 - 0.05 / 3)
+    define("contradicted", "clear")
+    reproduce("clear", "--top-up")
+    assert pd.read_csv("results/clear/claims.csv")["n"].max() == 5  # decided at the first look
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("tyny",), "unknown study 'tyny': did you mean 'tiny'?"),
+        (("tiny", "--seeds", "0"), "--seeds 0: give 1 or more"),
+        (("tiny", "--seeds", "many"), "invalid int value: 'many'"),
+        (("tiny", "--seeds", "3", "--top-up"), "--seeds and --top-up exclude each other"),
+        (("plain",), "is an experiment without claims: give it a 'study'"),
+    ],
+)
+def test_bad_input_is_one_sentence(reproduce: Command, words: tuple[str, ...], said: str) -> None:
+    define()
+    Path("experiments/plain.yaml").write_text("# @package _global_\nlr: 0.1\n")
+    done = reproduce(*words)
+    assert done.status == 2
+    assert said in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not Path("results").exists()
+
+
+def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -> None:
+    define(name="sound")
+    define("reproducd")
+    done = reproduce("sound", "tiny")
+    assert done.status == 2
+    assert "tiny.yaml, line 11: unknown verdict expected 'reproducd': did you mean" in done.err
+    assert not Path("results").exists()
+
+
+def test_the_list_runs_nothing(reproduce: Command) -> None:
+    define()
+    done = reproduce("tiny", "--list")
+    assert "Does it matter how the weights begin?" in done.out
+    assert not Path("results").exists()

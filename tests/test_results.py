@@ -1,0 +1,75 @@
+"""The committed results: every row of the ledger is judged, and small studies judged again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnexp import reproduction
+from nnexp.book import coverage
+from nnexp.claims import Judgement, from_table
+from nnexp.studies import read_study
+from tests.conftest import Command
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+# The ledger of the five documents' checkable statements.
+ROWS = {"D0": 7, "D1": 10, "D2": 7, "D3": 6, "D4": 4}
+LEDGER = [f"{document}.{i}" for document, count in ROWS.items() for i in range(1, count + 1)]
+STUDIES = [
+    study for file in sorted((ROOT / "experiments").glob("*.yaml")) if (study := read_study(file))
+]
+# Accuracies of another processor may differ by so much: the last bits of a product of matrices.
+ELSEWHERE = 0.003
+
+
+def committed(name: str) -> list[Judgement]:
+    table = pd.read_csv(RESULTS / name / "claims.csv", dtype=str, keep_default_na=False)
+    return from_table(table)
+
+
+def test_the_ledger_has_34_rows() -> None:
+    assert len(LEDGER) == 34
+
+
+@pytest.mark.parametrize("row", LEDGER)
+def test_every_row_has_a_claim(row: str) -> None:
+    assert any(claim.row == row for study in STUDIES for claim in study.claims)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_every_claim_is_judged_and_as_the_study_expects(study) -> None:
+    judgements = {one.claim: one for one in committed(study.name)}
+    assert list(judgements) == [claim.id for claim in study.claims]
+    for claim in study.claims:
+        one = judgements[claim.id]
+        assert (one.row, one.statement) == (claim.row, claim.statement)
+        assert one.verdict == claim.expected, claim.id
+
+
+def test_the_readme_has_the_table_of_rows() -> None:
+    judgements = [one for study in STUDIES for one in committed(study.name)]
+    assert coverage(judgements) in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_report_names_every_claim() -> None:
+    text = (RESULTS / "README.md").read_text("utf-8")
+    for study in STUDIES:
+        assert f"]({study.name}/README.md)" in text
+        for claim in study.claims:
+            assert " ".join(claim.statement.split()).replace("|", "\\|") in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["xor", "d3_untrained"])
+def test_a_small_study_gives_the_committed_verdicts_again(nnexp: Command, name: str) -> None:
+    assert reproduction.main([name]) == 0
+    again = from_table(pd.read_csv(f"results/{name}/claims.csv", dtype=str, keep_default_na=False))
+    for ours, theirs in zip(again, committed(name), strict=True):
+        assert (ours.claim, ours.verdict, ours.n) == (theirs.claim, theirs.verdict, theirs.n)
+        if ours.first is not None and "accuracy" in ours.outcome:
+            figures = [(ours.first, theirs.first), (ours.second, theirs.second)]
+            assert np.allclose(*zip(*figures, strict=True), rtol=0, atol=ELSEWHERE)

@@ -1,0 +1,115 @@
+"""Study files: what they say, and how a malformed one is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nnexp.errors import InputError
+from nnexp.studies import read_study
+
+TEXT = """\
+# @package _global_
+study:
+  title: A title
+  source: {D2: "원문"}
+  question: Does it hold?
+  protocol: fixed
+  unstated: the rate
+  explanation: because
+  figures: [accuracy]
+  claims:
+    - id: first
+      row: D2.1
+      statement: A ends above B.
+      test: greater
+      arms: [a, b]
+      expected: reproduced
+    - id: second
+      row: "Glorot & Bengio 2010, 4.2"
+      statement: A ends at 0.9.
+      test: published
+      arm: a
+      value: 0.9
+      rounding: 0.05
+      expected: consistent
+arms:
+  a: [init=xavier]
+  b: [init=zero]
+hydra:
+  sweeper:
+    params: {arm: all, seed: range(10)}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.yaml"
+
+
+def test_a_study_is_read(file: Path) -> None:
+    file.write_text(TEXT, "utf-8")
+    study = read_study(file)
+    assert study is not None
+    assert (study.name, study.title, study.source) == ("mine", "A title", {"D2": "원문"})
+    assert study.arms == {"a": ("init=xavier",), "b": ("init=zero",)}
+    assert study.has_runs
+    assert study.family == 1  # the published figure is no comparison
+    first, second = study.claims
+    assert (first.arms, first.matters, first.document) == (("a", "b"), 0.003, "D2")
+    assert (second.value, second.cap, second.better) == (0.9, 0.01, "higher")
+    assert second.document == "papers"
+    assert study.command() == "python -m nnexp.reproduce mine"
+
+
+def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
+    file.write_text("# @package _global_\nlr: 0.1\n")
+    assert read_study(file) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("question: Does it hold?", "", r"line 3: study lacks 'question': give question: …"),
+        ("protocol: fixed", "protokol: fixed", r"line 3: .*'protokol': did you mean 'protocol'\?"),
+        (
+            "test: greater",
+            "test: grater",
+            r"line 11: unknown test 'grater': did you mean 'greater'",
+        ),
+        ("arms: [a, b]", "arms: [a, c]", r"line 11: unknown arm 'c': choose from a, b"),
+        ("arms: [a, b]", "arms: [a]", r"line 11: claim 'first' .*give arms: \[A, B\]"),
+        ("arms: [a, b]", "arm: a", r"line 11: .*a threshold goes with arm: A"),
+        ("arms: [a, b]", "armz: [a, b]", r"line 11: .*'armz': did you mean 'arm'\?"),
+        ("value: 0.9", "", r"line 17: claim 'second' \(published\) lacks 'value'"),
+        ("value: 0.9", "value: high", r"line 17: value='high' is no number"),
+        ("id: second", "id: first", r"line 17: claim 'first' is there twice"),
+        ("expected: reproduced", "expected: reproducd", r"line 11: .*did you mean 'reproduced'\?"),
+        ("expected: consistent", "expected: reproduced", r"line 17: .*choose from consistent, ex"),
+        (
+            "arms: [a, b]",
+            "arms: [a, b]\n      outcome: test_loss",
+            r"line 11: .*give matters, the smallest difference of test loss that matters",
+        ),
+        (
+            "arms: [a, b]",
+            "arms: [a, b]\n      outcome: {worst: test_loss}",
+            r"line 11: outcome=\{'worst': 'test_loss'\}: give a column, or one of layer,",
+        ),
+        ("figures: [accuracy]", "figures: [acuracy]", r"line 3: .*did you mean 'accuracy'\?"),
+        ('source: {D2: "원문"}', "source: D2", r"line 3: source=D2: give document: title"),
+        ("- id: first", "- id: [", r"line \d+: no YAML"),
+    ],
+)
+def test_a_malformed_study_is_refused_with_its_file_line_and_a_remedy(
+    file: Path, old: str, new: str, said: str
+) -> None:
+    assert old in TEXT
+    file.write_text(TEXT.replace(old, new, 1), "utf-8")
+    with pytest.raises(InputError) as caught:
+        read_study(file)
+    assert str(caught.value).startswith(f"{file}, ")
+    assert re.search(said, str(caught.value)), caught.value
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,78 @@
+"""The studio: the same figures, drawn by a process beside this one, and none left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from nnexp.comparison import compare
+from nnexp.page import write_sweep
+from nnexp.records import Record, tables
+from nnexp.studio import draw, studio
+from nnexp.worker import execute
+from tests.test_store import DEFAULTS
+
+needs_fork = pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork"
+)
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    """Two runs of one arm and one of another."""
+    return [execute({**DEFAULTS, **s}) for s in ({"seed": 0}, {"seed": 1}, {"init": "zero"})]
+
+
+@needs_fork
+def test_it_draws_what_is_drawn_here(records: list[Record]) -> None:
+    with studio() as artist:
+        assert artist is not None
+        artist.order(records)
+        gallery = artist.gallery()
+    assert gallery == draw(compare(*tables(records)))
+    assert gallery is not None
+    assert [d.name for d in gallery.drawings][:3] == ["loss", "accuracy", "final"]
+    assert list(gallery.looks) == ["xavier", "zero"]
+    assert multiprocessing.active_children() == []
+
+
+@needs_fork
+def test_a_lost_process_costs_no_figure(records: list[Record], tmp_path: Path) -> None:
+    with studio() as artist:
+        assert artist is not None
+        (child,) = multiprocessing.active_children()
+        os.kill(child.pid or 0, signal.SIGKILL)
+        child.join()
+        artist.order(records)
+        written = write_sweep(tmp_path, *tables(records), command="", artist=artist)
+    (tmp_path / "alone").mkdir()
+    alone = write_sweep(tmp_path / "alone", *tables(records), command="")
+    assert [path.name for path in written] == [path.name for path in alone]
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in alone]
+
+
+@needs_fork
+def test_it_ends_though_nothing_was_ordered_and_never_hears_of_ctrl_c() -> None:
+    with studio():
+        (child,) = multiprocessing.active_children()
+        os.kill(child.pid or 0, signal.SIGINT)
+        child.join(0.3)
+        assert child.is_alive()
+    assert multiprocessing.active_children() == []
+
+
+def test_there_is_none_where_threads_forbid_to_fork() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        with studio() as artist:
+            assert artist is None
+    finally:
+        done.set()
+        thread.join()

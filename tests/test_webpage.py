@@ -1,0 +1,225 @@
+"""The page of all studies: what it says, what it shows, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from markupsafe import Markup
+
+from nnexp.errors import InputError
+from nnexp.verdicts import COMPARED, PUBLISHED
+from nnexp.webpage import Section, Shown, inline_svg, phrase, prose, render
+from tests.pages import INITS, LOG, section
+from tests.test_report import Page as Parsed
+
+SVG = (
+    '<?xml version="1.0"?>\n<svg width="40pt" height="20pt" viewBox="0 0 40 20">'
+    "<metadata>who and when</metadata><defs>\n"
+    '  <style type="text/css">*{stroke-linejoin: round}</style>\n </defs>'
+    '<g id="axes"><use href="#mark"/><path clip-path="url(#clip)"/></g></svg>'
+)
+# The head of a PNG of 300 by 200 pixels is all of it that the page reads.
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\x0dIHDR" + (300).to_bytes(4, "big") + (200).to_bytes(4, "big")
+
+
+class Page(Parsed):
+    """A page taken apart, with what a reader fills in."""
+
+    def handle_starttag(self, tag, attrs):
+        """Take note of an element; what is filled in has no end."""
+        super().handle_starttag(tag, attrs)
+        if tag == "input":
+            self.open.pop()
+
+
+@pytest.fixture
+def inits(tmp_path: Path) -> Section:
+    """Return a study of five comparisons with a picture of two of them."""
+    picture = Shown("pairs", "Every pair.", "a > b", ("xavier_over_zero", "few"), SVG.encode())
+    return section(tmp_path, "d2_init", INITS, [picture], 50)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Section:
+    """Return a study of published figures, a curve and a computation."""
+    return section(tmp_path, "d0_log", LOG, [], 40)
+
+
+def page(folder: Path, *sections: Section, **facts: str) -> Page:
+    path = folder / "report.html"
+    path.write_text(render(sections, facts), "utf-8")
+    return Page(path)
+
+
+def test_the_page_says_what_was_found(inits, log, tmp_path):
+    found = page(tmp_path, inits, log, Machine="**2** cores")
+    assert "10 claims from 5 sources, judged in 2 studies of 90 runs" in found.text
+    assert "trained for 18.8 min in all. Machine 2 cores" in found.text
+    counted = "2 reproduced 1 contradicted 1 no difference that matters 1 inconclusive"
+    assert counted in found.text
+    assert "1 verdict differs from what the study expects" in found.text
+    for told in [*inits.judgements, *log.judgements]:
+        assert f"{told.row} {told.document}" in found.text
+        assert found.text.count(told.statement) == 2
+
+
+def test_every_verdict_has_a_symbol_and_a_tone_of_its_own_words(inits, log, tmp_path):
+    found = page(tmp_path, inits, log)
+    tile = r'value="([^"]+)"><svg class="mark" aria-hidden="true"><use href="#([\w-]+)"/>'
+    symbols = dict(re.findall(tile, found.source))
+    assert symbols.keys() == {*COMPARED, *PUBLISHED}
+    assert len(set(symbols.values())) == len(symbols)
+    drawn = re.findall(r'<symbol id="([\w-]+)"[^>]*>(.+?)</symbol>', found.source)
+    assert {name for name, _ in drawn} == set(symbols.values())
+    assert len({shape for _, shape in drawn}) == len(drawn)
+
+
+def test_the_numbers_behind_a_comparison(inits, log, tmp_path):
+    text = page(tmp_path, inits, log).text
+    assert (
+        "Test xavier is greater than zero Mean difference +2.87 points "
+        "99 % interval +2.51 to +3.23 points Runs n = 10 pairs, by seed "
+        "Effect size +7.3 standard deviations P(xavier higher) 1.00 "
+        "Smallest difference that matters 0.3 points What n = 10 could have shown 0.21 points "
+        "Seeds needed to show what matters 4 Holds in 14 of 20 cells, reversed in 2 "
+        "Outcome test accuracy Settings lr 0.1, epoch 5"
+    ) in text
+    assert "Mean difference -1.2 in log10 99 % interval -∞ to +∞ in log10" in text
+    assert (
+        "95 % prediction interval 0.8838 to 0.8964, rounding included Too noisy above ±0.01" in text
+    )
+    assert "Test every point lies within the joint band of one further run of numpy" in text
+    assert "Test computed anew, within 0 of what is published" in text
+    assert "Expected reproduced: the study file and the runs disagree" in text
+
+
+def test_an_interval_is_drawn_to_scale(inits, tmp_path):
+    # Worked by hand: from 0 - 0.003 to 0.0323 are 0.0353, drawn from 4 % to 96 %.
+    source = page(tmp_path, inits).source
+    first = source[source.index('id="claim-d2_init-xavier_over_zero"') :]
+    drawn = first[first.index('<svg class="scale"') : first.index("</svg>")]
+    assert 'x="4.0%"' in drawn  # the grey band begins at -S
+    assert 'width="15.64%"' in drawn  # 92 · 0.006 / 0.0353
+    assert 'x1="11.82%" x2="11.82%"' in drawn  # 0: 4 + 92 · 0.003 / 0.0353
+    assert 'x1="77.24%" x2="96.0%"' in drawn  # the interval: 4 + 92 · 0.0281 / 0.0353
+    assert 'cx="86.62%"' in drawn  # its mean: 4 + 92 · 0.0317 / 0.0353
+    assert source.count('<svg class="scale"') == 4  # an infinite interval is not drawn
+
+
+def test_a_long_list_of_published_figures_is_short_in_the_table(inits, tmp_path):
+    figures = ", ".join(f"0.1{i:07}" for i in range(12))
+    long = replace(inits, judgements=[replace(inits.judgements[0], published=figures)])
+    found = page(tmp_path, long)
+    cell = found.source[found.source.index('data-label="Published"') :]
+    assert cell[: cell.index("</td>")].endswith("0.10000006, …")
+    assert found.text.count("0.10000011") == 1
+
+
+def test_the_claims_are_in_the_order_of_their_documents(inits, log, tmp_path):
+    found = page(tmp_path, inits, log)
+    rows = re.findall(r'class="c-row">([^<]+)</td>', found.source)
+    assert rows[:4] == ["D0.1", "D0.2", "D0.10", "D1.4"]
+    assert rows[4:] == ["D2.1", "D2.1", "D2.5", "D2.7", "D3.2", "Glorot &amp; Bengio 2010, 4.2"]
+
+
+def test_titles_are_in_their_own_language(inits, log, tmp_path):
+    source = page(tmp_path, inits, log).source
+    assert '<cite lang="ko">소프트맥스 회귀를 이용한 mnist 이미지 분류</cite>' in source
+    assert '<cite lang="en">Understanding the difficulty' in source
+
+
+def test_a_picture_is_there_once_and_shown_with_its_claims(inits, log, tmp_path):
+    found = page(tmp_path, inits, log)
+    ids = [a["id"] for _, a in found.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert ids.count("figure-d2_init-pairs") == 1
+    uses = [u for u in found.attributes("use", "href") if u == "#figure-d2_init-pairs"]
+    assert len(uses) == 2
+    targets = {*found.attributes("use", "href"), *found.attributes("a", "href")}
+    assert {t for t in targets if t.startswith("#") and t[1:] not in ids} == {
+        "#figure-d2_init-pairs-mark"  # the one that the drawing itself lacks
+    }
+    assert found.attributes("svg", "aria-label") == ["a > b"] * 3
+
+
+def test_the_smaller_of_two_files_is_shown(inits, tmp_path):
+    def shown(svg: bytes, png: bytes) -> str:
+        return page(tmp_path, replace(inits, pictures=[Shown("p", "c", "a", (), svg, png)])).source
+
+    assert "<image" not in shown(SVG.encode(), PNG * 30)
+    small = shown(SVG.encode().replace(b"<path", b"<path " + b" " * 900), PNG)
+    assert 'viewBox="0 0 300 200"><image width="300" height="200" href="data:image/png;' in small
+    assert 'id="figure-d2_init-p-axes"' not in small
+    assert "<image" in shown(b"", PNG * 30)
+    assert "<image" not in shown(SVG.encode(), b"")
+
+
+def test_the_page_needs_no_network_and_no_other_file(inits, log, tmp_path):
+    found = page(tmp_path, inits, log)
+    assert not found.attributes("script", "src")
+    assert all(link.startswith("#") for link in found.attributes("a", "href"))
+    assert found.attributes("link", "href") == ["data:,"]
+    assert "http" not in found.source.replace("http-equiv", "")
+    assert any("default-src 'none'" in c for c in found.attributes("meta", "content"))
+
+
+def test_the_same_sections_give_the_same_page(inits, log):
+    assert render([inits, log], {}) == render([inits, log], {})
+
+
+def test_texts_are_set_and_never_run(inits, tmp_path):
+    source = page(tmp_path, inits).source
+    assert "<p>Batch 1, in the file&#39;s order, squared error; <strong>only the" in source
+    assert "<li>the rate is therefore halved, &amp; so is every gradient;</li>" in source
+    assert "<li>&lt;b&gt;targets&lt;/b&gt; are 0.01 and 0.99.</li>" in source
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a <i> & b", "a &lt;i&gt; &amp; b"),
+        ("`a**b**` and **c `d`**", "<code>a**b**</code> and <strong>c <code>d</code></strong>"),
+        ("`<script>`", "<code>&lt;script&gt;</code>"),
+        ("a ` b ** c", "a ` b ** c"),
+    ],
+)
+def test_a_phrase(text, expected):
+    assert phrase(text) == Markup(expected)
+
+
+def test_prose():
+    assert prose("one\ntwo\n\nthree:\n- a\n  b\n- c") == (
+        "<p>one\ntwo</p>\n<p>three:</p>\n<ul><li>a\n  b</li><li>c</li></ul>"
+    )
+    assert prose("") == ""
+    assert prose("- only") == "<ul><li>only</li></ul>"
+
+
+def test_a_drawing_keeps_its_ids_and_rules_to_itself():
+    assert inline_svg(SVG, "fig", 'a "b"') == (
+        '<svg id="fig" role="img" aria-label="a &quot;b&quot;" style="stroke-linejoin: round" '
+        'viewBox="0 0 40 20"><g id="fig-axes"><use href="#fig-mark"/>'
+        '<path clip-path="url(#fig-clip)"/></g></svg>'
+    )
+
+
+def test_what_cannot_be_shown_is_refused(inits):
+    with pytest.raises(InputError, match="a report needs a study"):
+        render([], {})
+    with pytest.raises(InputError, match="study 'd2_init' is there 2 times"):
+        render([inits, inits], {})
+    empty = replace(inits, pictures=[Shown("loss", "c", "a")])
+    with pytest.raises(InputError, match="picture 'loss' is empty"):
+        render([empty], {})
+    foreign = replace(inits, pictures=[Shown("loss", "c", "a", ("fewer",), SVG.encode())])
+    with pytest.raises(InputError, match=r"unknown claim of picture 'loss' 'fewer'.*mean 'few'"):
+        render([foreign], {})
+    verdict = replace(inits, judgements=[replace(inits.judgements[0], verdict="reproducd")])
+    with pytest.raises(InputError, match="verdict 'reproducd': did you mean 'reproduced'"):
+        render([verdict], {})
+    claim = replace(inits, judgements=[replace(inits.judgements[0], claim="no")])
+    with pytest.raises(InputError, match="unknown claim of study 'd2_init' 'no'"):
+        render([claim], {})
