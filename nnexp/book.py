@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,15 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import loky
 import pandas as pd
 
 from nnexp import evidence, figures, plots, webpage
 from nnexp.claims import Judgement, from_table, maps, to_table
 from nnexp.comparison import compare
-from nnexp.figures import Picture
 from nnexp.records import Tables, load, write_whole
 from nnexp.studies import Study
+from nnexp.threads import ONE_THREAD, available_cores
+from nnexp.webpage import Section, Shown
 
+# Studies that are drawn in less time than it takes to start other processes.
+_FEW = 2
+# Square brackets would end a picture's description in Markdown.
+_ROUND = str.maketrans("[]", "()")
 _TEMPLATES = Path(__file__).parent / "templates"
 _TABLES = ("runs.csv", "metrics.csv", "layers.csv", "summary.csv", "maps.csv", "claims.csv")
 
@@ -34,7 +41,7 @@ class Chapter:
 
     study: Study
     judgements: list[Judgement]
-    pictures: list[Picture]
+    pictures: list[Shown]
     runs: int
     seconds: float
 
@@ -63,11 +70,9 @@ def write_tables(
         write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
-def read_chapter(study: Study, results: Path) -> Chapter | None:
-    """Return what the tables in ``results/<study>/`` give, ``None`` if it was never judged."""
+def read_chapter(study: Study, results: Path) -> Chapter:
+    """Return what the tables in ``results/<study>/`` give; the study has been judged."""
     folder = results / study.name
-    if not (folder / "claims.csv").is_file():
-        return None
     judgements = from_table(
         pd.read_csv(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
     )
@@ -78,10 +83,14 @@ def read_chapter(study: Study, results: Path) -> Chapter | None:
     tables = load(folder)
     seconds = float(tables.runs["seconds"].sum())
     drawn = [*evidence.pictures(study, judgements, tables), *_of_runs(study, tables)]
-    return Chapter(study, judgements, drawn, len(tables.runs), seconds)
+    shown = [
+        Shown(p.name, p.caption, p.alt, evidence.claims_of(p, study), plots.svg(p.figure))
+        for p in drawn
+    ]
+    return Chapter(study, judgements, shown, len(tables.runs), seconds)
 
 
-def _of_runs(study: Study, tables: Tables) -> list[Picture]:
+def _of_runs(study: Study, tables: Tables) -> list[figures.Picture]:
     """Return the figures of the runs themselves that the study names."""
     runs = tables.runs
     for key, value in study.show.items():
@@ -96,7 +105,7 @@ def _of_runs(study: Study, tables: Tables) -> list[Picture]:
 
 def write_report(studies: Sequence[Study], results: Path) -> Path:
     """Draw all figures and write every page from the tables in ``results``; return the report."""
-    chapters = [c for c in (read_chapter(study, results) for study in studies) if c is not None]
+    chapters = _read(studies, results)
     sections = [_write_chapter(chapter, results / chapter.study.name) for chapter in chapters]
     judgements = sorted(
         (one for chapter in chapters for one in chapter.judgements), key=lambda one: _place(one.row)
@@ -132,6 +141,16 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     return results / "report.html"
 
 
+def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
+    """Return the chapters of the studies that were judged, drawn by all cores where that pays."""
+    judged = [study for study in studies if (results / study.name / "claims.csv").is_file()]
+    draw = functools.partial(read_chapter, results=results)
+    if len(judged) <= _FEW:
+        return list(map(draw, judged))
+    with loky.ProcessPoolExecutor(max_workers=available_cores(), env=ONE_THREAD) as pool:
+        return list(pool.map(draw, judged))
+
+
 def coverage(judgements: Sequence[Judgement], results: str = "results") -> str:
     """Return the table from rows of the ledger to studies to verdicts, as Markdown."""
     lines = ["| row | study: verdicts |", "|---|---|"]
@@ -152,14 +171,10 @@ def _counted(verdicts: Iterable[str]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
 
 
-def _write_chapter(chapter: Chapter, folder: Path) -> webpage.Section:
+def _write_chapter(chapter: Chapter, folder: Path) -> Section:
     """Write a study's figures and page into ``folder``; return what the HTML page says of it."""
-    shown = []
     for picture in chapter.pictures:
-        svg, png = plots.svg(picture.figure), plots.png(picture.figure)
-        write_whole(folder / f"{picture.name}.svg", svg)
-        claims = evidence.claims_of(picture, chapter.study)
-        shown.append(webpage.Shown(picture.name, picture.caption, picture.alt, claims, svg, png))
+        write_whole(folder / f"{picture.name}.svg", picture.svg)
     text = (
         _environment()
         .get_template("study.md")
@@ -173,7 +188,9 @@ def _write_chapter(chapter: Chapter, folder: Path) -> webpage.Section:
         )
     )
     write_whole(folder / "README.md", text)
-    return webpage.Section(chapter.study, chapter.judgements, shown, chapter.seconds, chapter.runs)
+    return Section(
+        chapter.study, chapter.judgements, chapter.pictures, chapter.seconds, chapter.runs
+    )
 
 
 def _place(row: str) -> tuple[int, int, str]:
@@ -207,5 +224,6 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
+    environment.filters["alt"] = lambda text: " ".join(text.split()).translate(_ROUND)
     environment.filters["numbers"] = _numbers
     return environment

@@ -6,6 +6,7 @@ An arm is the runs that differ in nothing but ``seed``. A diverged run belongs t
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,8 @@ class Comparison:
     ``runs``, ``metrics`` and ``layers`` are the tables of the records with the column ``arm``
     (an ordered categorical), the latter two with ``status`` as well. ``varied`` names the settings
     that differ among the arms and ``levels`` says what each took, parameters with their choice;
+    ``cells`` says it of each arm, as labels do (``{"he, lr 1": {"init": "he", "lr": "lr 1"}}``);
+    ``bundled`` names the settings that a named arm stands for;
     ``held`` says the most telling of the other settings in a line, ``held_settings`` all of them.
     ``summary`` has a row an arm, see `summarise`.
     """
@@ -68,6 +71,8 @@ class Comparison:
     layers: pd.DataFrame
     varied: tuple[str, ...]
     levels: dict[str, tuple[str, ...]]
+    cells: dict[str, dict[str, str]]
+    bundled: tuple[str, ...]
     held: str
     held_settings: dict[str, str]
     summary: pd.DataFrame
@@ -80,7 +85,8 @@ class Comparison:
     @property
     def factors(self) -> str:
         """What varies, in words: ``init``, or ``init, hidden and lr``."""
-        *others, last = [name.replace("_", " ") for name in self.varied] or [""]
+        named = ("arm" if name == _NAMED else name.replace("_", " ") for name in self.varied)
+        *others, last = list(named) or [""]
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
@@ -107,9 +113,11 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
     rows = [{c: _text(row[c]) for c in settings} for row in runs.to_dict("records")]
     varied = tuple(c for c in settings if c != "seed" and _varies(rows, c))
+    bundled: tuple[str, ...] = ()
     if _NAMED in varied:  # which stands for all that its value determines
         names = len(_values(rows, _NAMED))
-        varied = tuple(c for c in varied if c == _NAMED or len(_values(rows, _NAMED, c)) > names)
+        bundled = tuple(c for c in varied if c != _NAMED and len(_values(rows, _NAMED, c)) == names)
+        varied = tuple(c for c in varied if c not in bundled)
     labels = [_label(row, rows, varied) for row in rows]
     runs["arm"] = pd.Categorical(labels, categories=list(dict.fromkeys(labels)), ordered=True)
     held = {c: v for c, v in rows[0].items() if v and c != "seed" and _values(rows, c) == {v}}
@@ -119,6 +127,8 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
         layers=_with_arm(layers.drop_duplicates(["run_id", "step", "layer"]), runs),
         varied=varied,
         levels=_levels(rows, varied),
+        cells=_cells(dict(zip(labels, rows, strict=True)), rows, varied),
+        bundled=bundled,
         held=f"{_held(held, layers)}, {_seeds(rows)}",
         held_settings=held,
         summary=summarise(runs, varied),
@@ -214,6 +224,14 @@ def spreads(layers: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
+def is_number(text: str) -> bool:
+    """Tell whether ``text`` writes a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def _with_arm(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     merged: pd.DataFrame = table.merge(runs[["run_id", "arm", "status"]], on="run_id")
     return merged
@@ -248,12 +266,14 @@ def _roots(varied: Iterable[str]) -> list[str]:
 
 def _label(row: Mapping[str, str], rows: Rows, varied: tuple[str, ...]) -> str:
     """Return an arm's label: ``normal (std 0.01), lr 0.1``."""
-    phrases = []
-    for root in _roots(varied):
-        own = [c for c in _parameters(row, root) if len(_values(rows, c)) > 1]
-        few = len(_parameters(row, root)) <= _FEW_IN_LABEL
-        phrases.append(_phrase(row, root, [c for c in own if few or c in varied]))
+    phrases = [_told(row, rows, root, varied) for root in _roots(varied)]
     return ", ".join(filter(None, phrases)) or ("this run" if len(rows) == 1 else "all runs")
+
+
+def _told(row: Mapping[str, str], rows: Rows, root: str, varied: tuple[str, ...]) -> str:
+    own = [c for c in _parameters(row, root) if len(_values(rows, c)) > 1]
+    few = len(_parameters(row, root)) <= _FEW_IN_LABEL
+    return _phrase(row, root, [c for c in own if few or c in varied])
 
 
 def _levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -264,6 +284,16 @@ def _levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         named = (_named(row[root] or "none", row, o) for row, o in zip(rows, own, strict=True))
         levels[root] = tuple(dict.fromkeys(named))
     return levels
+
+
+def _cells(
+    arms: Mapping[str, Mapping[str, str]], rows: Rows, varied: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
+    """Return what each arm took of each varied setting, in the words of its label."""
+    return {
+        arm: {root: _told(row, rows, root, varied) or f"no {root}" for root in _roots(varied)}
+        for arm, row in arms.items()
+    }
 
 
 def _parameters(row: Mapping[str, str], root: str) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import SymmetricalLogLocator
 
 from nnexp import plots
 from nnexp.claims import Judgement, band, differences, maps
@@ -112,12 +113,18 @@ def _draw_pairs(
         bounds = np.array([judgement.low, judgement.high], float) * scale
         if np.isfinite(bounds).all():
             ax.plot(bounds, [row - 0.08] * 2, color="#000000", linewidth=2)
-        ax.plot(values.mean(), row - 0.08, "D", color="#000000", markersize=5)
+        ax.plot(values.mean(), row - 0.08, "D", color="#000000", markersize=5, clip_on=False)
     ax.axvline(0, color="#555555", linewidth=1)
     if means and max(means) > _FAR * min(means):
         matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
         threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
+        spread = max(means) > 30 * threshold
         ax.set_xscale("symlog", linthresh=threshold)
+        ax.xaxis.set_major_locator(
+            SymmetricalLogLocator(
+                base=10, linthresh=threshold, subs=(1, 3) if spread else (1, 2, 5)
+            )
+        )
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_yticks(range(len(claims)), ["\n".join(labels[c.id]) for c in claims])
     ax.tick_params(axis="y", length=0, labelsize=_SMALL)
@@ -158,12 +165,12 @@ def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     size = (max(4.2, 1.6 + 0.72 * len(columns)), 1.7 + 0.46 * len(rows))
     figure = Figure(figsize=size, layout="constrained")
     ax = figure.subplots()
-    marks = {"yes": "+", "no": "-", "unclear": "?"}
     texts = []
     for cell in table.to_dict("records"):
         i, j = rows.index(cell["down"]), columns.index(cell[across])
         values[i, j] = cell["difference"] * scale
-        texts.append((j, i, f"{marks[cell['holds']]} {abs(values[i, j]):.3g}"))
+        doubt = " ?" if cell["holds"] == "unclear" else ""
+        texts.append((j, i, f"{values[i, j]:+.3g}{doubt}"))
     known = values[np.isfinite(values)]
     most = max(np.abs(known).max(), 1e-12) if known.size else 1.0
     norm = TwoSlopeNorm(0, -most, most)
@@ -185,41 +192,53 @@ def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     seeds = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
     caption = (
         f"Mean difference in each cell, {direction} arm, in {unit} ({seeds} pairs a cell). "
-        "+: the plain 95 % interval lies above 0, so the claim holds there; -: below, so the "
-        f"reverse does; ?: neither. It holds in {judgement.holds_in}. Descriptive."
+        "Above 0 the claim holds in that cell, below 0 its reverse; ?: the plain 95 % interval "
+        f"includes 0. It holds in {judgement.holds_in}. Descriptive."
     )
     return Picture(f"{_MAP}-{claim.id}", title.replace("\n", " "), caption, caption, figure)
 
 
 def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
-    figure = Figure(figsize=(_WIDTH, 3.6), layout="constrained")
-    ax = figure.subplots()
-    at = table["at"].to_numpy(float)
-    runs = [column for column in table if str(column).startswith("run ")]
-    finite = np.isfinite(table["high"]).all()
-    if finite:
-        look: dict[str, Any] = {"color": _OURS, "alpha": 0.18, "linewidth": 0}
-        ax.fill_between(at, table["low"], table["high"], **look, label="joint 95 % band")
-    for place, run in enumerate(runs):
-        label = f"our runs (n = {len(runs)})" if not place else None
-        ax.plot(at, table[run], color=_OURS, linewidth=0.7, alpha=0.6, label=label)
-    ax.plot(at, table["published"], "o", color=_THEIRS, markersize=6, label="published", zorder=4)
-    values = table[["published", *runs]].to_numpy(float)
+    figure = Figure(figsize=(_WIDTH, 5.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    scale = 100 if claim.outcome.is_accuracy else 1
+    _draw_curve(above, table, 1)
+    values = table.filter(regex="^(published|run )").to_numpy(float)
     values = values[np.isfinite(values)]
     if not claim.outcome.is_accuracy and values.min() > 0 and values.max() > 8 * values.min():
-        plots.log_axis(ax)
-    ax.set_xlabel("updates" if claim.by == "step" else "epochs")
-    ax.set_ylabel(str(claim.outcome))
-    ax.legend()
+        plots.log_axis(above)
+        above.set_ylim(0.7 * values.min(), 1.4 * values.max())
+    above.set_ylabel(str(claim.outcome))
+    above.legend()
+    _draw_curve(below, table.set_index("at").sub(table["mean"].to_numpy(), axis=0), scale)
+    below.axhline(0, color="#555555", linewidth=1)
+    below.set_ylabel("less our mean\n(points)" if scale == 100 else "less our mean")
+    below.set_xlabel("updates" if claim.by == "step" else "epochs")
     figure.suptitle(
         "\n".join(textwrap.wrap(claim.statement, 80)), x=0.01, ha="left", fontsize=10.5,
         fontweight="bold",
     )  # fmt: skip
     caption = (
-        f"The published figures over ours. {judgement.measured}: {judgement.verdict}. The band "
-        "would hold all points of one further run of ours in 95 of 100 cases."
+        f"The published figures over our {judgement.n} runs, and below the same less the mean of "
+        f"ours. {judgement.measured}: {judgement.verdict}. The band would hold all points of one "
+        "further run of ours in 95 of 100 cases."
     )
     return Picture(f"{_CURVE}-{claim.id}", claim.statement, caption, caption, figure)
+
+
+def _draw_curve(ax: Axes, table: pd.DataFrame, scale: float) -> None:
+    """Draw the published points over our runs; ``at`` is a column of ``table``, or its index."""
+    at = table["at"].to_numpy(float) if "at" in table else table.index.to_numpy(float)
+    runs = [column for column in table if str(column).startswith("run ")]
+    if np.isfinite(table["high"]).all():
+        look: dict[str, Any] = {"color": _OURS, "alpha": 0.18, "linewidth": 0}
+        low, high = table["low"] * scale, table["high"] * scale
+        ax.fill_between(at, low, high, **look, label="joint 95 % band")
+    for place, run in enumerate(runs):
+        label = f"our runs (n = {len(runs)})" if not place else None
+        ax.plot(at, table[run] * scale, color=_OURS, linewidth=0.7, alpha=0.6, label=label)
+    look = {"color": _THEIRS, "markersize": 5.5, "zorder": 4, "label": "published"}
+    ax.plot(at, table["published"] * scale, "o", **look)
 
 
 def _number(value: Any) -> Any:

@@ -3,64 +3,77 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nnexp import plots
+from nnexp import plots, responses
 from nnexp.comparison import Comparison, curves, spreads
-from nnexp.plots import Style
+from nnexp.effects import effects
+from nnexp.picture import Picture as Picture
+from nnexp.picture import band, by, coinciding, ends, told
 from nnexp.records import DIVERGED, FAILED
+from nnexp.styles import Style, arm_styles
 
 # With more arms the thin lines would bury the others.
 _MOST_WITH_THIN = 6
 _MOST_LAYERS = 6
 # The longest line of an arm's label beside an axis, in characters.
 _LABEL = 24
-# More arms than this are told by the first and the last in rank alone.
-_MOST_TOLD = 8
+# Arms whose activations are this many times as wide as another's do not share its axis.
+_FAR = 4
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure and its words: a ``caption`` for all, and ``alt`` for who cannot see it."""
+def pictures(comparison: Comparison, names: Collection[str] | None = None) -> Iterator[Picture]:
+    """Yield the figures of ``comparison``, the result first, then the mechanism.
 
-    name: str
-    title: str
-    caption: str
-    alt: str
-    figure: Figure
-
-
-def pictures(comparison: Comparison) -> Iterator[Picture]:
-    """Yield the figures of ``comparison``, the result first, then the mechanism."""
-    for paint in painters(comparison):
-        yield paint()
+    Of those that it has, only the ``names`` are drawn, if any are given.
+    """
+    for name, paint in painters(comparison).items():
+        if names is None or name in names:
+            yield paint()
 
 
-def painters(comparison: Comparison) -> list[Callable[[], Picture]]:
-    """Return what draws each figure of ``comparison``.
+def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
+    """Return what draws each figure of ``comparison``, by the figure's name.
 
-    There is none if every run failed, and none of symmetry where no unit is like another.
+    There is none if every run failed, none of symmetry where no unit is like another; and of what
+    varied those that fit it: paired differences for one factor, cells for two, a curve over a
+    numeric one.
     """
     if comparison.metrics.empty:
-        return []
-    styles = plots.arm_styles(comparison)
-    draw: list[Callable[[Comparison, Mapping[str, Style]], Picture]] = [_loss, _accuracy, _final]
+        return {}
+    styles = arm_styles(comparison)
+    draw: dict[str, Callable[[Comparison, Mapping[str, Style]], Picture]] = {
+        "loss": functools.partial(_learning, score="loss"),
+        "accuracy": functools.partial(_learning, score="accuracy"),
+        "final": _final,
+    }
+    found = effects(comparison)
+    if len(found.factors) == 1 and len(found.table) and found.table["n"].max() > 1:
+        draw["differences"] = functools.partial(responses.differences, found=found)
+    if len(found.grid) == 2:
+        draw["cells"] = functools.partial(responses.cells, grid=found.grid)
+    if (over := responses.numeric(found.grid)) is not None:
+        draw["response"] = functools.partial(responses.response, over=over, grid=found.grid)
+    if "validation_accuracy" in comparison.metrics:
+        draw["validation"] = _validation
     if len(comparison.layers):
-        draw.append(_activations)
+        draw["activations"] = _activations
         if len(curves(comparison.layers, "gradient_norm")):  # a run may diverge before any
-            draw.append(_gradients)
+            draw["gradients"] = _gradients
         hidden = comparison.layers[comparison.layers["kind"] == "hidden"]
         if len(hidden):
-            draw.append(_saturation)
+            draw["saturation"] = _saturation
         if (hidden["distinct_units"] < hidden["units"]).any():
-            draw.append(_symmetry)
-    return [functools.partial(_styled, figure, comparison, styles) for figure in draw]
+            draw["symmetry"] = _symmetry
+    return {
+        name: functools.partial(_styled, figure, comparison, styles)
+        for name, figure in draw.items()
+    }
 
 
 def _styled(
@@ -72,28 +85,29 @@ def _styled(
         return figure(comparison, styles)
 
 
-def _loss(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
-    return _learning(comparison, styles, "loss")
-
-
-def _accuracy(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
-    return _learning(comparison, styles, "accuracy")
-
-
 def _learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -> Picture:
     test = curves(comparison.metrics, f"test_{score}")
     both = len(comparison.arms) <= _MOST_WITH_THIN
-    title = f"Test {score}{_by(comparison)}"
-    legend = plots.legend_entries(comparison.summary, styles, "training set" if both else "")
-    figure, (ax,) = plots.panels(title, comparison.held, legend=legend)
+    timed = score == "accuracy"
+    title = f"Test {score}{by(comparison)}"
+    figure, axes = plots.panels(
+        title,
+        comparison.held,
+        names=("", "the same means by seconds of training") if timed else ("",),
+        height=(2.3, 1.1) if timed else 2.3,
+        legend=plots.legend_entries(comparison.summary, styles, "training set" if both else ""),
+        sharex=not timed,
+    )
+    ax = axes[0]
     plots.draw_curves(ax, test, styles)
     if both:
         plots.draw_curves(ax, curves(comparison.metrics, f"train_{score}"), styles, thin=True)
     ax.set_ylabel(f"{score} (mean per example)" if score == "loss" else f"{score} (share correct)")
     positive = test.loc[np.isfinite(test["mean"]) & (test["mean"] > 0), "mean"]
-    if score == "loss" and positive.max() > 6 * positive.min():
+    stretched = score == "loss" and positive.max() > 6 * positive.min()
+    if stretched:
         plots.log_axis(ax)
-    caption = f"{title} over training: {_band(comparison)}."
+    caption = f"{title} over training: {band(comparison)}."
     if score == "loss" and any(setting.startswith("loss") for setting in comparison.varied):
         caption += " Different losses are not on one scale."
     if both:
@@ -101,12 +115,42 @@ def _learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -
     if test["diverged"].any():
         caption += " A cross ends an arm of which a run diverged"
         caption += ": its loss is infinite from there." if score == "loss" else "."
-    return Picture(score, title, caption, f"{caption} {_ends(test, 'At the end')}", figure)
+    caption += coinciding(test, stretched)
+    if timed:
+        seconds = curves(comparison.metrics, "seconds")["mean"]
+        plots.draw_curves(axes[1], test.assign(x=seconds, unit="seconds", n=1), styles)
+        axes[1].locator_params(axis="y", nbins=4)
+        caption += (
+            " By seconds: the mean time a run took to get there. Runs that share a machine slow "
+            "one another down, so the seconds are no basis for a claim about speed."
+        )
+    return Picture(score, title, caption, f"{caption} {ends(test, 'At the end')}", figure)
+
+
+def _validation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
+    held_out = curves(comparison.metrics, "validation_accuracy")
+    title = f"Validation accuracy{by(comparison)}"
+    both = len(comparison.arms) <= _MOST_WITH_THIN
+    legend = plots.legend_entries(comparison.summary, styles, "test set" if both else "")
+    figure, (ax,) = plots.panels(title, comparison.held, legend=legend)
+    plots.draw_curves(ax, held_out, styles)
+    if both:
+        plots.draw_curves(ax, curves(comparison.metrics, "test_accuracy"), styles, thin=True)
+    ax.set_ylabel("accuracy (share correct)")
+    caption = (
+        f"{title} over training, on examples held out of the training set: {band(comparison)}."
+    )
+    if both:
+        caption += " Thin lines: the same on the test set."
+    caption += coinciding(held_out)
+    return Picture(
+        "validation", title, caption, f"{caption} {ends(held_out, 'At the end')}", figure
+    )
 
 
 def _final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     summary = comparison.summary
-    title = f"Final test accuracy{_by(comparison)}"
+    title = f"Final test accuracy{by(comparison)}"
     labels = plots.arm_labels(summary, _LABEL)
     figure, (ax,) = plots.panels(
         title,
@@ -123,15 +167,19 @@ def _final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     if summary[FAILED].any():
         caption += " A failed run has no accuracy."
     means = summary.set_index("arm")["test_accuracy_mean"]
-    return Picture("final", title, caption, f"{caption} {_told(means, 'Means')}", figure)
+    return Picture("final", title, caption, f"{caption} {told(means, 'Means')}", figure)
 
 
 def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     table = spreads(comparison.layers)
-    title = f"Activations before and after training{_by(comparison)}"
+    title = f"Activations before and after training{by(comparison)}"
     shown = comparison.summary[comparison.summary["arm"].isin(table["arm"].unique())]
     columns = 2 if len(shown) in (2, 4) or max(map(len, shown["arm"])) > 15 else 3
     columns = min(columns, len(shown))
+    reach = table[["p05", "p95"]].abs().max(axis=1).groupby(table["arm"], observed=True).max()
+    alone = bool(reach.max() > _FAR * reach.min())
+    if alone:
+        columns = min(columns, 2)
     figure, axes = plots.panels(
         title,
         comparison.held,
@@ -139,29 +187,34 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
         columns=columns,
         height=1.5,
         legend=plots.box_entries(),
+        sharey=not alone,
     )
     for ax, arm in zip(axes, shown["arm"], strict=True):
         plots.draw_spread(ax, table[table["arm"] == arm], styles[arm])
     plots.label_outer(axes, columns)
-    low, high = float(table["p05"].min()), float(table["p95"].max())
-    if max(-low, high) > 10:
-        plots.symlog_axis(axes[0], low, high)
+    for ax, arm in list(zip(axes, shown["arm"], strict=True))[: None if alone else 1]:
+        own = table[table["arm"] == arm] if alone else table
+        low, high = float(own["p05"].min()), float(own["p95"].max())
+        if max(-low, high) > 10:
+            plots.symlog_axis(ax, low, high)
     caption = (
         "What each layer (the last is the output) gives for a fixed sample of training images, "
         "hollow before the first update, filled after the last. Box: the middle half; whiskers: "
         f"5 % to 95 %; stroke: the median; each the mean over seeds ({comparison.seeds})."
     )
+    if alone:
+        caption += " Each arm has a scale of its own."
     if comparison.summary[DIVERGED].any():
         caption += " Where a run diverged, its arm has no box after training."
     after = table[table["moment"] == "after"].dropna()
     width = (after["p95"] - after["p05"]).groupby(after["arm"], observed=True).mean()
-    alt = f"{caption} {_told(width, 'Whiskers after training span, on average over layers')}"
+    alt = f"{caption} {told(width, 'Whiskers after training span, on average over layers')}"
     return Picture("activations", title, caption, alt, figure)
 
 
 def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     table = curves(comparison.layers, "gradient_norm")
-    title = f"Gradient norm of each layer{_by(comparison)}"
+    title = f"Gradient norm of each layer{by(comparison)}"
     figure, axes = _layer_panels(comparison, styles, table, title, "gradient norm of the weights")
     for ax, rows in axes:
         plots.draw_curves(ax, rows.assign(mean=rows["mean"].replace(0, np.nan)), styles)
@@ -170,17 +223,18 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     plots.label_outer([ax for ax, _ in axes])
     caption = (
         "Frobenius norm of the gradient of the loss by each layer's weights, on a fixed sample of "
-        f"training images: {_band(comparison)}."
+        f"training images: {band(comparison)}."
     )
     if (table["mean"] == 0).any():
         caption += " A triangle at the lower edge: exactly 0."
+    caption += coinciding(table, stretched=True)
     return Picture("gradients", title, caption, f"{caption} {_first_layer(table)}", figure)
 
 
 def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     hidden = comparison.layers[comparison.layers["kind"] == "hidden"]
     table, dead = curves(hidden, "saturated"), curves(hidden, "dead")
-    title = f"Saturation of the hidden layers{_by(comparison)}"
+    title = f"Saturation of the hidden layers{by(comparison)}"
     both = len(comparison.arms) <= _MOST_WITH_THIN
     thin = "dead units" if both else ""
     figure, axes = _layer_panels(comparison, styles, table, title, "share saturated", thin)
@@ -192,17 +246,18 @@ def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     plots.label_outer([ax for ax, _ in axes])
     caption = (
         "Share of (unit, example) pairs at which the activation's derivative is below 5 % of its "
-        f"maximum: {_band(comparison)}."
+        f"maximum: {band(comparison)}."
     )
     if both:
         caption += " Thin lines: share of units that are so at every example (dead)."
+    caption += coinciding(table)
     return Picture("saturation", title, caption, f"{caption} {_first_layer(table)}", figure)
 
 
 def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     hidden = comparison.layers[comparison.layers["kind"] == "hidden"]
     table = curves(hidden, "distinct_units")
-    title = f"Distinct hidden units{_by(comparison)}"
+    title = f"Distinct hidden units{by(comparison)}"
     figure, axes = _layer_panels(comparison, styles, table, title, "distinct units")
     for ax, rows in axes:
         plots.draw_curves(ax, rows, styles)
@@ -211,8 +266,9 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     caption = (
         "How many units of a layer differ by more than 0.1 % of the largest in their incoming "
         "weights; units that are alike do the work of one, and would stay so for ever but for "
-        f"rounding, which can part them: {_band(comparison)}."
+        f"rounding, which can part them: {band(comparison)}."
     )
+    caption += coinciding(table)
     return Picture("symmetry", title, caption, f"{caption} {_first_layer(table)}", figure)
 
 
@@ -225,49 +281,33 @@ def _layer_panels(
     thin: str = "",
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
     """Return a figure with a panel a layer (six of them spread evenly), and each one's rows."""
-    layers = sorted(table["layer"].unique())
+    about = comparison.layers.drop_duplicates(["arm", "layer"])[["arm", "layer", "kind", "units"]]
+    about = about[about["layer"].isin(table["layer"])]
+    outputs = about["kind"] == "output"
+    depths = about["layer"][outputs].nunique()
+    # Where depths differ, the output of one network stands not beside a hidden layer of another.
+    about = about.assign(panel=about["layer"].mask(outputs, np.inf))
+    table = table.merge(about[["arm", "layer", "panel"]], on=["arm", "layer"])
+    layers = sorted(table["panel"].unique())
     if len(layers) > _MOST_LAYERS:
         layers = [layers[round(i)] for i in np.linspace(0, len(layers) - 1, _MOST_LAYERS)]
     names = []
     for layer in layers:
-        about = comparison.layers[comparison.layers["layer"] == layer]
-        units = {
-            f"{kind}, {n} units" for kind, n in zip(about["kind"], about["units"], strict=True)
-        }
-        names.append(f"layer {layer} ({units.pop()})" if len(units) == 1 else f"layer {layer}")
+        own = about[about["panel"] == layer]
+        kind, units = own["kind"].iloc[0], own["units"].unique()
+        name = (
+            "output layer" if depths > 1 and kind == "output" else f"layer {own['layer'].iloc[0]}"
+        )
+        told = [kind] if name.startswith("layer") else []
+        told += [f"{units[0]} units"] if len(units) == 1 else []
+        names.append(f"{name} ({', '.join(told)})" if told else name)
     legend = plots.legend_entries(comparison.summary, styles, thin)
     height = 1.7 if len(layers) == 1 else 1.05
     figure, axes = plots.panels(
         title, comparison.held, names=names, height=height, ylabel=ylabel, legend=legend
     )
-    return figure, [(ax, table[table["layer"] == k]) for ax, k in zip(axes, layers, strict=True)]
-
-
-def _by(comparison: Comparison) -> str:
-    return f" by {comparison.factors}" if comparison.varied else ""
-
-
-def _band(comparison: Comparison) -> str:
-    """Say what line and band are, and over how many seeds."""
-    if comparison.seeds == "n = 1":
-        return "one seed each (n = 1), so no band"
-    return f"mean over seeds, the band from the lowest to the highest seed ({comparison.seeds})"
-
-
-def _ends(table: pd.DataFrame, when: str) -> str:
-    last = table.groupby("arm", observed=True)["mean"].last()
-    return _told(last, when)
+    return figure, [(ax, table[table["panel"] == k]) for ax, k in zip(axes, layers, strict=True)]
 
 
 def _first_layer(table: pd.DataFrame) -> str:
-    return _ends(table[table["layer"] == 1], "Layer 1 at the end")
-
-
-def _told(values: pd.Series[float], what: str) -> str:
-    """Return the values of the arms in words, the extremes alone where they are many."""
-    if len(values) > _MOST_TOLD:
-        values = values.sort_values().iloc[[0, -1]]
-        what = f"{what}, lowest and highest"
-    if values.empty:
-        return ""
-    return f"{what}: {', '.join(f'{arm} {value:.3g}' for arm, value in values.items())}."
+    return ends(table[table["layer"] == 1], "Layer 1 at the end")

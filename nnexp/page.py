@@ -14,12 +14,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from nnexp.comparison import Comparison, compare
+from nnexp.effects import LEVEL, Effects, effects, findings, undecided
 from nnexp.records import DIVERGED, FAILED, FINISHED, write_whole
 from nnexp.studio import Studio, draw
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FILES = {
     "summary.csv": "a row an arm",
+    "effects.csv": "a row a comparison",
     "runs.csv": "a row a run",
     "metrics.csv": "a row an evaluation",
     "layers.csv": "a row an evaluation and layer",
@@ -41,7 +43,7 @@ def write_sweep(
     command: str,
     artist: Studio | None = None,
 ) -> list[Path]:
-    """Write ``summary.csv``, the plots (PNG and SVG) and ``index.html`` into ``folder``.
+    """Write ``summary.csv``, ``effects.csv``, the plots (PNG, SVG), ``index.html`` into ``folder``.
 
     The tables are those of the records; ``command`` is the line that made them; an ``artist`` has
     been given the order for their figures. The folder exists; a file of these names in it is
@@ -59,8 +61,12 @@ def write_sweep(
         If there is no run.
     """
     comparison = compare(runs, metrics, layers)
+    found = effects(comparison)
+    written = {"summary.csv": comparison.summary}
+    if len(found.table):
+        written["effects.csv"] = found.table
     files: dict[str, str | bytes] = {
-        "summary.csv": comparison.summary.to_csv(index=False, lineterminator="\n")
+        name: table.to_csv(index=False, lineterminator="\n") for name, table in written.items()
     }
     shown = []
     page = _environment().get_template("sweep.html")
@@ -77,6 +83,11 @@ def write_sweep(
         levels=comparison.levels,
         held=comparison.held,
         held_settings=comparison.held_settings,
+        findings=findings(found.table),
+        undecided=undecided(found.table),
+        doubts=found.doubts,
+        effects=list(_effects(found)),
+        references=[f"{f.reference} ({f.name})" for f in found.factors],
         counts=_counts(comparison.runs["status"]),
         arms=list(_arms(comparison, gallery.looks)),
         scores=_present(comparison),
@@ -155,6 +166,27 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
             "scores": scores,
             "steps": steps,
             "seconds": seconds,
+        }
+
+
+def _effects(found: Effects) -> Iterator[dict[str, Any]]:
+    """Yield what the page's table says of each comparison."""
+    for row in found.table.to_dict("records"):
+        low, high = row["low"], row["high"]
+        size = row["effect_size"]
+        yield {
+            "factor": row["factor"],
+            "level": f"{row['level']} less {row['reference']}"
+            if row["kind"] == LEVEL
+            else f"{row['level']}, and {row['reference']}",
+            "n": row["n"],
+            "difference": f"{100 * row['difference']:+.2f}",
+            "interval": f"{100 * low:+.2f} to {100 * high:+.2f}"
+            if math.isfinite(low)
+            else _NOTHING,
+            "size": _NOTHING if math.isnan(size) else f"{size:.2f}".replace("inf", "∞"),
+            "better": f"{row['superiority']:.2f}",
+            "finding": row["finding"],
         }
 
 

@@ -1,18 +1,12 @@
-"""Tables → axes: ``draw_*(ax, table, …)`` draws one panel; no statistics and no files.
-
-A choice keeps its colour on every page; line styles and markers
-differ as well, so that the figures read in grey and without colour vision.
-"""
+"""Tables → axes: ``draw_*(ax, table, …)`` draws one panel; no statistics and no files."""
 
 from __future__ import annotations
 
 import io
-import itertools
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -21,72 +15,21 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from nnexp.comparison import Comparison
 from nnexp.records import DIVERGED, FAILED
+from nnexp.styles import Style
 
 Array = npt.NDArray[Any]
 Look = dict[str, Any]
 
-# Okabe & Ito 2008 (the yellow left out: too faint on white), then darker and lighter relatives.
-_BLUE, _VERMILION, _BLACK, _GREEN = "#0072B2", "#D55E00", "#000000", "#009E73"
-_PURPLE, _ORANGE, _SKY, _WINE = "#CC79A7", "#E69F00", "#56B4E9", "#882255"
-_OLIVE, _BROWN, _GREY, _MINT, _LILAC = "#8A8A00", "#8C510A", "#7F7F7F", "#7FD3B5", "#9F7FD3"
-_PALETTE = (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY, _WINE, _OLIVE, _BROWN, _GREY)
-# For each group of choices: the colour of each, and by its place its line style and marker.
-_KNOWN: tuple[dict[str, str], ...] = (
-    {
-        "xavier": _BLUE,
-        "randn": _VERMILION,
-        "zero": _BLACK,
-        "he": _GREEN,
-        "rand": _PURPLE,
-        "normal": _ORANGE,
-        "xavier_uniform": _SKY,
-        "lecun": _WINE,
-        "orthogonal": _OLIVE,
-        "uniform": _BROWN,
-        "constant": _GREY,
-        "he_uniform": _MINT,
-        "lecun_uniform": _LILAC,
-    },
-    {
-        "sigmoid": _BLUE,
-        "tanh": _VERMILION,
-        "relu": _GREEN,
-        "leaky_relu": _MINT,
-        "elu": _ORANGE,
-        "selu": _OLIVE,
-        "softplus": _SKY,
-        "gelu": _PURPLE,
-        "silu": _WINE,
-        "identity": _GREY,
-        "step": _BLACK,
-    },
-    {"cross_entropy": _BLUE, "mse": _VERMILION, "binary_cross_entropy": _SKY},
-    {
-        "sgd": _BLACK,
-        "momentum": _SKY,
-        "nesterov": _BLUE,
-        "adam": _VERMILION,
-        "rmsprop": _ORANGE,
-        "adagrad": _PURPLE,
-    },
-    {"shuffle": _BLUE, "replacement": _VERMILION, "independent": _GREEN, "sequential": _ORANGE},
-    {"mnist": _BLUE, "fashion_mnist": _VERMILION, "kmnist": _GREEN},
-)
-_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "<", "*", ">", "h", "p", "8", "d")
-
 # Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
 _WIDTH = 4.8
 _TITLE, _BASE, _SMALL = 12.5, 11, 9.5
-_NEUTRAL = "#555555"
+_NEUTRAL, _FAINT, _INK = "#555555", "#E4E4E4", "#000000"
 _STYLE: Look = {
     "font.family": "DejaVu Sans",
     "font.size": _BASE,
@@ -97,7 +40,7 @@ _STYLE: Look = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "#E4E4E4",
+    "grid.color": _FAINT,
     "grid.linewidth": 0.8,
     "axes.axisbelow": True,
     "axes.edgecolor": _NEUTRAL,
@@ -112,40 +55,9 @@ _STYLE: Look = {
     "svg.hashsalt": "nnexp",
 }
 _THIN = 0.9  # a second measure, drawn beside the first
+# Beyond which ratio of differences an axis is stretched about 0; values named on an axis at most.
+_FAR, _MOST_TICKS = 12, 7
 _EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
-
-
-@dataclass(frozen=True)
-class Style:
-    """How an arm is drawn, in every figure."""
-
-    colour: str
-    line: Any
-    marker: str
-
-
-def arm_styles(comparison: Comparison) -> dict[str, Style]:
-    """Return the style of each arm: the colour says the first named choice that varies.
-
-    Where several settings vary, line style and marker say the rest; where only numbers do, the
-    colours run from dark to light with the first of them. Names that nnexp does not know take
-    the colours left over, in their order.
-    """
-    summary = comparison.summary
-    values = {c: [str(v) for v in summary[c]] for c in comparison.varied}
-    named = [c for c in values if not all(map(_is_number, values[c]))]
-    if not values:
-        return dict.fromkeys(comparison.arms, _nth_style(0, _BLUE))
-    leading = named[0] if named else next(iter(values))
-    rest = [tuple(values[c][i] for c in values if c != leading) for i in range(len(summary))]
-    base = _choice_styles(values[leading])
-    styles = {}
-    for arm, value, other in zip(comparison.arms, values[leading], rest, strict=True):
-        style = base[value]
-        if len(set(rest)) > 1:
-            style = _nth_style(list(dict.fromkeys(rest)).index(other), style.colour)
-        styles[arm] = style
-    return styles
 
 
 def draw_curves(
@@ -165,7 +77,9 @@ def draw_curves(
             continue
         if rows["n"].max() > 1:
             _draw_band(ax, x, rows["low"].to_numpy(), rows["high"].to_numpy(), style)
-        look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
+        look: Look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
+        # A line with gaps lies over one without, so that both are seen where they coincide.
+        look["zorder"] = 2.0 if style.line == "-" else 2.1
         ax.plot(x, mean, **look, **_EDGE, markevery=max(1, len(x) // 10))
         finite = np.flatnonzero(np.isfinite(mean))
         if rows["diverged"].any() and len(finite):
@@ -173,8 +87,7 @@ def draw_curves(
             ax.plot(x[end], mean[end], **_cross(style.colour), markersize=10, zorder=5)
     units = table["unit"].unique()
     ax.set_xlabel(units[0] if len(units) else "epochs")
-    if (table["x"] % 1 == 0).all():
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=bool((table["x"] % 1 == 0).all())))
     return ax
 
 
@@ -222,6 +135,114 @@ def draw_final(
     ax.margins(x=0.08)
     ax.set_xlabel("final test accuracy")
     return ax
+
+
+def draw_differences(
+    ax: Axes, table: pd.DataFrame, pairs: pd.DataFrame, styles: Mapping[str, Style]
+) -> Axes:
+    """Draw rows of the tables of `Effects`, in points: a dot a seed, the mean and its interval.
+
+    ``styles`` has that of every level; the grey area is what does not matter.
+    """
+    for row, found in enumerate(table.to_dict("records")):
+        own = 100 * pairs.loc[pairs["level"] == found["level"], "difference"].to_numpy(float)
+        style = styles[found["level"]]
+        y = row + 0.12 + np.linspace(0, 0.22, len(own))
+        dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
+        ax.plot(own, y, **dots, **_EDGE, alpha=0.85)
+        ax.plot([100 * found["low"], 100 * found["high"]], [row - 0.12] * 2, color=_INK)
+        mean = 100 * found["difference"]
+        ax.plot(mean, row - 0.12, linestyle="none", marker="D", color=_INK)
+        beside: Look = {"va": "center", "fontsize": _SMALL}
+        ax.text(1.02, row, f"{mean:+.2f}", transform=ax.get_yaxis_transform(), **beside)
+    matters = 100 * float(table["matters"].max())
+    ax.axvspan(-matters, matters, color=_FAINT, linewidth=0, zorder=0)
+    ax.axvline(0, color=_NEUTRAL, linewidth=1, zorder=1)
+    means = 100 * table["difference"].abs()
+    low, high = ax.dataLim.intervalx
+    if means.max() > _FAR * max(means.min(), 0.1):
+        ax.set_xscale("symlog", linthresh=1)
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.set_xlim(min(1.6 * low, -1), max(1.6 * high, 1))
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    ax.set_yticks(range(len(table)), ["\n".join(textwrap.wrap(s, 24)) for s in table["level"]])
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel("difference in percentage points")
+    return ax
+
+
+def draw_cells(ax: Axes, table: pd.DataFrame) -> Axes:
+    """Draw a heat map of ``down across mean std n diverged``: a cell with its numbers each.
+
+    A combination that is not in the table stays hatched.
+    """
+    rows, columns = (list(dict.fromkeys(table[c])) for c in ("down", "across"))
+    low, high = float(table["mean"].min()), float(table["mean"].max())
+    shades = mpl.colormaps["Blues"]
+    ax.add_patch(
+        Rectangle((-0.5, -0.5), len(columns), len(rows), hatch="///", facecolor="white",
+                  edgecolor=_FAINT, linewidth=0, zorder=0)
+    )  # fmt: skip
+    size = min(_SMALL, 34 / len(columns))
+    for cell in table.to_dict("records"):
+        i, j = rows.index(cell["down"]), columns.index(cell["across"])
+        share = (cell["mean"] - low) / (high - low) if high > low else 0.0
+        box: Look = {"facecolor": shades(0.05 + 0.75 * share), "edgecolor": "white"}
+        ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **box, linewidth=1.5))
+        lines = [f"{cell['mean']:.3f}"]
+        if not math.isnan(cell["std"]):
+            lines.append(f"± {cell['std']:.2g}")
+        lines.append(f"n = {cell['n']}")
+        if cell["diverged"]:
+            lines.append(f"{cell['diverged']} diverged")
+        colour = "white" if share > 0.6 else _INK
+        place: Look = {"ha": "center", "va": "center", "linespacing": 1.25}
+        ax.text(j, i, "\n".join(lines), fontsize=size, color=colour, **place)
+    width = max(9, 40 // len(columns))
+    ax.set_xticks(range(len(columns)), ["\n".join(textwrap.wrap(c, width)) for c in columns])
+    ax.set_yticks(range(len(rows)), ["\n".join(textwrap.wrap(r, 14)) for r in rows])
+    ax.set_xlim(-0.5, len(columns) - 0.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    return ax
+
+
+def draw_response(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Axes:
+    """Draw runs over a numeric setting, ``line x y diverged``: a dot a run, a line by their means.
+
+    ``styles`` has that of every line. The axis is logarithmic where that parts the values more
+    evenly (from the smallest positive one on, where one is 0).
+    """
+    for line, runs in table.groupby("line", sort=False):
+        style = styles[str(line)]
+        means = runs.groupby("x")["y"].mean()
+        look: Look = {"color": style.colour, "marker": style.marker}
+        ax.plot(means.index, means, **look, linestyle=style.line, **_EDGE)
+        ended = runs[~runs["diverged"]]
+        ax.plot(ended["x"], ended["y"], **look, linestyle="none", markersize=3, alpha=0.5)
+        lost = runs[runs["diverged"]]
+        ax.plot(lost["x"], lost["y"], **_cross(style.colour), markersize=8)
+    values = np.unique(table["x"].to_numpy(float))
+    positive = values[values > 0]
+    if len(positive) > 2 and values[0] >= 0 and _evenness(np.log(positive)) < _evenness(positive):
+        if len(positive) < len(values):
+            ax.set_xscale("symlog", linthresh=positive[0])
+        else:
+            ax.set_xscale("log")
+        ax.xaxis.set_minor_locator(NullLocator())
+    if len(values) <= _MOST_TICKS:
+        ax.set_xticks(values, [f"{value:g}" for value in values])
+    ax.set_ylabel("final test accuracy")
+    return ax
+
+
+def _evenness(values: Array) -> float:
+    """Return the widest gap over the narrowest."""
+    gaps = np.diff(values)
+    return float(gaps.max() / gaps.min())
 
 
 def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
@@ -313,25 +334,28 @@ def panels(
     *,
     names: Sequence[str] = ("",),
     columns: int = 1,
-    height: float = 2.3,
+    height: float | Sequence[float] = 2.3,
     ylabel: str = "",
     margins: tuple[float, float] = (0.8, 0.15),
     legend: Sequence[Artist] = (),
+    sharex: bool = True,
+    sharey: bool = True,
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with an axes for each of ``names``, all of one scale, and the axes.
+    """Return a figure with an axes for each of ``names``, of one scale unless told, and the axes.
 
     ``title`` and what was ``held`` fixed stand above, the ``legend`` below, a ``ylabel`` for all
-    axes to the left. ``height`` is that of an axes, ``margins`` are those left and right, in
-    inches: all is placed by hand, which takes no time and keeps the figures of a page aligned.
+    axes to the left. ``height`` is that of an axes, or of each row's, ``margins`` are those left
+    and right, in inches: all is placed by hand, which is quick and keeps a page's figures aligned.
     """
     titles = textwrap.wrap(title, 46)
     lines = textwrap.wrap(f"Held fixed: {held}", 66)
     name_height = 0.17 * max(name.count("\n") + bool(name) for name in names)
     rows = math.ceil(len(names) / columns)
-    gap = 0.17 + name_height + 0.17 * bool(len(names) % columns)
+    heights = [height] * rows if isinstance(height, int | float) else list(height)
+    gap = 0.17 + name_height + 0.17 * bool(len(names) % columns) + 0.4 * (not sharex)
     across, legend_height = _legend_shape([str(entry.get_label()) for entry in legend])
     top = 0.24 + 0.21 * len(titles) + 0.16 * len(lines) + name_height
-    total = top + rows * height + (rows - 1) * gap + 0.52 + legend_height
+    total = top + sum(heights) + (rows - 1) * gap + 0.52 + legend_height
 
     figure = Figure(figsize=(_WIDTH, total))
     head: Look = {"x": 0.1 / _WIDTH, "va": "top", "linespacing": 1.2}
@@ -343,12 +367,11 @@ def panels(
         "right": 1 - margins[1] / _WIDTH,
         "top": 1 - top / total,
         "bottom": (0.52 + legend_height) / total,
-        "hspace": gap / height,
-        "wspace": 0.08,
+        "hspace": gap * rows / sum(heights),
+        "wspace": 0.08 if sharey else 0.3,
     }
-    grid = figure.subplots(
-        rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=place
-    ).ravel()
+    shape: Look = {"squeeze": False, "gridspec_kw": place, "height_ratios": heights}
+    grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, **shape).ravel()
     for ax, name in zip(grid, names, strict=False):
         ax.set_title(name)
     for ax in grid[len(names) :]:
@@ -386,7 +409,8 @@ def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:
 
 def png(figure: Figure) -> bytes:
     """Return ``figure`` as PNG, about two pixels for each of a common screen."""
-    return _saved(figure, "png", {"Software": None}, dpi=200)
+    quick = {"compress_level": 1}  # a tenth more bytes, a seventh less time
+    return _saved(figure, "png", {"Software": None}, dpi=200, pil_kwargs=quick)
 
 
 def svg(figure: Figure) -> bytes:
@@ -421,32 +445,3 @@ def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> Non
 
 def _cross(colour: str) -> Look:
     return {"marker": "x", "linestyle": "none", "color": colour, "markeredgewidth": 2}
-
-
-def _choice_styles(values: Sequence[str]) -> dict[str, Style]:
-    """Return a style for each distinct value: numbers by rank, known names as ever, others new."""
-    distinct = list(dict.fromkeys(values))
-    if all(map(_is_number, distinct)):
-        ranked = sorted(distinct, key=float)
-        shades = map(to_hex, mpl.colormaps["viridis"](np.linspace(0, 0.75, len(ranked))))
-        return {v: _nth_style(i, c) for i, (v, c) in enumerate(zip(ranked, shades, strict=True))}
-    known = max(_KNOWN, key=lambda group: sum(v in group for v in distinct))
-    styles = {v: _nth_style(i, c) for i, (v, c) in enumerate(known.items()) if v in distinct}
-    new = [v for v in distinct if v not in styles]
-    taken = {style.colour for style in styles.values()}
-    colours = [c for c in _PALETTE if c not in taken]
-    unused = [i for i, v in enumerate(known) if v not in styles]
-    places = itertools.chain(unused, itertools.count(len(known)))
-    new_styles = map(_nth_style, places, itertools.cycle(colours or _PALETTE))
-    return styles | dict(zip(new, new_styles, strict=False))
-
-
-def _nth_style(place: int, colour: str) -> Style:
-    return Style(colour, _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

@@ -303,6 +303,8 @@ class _Reader:
             raise self.error(
                 line, f"{what}: give matters, the smallest difference of {outcome} that matters"
             )
+        if raw["test"] == "equal" and "map" in raw:
+            raise self.error(line, f"{what}: a map is of greater or less, which have a direction")
         if "tuned" in raw:
             self.keys(f"{what}, tuned", raw["tuned"], ("over", "by"), ("over", "by"))
 

@@ -84,9 +84,9 @@ def studio() -> Iterator[Studio | None]:
 
 def draw(comparison: Comparison) -> Gallery:
     """Draw every picture; half of them in a second process where the system can fork one."""
-    from nnexp import plots
+    from nnexp.styles import arm_styles
 
-    looks = {arm: (s.colour, s.line) for arm, s in plots.arm_styles(comparison).items()}
+    looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
     if not _can_fork():
         return Gallery(_drawn(comparison, 0, 1), looks)
     here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -112,7 +112,7 @@ def draw(comparison: Comparison) -> Gallery:
 def _drawn(comparison: Comparison, first: int, stride: int) -> list[Drawing]:
     from nnexp import figures, plots
 
-    pictures = [paint() for paint in figures.painters(comparison)[first::stride]]
+    pictures = [paint() for paint in list(figures.painters(comparison).values())[first::stride]]
     return [
         Drawing(p.name, p.caption, p.alt, plots.svg(p.figure), plots.png(p.figure))
         for p in pictures

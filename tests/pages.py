@@ -8,7 +8,7 @@ from typing import Any
 from nnexp import plots
 from nnexp.claims import Judgement
 from nnexp.comparison import compare
-from nnexp.figures import painters
+from nnexp.figures import pictures
 from nnexp.studies import Claim, Study, read_study
 from nnexp.webpage import Section, Shown
 from tests.synthetic import grid, make_tables
@@ -212,7 +212,7 @@ def section(folder: Path, name: str, text: str, pictures: list[Shown], runs: int
 def sections(folder: Path) -> list[Section]:
     """Return two studies: all nine verdicts, one of them unexpected, SVG and PNG pictures."""
     tables = make_tables(grid(init=["xavier", "lecun", "he", "zero", "randn"]), range(5))
-    drawn = [paint() for paint in painters(compare(*tables))]
+    drawn = list(pictures(compare(*tables)))
     belongs = {"final": ("xavier_over_zero", "zero_over_randn"), "loss": ("he_over_xavier",)}
     vector = [
         Shown(p.name, p.caption, p.alt, belongs.get(p.name, ()), svg=plots.svg(p.figure))

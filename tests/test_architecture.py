@@ -21,7 +21,8 @@ initializers activations losses optimizers sampling
 network gradients mechanism quirks delayed lanes
 data
 choices config assembly training resuming computations
-records comparison statistics verdicts calibration outcomes studies claims plots figures studio
+records comparison statistics verdicts effects calibration outcomes studies claims
+styles plots picture responses figures studio
 evidence webpage book page
 worker estimator verification upkeep
 config_source help
@@ -38,7 +39,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Who may know of what weighs much or belongs to the command line.
 HEAVY = {
-    "matplotlib": {"plots", "figures", "evidence", "studio", "book", "bench"},
+    "matplotlib": {"styles", "plots", "picture", "figures", "evidence", "studio", "book", "bench"},
     "hydra": {"config_source", "help", "launcher", "app", "reproduction"},
     "omegaconf": {"config_source", "help", "launcher", "app", "reproduction"},
 }

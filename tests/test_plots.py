@@ -19,6 +19,7 @@ from nnexp.initializers import INITIALIZERS
 from nnexp.losses import LOSSES
 from nnexp.optimizers import OPTIMIZERS
 from nnexp.sampling import SAMPLINGS
+from nnexp.styles import Style, arm_styles
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])
@@ -46,7 +47,7 @@ def header(figure: Figure) -> str:
 
 def test_curves_have_a_line_and_a_band_for_each_arm():
     compared = comparison()
-    table, styles = curves(compared.metrics, "test_loss"), plots.arm_styles(compared)
+    table, styles = curves(compared.metrics, "test_loss"), arm_styles(compared)
     ax = plots.draw_curves(axes(), table, styles)
     assert ax.get_xlabel() == "epochs"
     assert [line.get_color() for line in ax.lines] == [style.colour for style in styles.values()]
@@ -60,13 +61,13 @@ def test_curves_have_a_line_and_a_band_for_each_arm():
 def test_one_seed_has_no_band():
     compared = comparison(seeds=[0])
     table = curves(compared.metrics, "test_loss")
-    assert not plots.draw_curves(axes(), table, plots.arm_styles(compared)).collections
+    assert not plots.draw_curves(axes(), table, arm_styles(compared)).collections
 
 
 def test_a_diverged_run_ends_the_mean_with_a_cross_and_opens_the_band_upwards():
     compared = comparison([{}], diverged={(0, 0): 700})
     table = curves(compared.metrics, "test_loss")
-    ax = plots.draw_curves(axes(), table, plots.arm_styles(compared))
+    ax = plots.draw_curves(axes(), table, arm_styles(compared))
     line, cross = ax.lines
     assert np.isfinite(line.get_ydata()).sum() == 2
     assert cross.get_marker() == "x"
@@ -78,7 +79,7 @@ def test_a_diverged_run_ends_the_mean_with_a_cross_and_opens_the_band_upwards():
 def test_thin_curves_are_means_alone():
     compared = comparison()
     table = curves(compared.metrics, "train_loss")
-    ax = plots.draw_curves(axes(), table, plots.arm_styles(compared), thin=True)
+    ax = plots.draw_curves(axes(), table, arm_styles(compared), thin=True)
     assert len(ax.lines) == 3
     assert not ax.collections
     assert all(line.get_linewidth() < 1 for line in ax.lines)
@@ -87,15 +88,15 @@ def test_thin_curves_are_means_alone():
 def test_a_gradient_of_exactly_zero_is_marked_at_the_edge():
     compared = comparison()
     table = curves(compared.layers, "gradient_norm")
-    ax = plots.draw_zeros(axes(), table[table["layer"] == 1], plots.arm_styles(compared))
+    ax = plots.draw_zeros(axes(), table[table["layer"] == 1], arm_styles(compared))
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [0.0]
-    assert line.get_color() == plots.arm_styles(compared)["zero"].colour
+    assert line.get_color() == arm_styles(compared)["zero"].colour
 
 
 def test_every_seed_is_a_dot_and_a_diverged_one_a_cross():
     compared = comparison(diverged={(1, 0): 700}, failed=[(2, 1)])
-    styles = plots.arm_styles(compared)
+    styles = arm_styles(compared)
     ax = plots.draw_final(axes(), compared.runs, compared.summary, styles)
     marks = {"o": 0, "s": 0, "^": 0, "x": 0}
     for line in ax.lines:
@@ -111,7 +112,7 @@ def test_every_seed_is_a_dot_and_a_diverged_one_a_cross():
 def test_spreads_have_a_hollow_and_a_filled_box_for_each_layer():
     compared = comparison(grid(hidden=["100x50"]))
     table = spreads(compared.layers)
-    ax = plots.draw_spread(axes(), table, plots.Style("#0072B2", "-", "o"))
+    ax = plots.draw_spread(axes(), table, Style("#0072B2", "-", "o"))
     assert len(ax.patches) == 6
     faces = [to_hex(box.get_facecolor()) for box in ax.patches]
     assert faces == ["#ffffff"] * 3 + ["#0072b2"] * 3
@@ -137,21 +138,21 @@ def test_spreads_have_a_hollow_and_a_filled_box_for_each_layer():
 )
 def test_every_choice_has_a_colour_of_its_own_that_it_keeps(setting, registry):
     names = list(registry)
-    everyone = plots.arm_styles(comparison(grid(**{setting: names}), seeds=[0]))
+    everyone = arm_styles(comparison(grid(**{setting: names}), seeds=[0]))
     assert len({style.colour for style in everyone.values()}) == len(names)
     for name in names:
         other = next(n for n in names if n != name)
-        pair = plots.arm_styles(comparison(grid(**{setting: [other, name]}), seeds=[0]))
+        pair = arm_styles(comparison(grid(**{setting: [other, name]}), seeds=[0]))
         assert pair[name] == everyone[name]
 
 
 def test_styles_differ_without_colour_too():
-    everyone = plots.arm_styles(comparison(grid(init=list(INITIALIZERS)), seeds=[0])).values()
+    everyone = arm_styles(comparison(grid(init=list(INITIALIZERS)), seeds=[0])).values()
     assert len({(str(style.line), style.marker) for style in everyone}) == len(everyone)
 
 
 def test_of_two_factors_one_is_the_colour_and_the_other_the_line():
-    styles = plots.arm_styles(comparison(grid(lr=[0.1, 1], init=["xavier", "he"]), seeds=[0]))
+    styles = arm_styles(comparison(grid(lr=[0.1, 1], init=["xavier", "he"]), seeds=[0]))
     slow, fast = styles["xavier, lr 0.1"], styles["xavier, lr 1"]
     assert slow.colour == fast.colour != styles["he, lr 1"].colour
     assert slow.line != fast.line
@@ -160,16 +161,16 @@ def test_of_two_factors_one_is_the_colour_and_the_other_the_line():
 
 
 def test_numbers_run_from_dark_to_light_in_their_order():
-    styles = plots.arm_styles(comparison(grid(lr=[1, 0.01, 10, 0.1]), seeds=[0]))
+    styles = arm_styles(comparison(grid(lr=[1, 0.01, 10, 0.1]), seeds=[0]))
     brightness = [sum(to_rgb(styles[f"lr {lr}"].colour)) for lr in ("0.01", "0.1", "1", "10")]
     assert brightness == sorted(brightness)
 
 
 def test_unknown_names_take_colours_that_no_other_has():
     names = ["mine.py:first", "xavier", "mine.py:second", "he"]
-    styles = plots.arm_styles(comparison(grid(init=names), seeds=[0]))
+    styles = arm_styles(comparison(grid(init=names), seeds=[0]))
     assert len({style.colour for style in styles.values()}) == 4
-    assert styles["xavier"] == plots.arm_styles(comparison(seeds=[0]))["xavier"]
+    assert styles["xavier"] == arm_styles(comparison(seeds=[0]))["xavier"]
 
 
 def test_the_pictures_of_a_sweep():
@@ -317,7 +318,7 @@ def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
     points = grid(init=["xavier", "randn", "he", "lecun", "normal"], lr=[0.01, 0.1, 1, 10])
     compared = comparison(points, seeds=[0, 1], diverged={(19, 0): 700})
     figure = drawn(compared)["loss"].figure
-    assert len({(s.colour, str(s.line)) for s in plots.arm_styles(compared).values()}) == 20
+    assert len({(s.colour, str(s.line)) for s in arm_styles(compared).values()}) == 20
     assert "thin: training set" not in entries(figure)
     assert len(entries(figure)) == 20
     plots.png(figure)

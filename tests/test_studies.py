@@ -98,6 +98,11 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             "arms: [a, b]\n      outcome: {worst: test_loss}",
             r"line 11: outcome=\{'worst': 'test_loss'\}: give a column, or one of layer,",
         ),
+        (
+            "test: greater",
+            "test: equal\n      map: [lr]",
+            r"line 11: claim 'first' \(equal\): a map is of greater or less",
+        ),
         ("figures: [accuracy]", "figures: [acuracy]", r"line 3: .*did you mean 'accuracy'\?"),
         ('source: {D2: "원문"}', "source: D2", r"line 3: source=D2: give document: title"),
         ("- id: first", "- id: [", r"line \d+: no YAML"),

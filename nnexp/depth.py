@@ -1,0 +1,260 @@
+"""The picture of depth: what each layer holds and what error reaches it, measured and in theory."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nnexp import choices, custom, plots, theory
+from nnexp.comparison import Comparison
+from nnexp.data import DataSettings, load
+from nnexp.figures import Picture
+from nnexp.records import DIVERGED, FAILED
+from nnexp.styles import Style, arm_styles
+
+Array = npt.NDArray[Any]
+
+MEASURES = {"activation": "activation (std)", "error": "error (rms)"}
+MOMENTS = ("before", "after")
+_PROBE = 1000
+# Inputs are grouped by size for the theory: as good as one by one, and faster.
+_GROUPS = 40
+# Below this share of the largest one, the spread of activations is a matter of rounding.
+_ROUNDING = 1e-6
+_WIDTH, _PANEL = 7.2, 1.75
+_THEORY: dict[str, Any] = {"color": "#000000", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+
+
+def probe(settings: DataSettings) -> Array:
+    """Return about a thousand training inputs (n, features), spread evenly over the set."""
+    x = load(settings).train.x
+    return x[:: max(1, len(x) // _PROBE)]
+
+
+def has_depth(comparison: Comparison) -> bool:
+    """Tell whether some arm has two hidden layers or more: else there is nothing to draw."""
+    layers = comparison.layers
+    return bool(len(layers)) and int(layers.loc[layers["kind"] == "hidden", "layer"].max() or 0) > 1
+
+
+def table(comparison: Comparison, x: Array | None = None) -> pd.DataFrame:
+    """Return the measures of every layer before the first update and after the last.
+
+    Columns: ``arm layer moment measure mean low high n theory``. ``measure`` is ``activation``, the
+    standard deviation of a hidden layer's activations over units and examples, or ``error``, the
+    root mean square of one example's gradient by the layer's pre-activations. ``low`` and ``high``
+    are the lowest and the highest of ``n`` seeds. After training an arm of which a run diverged is
+    empty. ``theory`` is filled before training where `nnexp.theory` has a line, for which it takes
+    the inputs ``x (n, features)``; that of the error starts at the output's measured one.
+    """
+    layers = comparison.layers[comparison.layers["status"] != FAILED]
+    mean, std = (layers[f"gradient_{part}"].astype(float) for part in ("mean", "std"))
+    layers = layers.assign(
+        activation=layers["activation_std"].astype(float), error=np.hypot(mean, std)
+    )
+    steps = layers.groupby("run_id")["step"]
+    moments = {
+        "before": layers[layers["step"] == steps.transform("min")],
+        "after": layers[layers["step"] == steps.transform("max")],
+    }
+    parts = []
+    for moment, rows in moments.items():
+        for measure in MEASURES:
+            own = rows[rows["kind"] == "hidden"] if measure == "activation" else rows
+            values = own[measure]
+            if moment == "after":
+                values = values.mask(own["status"] == DIVERGED)
+            # An infinite value survives the mean, where an empty one would be left out of it.
+            by_layer = values.fillna(np.inf).groupby([own["arm"], own["layer"]], observed=True)
+            part = by_layer.agg(mean="mean", low="min", high="max", n="count").reset_index()
+            infinite = ~np.isfinite(part["mean"])
+            part[["mean", "low", "high"]] = part[["mean", "low", "high"]].mask(infinite, axis=0)
+            parts.append(part.assign(moment=moment, measure=measure))
+    both = pd.concat(parts, ignore_index=True)
+    lines = _lines(comparison, both, x)
+    keys = both[["arm", "layer", "moment", "measure"]].itertuples(index=False, name=None)
+    both["theory"] = [lines.get(key, math.nan) for key in keys]
+    order = ["arm", "layer", "moment", "measure", "mean", "low", "high", "n", "theory"]
+    result: pd.DataFrame = both[order]
+    return result
+
+
+def picture(comparison: Comparison, x: Array | None = None) -> Picture:
+    """Return the figure of `table`: activations above, errors below, before and after training.
+
+    It is for comparisons that `has_depth`. Without the inputs ``x (n, features)`` there is no
+    theory.
+    """
+    with plots.style():
+        return _picture(comparison, table(comparison, x))
+
+
+def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
+    by = f" by {comparison.factors}" if comparison.varied else ""
+    title = f"Spreads through depth{by}"
+    styles = arm_styles(comparison)
+    legend = plots.legend_entries(comparison.summary, styles)
+    known = bool(rows["theory"].notna().any())
+    if known:
+        legend.append(Line2D([], [], **_THEORY, label="theory"))
+    figure, grid = _panels(title, comparison.held, legend)
+    nothing = False
+    for (measure, name), axes in zip(MEASURES.items(), grid, strict=True):
+        own = rows[rows["measure"] == measure]
+        own = own.assign(x=own["layer"], unit="layer", diverged=0)
+        if measure == "activation":
+            least = _ROUNDING * own["mean"].max()
+            own = own.assign(mean=own["mean"].where(~(own["mean"] < least), 0))
+        positive = own.loc[own["mean"] > 0, "mean"]
+        log = len(positive) > 0 and positive.max() > 6 * positive.min()
+        for moment, ax in zip(MOMENTS, axes, strict=True):
+            drawn = own[own["moment"] == moment]
+            _draw(ax, drawn, styles, log=log)
+            ax.set_ylabel(name)
+        if log:
+            plots.log_axis(axes[0])
+        if log and (own["mean"] == 0).any():
+            nothing = True
+            low, high = axes[0].get_ylim()
+            axes[0].set_ylim(low * (low / high) ** 0.12, high)  # room for the triangles
+    for moment, ax in zip(MOMENTS, grid[0], strict=True):
+        ax.set_title(f"{moment} training")
+    plots.label_outer(list(grid.ravel()), 2)
+    figure.align_ylabels(grid[:, 0])
+    caption = (
+        "Above, the standard deviation of each hidden layer's activations over its units and a "
+        "fixed sample of training examples; below, the root mean square of an example's gradient "
+        f"by each layer's pre-activations, the last layer being the output: {_band(comparison)}."
+    )
+    if known:
+        caption += (
+            " Dashed: mean-field theory of random weights of mean 0, the errors from the output's "
+            "measured one on."
+        )
+    if nothing:
+        caption += " A triangle at the lower edge: 0, or an activation's rounding."
+    if comparison.summary[DIVERGED].any():
+        caption += " Where a run diverged, its arm has no line after training."
+    return Picture("depth", title, caption, f"{caption} {_factors(rows)}".strip(), figure)
+
+
+def _draw(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, log: bool) -> None:
+    """Draw one measure of one moment: every arm, its zeros where the axis has none, its theory."""
+    shown = table.assign(mean=table["mean"].replace(0, np.nan)) if log else table
+    plots.draw_curves(ax, shown, styles)
+    if log:  # side by side where several arms have none
+        zeros = table[table["mean"] == 0]
+        place = zeros["arm"].astype(str).map({a: i for i, a in enumerate(zeros["arm"].unique())})
+        plots.draw_zeros(ax, zeros.assign(x=zeros["layer"] + 0.15 * place.astype(float)), styles)
+    for _, line in table.dropna(subset="theory").groupby("arm", observed=True):
+        values = line["theory"].replace(0, np.nan) if log else line["theory"]
+        single: dict[str, Any] = {"marker": "_", "markersize": 12} if len(line) == 1 else {}
+        ax.plot(line["x"], values, **_THEORY, **single, zorder=6)
+
+
+def _panels(title: str, held: str, legend: list[Any]) -> tuple[Figure, Any]:
+    """Return a figure of two rows of panels, each of one scale, under a head; and its axes."""
+    lines = textwrap.wrap(f"Held fixed: {held}", 66)
+    titles = textwrap.wrap(title, 46)
+    longest = max(len(line) for e in legend for line in str(e.get_label()).split("\n"))
+    across = min(len(legend), max(1, int(_WIDTH / (0.7 + 0.075 * longest))))
+    head = 0.16 + 0.21 * len(titles) + 0.16 * len(lines)
+    total = head + 2 * _PANEL + 0.5 + 0.2 * math.ceil(len(legend) / across)
+    figure = Figure(figsize=(_WIDTH, total))
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - head / total))
+    look: dict[str, Any] = {"x": 0.1 / _WIDTH, "va": "top", "linespacing": 1.2}
+    figure.text(
+        y=1 - 0.08 / total, s="\n".join(titles), fontsize="large", fontweight="bold", **look
+    )
+    under = 1 - (0.08 + 0.22 * len(titles)) / total
+    figure.text(y=under, s="\n".join(lines), fontsize="small", color="#555555", **look)
+    grid = figure.subplots(2, 2, sharex=True, sharey="row")
+    figure.legend(handles=legend, loc="outside lower left", ncols=across)
+    return figure, grid
+
+
+def _lines(
+    comparison: Comparison, measured: pd.DataFrame, x: Array | None
+) -> dict[tuple[Any, ...], float]:
+    """Return theory's values by arm, layer, moment and measure."""
+    if x is None or any(setting.partition(".")[0] == "data" for setting in comparison.varied):
+        return {}
+    sorted_squares = np.sort(np.mean(np.square(x, dtype=np.float64), axis=1))
+    groups = np.array_split(sorted_squares, min(_GROUPS, len(sorted_squares)))
+    squares = np.array([group.mean() for group in groups])
+    lines: dict[tuple[Any, ...], float] = {}
+    before = measured[(measured["measure"] == "error") & (measured["moment"] == "before")]
+    for arm, rows in comparison.runs.groupby("arm", observed=True):
+        own = comparison.layers[comparison.layers["run_id"] == rows["run_id"].iloc[0]]
+        units = own.drop_duplicates("layer").sort_values("layer")["units"]
+        settings = {str(k): v for k, v in rows.iloc[0].dropna().items()}
+        layers = _theory(settings, (x.shape[1], *map(int, units)), squares)
+        if not layers:
+            continue
+        error = float(before.loc[before["arm"] == arm].set_index("layer")["mean"][len(layers)])
+        lines[arm, len(layers), "before", "error"] = error
+        for layer in range(len(layers) - 1, 0, -1):
+            said = layers[layer - 1]
+            error *= math.sqrt(said.backward)
+            lines[arm, layer, "before", "error"] = error
+            lines[arm, layer, "before", "activation"] = said.activation_std
+    return lines
+
+
+def _theory(
+    settings: Mapping[str, Any], sizes: tuple[int, ...], squares: Array
+) -> list[theory.LayerTheory]:
+    """Return what theory says of a run's layers: nothing of what it does not cover."""
+    names = ("init", "bias_init", "activation")
+    if len(sizes) < 3 or "quirk" in settings or any(custom.is_custom(settings[n]) for n in names):
+        return []
+    init, bias, activation = (_choice(settings, name) for name in names)
+    weights = theory.moments(init.name, **dict(init.parameters))
+    if weights(1, 1)[0]:
+        return []
+    return theory.propagate(
+        sizes,
+        choices.build("activation", activation),
+        weights,
+        theory.moments(bias.name, **dict(bias.parameters)),
+        squares,
+    )
+
+
+def _choice(settings: Mapping[str, Any], group: str) -> choices.Choice:
+    own = {k.partition(".")[2]: v for k, v in settings.items() if k.startswith(f"{group}.")}
+    return choices.read(group, {"name": settings[group], **own})
+
+
+def _band(comparison: Comparison) -> str:
+    if comparison.seeds == "n = 1":
+        return "one seed each (n = 1), so no band"
+    return f"mean over seeds, the band from the lowest to the highest seed ({comparison.seeds})"
+
+
+def _factors(rows: pd.DataFrame) -> str:
+    """Say by which factor a layer the error changes on its way back, before training."""
+    own = rows[(rows["measure"] == "error") & (rows["moment"] == "before")]
+    told = []
+    for arm, line in own.groupby("arm", observed=True):
+        hidden = line.sort_values("layer").iloc[:-1]
+        steps = len(hidden) - 1
+        if steps < 1 or not hidden["mean"].iloc[-1] > 0:
+            continue
+        first, last = hidden.iloc[0], hidden.iloc[-1]
+        factor = (first["mean"] / last["mean"]) ** (1 / steps)
+        text = f"{arm} {factor:.3g}"
+        if last["theory"] > 0:
+            text += f" (theory {(first['theory'] / last['theory']) ** (1 / steps):.3g})"
+        told.append(text)
+    what = "Before training, each hidden layer passes back the error times, on average"
+    return f"{what}: {', '.join(told)}." if told else ""

@@ -1,0 +1,377 @@
+"""What a sweep's factors did to the final test accuracy: intervals, findings, doubts.
+
+A factor is a setting that varies; the named arms of an experiment are one. Runs are paired by seed.
+Where the grid is full, the levels of a factor are compared averaged over the other factors, and two
+factors interact by the difference of differences.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nnexp import statistics, verdicts
+from nnexp.comparison import Comparison, is_number
+from nnexp.records import FAILED
+
+Array = npt.NDArray[np.float64]
+
+# The smallest difference of accuracies that matters, as in the claims.
+MATTERS = 0.003
+ALPHA = 0.05
+LEVEL, INTERACTION = "level", "interaction"
+ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided", "too few seeds"
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Something that varies: ``levels`` maps each of its levels to the arms that took it.
+
+    ``reference`` is the level with the best mean final test accuracy. ``numbers`` holds the value
+    of each level where all are numbers, and is empty otherwise.
+    """
+
+    name: str
+    levels: dict[str, tuple[str, ...]]
+    reference: str
+    numbers: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the factors of a sweep did.
+
+    ``grid`` holds the factors as they were swept, ``factors`` those that are compared: every
+    combination is a level of one, where the grid is incomplete. ``table`` has a row a comparison:
+    ``kind`` (`LEVEL` or `INTERACTION`), ``factor level reference over n``, the two means and their
+    ``difference``, its interval ``low high`` at ``confidence``, ``effect_size``, ``superiority``
+    (the share of seeds in which the level is above the reference), ``matters``, ``finding`` and,
+    where nothing is found, ``seeds_needed`` (empty: more than `nnexp.statistics.MOST_SEEDS`).
+    Of an interaction, the means are the differences at the one and the other level of the second
+    factor. ``pairs`` has the ``difference`` of each ``seed``. ``doubts`` are sentences: what the
+    sweep cannot tell, however many its seeds.
+    """
+
+    grid: tuple[Factor, ...]
+    factors: tuple[Factor, ...]
+    table: pd.DataFrame
+    pairs: pd.DataFrame
+    doubts: tuple[str, ...]
+
+
+_WORDS = ("kind", "factor", "level", "reference", "over")
+_NUMBERS = ("n", "mean", "reference_mean", "difference", "low", "high", "confidence")
+_TOLD = ("effect_size", "superiority", "matters", "finding", "seeds_needed")
+
+
+def effects(comparison: Comparison) -> Effects:
+    """Return the effects that the runs of ``comparison`` support.
+
+    The intervals hold together with probability 1 - `ALPHA` (Bonferroni), over every comparison
+    that the choice of the references, by the same runs, could have led to: all pairs of levels.
+    """
+    runs = comparison.runs[comparison.runs["status"] != FAILED]
+    by_seed = (
+        runs["test_accuracy"].astype(float).groupby([runs["seed"], runs["arm"]], observed=True)
+    )
+    scores = by_seed.mean().unstack()
+    arms = [arm for arm in comparison.arms if arm in scores]
+    groups, doubts = _joined(comparison)
+    doubts = [*_bundled(comparison), *doubts]
+    grid = tuple(f for g in groups if len((f := _factor(comparison, g, scores, arms)).levels) > 1)
+    factors = grid
+    full = math.prod(len(factor.levels) for factor in grid)
+    if grid and len(arms) < full:
+        doubts.append(_incomplete(grid, arms, full))
+        own: dict[str, tuple[str, ...]] = {arm: (arm,) for arm in arms}
+        factors = (Factor("arm", own, max(arms, key=lambda a: float(scores[a].mean())), {}),)
+    missing = [str(arm) for arm in arms if scores[arm].isna().any()]
+    if missing and factors:
+        doubts.append(
+            f"Not every arm has a result of every seed ({_listed(missing)} lack some): a seed "
+            "counts in a comparison where all that it compares have one."
+        )
+    comparisons = list(_compared(factors, scores))
+    family = sum(_choices(f) for f in factors)
+    family += sum(_choices(f) * _choices(g) for f, g in itertools.combinations(factors, 2))
+    rows = [_row(said, first, second, ALPHA / family) for said, first, second, _ in comparisons]
+    pairs = [
+        pd.DataFrame({**_named(said), "seed": seeds, "difference": np.round(first - second, 12)})
+        for said, first, second, seeds in comparisons
+    ]
+    if len(arms) > 1 and not rows:
+        doubts.append("No two arms have a seed in common: nothing can be paired.")
+    return Effects(
+        grid,
+        factors,
+        pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_TOLD]).astype(
+            {"n": int, "seeds_needed": "Int64"}
+        ),
+        pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=["difference"]),
+        tuple(doubts),
+    )
+
+
+def findings(table: pd.DataFrame) -> list[str]:
+    """Return a plain sentence for each finding in the ``table`` of `Effects`, the largest first.
+
+    Levels come before interactions. A row without a finding has no sentence.
+    """
+    found = table[table["finding"].isin([ABOVE, BELOW, ALIKE])]
+    size = found["difference"].abs()
+    ranked = found.assign(later=found["kind"] == INTERACTION, size=-size)
+    rows = ranked.sort_values(["later", "size"], kind="stable").to_dict("records")
+    return [_sentence(row) for row in rows]
+
+
+def undecided(table: pd.DataFrame) -> list[str]:
+    """Return in plain sentences what the ``table`` of `Effects` leaves open, and why."""
+    told = []
+    few = table[table["finding"] == TOO_FEW]
+    if len(few):
+        n = few["n"]
+        count = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
+        needed = "from two on, their spread says how many would tell"
+        if n.max() > 1:
+            needed = (
+                f"by their spread so far, {_needed(few)} would show a difference of "
+                f"{_points(MATTERS)} points"
+            )
+        fewest = verdicts.FEWEST_SEEDS
+        told.append(f"Too few seeds to tell: {count}. A finding takes {fewest} at least; {needed}.")
+    rest = table[table["finding"] == UNDECIDED]
+    for (kind, factor), rows in rest.groupby(["kind", "factor"], sort=False):
+        names = [str(row["level"]) for row in rows.to_dict("records")]
+        if kind == LEVEL:
+            what = f"{_listed(names)} and {rows['reference'].iloc[0]} are not told apart"
+        else:
+            what = f"Whether {factor} interact is not told in full"
+            what += f" ({_listed(names)})"
+        n = rows["n"]
+        told.append(
+            f"{what} (n = {n.min()}): {_needed(rows)} seeds would show a difference of "
+            f"{_points(MATTERS)} points."
+        )
+    return told
+
+
+def _joined(comparison: Comparison) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Return the settings that vary, those together that change together, and say so."""
+    cells = list(comparison.cells.values())
+    groups: list[tuple[str, ...]] = [(name,) for name in comparison.levels]
+
+    def count(*names: str) -> int:
+        return len({tuple(cell[name] for name in names) for cell in cells})
+
+    together = True
+    while together:
+        together = False
+        for a, b in itertools.combinations(groups, 2):
+            if count(*a, *b) == max(count(*a), count(*b)):
+                groups = [(*a, *b) if g == a else g for g in groups if g != b]
+                together = True
+                break
+    return groups, [
+        f"{_listed(_words(g))} change together: what one of them does cannot be told from what the "
+        "other does."
+        for g in groups
+        if len(g) > 1
+    ]
+
+
+def _bundled(comparison: Comparison) -> list[str]:
+    """Say it where two named arms differ in more than one setting."""
+    columns = list(comparison.bundled)
+    kinds = comparison.runs.drop_duplicates("arm")[columns].astype(str).to_dict("records")
+    roots = list(dict.fromkeys(c.partition(".")[0] for c in columns))
+    mixed: list[str] = []
+    for one, other in itertools.combinations(kinds, 2):
+        differ = {c.partition(".")[0] for c in columns if one[c] != other[c]}
+        mixed += differ if len(differ) > 1 else []
+    if not mixed:
+        return []
+    names = _words([root for root in roots if root in mixed])
+    return [
+        f"Named arms differ in {_listed(names)} at once: a difference between two of them may "
+        "come from any setting in which the two differ."
+    ]
+
+
+def _incomplete(grid: Sequence[Factor], arms: Sequence[str], full: int) -> str:
+    there = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
+    every = itertools.product(*(factor.levels for factor in grid))
+    missing = [" with ".join(cell) for cell in every if cell not in there]
+    return (
+        f"The grid is incomplete: {len(missing)} of {full} combinations have no result "
+        f"({_listed(missing)}). So each combination is compared with the best one, and no effect "
+        "of a setting on its own is given."
+    )
+
+
+def _factor(
+    comparison: Comparison, settings: tuple[str, ...], scores: pd.DataFrame, arms: Sequence[str]
+) -> Factor:
+    levels: dict[str, list[str]] = {}
+    for arm in arms:
+        words = (comparison.cells[arm][setting] for setting in settings)
+        levels.setdefault(", ".join(words), []).append(arm)
+    reached = {level: float(scores[own].mean().mean()) for level, own in levels.items()}
+    best = max(reached, key=lambda level: reached[level], default="")
+    columns = [c for c in comparison.varied if c.partition(".")[0] in settings]
+    numbers: dict[str, float] = {}
+    if len(columns) == 1:
+        of_arm = comparison.summary.set_index("arm")[columns[0]].astype(str)
+        if all(is_number(of_arm[arm]) for arm in arms):
+            numbers = {level: float(of_arm[own[0]]) for level, own in levels.items()}
+    return Factor(
+        " with ".join(_words(columns if numbers else settings)),
+        {level: tuple(own) for level, own in levels.items()},
+        best,
+        numbers,
+    )
+
+
+def _level_of(factor: Factor, arm: str) -> str:
+    return next(level for level, arms in factor.levels.items() if arm in arms)
+
+
+def _choices(factor: Factor) -> int:
+    return math.comb(len(factor.levels), 2)
+
+
+def _compared(
+    factors: Sequence[Factor], scores: pd.DataFrame
+) -> Iterator[tuple[dict[str, str], Array, Array, Array]]:
+    """Yield what is compared, in words, the values of either side, and the seeds of both."""
+    values = {str(arm): scores[arm].to_numpy(float) for arm in scores}
+    seeds = scores.index.to_numpy()
+
+    def mean(*levels: tuple[Factor, str]) -> Array:
+        own = set.intersection(*(set(factor.levels[level]) for factor, level in levels))
+        average: Array = np.mean([values[arm] for arm in values if arm in own], axis=0)
+        return average
+
+    def paired(said: dict[str, str], first: Array, second: Array) -> Any:
+        both = np.isfinite(first) & np.isfinite(second)
+        return (said, first[both], second[both], seeds[both]) if both.any() else None
+
+    def over(*own: Factor) -> str:
+        return _listed([f.name for f in factors if f not in own])
+
+    for f in factors:
+        for level in _others(f):
+            said = {
+                "kind": LEVEL,
+                "factor": f.name,
+                "level": level,
+                "reference": f.reference,
+                "over": over(f),
+            }
+            if found := paired(said, mean((f, level)), mean((f, f.reference))):
+                yield found
+    for f, g in itertools.combinations(factors, 2):
+        for level, at in itertools.product(_others(f), _others(g)):
+            said = {
+                "kind": INTERACTION,
+                "factor": f"{f.name} and {g.name}",
+                "level": f"{level} less {f.reference} at {at}",
+                "reference": f"at {g.reference}",
+                "over": over(f, g),
+            }
+            first, second = (
+                mean((f, level), (g, place)) - mean((f, f.reference), (g, place))
+                for place in (at, g.reference)
+            )
+            if found := paired(said, first, second):
+                yield found
+
+
+def _others(factor: Factor) -> list[str]:
+    return [level for level in factor.levels if level != factor.reference]
+
+
+def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> dict[str, Any]:
+    differences = np.round(first - second, 12)  # averages leave the accuracies' grid of 1/n
+    interval = statistics.mean_interval(differences, alpha)
+    n, sd = interval.n, float(interval.sd)
+    finding = _finding(float(interval.low), float(interval.high), n)
+    needed = None
+    if finding in (UNDECIDED, TOO_FEW) and n > 1:
+        needed = statistics.seeds_needed(sd, MATTERS, alpha)
+        needed = needed and max(needed, verdicts.FEWEST_SEEDS)
+    return {
+        **said,
+        "n": n,
+        "mean": float(first.mean()),
+        "reference_mean": float(second.mean()),
+        "difference": float(interval.mean),
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "confidence": 1 - alpha,
+        "effect_size": statistics.effect_size(differences),
+        "superiority": statistics.superiority(differences),
+        "matters": MATTERS,
+        "finding": finding,
+        "seeds_needed": needed,
+    }
+
+
+def _finding(low: float, high: float, n: int) -> str:
+    if n < verdicts.FEWEST_SEEDS:
+        return TOO_FEW
+    decided = verdicts.decided(low, high, MATTERS)
+    if decided.same:
+        return ALIKE
+    return ABOVE if decided.greater else BELOW if decided.less else UNDECIDED
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
+    low, high, difference = (100 * row[c] for c in ("low", "high", "difference"))
+    numbers = f"{difference:+.2f} points [{low:+.2f}, {high:+.2f}], n = {row['n']}"
+    over = f", averaged over {row['over']}" if row["over"] else ""
+    level, reference, finding = row["level"], row["reference"], row["finding"]
+    alike = f", to within {_points(MATTERS)} points"
+    if row["kind"] == LEVEL:
+        if finding == ALIKE:
+            return f"{level} ends where {reference} does{alike}{over}: {numbers}."
+        return f"{level} ends {finding} {reference}{over}: {numbers}."
+    if finding == ALIKE:
+        return f"{level} is what it is {reference}{alike}{over}: {numbers}."
+    side = "higher" if finding == ABOVE else "lower"
+    return f"{level} is {side} than {reference}{over}: {numbers}. So {row['factor']} interact."
+
+
+def _needed(rows: pd.DataFrame) -> str:
+    needed = rows["seeds_needed"]
+    if needed.isna().any():
+        return f"more than {statistics.MOST_SEEDS}"
+    low, high = needed.min(), needed.max()
+    return f"about {low}" if low == high else f"about {low} to {high}"
+
+
+def _named(said: Mapping[str, str]) -> dict[str, str]:
+    return {key: said[key] for key in ("kind", "factor", "level")}
+
+
+def _words(settings: Iterable[str]) -> list[str]:
+    return [setting.replace("_", " ") for setting in settings]
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:g}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Return ``a, b and c``, the first few of many."""
+    if len(words) > _MOST_NAMED:
+        return f"{', '.join(words[:_MOST_NAMED])} and {len(words) - _MOST_NAMED} more"
+    *others, last = words or [""]
+    return f"{', '.join(others)} and {last}" if others else last
