@@ -96,7 +96,7 @@ def effects(comparison: Comparison) -> Effects:
     missing = [str(arm) for arm in arms if scores[arm].isna().any()]
     if missing and factors:
         doubts.append(
-            f"Not every arm has a result of every seed ({_listed(missing)} lack some): a seed "
+            f"Not every arm has a result of every seed (lacking some: {_listed(missing)}): a seed "
             "counts in a comparison where all that it compares have one."
         )
     comparisons = list(_compared(factors, scores))
@@ -210,7 +210,7 @@ def _incomplete(grid: Sequence[Factor], arms: Sequence[str], full: int) -> str:
     every = itertools.product(*(factor.levels for factor in grid))
     missing = [" with ".join(cell) for cell in every if cell not in there]
     return (
-        f"The grid is incomplete: {len(missing)} of {full} combinations have no result "
+        f"The grid is incomplete, with no result of {len(missing)} of {full} combinations "
         f"({_listed(missing)}). So each combination is compared with the best one, and no effect "
         "of a setting on its own is given."
     )
@@ -371,7 +371,8 @@ def _points(share: float) -> str:
 
 def _listed(words: Sequence[str]) -> str:
     """Return ``a, b and c``, the first few of many."""
+    comma = "; " if any("," in word for word in words) else ", "
     if len(words) > _MOST_NAMED:
-        return f"{', '.join(words[:_MOST_NAMED])} and {len(words) - _MOST_NAMED} more"
+        return f"{comma.join(words[:_MOST_NAMED])} and {len(words) - _MOST_NAMED} more"
     *others, last = words or [""]
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{comma.join(others)} and {last}" if others else last

@@ -178,7 +178,7 @@ def _effects(found: Effects) -> Iterator[dict[str, Any]]:
             "factor": row["factor"],
             "level": f"{row['level']} less {row['reference']}"
             if row["kind"] == LEVEL
-            else f"{row['level']}, and {row['reference']}",
+            else f"{row['level']} less that {row['reference']}",
             "n": row["n"],
             "difference": f"{100 * row['difference']:+.2f}",
             "interval": f"{100 * low:+.2f} to {100 * high:+.2f}"

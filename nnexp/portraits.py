@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -25,12 +24,15 @@ Labels = npt.NDArray[np.intp]
 
 _MOST_UNITS, _UNITS_ACROSS = 64, 8
 _MOST_MISTAKES, _MISTAKES_ACROSS = 24, 8
-# With more classes their counts would not be legible.
+# With more classes their counts, or all of their names, would not be legible.
 _MOST_COUNTED = 12
+_MOST_NAMED = 24
 # A weight beyond this quantile of all that are shown has the last colour.
 _QUANTILE = 0.995
 _WIDTH = 7.2
 _MOST_TOLD = 5
+# Written into an SVG as they are, a pixel a number.
+_PIXELS: dict[str, Any] = {"interpolation": "none"}
 
 
 class Answers(NamedTuple):
@@ -128,14 +130,16 @@ def _weights(
     norms = np.linalg.norm(weights, axis=0)
     shown = np.argsort(-norms, kind="stable")[:_MOST_UNITS] if hidden else np.arange(units)
     tiles = weights[:, shown].T.reshape(-1, *shape)
-    across = min(len(shown), _UNITS_ACROSS)
+    across, gap = min(len(shown), _UNITS_ACROSS), (2, 2)
     bound = float(np.quantile(np.abs(tiles), _QUANTILE)) or 1.0
     title = "Weights of the first layer"
-    figure, ax = _figure(title, record, tiles, across, gap=2)
-    image = ax.imshow(_montage(tiles, across, 2), cmap="RdBu_r", vmin=-bound, vmax=bound)
+    figure, ax = _figure(title, record, tiles, across, gap, beside=0.95)
+    image = ax.imshow(
+        _montage(tiles, across, gap), cmap="RdBu_r", vmin=-bound, vmax=bound, **_PIXELS
+    )
     figure.colorbar(image, ax=ax, extend="both", shrink=0.6, label="weight", pad=0.02)
     if not hidden:
-        for (x, y), name in zip(_corners(tiles, across, 2), names[-units:], strict=False):
+        for (x, y), name in zip(_corners(tiles, across, gap), names[-units:], strict=False):
             ax.text(x + 1, y + 1, name, va="top", fontsize="small")
     if not hidden:
         which = "the units are the outputs, in the order of their classes"
@@ -159,8 +163,8 @@ def _confusion(record: Record, said: Answers, names: Sequence[str]) -> Picture:
     off = np.where(np.eye(classes, dtype=bool), 0, counts)
     title = "Which class is taken for which"
     figure = Figure(figsize=(5.6, 5.2), layout="constrained")
-    _entitle(figure, title, record, 52)
     ax = figure.subplots()
+    _entitle(ax, title, record)
     most = max(int(off.max()), 2)
     image = ax.imshow(np.ma.masked_equal(off, 0), cmap="YlOrRd", norm=LogNorm(1, most))
     ax.imshow(np.ma.masked_equal(np.eye(classes), 0), cmap="Greys", vmin=0, vmax=5)
@@ -170,8 +174,9 @@ def _confusion(record: Record, said: Answers, names: Sequence[str]) -> Picture:
             look: dict[str, Any] = {"color": "white" if dark else "black", "fontsize": "small"}
             if count:
                 ax.text(column, row, str(count), ha="center", va="center", **look)
-        ax.set_xticks(range(classes), names)
-        ax.set_yticks(range(classes), names)
+    ticks = range(0, classes, -(-classes // _MOST_NAMED))
+    ax.set_xticks(ticks, [names[k] for k in ticks])
+    ax.set_yticks(ticks, [names[k] for k in ticks])
     ax.grid(visible=False)
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
@@ -198,10 +203,11 @@ def _mistakes(
     names: Sequence[str],
 ) -> Picture:
     tiles = x.reshape(-1, *shape)
-    across, gap = min(len(tiles), _MISTAKES_ACROSS), max(2, round(shape[0] * 0.45))
+    # Two lines of text above each.
+    across, gap = min(len(tiles), _MISTAKES_ACROSS), (round(shape[1] * 0.55), 4)
     title = "The most confident mistakes"
     figure, ax = _figure(title, record, tiles, across, gap)
-    ax.imshow(_montage(tiles, across, gap), cmap="gray_r", vmin=x.min(), vmax=x.max())
+    ax.imshow(_montage(tiles, across, gap), cmap="gray_r", vmin=x.min(), vmax=x.max(), **_PIXELS)
     labels = []
     for place, (left, top) in zip(worst, _corners(tiles, across, gap), strict=True):
         true, taken = names[said.labels[place]], names[said.predicted[place]]
@@ -220,35 +226,51 @@ def _mistakes(
     return Picture("mistakes", title, caption, alt, figure)
 
 
-def _figure(title: str, record: Record, tiles: Array, across: int, gap: int) -> tuple[Figure, Axes]:
-    """Return a figure for a montage of ``tiles (n, rows, columns)``, and its empty axes."""
-    down = -(-len(tiles) // across)
-    height, width = tiles.shape[1] + gap, tiles.shape[2] + gap
-    inches = min(_WIDTH, 0.95 * across) * (down * height) / (across * width)
-    figure = Figure(figsize=(_WIDTH, 0.75 + inches), layout="constrained")
-    _entitle(figure, title, record, 80)
+def _figure(
+    title: str,
+    record: Record,
+    tiles: Array,
+    across: int,
+    gap: tuple[int, int],
+    beside: float = 0,
+) -> tuple[Figure, Axes]:
+    """Return a figure for a montage of ``tiles (n, rows, columns)``, and its empty axes.
+
+    ``beside`` is the width, in inches, of what stands to its right.
+    """
+    height, width = _size(tiles, across, gap)
+    inches = min(_WIDTH - beside, 0.95 * across) * height / width
+    figure = Figure(figsize=(_WIDTH, 0.65 + inches), layout="constrained")
     ax = figure.subplots()
+    _entitle(ax, title, record)
     ax.set_axis_off()
     return figure, ax
 
 
-def _entitle(figure: Figure, title: str, record: Record, width: int) -> None:
-    lines = [title, *textwrap.wrap(record.run_id, width)]
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="medium", fontweight="bold")
+def _entitle(ax: Axes, title: str, record: Record) -> None:
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
+    ax.set_title(record.run_id, fontsize="small", color="#555555", loc="left")
 
 
-def _montage(tiles: Array, across: int, gap: int) -> Array:
-    """Return ``tiles (n, rows, columns)`` side by side, each below and right of a gap of nan."""
+def _size(tiles: Array, across: int, gap: tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns of a montage: its gaps stand above and left of each tile."""
     n, rows, columns = tiles.shape
-    down = -(-n // across)
-    sheet = np.full((down * (rows + gap) + 1, across * (columns + gap) + gap), np.nan)
+    return -(-n // across) * (rows + gap[0]), across * (columns + gap[1])
+
+
+def _montage(tiles: Array, across: int, gap: tuple[int, int]) -> Array:
+    """Return ``tiles (n, rows, columns)`` side by side, nan between them."""
+    _, rows, columns = tiles.shape
+    sheet = np.full(_size(tiles, across, gap), np.nan)
     for tile, (left, top) in zip(tiles, _corners(tiles, across, gap), strict=True):
         sheet[top : top + rows, left : left + columns] = tile
     return sheet
 
 
-def _corners(tiles: Array, across: int, gap: int) -> list[tuple[int, int]]:
+def _corners(tiles: Array, across: int, gap: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the column and row of each tile's first pixel in its montage."""
     n, rows, columns = tiles.shape
     places = (divmod(i, across) for i in range(n))
-    return [(gap + j * (columns + gap), gap + i * (rows + gap)) for i, j in places]
+    return [(gap[1] + j * (columns + gap[1]), gap[0] + i * (rows + gap[0])) for i, j in places]

@@ -1,0 +1,121 @@
+"""The figures of claims: what a reader must find in each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from nnexp import evidence
+from nnexp.claims import judge
+from nnexp.figures import Picture
+from nnexp.studies import Study, read_study
+from tests.test_claims import HEAD, planted
+
+CLAIMS = """\
+{id: above, row: D1.1, statement: A above B., test: greater, arms: [a, b], where: {lr: 0.1},
+      map: [lr, epoch], expected: reproduced}
+    - {id: level, row: D1.1, statement: A above a level., test: greater, arm: a, threshold: 0.9,
+      where: {lr: 0.1}, expected: reproduced}
+    - {id: loss, row: D1.1, statement: A below B in loss., test: less, arms: [a, b],
+      where: {lr: 0.1}, outcome: train_loss, matters: 0.01, expected: reproduced}
+    - {id: log, row: D1.4, statement: The log., test: curve, arm: a, where: {lr: 0.1}, by: epoch,
+      points: {1: 0.3, 5: 0.95}, rounding: 0.005, cap: 0.1, expected: consistent}"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    file = tmp_path_factory.mktemp("study") / "s.yaml"
+    file.write_text(HEAD.format(claim=CLAIMS))
+    read = read_study(file)
+    assert read is not None
+    return read
+
+
+@pytest.fixture(scope="module")
+def pictures(study: Study) -> dict[str, Picture]:
+    tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
+    return {p.name: p for p in evidence.pictures(study, judge(study, tables), tables)}
+
+
+def words(figure: Figure) -> str:
+    figure.draw_without_rendering()
+    return " ".join(text.get_text() for text in figure.findobj(match=_is_text) if text.get_text())
+
+
+def _is_text(artist: Any) -> bool:
+    return hasattr(artist, "get_text")
+
+
+def test_there_is_a_figure_of_all_pairs_one_of_each_map_and_one_of_each_curve(
+    study: Study, pictures: dict[str, Picture]
+) -> None:
+    assert list(pictures) == ["pairs", "map-above", "curve-log"]
+    assert evidence.claims_of(pictures["pairs"], study) == ("above", "level", "loss")
+    assert evidence.claims_of(pictures["map-above"], study) == ("above",)
+    assert evidence.claims_of(pictures["curve-log"], study) == ("log",)
+
+
+def test_pairs_show_every_seed_the_interval_and_what_does_not_matter(
+    pictures: dict[str, Picture],
+) -> None:
+    figure = pictures["pairs"].figure
+    points, loss = figure.axes
+    dots = [line for line in points.lines if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in dots] == [10, 10]
+    intervals = [line for line in points.lines if len(line.get_xdata()) == 2][:2]
+    for interval, row in zip(dots, intervals, strict=True):
+        low, high = sorted(row.get_xdata())
+        assert low < np.mean(interval.get_xdata()) < high
+    assert len(points.collections) == 2  # a grey area a claim
+    assert points.get_xlabel() == "percentage points"
+    assert loss.get_xlabel() == "train loss"
+    said = words(figure)
+    for word in ("a - b", "a - 0.9", "reproduced"):
+        assert word in said
+    assert "98.33 % interval" in pictures["pairs"].caption
+
+
+def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Picture]) -> None:
+    ax = pictures["map-above"].figure.axes[0]
+    assert ax.images[0].get_array().shape == (2, 5)
+    assert len(ax.texts) == 10
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "lr")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0.1", "0.5"]
+    assert "n = 10 pairs a cell" in pictures["map-above"].caption
+    assert "Descriptive" in pictures["map-above"].caption
+
+
+def test_a_curve_has_its_band_its_runs_and_the_published_points(
+    pictures: dict[str, Picture],
+) -> None:
+    above, below = pictures["curve-log"].figure.axes
+    legend = [text.get_text() for text in above.get_legend().get_texts()]
+    assert legend == ["joint 95 % band", "our runs (n = 10)", "published"]
+    for ax in (above, below):
+        assert len(ax.collections) == 1  # the band
+    published = next(line for line in above.lines if line.get_label() == "published")
+    assert list(published.get_ydata()) == [0.3, 0.95]
+    assert above.get_ylabel() == "test accuracy"
+    assert below.get_xlabel() == "epochs"
+    assert "less our mean" in below.get_ylabel()
+
+
+def test_every_figure_can_be_told_to_who_cannot_see_it(pictures: dict[str, Picture]) -> None:
+    for picture in pictures.values():
+        assert len(picture.alt) > 60
+        assert picture.caption in picture.alt
+
+
+def test_the_figures_files_are_the_same_for_the_same_runs(study: Study, tmp_path: Path) -> None:
+    from nnexp import plots
+
+    tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
+    first, second = (
+        [plots.svg(p.figure) for p in evidence.pictures(study, judge(study, tables), tables)]
+        for _ in range(2)
+    )
+    assert first == second

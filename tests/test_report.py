@@ -1,0 +1,86 @@
+"""``python -m nnexp.report``: pages from records alone, training nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nnexp import report, reproduction
+from nnexp.training import Trainer
+from tests.conftest import Command, Outcome
+from tests.test_reproduce import define
+
+TINY = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2", "hidden=4")
+
+
+@pytest.fixture
+def draw(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run ``python -m nnexp.report``, in which any step of training is an error."""
+
+    def run(*words: str) -> Outcome:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "take_step", None)
+            patch.setattr(Trainer, "take_block", None)
+            status = report.main(list(words))
+        return Outcome(status, *capfd.readouterr())
+
+    return run
+
+
+def test_the_studies_are_drawn_again_to_the_same_bytes(nnexp: Command, draw: Command) -> None:
+    Path("experiments").mkdir()
+    define()
+    assert reproduction.main(["tiny"]) == 0
+    drawn = [p for p in Path("results").rglob("*") if p.suffix in (".svg", ".md", ".html")]
+    assert len(drawn) >= 6
+    before = {p: p.read_bytes() for p in drawn}
+    for p in drawn:
+        p.unlink()
+    done = draw()
+    assert done.status == 0, done.err
+    assert "report  results/report.html" in done.out
+    assert {p: p.read_bytes() for p in drawn} == before
+
+
+def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> None:
+    for name, init in (("one", "xavier"), ("two", "zero")):
+        assert nnexp("-m", *TINY, f"init={init}", "seed=0,1", f"hydra.sweep.dir={name}").status == 0
+    done = draw("one", "two", "--out", "both")
+    assert done.status == 0, done.err
+    assert "page    both/index.html" in done.out
+    assert len(pd.read_csv("both/runs.csv")) == 4
+    assert list(pd.read_csv("both/summary.csv")["arm"]) == ["xavier", "zero"]
+    page = Path("both/index.html").read_text("utf-8")
+    assert "python -m nnexp.report one two --out both" in page
+
+
+def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: Command) -> None:
+    assert nnexp("-m", *TINY, "init=xavier,he,zero", "seed=0,1", "hydra.sweep.dir=all").status == 0
+    done = draw("init=xavier,he", "seed=0", "--out", "some")
+    assert done.status == 0, done.err
+    assert sorted(pd.read_csv("some/runs.csv")["init"]) == ["he", "xavier"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere", "--out", "page"), "'nowhere' holds no runs.csv"),
+        (("one",), "give --out FOLDER"),
+        (("one", "init=he", "--out", "page"), "one is a folder and init=he chooses from the store"),
+        (("init=he", "--out", "page"), "no finished run in results/runs fits init=he"),
+        (("inti=he", "--out", "page"), "unknown column 'inti': did you mean 'init'?"),
+        (("init=he", "--store", "none", "--out", "page"), "there is no store 'none'"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    nnexp: Command, draw: Command, words: tuple[str, ...], said: str
+) -> None:
+    assert nnexp("-m", *TINY, "init=xavier", "hydra.sweep.dir=one").status == 0
+    done = draw(*words)
+    assert done.status == 2
+    assert said in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not Path("page").exists()
