@@ -177,7 +177,9 @@ def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     diverged run keeps its last one (a loss of inf), in ``layers`` its arm's curve ends with it.
     """
     keys = ["arm", "layer"] if "layer" in table else ["arm"]
-    table = table[table["status"] != FAILED]
+    # Most columns are settings, and to carry them along takes most of the time.
+    needed = {*keys, "run_id", "status", "epoch", "step", "steps", y}
+    table = table.loc[table["status"] != FAILED, [c for c in table if c in needed]]
     wide = table.pivot(index=[*keys, "step"], columns="run_id", values=y).astype(float).sort_index()
     runs = table.drop_duplicates("run_id").set_index("run_id")
     diverged = list(runs.index[runs["status"] == DIVERGED])
@@ -207,10 +209,11 @@ def spreads(layers: pd.DataFrame) -> pd.DataFrame:
     Columns: ``arm layer moment`` (``before`` or ``after``), ``p05 p25 p50 p75 p95``, each the mean
     over seeds; empty after training where a run of the arm diverged.
     """
-    layers = layers[layers["status"] != FAILED]
+    columns = [f"activation_{q}" for q in QUANTILES]
+    needed = ["run_id", "arm", "status", "layer", "step", *columns]
+    layers = layers.loc[layers["status"] != FAILED, needed]
     last = layers.groupby("run_id")["step"].transform("max")
     before, after = layers[layers["step"] == 0], layers[layers["step"] == last]
-    columns = [f"activation_{q}" for q in QUANTILES]
     moments = []
     for moment, table in (("before", before), ("after", after)):
         values = table[columns].astype(float)
@@ -233,8 +236,11 @@ def is_number(text: str) -> bool:
 
 
 def _with_arm(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    merged: pd.DataFrame = table.merge(runs[["run_id", "arm", "status"]], on="run_id")
-    return merged
+    of_run = runs.set_index("run_id")[["arm", "status"]]
+    known = table[table["run_id"].isin(of_run.index)].reset_index(drop=True)
+    own = of_run.reindex(known["run_id"])
+    placed: pd.DataFrame = known.assign(arm=own["arm"].array, status=own["status"].array)
+    return placed
 
 
 def _flat(indexed: pd.DataFrame) -> pd.DataFrame:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nnexp import choices, custom, plots, theory
 from nnexp.comparison import Comparison
 from nnexp.data import DataSettings, load
-from nnexp.figures import Picture
-from nnexp.records import DIVERGED, FAILED
+from nnexp.picture import Picture, band, by
+from nnexp.records import DIVERGED, FAILED, Record
 from nnexp.styles import Style, arm_styles
 
 Array = npt.NDArray[Any]
@@ -30,23 +28,43 @@ _PROBE = 1000
 _GROUPS = 40
 # Below this share of the largest one, the spread of activations is a matter of rounding.
 _ROUNDING = 1e-6
-_WIDTH, _PANEL = 7.2, 1.75
+_HEIGHT = 1.6
 _THEORY: dict[str, Any] = {"color": "#000000", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 
 
 def probe(settings: DataSettings) -> Array:
     """Return about a thousand training inputs (n, features), spread evenly over the set."""
     x = load(settings).train.x
-    return x[:: max(1, len(x) // _PROBE)]
+    few: Array = x[:: max(1, len(x) // _PROBE)].copy()  # lest the whole set be kept with them
+    return few
+
+
+def inputs(comparison: Comparison, records: Iterable[Record]) -> dict[str, Array]:
+    """Return the `probe` of each arm from the data of its first record.
+
+    Raises
+    ------
+    InputError
+        If the data are no longer there.
+    """
+    arms = dict(zip(comparison.runs["run_id"], comparison.runs["arm"].astype(str), strict=True))
+    probes: dict[str, Array] = {}
+    for record in records:
+        arm = arms.get(record.run_id)
+        if arm is not None and arm not in probes:
+            probes[arm] = probe(DataSettings.from_mapping(record.config["data"]))
+    return probes
 
 
 def has_depth(comparison: Comparison) -> bool:
     """Tell whether some arm has two hidden layers or more: else there is nothing to draw."""
     layers = comparison.layers
-    return bool(len(layers)) and int(layers.loc[layers["kind"] == "hidden", "layer"].max() or 0) > 1
+    if layers.empty:
+        return False
+    return bool(((layers["kind"] == "hidden") & (layers["layer"] > 1)).any())
 
 
-def table(comparison: Comparison, x: Array | None = None) -> pd.DataFrame:
+def table(comparison: Comparison, x: Mapping[str, Array] | None = None) -> pd.DataFrame:
     """Return the measures of every layer before the first update and after the last.
 
     Columns: ``arm layer moment measure mean low high n theory``. ``measure`` is ``activation``, the
@@ -54,7 +72,8 @@ def table(comparison: Comparison, x: Array | None = None) -> pd.DataFrame:
     root mean square of one example's gradient by the layer's pre-activations. ``low`` and ``high``
     are the lowest and the highest of ``n`` seeds. After training an arm of which a run diverged is
     empty. ``theory`` is filled before training where `nnexp.theory` has a line, for which it takes
-    the inputs ``x (n, features)``; that of the error starts at the output's measured one.
+    some inputs ``x (n, features)`` of each arm; that of the error starts at the output's measured
+    one.
     """
     layers = comparison.layers[comparison.layers["status"] != FAILED]
     mean, std = (layers[f"gradient_{part}"].astype(float) for part in ("mean", "std"))
@@ -80,7 +99,7 @@ def table(comparison: Comparison, x: Array | None = None) -> pd.DataFrame:
             part[["mean", "low", "high"]] = part[["mean", "low", "high"]].mask(infinite, axis=0)
             parts.append(part.assign(moment=moment, measure=measure))
     both = pd.concat(parts, ignore_index=True)
-    lines = _lines(comparison, both, x)
+    lines = _lines(comparison, both, x or {})
     keys = both[["arm", "layer", "moment", "measure"]].itertuples(index=False, name=None)
     both["theory"] = [lines.get(key, math.nan) for key in keys]
     order = ["arm", "layer", "moment", "measure", "mean", "low", "high", "n", "theory"]
@@ -88,27 +107,36 @@ def table(comparison: Comparison, x: Array | None = None) -> pd.DataFrame:
     return result
 
 
-def picture(comparison: Comparison, x: Array | None = None) -> Picture:
+def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Picture:
     """Return the figure of `table`: activations above, errors below, before and after training.
 
-    It is for comparisons that `has_depth`. Without the inputs ``x (n, features)`` there is no
-    theory.
+    It is for comparisons that `has_depth`. An arm without ``x (n, features)`` has no theory.
     """
     with plots.style():
         return _picture(comparison, table(comparison, x))
 
 
 def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
-    by = f" by {comparison.factors}" if comparison.varied else ""
-    title = f"Spreads through depth{by}"
+    title = f"Spreads through depth{by(comparison)}"
     styles = arm_styles(comparison)
     legend = plots.legend_entries(comparison.summary, styles)
     known = bool(rows["theory"].notna().any())
     if known:
         legend.append(Line2D([], [], **_THEORY, label="theory"))
-    figure, grid = _panels(title, comparison.held, legend)
+    names = [f"{moment} training" for moment in MOMENTS]
+    figure, panels = plots.panels(
+        title,
+        comparison.held,
+        names=[*names, "", ""],
+        columns=2,
+        height=_HEIGHT,
+        legend=legend,
+        sharey=False,
+    )
+    grid = (panels[:2], panels[2:])
     nothing = False
     for (measure, name), axes in zip(MEASURES.items(), grid, strict=True):
+        axes[1].sharey(axes[0])
         own = rows[rows["measure"] == measure]
         own = own.assign(x=own["layer"], unit="layer", diverged=0)
         if measure == "activation":
@@ -126,14 +154,12 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
             nothing = True
             low, high = axes[0].get_ylim()
             axes[0].set_ylim(low * (low / high) ** 0.12, high)  # room for the triangles
-    for moment, ax in zip(MOMENTS, grid[0], strict=True):
-        ax.set_title(f"{moment} training")
-    plots.label_outer(list(grid.ravel()), 2)
-    figure.align_ylabels(grid[:, 0])
+    plots.label_outer(panels, 2)
+    figure.align_ylabels([grid[0][0], grid[1][0]])
     caption = (
         "Above, the standard deviation of each hidden layer's activations over its units and a "
         "fixed sample of training examples; below, the root mean square of an example's gradient "
-        f"by each layer's pre-activations, the last layer being the output: {_band(comparison)}."
+        f"by each layer's pre-activations, the last layer being the output: {band(comparison)}."
     )
     if known:
         caption += (
@@ -161,43 +187,21 @@ def _draw(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, log: bo
         ax.plot(line["x"], values, **_THEORY, **single, zorder=6)
 
 
-def _panels(title: str, held: str, legend: list[Any]) -> tuple[Figure, Any]:
-    """Return a figure of two rows of panels, each of one scale, under a head; and its axes."""
-    lines = textwrap.wrap(f"Held fixed: {held}", 66)
-    titles = textwrap.wrap(title, 46)
-    longest = max(len(line) for e in legend for line in str(e.get_label()).split("\n"))
-    across = min(len(legend), max(1, int(_WIDTH / (0.7 + 0.075 * longest))))
-    head = 0.16 + 0.21 * len(titles) + 0.16 * len(lines)
-    total = head + 2 * _PANEL + 0.5 + 0.2 * math.ceil(len(legend) / across)
-    figure = Figure(figsize=(_WIDTH, total))
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - head / total))
-    look: dict[str, Any] = {"x": 0.1 / _WIDTH, "va": "top", "linespacing": 1.2}
-    figure.text(
-        y=1 - 0.08 / total, s="\n".join(titles), fontsize="large", fontweight="bold", **look
-    )
-    under = 1 - (0.08 + 0.22 * len(titles)) / total
-    figure.text(y=under, s="\n".join(lines), fontsize="small", color="#555555", **look)
-    grid = figure.subplots(2, 2, sharex=True, sharey="row")
-    figure.legend(handles=legend, loc="outside lower left", ncols=across)
-    return figure, grid
-
-
 def _lines(
-    comparison: Comparison, measured: pd.DataFrame, x: Array | None
+    comparison: Comparison, measured: pd.DataFrame, x: Mapping[str, Array]
 ) -> dict[tuple[Any, ...], float]:
     """Return theory's values by arm, layer, moment and measure."""
-    if x is None or any(setting.partition(".")[0] == "data" for setting in comparison.varied):
-        return {}
-    sorted_squares = np.sort(np.mean(np.square(x, dtype=np.float64), axis=1))
-    groups = np.array_split(sorted_squares, min(_GROUPS, len(sorted_squares)))
-    squares = np.array([group.mean() for group in groups])
     lines: dict[tuple[Any, ...], float] = {}
     before = measured[(measured["measure"] == "error") & (measured["moment"] == "before")]
     for arm, rows in comparison.runs.groupby("arm", observed=True):
+        if arm not in x:
+            continue
+        squares = _grouped(np.mean(np.square(x[str(arm)], dtype=np.float64), axis=1))
         own = comparison.layers[comparison.layers["run_id"] == rows["run_id"].iloc[0]]
         units = own.drop_duplicates("layer").sort_values("layer")["units"]
-        settings = {str(k): v for k, v in rows.iloc[0].dropna().items()}
-        layers = _theory(settings, (x.shape[1], *map(int, units)), squares)
+        values = rows.iloc[0].dropna().items()
+        settings = {str(k): v.item() if isinstance(v, np.generic) else v for k, v in values}
+        layers = _theory(settings, (x[str(arm)].shape[1], *map(int, units)), squares)
         if not layers:
             continue
         error = float(before.loc[before["arm"] == arm].set_index("layer")["mean"][len(layers)])
@@ -208,6 +212,18 @@ def _lines(
             lines[arm, layer, "before", "error"] = error
             lines[arm, layer, "before", "activation"] = said.activation_std
     return lines
+
+
+def _grouped(values: Array) -> Array:
+    """Return the means of equal shares of ``values (n,)``, in order of size: of one mean with it.
+
+    A value between two shares counts in each by its part.
+    """
+    n, groups = len(values), min(_GROUPS, len(values))
+    total = np.concatenate([[0.0], np.cumsum(np.sort(values))])
+    ends = np.interp(np.linspace(0, n, groups + 1), np.arange(n + 1), total)
+    shares: Array = np.diff(ends) * (groups / n)
+    return shares
 
 
 def _theory(
@@ -233,12 +249,6 @@ def _theory(
 def _choice(settings: Mapping[str, Any], group: str) -> choices.Choice:
     own = {k.partition(".")[2]: v for k, v in settings.items() if k.startswith(f"{group}.")}
     return choices.read(group, {"name": settings[group], **own})
-
-
-def _band(comparison: Comparison) -> str:
-    if comparison.seeds == "n = 1":
-        return "one seed each (n = 1), so no band"
-    return f"mean over seeds, the band from the lowest to the highest seed ({comparison.seeds})"
 
 
 def _factors(rows: pd.DataFrame) -> str:

@@ -78,7 +78,8 @@ def effects(comparison: Comparison) -> Effects:
     The intervals hold together with probability 1 - `ALPHA` (Bonferroni), over every comparison
     that the choice of the references, by the same runs, could have led to: all pairs of levels.
     """
-    runs = comparison.runs[comparison.runs["status"] != FAILED]
+    runs = comparison.runs.reindex(columns=["seed", "arm", "status", "test_accuracy"])
+    runs = runs[runs["status"] != FAILED]
     by_seed = (
         runs["test_accuracy"].astype(float).groupby([runs["seed"], runs["arm"]], observed=True)
     )

@@ -178,8 +178,6 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     columns = min(columns, len(shown))
     reach = table[["p05", "p95"]].abs().max(axis=1).groupby(table["arm"], observed=True).max()
     alone = bool(reach.max() > _FAR * reach.min())
-    if alone:
-        columns = min(columns, 2)
     figure, axes = plots.panels(
         title,
         comparison.held,
@@ -191,6 +189,7 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     )
     for ax, arm in zip(axes, shown["arm"], strict=True):
         plots.draw_spread(ax, table[table["arm"] == arm], styles[arm])
+        ax.locator_params(axis="y", nbins=5)
     plots.label_outer(axes, columns)
     for ax, arm in list(zip(axes, shown["arm"], strict=True))[: None if alone else 1]:
         own = table[table["arm"] == arm] if alone else table
@@ -281,7 +280,7 @@ def _layer_panels(
     thin: str = "",
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
     """Return a figure with a panel a layer (six of them spread evenly), and each one's rows."""
-    about = comparison.layers.drop_duplicates(["arm", "layer"])[["arm", "layer", "kind", "units"]]
+    about = comparison.layers[["arm", "layer", "kind", "units"]].drop_duplicates(["arm", "layer"])
     about = about[about["layer"].isin(table["layer"])]
     outputs = about["kind"] == "output"
     depths = about["layer"][outputs].nunique()

@@ -352,7 +352,7 @@ def collect(
     if artist is not None:
         artist.order(records)
     from nnexp.comparison import compare
-    from nnexp.page import write_sweep
+    from nnexp.page import write_page
 
     rows = {
         "runs.csv": [record.summary_row() for record in records],
@@ -362,10 +362,9 @@ def collect(
     for name, content in rows.items():
         write_whole(folder / name, to_csv(content))
     written = [folder / name for name in rows]
-    runs, metrics, layers = tables(records)
-    summary = compare(runs, metrics, layers).summary
-    written += write_sweep(folder, runs, metrics, layers, command=command(), artist=artist)
-    conclude(summary, records, store, written)
+    comparison = compare(*tables(records))
+    written += write_page(folder, comparison, command=command(), artist=artist)
+    conclude(comparison.summary, records, store, written)
 
 
 def command() -> str:

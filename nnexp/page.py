@@ -60,7 +60,13 @@ def write_sweep(
     InputError
         If there is no run.
     """
-    comparison = compare(runs, metrics, layers)
+    return write_page(folder, compare(runs, metrics, layers), command=command, artist=artist)
+
+
+def write_page(
+    folder: Path, comparison: Comparison, *, command: str, artist: Studio | None = None
+) -> list[Path]:
+    """Write what `write_sweep` writes, of runs that are compared already."""
     found = effects(comparison)
     written = {"summary.csv": comparison.summary}
     if len(found.table):

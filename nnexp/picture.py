@@ -62,9 +62,8 @@ def coinciding(table: pd.DataFrame, stretched: bool = False) -> str:
 
 
 def _named(arms: list[str]) -> str:
-    if len(arms) > _MOST_TOLD:
-        return f"{', '.join(arms[:_MOST_TOLD])} and {len(arms) - _MOST_TOLD} more"
-    return f"{', '.join(arms[:-1])} and {arms[-1]}"
+    more = f" and {len(arms) - _MOST_TOLD} more" if len(arms) > _MOST_TOLD else ""
+    return " = ".join(arms[:_MOST_TOLD]) + more
 
 
 def ends(table: pd.DataFrame, when: str) -> str:

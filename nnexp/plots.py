@@ -368,7 +368,7 @@ def panels(
         "top": 1 - top / total,
         "bottom": (0.52 + legend_height) / total,
         "hspace": gap * rows / sum(heights),
-        "wspace": 0.08 if sharey else 0.3,
+        "wspace": 0.08 if sharey else 0.45,
     }
     shape: Look = {"squeeze": False, "gridspec_kw": place, "height_ratios": heights}
     grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, **shape).ravel()
@@ -410,7 +410,7 @@ def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:
 def png(figure: Figure) -> bytes:
     """Return ``figure`` as PNG, about two pixels for each of a common screen."""
     quick = {"compress_level": 1}  # a tenth more bytes, a seventh less time
-    return _saved(figure, "png", {"Software": None}, dpi=200, pil_kwargs=quick)
+    return _saved(figure, "png", {"Software": None}, dpi=160, pil_kwargs=quick)
 
 
 def svg(figure: Figure) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,21 +16,21 @@ from nnexp import plots
 from nnexp.assembly import build_network
 from nnexp.config import RunConfig
 from nnexp.data import Split, load
-from nnexp.figures import Picture
 from nnexp.network import Network
+from nnexp.picture import Picture
 from nnexp.records import FINISHED, Record
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.intp]
 
-_MOST_UNITS, _UNITS_ACROSS = 64, 8
-_MOST_MISTAKES, _MISTAKES_ACROSS = 24, 8
+_MOST_UNITS, _UNITS_ACROSS, _OUTPUTS_ACROSS = 64, 8, 5
+_MOST_MISTAKES, _MISTAKES_ACROSS = 24, 6
 # With more classes their counts, or all of their names, would not be legible.
 _MOST_COUNTED = 12
 _MOST_NAMED = 24
 # A weight beyond this quantile of all that are shown has the last colour.
 _QUANTILE = 0.995
-_WIDTH = 7.2
+_WIDTH = 4.8
 _MOST_TOLD = 5
 # Written into an SVG as they are, a pixel a number.
 _PIXELS: dict[str, Any] = {"interpolation": "none"}
@@ -130,10 +131,10 @@ def _weights(
     norms = np.linalg.norm(weights, axis=0)
     shown = np.argsort(-norms, kind="stable")[:_MOST_UNITS] if hidden else np.arange(units)
     tiles = weights[:, shown].T.reshape(-1, *shape)
-    across, gap = min(len(shown), _UNITS_ACROSS), (2, 2)
+    across, gap = min(len(shown), _UNITS_ACROSS if hidden else _OUTPUTS_ACROSS), (2, 2)
     bound = float(np.quantile(np.abs(tiles), _QUANTILE)) or 1.0
     title = "Weights of the first layer"
-    figure, ax = _figure(title, record, tiles, across, gap, beside=0.95)
+    figure, ax = _figure(title, record, tiles, across, gap, beside=0.9)
     image = ax.imshow(
         _montage(tiles, across, gap), cmap="RdBu_r", vmin=-bound, vmax=bound, **_PIXELS
     )
@@ -162,7 +163,7 @@ def _confusion(record: Record, said: Answers, names: Sequence[str]) -> Picture:
     wrong = n - int(np.trace(counts))
     off = np.where(np.eye(classes, dtype=bool), 0, counts)
     title = "Which class is taken for which"
-    figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
     ax = figure.subplots()
     _entitle(ax, title, record)
     most = max(int(off.max()), 2)
@@ -183,7 +184,8 @@ def _confusion(record: Record, said: Answers, names: Sequence[str]) -> Picture:
     figure.colorbar(image, ax=ax, shrink=0.7, label="errors (log scale)", format="%g")
     caption = (
         f"Test images by true class (row) and predicted class (column): {wrong} of {n} are wrong. "
-        "Colours tell the errors, on a log scale; the diagonal, what is right, is grey. "
+        "Colours tell the errors, on a log scale, white is none; the diagonal, which is right, is "
+        "grey. "
         f"One run (n = 1): {record.run_id}."
     )
     order = np.argsort(-off, axis=None, kind="stable")[:_MOST_TOLD]
@@ -239,7 +241,7 @@ def _figure(
     ``beside`` is the width, in inches, of what stands to its right.
     """
     height, width = _size(tiles, across, gap)
-    inches = min(_WIDTH - beside, 0.95 * across) * height / width
+    inches = min(_WIDTH - beside, 0.8 * across) * height / width
     figure = Figure(figsize=(_WIDTH, 0.65 + inches), layout="constrained")
     ax = figure.subplots()
     _entitle(ax, title, record)
@@ -251,7 +253,7 @@ def _entitle(ax: Axes, title: str, record: Record) -> None:
     figure = ax.get_figure()
     assert figure is not None
     figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
-    ax.set_title(record.run_id, fontsize="small", color="#555555", loc="left")
+    ax.set_title(textwrap.fill(record.run_id, 56), fontsize="small", color="#555555", loc="left")
 
 
 def _size(tiles: Array, across: int, gap: tuple[int, int]) -> tuple[int, int]:

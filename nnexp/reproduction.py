@@ -45,15 +45,22 @@ def _main(arguments: list[str]) -> int:
             print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
         return 0
     app.set_up()
-    well = True
+    well, wrong = True, ""
     for study in studies:
-        judgements, found = reproduce(study, options)
+        try:
+            judgements, found = reproduce(study, options)
+        except InputError as error:  # of this study: its runs are kept, and the others go on
+            print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
+            wrong = wrong or f"{study.name} could not be judged, see above"
+            continue
         book.write_tables(study, found, judgements, options.results)
         _tell(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         well = well and not failed and all(j.as_expected for j in judgements)
     written = book.write_report(every, options.results)
     print(f"report  {written}")
+    if wrong:
+        raise InputError(wrong)
     return 0 if well else 1
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from nnexp.comparison import Comparison
+    from nnexp.picture import Picture
     from nnexp.records import Record
 
 
@@ -84,38 +85,39 @@ def studio() -> Iterator[Studio | None]:
 
 def draw(comparison: Comparison) -> Gallery:
     """Draw every picture; half of them in a second process where the system can fork one."""
+    from nnexp.figures import painters
     from nnexp.styles import arm_styles
 
     looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
+    to_paint = list(painters(comparison).values())
     if not _can_fork():
-        return Gallery(_drawn(comparison, 0, 1), looks)
+        return Gallery(_drawn(to_paint), looks)
     here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
 
     def help_out() -> None:
         here.close()  # so that sending fails, and does not wait, once nobody listens
         with suppress(BrokenPipeError):
-            there.send(_drawn(comparison, 1, 2))
+            there.send(_drawn(to_paint[1::2]))
 
     helper = _forked(help_out)
     there.close()
-    mine = _drawn(comparison, 0, 2)
+    mine = _drawn(to_paint[::2])
     try:
         others = here.recv()
     except EOFError:  # the helper was killed: its half is drawn here
-        others = _drawn(comparison, 1, 2)
+        others = _drawn(to_paint[1::2])
     helper.join()
     pairs = itertools.zip_longest(mine, others)
     drawings = [drawing for pair in pairs for drawing in pair if drawing is not None]
     return Gallery(drawings, looks)
 
 
-def _drawn(comparison: Comparison, first: int, stride: int) -> list[Drawing]:
-    from nnexp import figures, plots
+def _drawn(to_paint: Sequence[Callable[[], Picture]]) -> list[Drawing]:
+    from nnexp import plots
 
-    pictures = [paint() for paint in list(figures.painters(comparison).values())[first::stride]]
     return [
         Drawing(p.name, p.caption, p.alt, plots.svg(p.figure), plots.png(p.figure))
-        for p in pictures
+        for p in (paint() for paint in to_paint)
     ]
 
 

@@ -8,6 +8,7 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -96,7 +97,7 @@ def test_the_files_are_named_and_there_once_more_the_same_and_whole(plain):
     results, mechanism = ["loss", "accuracy", "final"], ["activations", "gradients"]
     pictures = [*results, *mechanism, "saturation", "symmetry"]
     names = [f"{picture}.{form}" for picture in pictures for form in ("svg", "png")]
-    assert [path.name for path in written] == ["summary.csv", *names, "index.html"]
+    assert [path.name for path in written] == ["summary.csv", "effects.csv", *names, "index.html"]
     assert {path.name for path in plain.iterdir()} == before.keys() == {p.name for p in written}
     for path in written:
         assert path.read_bytes() == (kept / path.name).read_bytes()
@@ -159,7 +160,7 @@ def test_only_tables_that_are_there_are_linked(plain):
 def test_every_figure_is_inline_named_and_captioned(swept):
     page = Page(swept / "index.html")
     drawings = [a for tag, a in page.elements if tag == "svg" and a.get("role") == "img"]
-    assert len(drawings) == page.source.count("<figcaption>") == 7
+    assert len(drawings) == page.source.count("<figcaption>") == 8
     assert all(len(str(drawing["aria-label"])) > 50 for drawing in drawings)
     assert "At the end: xavier 0.21, randn inf, zero 0.41." in str(drawings[0]["aria-label"])
     assert page.text.count("(n = 3)") >= 7
@@ -200,6 +201,51 @@ def test_every_run_is_listed_whatever_became_of_it(tmp_path):
     assert "1 of 6 runs failed." in page.text
     assert "validation accuracy" in page.text
     assert page.text.count("Every run") == 1
+
+
+def planted(folder: Path, points, seeds: int, truth, **mishaps) -> Page:
+    """Return the page of a sweep whose arms' true accuracies are ``truth``, in their order."""
+    tables = make_tables(points, range(seeds), **mishaps)
+    noise = np.random.default_rng(0).normal(0, 0.001, len(tables.runs))
+    runs = tables.runs.assign(test_accuracy=np.repeat(truth, seeds) + noise)
+    write_sweep(folder, runs, tables.metrics, tables.layers, command=COMMAND)
+    return Page(folder / "index.html")
+
+
+def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
+    page = planted(tmp_path, INITS, 6, [0.95, 0.95, 0.5])
+    assert "Findings Of the final test accuracy, paired by seed" in page.text
+    assert re.search(r"zero ends below (xavier|randn): -45\.\d\d points \[-45\.\d\d, -4", page.text)
+    assert "ends above" not in page.text
+    assert "Too few seeds" not in page.text
+    table = pd.read_csv(tmp_path / "effects.csv")
+    assert table["finding"].tolist()[-1] == "below"
+    assert "effects.csv" in page.attributes("a", "href")
+    (row,) = re.findall(r"zero less \w+ init 6 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
+    assert float(row[0]) == pytest.approx(100 * table["difference"].iloc[-1], abs=0.006)
+    assert row[2] == "0.00"
+
+
+def test_two_factors_have_their_interaction_on_the_page(tmp_path):
+    points = grid(init=["xavier", "he"], lr=[0.1, 1])
+    page = planted(tmp_path, points, 6, [0.9, 0.9, 0.9, 0.8])
+    assert "So init and lr interact." in page.text
+    assert "an interaction is a difference of differences" in page.text
+    assert "figure-cells" in page.attributes("figure", "id")
+
+
+def test_too_few_seeds_are_said_to_be(tmp_path):
+    page = planted(tmp_path, INITS, 3, [0.95, 0.9, 0.5])
+    assert "None that these runs support." in page.text
+    assert "Too few seeds to tell: n = 3. A finding takes 5 at least" in page.text
+    assert "ends below" not in page.text
+
+
+def test_an_incomplete_grid_is_called_out(tmp_path):
+    points = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]
+    page = planted(tmp_path, points, 5, [0.9, 0.8, 0.7])
+    assert "The grid is incomplete" in page.text
+    assert "warning" in page.attributes("div", "class")
 
 
 def test_a_sweep_of_failures_has_a_page_without_figures(tmp_path):

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from nnexp import plots
 from nnexp.activations import ACTIVATIONS
 from nnexp.comparison import Comparison, compare, curves, spreads
+from nnexp.effects import effects
 from nnexp.figures import Picture, pictures
 from nnexp.initializers import INITIALIZERS
 from nnexp.losses import LOSSES
@@ -179,6 +180,7 @@ def test_the_pictures_of_a_sweep():
         "loss",
         "accuracy",
         "final",
+        "differences",
         "activations",
         "gradients",
         "saturation",
@@ -187,7 +189,7 @@ def test_the_pictures_of_a_sweep():
     for picture in found.values():
         told = header(picture.figure)
         assert picture.title in told
-        assert picture.title.endswith("by init")
+        assert picture.title.endswith("by init") or picture.name == "differences"
         assert "Held fixed: mnist, 784-50-10 sigmoid" in told
         assert "n = 3" in picture.caption
         assert picture.alt.startswith(picture.caption)
@@ -202,9 +204,16 @@ def test_learning_curves_show_test_and_training_set_with_their_key():
     assert entries(found["loss"].figure) == ["xavier", "randn", "zero", "thin: training set"]
     assert ax.get_ylabel() == "loss (mean per example)"
     assert ax.get_yscale() == "log"
-    (ax,) = found["accuracy"].figure.axes
+    ax, timed = found["accuracy"].figure.axes
     assert ax.get_ylabel() == "accuracy (share correct)"
     assert ax.get_yscale() == "linear"
+    assert (ax.get_xlabel(), timed.get_xlabel()) == ("epochs", "seconds")
+    assert len(timed.lines) == 3
+    assert not timed.collections
+    np.testing.assert_allclose(timed.lines[0].get_ydata(), ax.lines[0].get_ydata())
+    assert timed.lines[0].get_xdata().tolist() == [0, 0.6, 1.2, 1.8, 2.4, 3.0]
+    assert "no basis for a claim about speed" in found["accuracy"].caption
+    assert "seconds" not in found["loss"].caption
     assert "lowest to the highest seed (n = 3)" in found["loss"].caption
     assert "xavier 0.21, randn 0.31, zero 0.41" in found["loss"].alt
 
@@ -310,7 +319,7 @@ def test_a_sweep_of_failures_has_no_picture():
 
 def test_a_sweep_that_diverged_at_once_is_drawn():
     found = drawn(comparison(seeds=[0, 1], diverged={(k, s): 1 for k in range(3) for s in (0, 1)}))
-    assert len(found) == 7
+    assert len(found) == 8
     assert [line.get_marker() for line in found["loss"].figure.axes[0].lines].count("x") == 3
 
 
@@ -356,6 +365,180 @@ def test_the_user_s_own_style_is_neither_used_nor_touched():
     with mpl.rc_context({"font.size": 33, "axes.facecolor": "red", "lines.linewidth": 9}):
         assert plots.svg(drawn(comparison())["loss"].figure) == expected
         assert mpl.rcParams["font.size"] == 33
+
+
+def scattered(points, seeds=range(5), **mishaps) -> Comparison:
+    """Return a comparison whose accuracies scatter, so that intervals have a width."""
+    tables = make_tables(points, seeds, **mishaps)
+    noise = np.random.default_rng(0).normal(0, 0.004, len(tables.runs))
+    accuracy = tables.runs["test_accuracy"].astype(float) + noise
+    return compare(tables.runs.assign(test_accuracy=accuracy), tables.metrics, tables.layers)
+
+
+def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matter():
+    compared = scattered(INITS)
+    found = effects(compared)
+    picture = drawn(compared)["differences"]
+    (ax,) = picture.figure.axes
+    dots = [line for line in ax.lines if len(line.get_xdata()) == 5]
+    bars = [line for line in ax.lines if line.get_linestyle() == "-" and line not in dots][:2]
+    diamonds = [line for line in ax.lines if line.get_marker() == "D"]
+    styles = arm_styles(compared)
+    assert [line.get_color() for line in dots] == [styles[a].colour for a in ("randn", "zero")]
+    pairs = found.pairs[found.pairs["level"] == "zero"]
+    np.testing.assert_allclose(dots[1].get_xdata(), 100 * pairs["difference"])
+    for line, row in zip(bars, found.table.to_dict("records"), strict=True):
+        assert line.get_xdata() == pytest.approx([100 * row["low"], 100 * row["high"]])
+    assert [line.get_xdata()[0] for line in diamonds] == pytest.approx(
+        100 * found.table["difference"]
+    )
+    (area,) = ax.patches
+    box = area.get_extents().transformed(ax.transData.inverted())
+    assert (box.x0, box.x1) == pytest.approx((-0.3, 0.3))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["randn", "zero"]
+    assert ax.get_xlabel() == "difference in percentage points"
+    assert picture.title == "Final test accuracy less that of xavier"
+    assert "(n = 5)" in picture.caption
+    assert "hold together at 95 %" in picture.caption
+
+
+def test_differences_of_all_sizes_are_stretched_about_zero():
+    tables = make_tables(INITS, range(5))
+    factor = {"xavier": 0.9, "randn": 0.895, "zero": 0.1}
+    noise = np.random.default_rng(0).normal(0, 0.001, len(tables.runs))
+    runs = tables.runs.assign(test_accuracy=tables.runs["init"].map(factor) + noise)
+    (ax,) = drawn(compare(runs, *tables[1:]))["differences"].figure.axes
+    assert ax.get_xscale() == "symlog"
+    low, high = ax.get_xlim()
+    assert low < min(line.get_xdata()[0] for line in ax.lines) < 0 < high
+
+
+def test_one_seed_has_no_pairs_to_show():
+    assert "differences" not in drawn(comparison(seeds=[0]))
+
+
+def test_two_factors_have_a_cell_for_each_pair_with_n_and_spread():
+    points = grid(init=["xavier", "he", "randn"], lr=[1, 0.1])
+    compared = scattered(points, diverged={(5, 0): 700})
+    found = drawn(compared)
+    assert "differences" not in found
+    assert "response" not in found
+    (ax,) = found["cells"].figure.axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["lr 0.1", "lr 1"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["xavier", "he", "randn"]
+    texts = {text.get_position(): text.get_text().split("\n") for text in ax.texts}
+    assert len(texts) == 6
+    arm = compared.summary.set_index("arm").loc["he, lr 1"]
+    assert texts[1, 1] == [
+        f"{arm['test_accuracy_mean']:.3f}",
+        f"± {arm['test_accuracy_std']:.2g}",
+        "n = 5",
+    ]
+    assert texts[0, 2][2:] == ["n = 5", "1 diverged"]
+    shades = {
+        tuple(box.get_facecolor()) for box in ax.patches if box.get_width() == box.get_height() == 1
+    }
+    assert len(shades) == 6
+    assert "(n = 5)" in found["cells"].caption
+    assert "standard deviation" in found["cells"].caption
+
+
+def test_a_cell_that_was_not_run_stays_empty_and_every_combination_is_compared():
+    points = grid(init=["xavier", "he"], activation=["relu", "tanh"])[:-1]
+    found = drawn(scattered(points))
+    assert len(found["cells"].figure.axes[0].texts) == 3
+    assert "Hatched: not run, or failed." in found["cells"].caption
+    assert "less that of xavier, relu" in found["differences"].title
+
+
+def test_a_numeric_factor_has_a_curve_on_the_axis_its_values_ask_for():
+    scales = {
+        (0.001, 0.01, 0.1, 1): "log",
+        (32, 64, 128): "log",
+        (10, 20, 30): "linear",
+        (0, 0.0001, 0.01, 1): "symlog",
+    }
+    for values, scale in scales.items():
+        (ax,) = drawn(scattered(grid(lr=values), range(2)))["response"].figure.axes
+        assert ax.get_xscale() == scale, values
+        assert [float(label.get_text()) for label in ax.get_xticklabels()] == list(values)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("lr", "final test accuracy")
+    assert "response" not in drawn(scattered(grid(lr=[0.1, 1]), range(2)))
+
+
+def test_a_curve_over_numbers_has_a_line_for_each_level_of_the_other_factor():
+    compared = scattered(grid(init=["he", "xavier"], lr=[0.01, 0.1, 1]), diverged={(0, 0): 700})
+    picture = drawn(compared)["response"]
+    (ax,) = picture.figure.axes
+    assert entries(picture.figure) == ["he", "xavier"]
+    lines = [line for line in ax.lines if line.get_linestyle() != "None"]
+    colours = [arm_styles(compared)[f"{init}, lr 1"].colour for init in ("he", "xavier")]
+    assert [line.get_color() for line in lines] == colours
+    means = compared.summary["test_accuracy_mean"].to_numpy()
+    np.testing.assert_allclose(lines[0].get_ydata(), means[:3])
+    seen = sum(len(line.get_xdata()) for line in ax.lines if line.get_linestyle() == "None")
+    assert seen == len(compared.runs)
+    assert [line.get_marker() for line in ax.lines].count("x") >= 1
+    assert "n = 5" in picture.caption
+    assert "Highest mean: " in picture.alt
+
+
+def test_validation_is_shown_where_it_was_held_out():
+    assert "validation" not in drawn(comparison())
+    found = drawn(comparison(validation=True))["validation"]
+    (ax,) = found.figure.axes
+    assert len(ax.lines) == 6
+    assert len(ax.collections) == 3
+    assert entries(found.figure)[-1] == "thin: test set"
+    assert "held out of the training set" in found.caption
+    assert "n = 3" in found.caption
+
+
+def test_only_the_pictures_that_are_asked_for_are_drawn():
+    names = [picture.name for picture in pictures(comparison(), ["final", "gradients", "map"])]
+    assert names == ["final", "gradients"]
+
+
+def test_the_output_has_a_panel_of_its_own_where_depths_differ():
+    figure = drawn(comparison(grid(hidden=["none", "50", "100x50"])))["gradients"].figure
+    panels = {ax.get_title(loc="left"): ax for ax in figure.axes}
+    assert list(panels) == [
+        "layer 1 (hidden)",
+        "layer 2 (hidden, 50 units)",
+        "output layer (10 units)",
+    ]
+    # Each line's last value: 0.5 to the power of the layer, over 6 after five epochs.
+    last = {name: [line.get_ydata()[-1] * 6 for line in ax.lines] for name, ax in panels.items()}
+    assert last["output layer (10 units)"] == pytest.approx([0.5, 0.25, 0.125])
+    assert last["layer 1 (hidden)"] == pytest.approx([0.5, 0.5])
+    assert last["layer 2 (hidden, 50 units)"] == pytest.approx([0.25])
+
+
+def test_one_arm_of_large_activations_does_not_flatten_the_others():
+    tables = make_tables(INITS)
+    large = np.where(tables.layers["init"] == "zero", 100, 1)
+    columns = {f"activation_p{q}": tables.layers[f"activation_p{q}"] * large for q in ("05", "95")}
+    picture = drawn(compare(tables.runs, tables.metrics, tables.layers.assign(**columns)))
+    tall = {
+        ax.get_title(loc="left"): np.ptp(ax.get_ylim()) for ax in picture["activations"].figure.axes
+    }
+    assert tall["zero"] > 20 * tall["xavier"]
+    assert "a scale of its own" in picture["activations"].caption
+    assert "a scale of its own" not in drawn(comparison())["activations"].caption
+
+
+def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
+    tables = make_tables(INITS)
+    alike = tables.metrics["init"] != "zero"
+    metrics = tables.metrics.assign(
+        test_accuracy=tables.metrics["test_accuracy"].where(~alike, tables.metrics["epoch"] / 6)
+    )
+    picture = drawn(compare(tables.runs, metrics, tables.layers))["accuracy"]
+    assert "Lines that coincide: xavier = randn." in picture.caption
+    solid, dashed = picture.figure.axes[0].lines[:2]
+    assert solid.get_linestyle() == "-" != dashed.get_linestyle()
+    assert solid.get_zorder() < dashed.get_zorder()
+    assert "coincide" not in drawn(comparison())["accuracy"].caption
 
 
 def test_pyplot_and_its_global_state_stay_out():

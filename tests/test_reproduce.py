@@ -168,6 +168,21 @@ def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -
     assert not Path("results").exists()
 
 
+def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Command) -> None:
+    define(
+        name="a_wrong",
+        text=STUDY.replace("matters: 0.001", "matters: 0.001\n      where: {{lr: 7}}"),
+    )
+    define(name="b_sound")
+    done = reproduce("a_wrong", "b_sound")
+    assert done.status == 2
+    assert "a_wrong cannot be judged" in done.err
+    assert "no run of arm 'xavier' at lr 7" in done.err
+    assert Path("results/b_sound/claims.csv").exists()
+    assert not Path("results/a_wrong").exists()
+    assert "b_sound" in Path("results/README.md").read_text("utf-8")
+
+
 def test_the_list_runs_nothing(reproduce: Command) -> None:
     define()
     done = reproduce("tiny", "--list")

@@ -1,0 +1,232 @@
+"""Planted effects are found with the right sign; where there is none, nothing is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnexp.comparison import compare
+from nnexp.effects import Effects, effects, findings, undecided
+from tests.synthetic import grid, make_tables
+
+INITS = grid(init=["xavier", "he", "zero"])
+BOTH = grid(init=["xavier", "he"], lr=[0.01, 0.1, 1])
+
+
+def planted(
+    points: list[dict[str, Any]],
+    truth: Callable[[Mapping[str, Any]], float],
+    seeds: int = 10,
+    *,
+    noise: float = 0.002,
+    **mishaps: Any,
+) -> Effects:
+    """Return the effects found where an arm's true accuracy is ``truth`` of its settings.
+
+    The seeds of an arm scatter by ``noise``, and by more that all arms share.
+    """
+    tables = make_tables(points, range(seeds), evaluations=2, **mishaps)
+    generator = np.random.default_rng(0)
+    shared = generator.normal(0, 0.02, seeds)
+    runs = tables.runs
+    own = generator.normal(0, noise, len(runs))
+    true = np.array([truth(row) for row in runs.to_dict("records")])
+    accuracy = np.where(
+        runs["status"] == "failed", np.nan, true + own + shared[runs["seed"].to_numpy()]
+    )
+    return effects(compare(runs.assign(test_accuracy=accuracy), tables.metrics, tables.layers))
+
+
+def test_a_planted_difference_is_found_with_its_sign_and_size():
+    found = planted(INITS, lambda row: {"xavier": 0.95, "he": 0.93, "zero": 0.85}[row["init"]])
+    (factor,) = found.factors
+    assert (factor.name, factor.reference, factor.numbers) == ("init", "xavier", {})
+    table = found.table.set_index("level")
+    assert list(table.index) == ["he", "zero"]
+    assert list(table["finding"]) == ["below", "below"]
+    assert ((table["low"] < [-0.02, -0.1]) & (table["high"] > [-0.02, -0.1])).all()
+    assert list(table["superiority"]) == [0, 0]
+    assert (table["effect_size"] < -3).all()
+    assert table["mean"]["he"] - table["reference_mean"]["he"] == pytest.approx(
+        table["difference"]["he"], abs=1e-9
+    )
+    first, second = findings(found.table)
+    assert first.startswith("zero ends below xavier: -")
+    assert second.startswith("he ends below xavier: -")
+    assert second.endswith("n = 10.")
+    assert undecided(found.table) == []
+    assert found.doubts == ()
+    own = found.pairs[found.pairs["level"] == "he"]
+    assert own["seed"].tolist() == list(range(10))
+    assert own["difference"].mean() == pytest.approx(table["difference"]["he"])
+
+
+def test_the_interval_is_students_over_all_pairs_of_levels():
+    # Differences -0.04 ± 0.01·(-1, 0, 1, 0, 0): mean -0.04, sd 0.0070711, n = 5. Three levels have
+    # three pairs, so alpha is 0.05/3, and t(4) at 1 - 0.05/6 is 3.960.
+    tables = make_tables(INITS, range(5))
+    shift = {0: -0.01, 2: 0.01}
+    accuracy = [
+        {"xavier": 0.9, "he": 0.86 + shift.get(row["seed"], 0.0), "zero": 0.5}[row["init"]]
+        for row in tables.runs.to_dict("records")
+    ]
+    table = effects(compare(tables.runs.assign(test_accuracy=accuracy), *tables[1:])).table
+    half = 3.960 * 0.0070711 / np.sqrt(5)
+    assert table["confidence"][0] == pytest.approx(1 - 0.05 / 3)
+    assert table["low"][0] == pytest.approx(-0.04 - half, abs=1e-5)
+    assert table["high"][0] == pytest.approx(-0.04 + half, abs=1e-5)
+
+
+def test_where_nothing_is_planted_the_sweeps_with_a_finding_are_few():
+    # The level with the best mean is the reference, which is the choice that would mislead.
+    arms = grid(init=["xavier", "he", "zero", "randn", "lecun"])
+    compared = compare(*make_tables(arms, range(5), evaluations=2))
+    generator = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(200):
+        accuracy = generator.normal(0.9, 0.02, len(compared.runs))
+        chance = replace(compared, runs=compared.runs.assign(test_accuracy=accuracy))
+        wrong += bool(effects(chance).table["finding"].isin(["above", "below"]).any())
+    # 10 are expected at most; 19 and more would be a chance of 1 in 150.
+    assert wrong < 19
+
+
+def test_a_difference_that_does_not_matter_is_said_to_be_none():
+    found = planted(INITS[:2], lambda row: 0.9 - 0.0005 * (row["init"] == "he"), noise=0.0005)
+    (sentence,) = findings(found.table)
+    assert sentence.startswith("he ends where xavier does, to within 0.3 points: ")
+    assert found.table["finding"].tolist() == ["alike"]
+
+
+def test_what_is_not_told_apart_says_how_many_seeds_would():
+    found = planted(INITS[:2], lambda _: 0.9, noise=0.01)
+    assert findings(found.table) == []
+    (sentence,) = undecided(found.table)
+    needed = int(found.table["seeds_needed"][0])
+    assert needed > 10
+    assert "not told apart (n = 10)" in sentence
+    assert f"about {needed} seeds would show a difference of 0.3 points" in sentence
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+def test_fewer_than_five_seeds_find_nothing_however_large(seeds):
+    found = planted(INITS, lambda row: 0.9 - 0.5 * (row["init"] == "zero"), seeds)
+    assert set(found.table["finding"]) == {"too few seeds"}
+    assert findings(found.table) == []
+    (sentence,) = undecided(found.table)
+    assert f"Too few seeds to tell: n = {seeds}. A finding takes 5 at least" in sentence
+    assert ("would show a difference" in sentence) == (seeds > 1)
+
+
+def test_two_factors_have_main_effects_and_no_interaction_where_they_add():
+    def truth(row):
+        return 0.9 - 0.05 * (row["init"] == "he") - 0.02 * np.log10(row["lr"] / 0.01)
+
+    table = planted(BOTH, truth, noise=0.0005).table
+    assert table["factor"].tolist() == ["init", "lr", "lr", "init and lr", "init and lr"]
+    assert table["difference"].to_numpy() == pytest.approx([-0.05, -0.02, -0.04, 0, 0], abs=1e-3)
+    assert table["finding"].tolist() == ["below"] * 3 + ["alike"] * 2
+    assert table["over"].tolist() == ["lr", "init", "init", "", ""]
+    # One pair of inits, three of rates, and their three differences: seven in all.
+    assert table["confidence"][0] == pytest.approx(1 - 0.05 / 7)
+    told = findings(table)
+    assert told[0].startswith("he ends below xavier, averaged over lr: -4.98 points [")
+    assert "he less xavier at lr 1 is what it is at lr 0.01" in told[3] + told[4]
+
+
+def test_a_planted_interaction_is_found_with_its_sign():
+    def truth(row):
+        return 0.9 - 0.03 * (row["init"] == "he") - 0.06 * (row["init"] == "he") * (row["lr"] == 1)
+
+    found = planted(BOTH, truth, noise=0.001)
+    table = found.table[found.table["kind"] == "interaction"].set_index("level")
+    reference = found.factors[1].reference
+    assert reference in ("lr 0.01", "lr 0.1")
+    row = table.loc["he less xavier at lr 1"]
+    assert row["difference"] == pytest.approx(-0.06, abs=0.004)
+    assert (row["mean"], row["reference_mean"]) == pytest.approx((-0.09, -0.03), abs=0.004)
+    assert row["finding"] == "below"
+    (sentence,) = [s for s in findings(found.table) if "interact" in s]
+    assert sentence.startswith(f"he less xavier at lr 1 is lower than at {reference}: -")
+    assert sentence.endswith("So init and lr interact.")
+
+
+def test_numbers_are_known_as_such():
+    found = planted(BOTH, lambda row: 0.9 - 0.01 * row["lr"])
+    init, lr = found.grid
+    assert init.numbers == {}
+    assert lr.numbers == {"lr 0.01": 0.01, "lr 0.1": 0.1, "lr 1": 1.0}
+    std = planted(
+        [{"init": "normal", "init.std": s} for s in (0.01, 0.1)], lambda row: 0.9 - row["init.std"]
+    )
+    assert std.grid[0].name == "init.std"
+    assert sorted(std.grid[0].numbers.values()) == [0.01, 0.1]
+
+
+def test_an_incomplete_grid_is_said_to_be_and_gives_no_effect_of_a_setting():
+    found = planted(BOTH[:-1], lambda row: 0.9 - 0.02 * (row["init"] == "he"))
+    (doubt,) = found.doubts
+    assert "The grid is incomplete, with no result of 1 of 6 combinations (he with lr 1)" in doubt
+    assert [factor.name for factor in found.factors] == ["arm"]
+    assert [factor.name for factor in found.grid] == ["init", "lr"]
+    assert set(found.table["factor"]) == {"arm"}
+    assert len(found.table) == 4
+
+
+def test_settings_that_change_together_are_one_factor_and_said_to_be():
+    points = [{"init": "xavier", "lr": 0.1}, {"init": "he", "lr": 0.5}, {"init": "zero", "lr": 0.5}]
+    found = planted(points, lambda row: 0.9 - row["lr"] / 10)
+    assert [factor.name for factor in found.factors] == ["init with lr"]
+    assert found.doubts[0].startswith("init and lr change together")
+    assert planted(BOTH, lambda _: 0.9).doubts == ()
+
+
+def test_named_arms_are_one_factor_confounded_where_two_settings_differ_at_once():
+    arms = [
+        {"arm": "plain", "init": "xavier", "lr": 0.1},
+        {"arm": "slow", "init": "xavier", "lr": 0.01},
+        {"arm": "other", "init": "he", "lr": 0.01},
+    ]
+    found = planted(arms, lambda row: 0.9 - 0.1 * (row["init"] == "he"))
+    assert [factor.name for factor in found.factors] == ["named arm"]
+    assert found.doubts[0].startswith("Named arms differ in init and lr at once")
+    assert findings(found.table)[0].startswith("other ends below ")
+    clean = planted([{"arm": "a", "lr": 0.1}, {"arm": "b", "lr": 1}], lambda _: 0.9)
+    assert clean.doubts == ()
+
+
+def test_a_failed_run_costs_its_seed_and_is_told():
+    found = planted(INITS, lambda row: 0.9 - 0.1 * (row["init"] == "zero"), failed=[(1, 3)])
+    assert found.table.set_index("level")["n"].to_dict() in (
+        {"he": 9, "zero": 10},
+        {"xavier": 9, "zero": 9},
+    )
+    assert "lacking some: he" in found.doubts[0]
+
+
+def test_arms_without_a_seed_in_common_are_not_compared():
+    first, second = make_tables(INITS[:1], range(5)), make_tables(INITS[1:2], range(5, 10))
+    tables = [
+        pd.concat([one, other.assign(run_id="later " + other["run_id"])], ignore_index=True)
+        for one, other in zip(first, second, strict=True)
+    ]
+    found = effects(compare(*tables))
+    assert found.table.empty
+    assert any("No two arms have a seed in common" in doubt for doubt in found.doubts)
+
+
+def test_one_arm_has_no_effects():
+    found = planted([{}], lambda _: 0.9)
+    assert found.table.empty
+    assert (found.factors, found.doubts, findings(found.table)) == ((), (), [])
+    assert undecided(found.table) == []
+
+
+def test_a_sweep_of_failures_has_no_effects():
+    found = planted(INITS[:2], lambda _: 0.9, 1, failed=[(0, 0), (1, 0)])
+    assert found.table.empty

@@ -1,0 +1,184 @@
+"""Portraits of a run: planted weights and planted errors are seen, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import LogNorm
+
+from nnexp.picture import Picture
+from nnexp.portraits import Answers, confusion, mistakes, pictures, rebuild
+from nnexp.records import Record
+from nnexp.worker import execute
+
+SIDE = 4
+# Labels of the file, so that a class and its label are told apart.
+NAMES = (3, 5, 8)
+# Where the test set's labels lie: (what the image shows, what the file says), from 0.
+SWAPPED = [(0, 1), (0, 1), (2, 0)]
+
+
+def images(classes: list[int]) -> np.ndarray:
+    """Return images that show a class by the row that is lit."""
+    x = np.zeros((len(classes), SIDE, SIDE))
+    x[np.arange(len(classes)), classes] = 1
+    return x
+
+
+def planted(folder: Path, hidden: str = "none", **settings: object) -> Record:
+    """Return a run on three classes whose weights see what is shown: its errors are SWAPPED's.
+
+    It is surest of the second of them, whose image is the brightest, and least of the last.
+    """
+    shown = [0, 1, 2] * 4
+    told = list(shown)
+    x_test = images(shown + [seen for seen, _ in SWAPPED])
+    x_test[len(shown) + 1] *= 2
+    x_test[len(shown) + 2] /= 2
+    y_test = np.array(NAMES)[told + [said for _, said in SWAPPED]]
+    file = folder / "rows.npz"
+    y = np.array(NAMES)[shown]
+    np.savez(file, x_train=images(shown), y_train=y, x_test=x_test, y_test=y_test)
+    mapping = {
+        "data": {"name": "npz", "file": str(file), "scale": "raw"},
+        "init": "zero", "bias_init": "zero", "activation": "identity", "loss": "cross_entropy",
+        "hidden": hidden, "batch_size": "full", "optimizer": "sgd", "lr": 0.1, "weight_decay": 0,
+        "epochs": None, "steps": 1, "sampling": "shuffle", "evaluate_every": None,
+        "evaluate_at": [], "gradient": "backprop", "quirk": None, "dtype": "float32", "seed": 0,
+    } | settings  # fmt: skip
+    record = execute(mapping, save_weights=True)
+    assert record.error is None
+    assert record.weights is not None
+    templates = images([0, 1, 2]).reshape(3, -1).T
+    if hidden == "none":
+        record.weights["W1"] = templates
+        record.weights["b1"] = np.zeros(3)
+    return record
+
+
+def drawn(record: Record) -> dict[str, Picture]:
+    return {picture.name: picture for picture in pictures(record)}
+
+
+def texts(picture: Picture) -> list[str]:
+    return [text.get_text() for text in picture.figure.axes[0].texts]
+
+
+def test_the_confusion_matrix_counts_what_was_planted(tmp_path):
+    picture = drawn(planted(tmp_path))["confusion"]
+    ax = picture.figure.axes[0]
+    errors = ax.images[0]
+    assert isinstance(errors.norm, LogNorm)
+    # Rows are what the file says, columns what the image shows.
+    expected = np.ma.masked_equal([[0, 0, 1], [2, 0, 0], [0, 0, 0]], 0)
+    np.testing.assert_array_equal(errors.get_array().mask, expected.mask)
+    np.testing.assert_array_equal(errors.get_array().compressed(), expected.compressed())
+    cells = {tuple(map(int, text.get_position()[::-1])): int(text.get_text()) for text in ax.texts}
+    assert cells == {(0, 0): 4, (1, 1): 4, (2, 2): 4, (1, 0): 2, (0, 2): 1}
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["3", "5", "8"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
+    assert "3 of 15 are wrong" in picture.caption
+    assert "n = 1" in picture.caption
+    assert "5 for 3 2, 3 for 8 1" in picture.alt
+
+
+def test_the_most_confident_mistake_comes_first(tmp_path):
+    record = planted(tmp_path)
+    picture = drawn(record)["mistakes"]
+    # The lit row's four pixels give the logit 4; twice that, or half, as the image is bright.
+    sure, less, least = (np.exp(z) / (np.exp(z) + 2) for z in (8, 4, 2))
+    assert texts(picture) == [f"5 → 3\n{sure:.3f}", f"5 → 3\n{less:.3f}", f"3 → 8\n{least:.3f}"]
+    assert "The 3 of 3 wrong test images" in picture.caption
+    assert "probability" in picture.caption
+    sheet = np.asarray(picture.figure.axes[0].images[0].get_array().filled(np.nan))
+    bright = np.argwhere(sheet == 2)
+    assert len(bright) == SIDE
+    assert bright[:, 1].max() < sheet.shape[1] / 3
+
+
+def test_the_first_layers_tiles_are_its_weights(tmp_path):
+    record = planted(tmp_path)
+    picture = drawn(record)["weights"]
+    ax, bar = picture.figure.axes
+    image = ax.images[0]
+    low, high = image.get_clim()
+    assert low == -high
+    assert bar.get_ylabel() == "weight"
+    tiles = image.get_array().compressed().reshape(SIDE, 3, SIDE)
+    np.testing.assert_array_equal(tiles.sum(axis=(0, 2)), [SIDE] * 3)
+    assert texts(picture) == ["3", "5", "8"]
+    assert "in the order of their classes" in picture.caption
+
+
+def test_hidden_units_come_by_their_norm_and_no_more_than_64(tmp_path):
+    record = planted(tmp_path, hidden="70")
+    assert record.weights is not None
+    norms = np.arange(70) % 35
+    record.weights["W1"] = np.tile(norms / SIDE, (SIDE * SIDE, 1))
+    picture = drawn(record)["weights"]
+    sheet = picture.figure.axes[0].images[0].get_array()
+    corners = sheet[2 :: SIDE + 2, 2 :: SIDE + 2].ravel() * SIDE
+    np.testing.assert_allclose(corners, np.sort(norms)[::-1][:64])
+    assert "the 64 units of 70 with the largest norm" in picture.caption
+    assert not texts(picture)
+
+
+def test_a_single_output_stands_for_both_classes(tmp_path):
+    settings = {"name": "npz", "file": str(tmp_path / "rows.npz"), "scale": "raw"}
+    data = {**settings, "classes": [3, 5], "outputs": 1}
+    record = planted(tmp_path, hidden="2", data=data, loss="binary_cross_entropy")
+    assert record.weights is not None
+    record.weights |= {"W1": np.repeat(images([1]).reshape(-1, 1), 2, axis=1)}
+    record.weights |= {"W2": np.ones((2, 1)), "b2": np.array([-4.0])}
+    said = drawn(record)
+    # z = 2·4 - 4 where row 1 is lit, else -4: two images of class 0 are called class 1 in the file.
+    assert texts(said["mistakes"]) == [f"5 → 3\n{1 / (1 + np.exp(-4)):.3f}"] * 2
+
+
+def test_a_network_is_rebuilt_to_its_own_accuracy(tmp_path):
+    record = execute(planted(tmp_path, hidden="5", init="he").config, save_weights=True)
+    said = drawn(record)["confusion"]
+    ax = said.figure.axes[0]
+    right = sum(int(t.get_text()) for t in ax.texts if len(set(t.get_position())) == 1)
+    assert right == round(15 * record.metrics[-1]["test_accuracy"])
+    assert record.weights is not None
+    np.testing.assert_array_equal(rebuild(record).weights[0], record.weights["W1"])
+
+
+def test_no_mistake_no_picture_of_any(tmp_path):
+    record = planted(tmp_path)
+    assert record.weights is not None
+    # Without the class 3 every image is given the label that the file has, by the bias or the row.
+    record.config["data"]["classes"] = [5, 8]
+    record.weights |= {"W1": images([1, 2]).reshape(2, -1).T, "b1": np.array([1e-3, 0])}
+    named = drawn(record)
+    assert list(named) == ["weights", "confusion"]
+    assert "0 of 10 are wrong" in named["confusion"].caption
+    assert "Most often" not in named["confusion"].alt
+
+
+def test_an_output_that_is_not_finite_is_wrong_and_taken_for_nothing():
+    said = Answers(np.array([0, 1, 1]), np.array([0, -1, 0]), np.array([0.9, np.nan, 0.7]))
+    np.testing.assert_array_equal(confusion(said, 2), [[1, 0], [1, 0]])
+    np.testing.assert_array_equal(mistakes(said), [2])
+
+
+def test_mistakes_are_the_surest_first_and_no_more_than_asked():
+    said = Answers(np.zeros(4, int), np.array([1, 0, 2, 1]), np.array([0.5, 0.99, 0.8, 0.8]))
+    np.testing.assert_array_equal(mistakes(said), [2, 3, 0])
+    np.testing.assert_array_equal(mistakes(said, 1), [2])
+
+
+@pytest.mark.parametrize("change", [{"weights": None}, {"status": "diverged"}])
+def test_no_portrait_without_weights_or_of_a_run_that_did_not_finish(tmp_path, change):
+    assert pictures(dataclasses.replace(planted(tmp_path), **change)) == []
+
+
+def test_no_portrait_where_examples_are_no_images(tmp_path):
+    data = {"name": "blobs", "n": 30}
+    record = execute({**planted(tmp_path).config, "data": data}, save_weights=True)
+    assert record.weights is not None
+    assert pictures(record) == []
