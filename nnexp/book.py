@@ -100,7 +100,7 @@ def _of_runs(study: Study, tables: Tables) -> list[figures.Picture]:
     ids = runs["run_id"]
     own = [table[table["run_id"].isin(ids)] for table in (tables.metrics, tables.layers)]
     comparison = compare(runs, *own)
-    return [p for p in figures.pictures(comparison) if p.name in study.figures]
+    return list(figures.pictures(comparison, study.figures))
 
 
 def write_report(studies: Sequence[Study], results: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from nnexp import choices, custom, plots, theory
 from nnexp.comparison import Comparison
 from nnexp.data import DataSettings, load
 from nnexp.picture import Picture, band, by
-from nnexp.records import DIVERGED, FAILED, Record
+from nnexp.records import DIVERGED, FAILED
 from nnexp.styles import Style, arm_styles
 
 Array = npt.NDArray[Any]
@@ -24,6 +24,7 @@ Array = npt.NDArray[Any]
 MEASURES = {"activation": "activation (std)", "error": "error (rms)"}
 MOMENTS = ("before", "after")
 _PROBE = 1000
+_SHIPPED = ("mnist", "xor", "spirals", "blobs")
 # Inputs are grouped by size for the theory: as good as one by one, and faster.
 _GROUPS = 40
 # Below this share of the largest one, the spread of activations is a matter of rounding.
@@ -39,21 +40,27 @@ def probe(settings: DataSettings) -> Array:
     return few
 
 
-def inputs(comparison: Comparison, records: Iterable[Record]) -> dict[str, Array]:
-    """Return the `probe` of each arm from the data of its first record.
-
-    Raises
-    ------
-    InputError
-        If the data are no longer there.
-    """
-    arms = dict(zip(comparison.runs["run_id"], comparison.runs["arm"].astype(str), strict=True))
+def inputs(comparison: Comparison) -> dict[str, Array]:
+    """Return the `probe` of each arm whose data ship with nnexp: no others are looked for."""
     probes: dict[str, Array] = {}
-    for record in records:
-        arm = arms.get(record.run_id)
-        if arm is not None and arm not in probes:
-            probes[arm] = probe(DataSettings.from_mapping(record.config["data"]))
+    for row in comparison.runs.drop_duplicates("arm").to_dict("records"):
+        if row["data"] in _SHIPPED:
+            probes[str(row["arm"])] = probe(_data(row))
     return probes
+
+
+def _data(row: Mapping[Any, Any]) -> DataSettings:
+    """Return the settings of a run's data from its row of a table, read from a file or not."""
+    own = {str(k).partition(".")[2]: v for k, v in row.items() if str(k).startswith("data.")}
+    mapping: dict[str, object] = {"name": row["data"]}
+    for key, value in own.items():
+        if isinstance(value, str) and key == "classes":
+            mapping[key] = [int(label) for label in value.split()]
+        elif isinstance(value, float) and value.is_integer():
+            mapping[key] = int(value)
+        elif not pd.isna(value):
+            mapping[key] = value
+    return DataSettings.from_mapping(mapping)
 
 
 def has_depth(comparison: Comparison) -> bool:

@@ -20,11 +20,10 @@ import pandas as pd
 from nnexp import statistics, verdicts
 from nnexp.comparison import Comparison, is_number
 from nnexp.records import FAILED
+from nnexp.verdicts import MATTERS
 
 Array = npt.NDArray[np.float64]
 
-# The smallest difference of accuracies that matters, as in the claims.
-MATTERS = 0.003
 ALPHA = 0.05
 LEVEL, INTERACTION = "level", "interaction"
 ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided", "too few seeds"

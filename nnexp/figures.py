@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nnexp import plots, responses
+from nnexp import depth, plots, responses
 from nnexp.comparison import Comparison, curves, spreads
 from nnexp.effects import effects
 from nnexp.picture import Picture as Picture
@@ -70,10 +70,17 @@ def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
             draw["saturation"] = _saturation
         if (hidden["distinct_units"] < hidden["units"]).any():
             draw["symmetry"] = _symmetry
-    return {
+    painted: dict[str, Callable[[], Picture]] = {
         name: functools.partial(_styled, figure, comparison, styles)
         for name, figure in draw.items()
     }
+    if depth.has_depth(comparison):
+        painted["depth"] = functools.partial(_depth, comparison)
+    return painted
+
+
+def _depth(comparison: Comparison) -> Picture:
+    return depth.picture(comparison, depth.inputs(comparison))
 
 
 def _styled(

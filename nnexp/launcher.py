@@ -363,7 +363,7 @@ def collect(
         write_whole(folder / name, to_csv(content))
     written = [folder / name for name in rows]
     comparison = compare(*tables(records))
-    written += write_page(folder, comparison, command=command(), artist=artist)
+    written += write_page(folder, comparison, command=command(), artist=artist, records=records)
     conclude(comparison.summary, records, store, written)
 
 

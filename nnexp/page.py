@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
-from nnexp.records import DIVERGED, FAILED, FINISHED, write_whole
+from nnexp.records import DIVERGED, FAILED, FINISHED, Record, write_whole
 from nnexp.studio import Studio, draw
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -64,9 +64,17 @@ def write_sweep(
 
 
 def write_page(
-    folder: Path, comparison: Comparison, *, command: str, artist: Studio | None = None
+    folder: Path,
+    comparison: Comparison,
+    *,
+    command: str,
+    artist: Studio | None = None,
+    records: Sequence[Record] = (),
 ) -> list[Path]:
-    """Write what `write_sweep` writes, of runs that are compared already."""
+    """Write what `write_sweep` writes, of runs that are compared already.
+
+    Without an ``artist``, ``records`` are those of whose weights a portrait may be drawn.
+    """
     found = effects(comparison)
     written = {"summary.csv": comparison.summary}
     if len(found.table):
@@ -76,7 +84,7 @@ def write_page(
     }
     shown = []
     page = _environment().get_template("sweep.html")
-    gallery = (artist.gallery() if artist is not None else None) or draw(comparison)
+    gallery = (artist.gallery() if artist is not None else None) or draw(comparison, records)
     for drawing in gallery.drawings:
         files[f"{drawing.name}.svg"] = drawing.svg
         files[f"{drawing.name}.png"] = drawing.png

@@ -16,10 +16,10 @@ import yaml
 
 from nnexp.errors import InputError, suggestion
 from nnexp.outcomes import Outcome
-from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, PUBLISHED, REPRODUCED, TESTS
+from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
-# The smallest difference of accuracies that matters, and the widest prediction that still tells.
-MATTERS, CAP = 0.003, 0.01
+# The widest prediction of an accuracy that still tells.
+CAP = 0.01
 _LINE = "__line__"
 _REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
 _KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "claims", "alpha")

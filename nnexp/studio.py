@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import multiprocessing
@@ -71,7 +72,8 @@ def studio() -> Iterator[Studio | None]:
         from nnexp.records import tables
 
         with suppress(EOFError, ConnectionError):
-            there.send(draw(compare(*tables(there.recv()))))
+            records = there.recv()
+            there.send(draw(compare(*tables(records)), records))
 
     process = _forked(serve)
     there.close()
@@ -83,13 +85,16 @@ def studio() -> Iterator[Studio | None]:
         process.join()
 
 
-def draw(comparison: Comparison) -> Gallery:
-    """Draw every picture; half of them in a second process where the system can fork one."""
+def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
+    """Draw every picture; half of them in a second process where the system can fork one.
+
+    Of the ``records`` that kept their weights, the most accurate has its portrait drawn.
+    """
     from nnexp.figures import painters
     from nnexp.styles import arm_styles
 
     looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
-    to_paint = list(painters(comparison).values())
+    to_paint = [*painters(comparison).values(), *_portraits(records)]
     if not _can_fork():
         return Gallery(_drawn(to_paint), looks)
     here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -110,6 +115,20 @@ def draw(comparison: Comparison) -> Gallery:
     pairs = itertools.zip_longest(mine, others)
     drawings = [drawing for pair in pairs for drawing in pair if drawing is not None]
     return Gallery(drawings, looks)
+
+
+def _portraits(records: Sequence[Record]) -> list[Callable[[], Picture]]:
+    kept = [record for record in records if record.weights is not None]
+    if not kept:
+        return []
+    from nnexp import portraits
+
+    best = max(kept, key=lambda record: record.metrics[-1]["test_accuracy"])
+    return [functools.partial(_same, picture) for picture in portraits.pictures(best)]
+
+
+def _same(picture: Picture) -> Picture:
+    return picture
 
 
 def _drawn(to_paint: Sequence[Callable[[], Picture]]) -> list[Drawing]:

@@ -40,6 +40,8 @@ PUBLISHED = (CONSISTENT, EXCEEDED, SHORT_OF, TOO_NOISY)
 TESTS = ("greater", "less", "equal")
 BETTER = ("higher", "lower")
 
+# The smallest difference of accuracies that matters, where nobody says otherwise.
+MATTERS = 0.003
 # Fewer seeds decide no comparison.
 FEWEST_SEEDS = 5
 

@@ -18,11 +18,11 @@ PACKAGE = Path(nnexp.__file__).parent
 ROOMS = """
 errors streams threads checks custom locks
 initializers activations losses optimizers sampling
-network gradients mechanism quirks delayed lanes
+network gradients mechanism theory quirks delayed lanes
 data
 choices config assembly training resuming computations
 records comparison statistics verdicts effects calibration outcomes studies claims
-styles plots picture responses figures studio
+styles plots picture responses depth figures portraits studio
 evidence webpage book page
 worker estimator verification upkeep
 config_source help
@@ -39,7 +39,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Who may know of what weighs much or belongs to the command line.
 HEAVY = {
-    "matplotlib": {"styles", "plots", "picture", "figures", "evidence", "studio", "book", "bench"},
+    "matplotlib": {
+        *("styles", "plots", "picture", "responses", "depth", "figures", "portraits"),
+        *("evidence", "studio", "book", "bench"),
+    },
     "hydra": {"config_source", "help", "launcher", "app", "reproduction"},
     "omegaconf": {"config_source", "help", "launcher", "app", "reproduction"},
 }

@@ -187,7 +187,7 @@ def test_theory_lies_on_a_network_that_was_trained():
     }  # fmt: skip
     records = [execute(mapping | {"seed": seed}) for seed in (0, 1)]
     compared = compare(*tables(records))
-    x = depth.inputs(compared, records)
+    x = depth.inputs(compared)
     assert {arm: probe.shape for arm, probe in x.items()} == {"all runs": (200, 40)}
     table = depth.table(compared, x)
     before = table[table["moment"] == "before"]

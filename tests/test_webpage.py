@@ -13,7 +13,7 @@ from nnexp.errors import InputError
 from nnexp.verdicts import COMPARED, PUBLISHED
 from nnexp.webpage import Section, Shown, inline_svg, phrase, prose, render
 from tests.pages import INITS, LOG, section
-from tests.test_report import Page as Parsed
+from tests.test_page import Page as Parsed
 
 SVG = (
     '<?xml version="1.0"?>\n<svg width="40pt" height="20pt" viewBox="0 0 40 20">'
