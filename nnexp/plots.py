@@ -347,7 +347,7 @@ def panels(
     axes to the left. ``height`` is that of an axes, or of each row's, ``margins`` are those left
     and right, in inches: all is placed by hand, which is quick and keeps a page's figures aligned.
     """
-    titles = textwrap.wrap(title, 46)
+    titles = textwrap.wrap(title, 42)
     lines = textwrap.wrap(f"Held fixed: {held}", 66)
     name_height = 0.17 * max(name.count("\n") + bool(name) for name in names)
     rows = math.ceil(len(names) / columns)
