@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-import loky
 import pandas as pd
 
 from nnexp import evidence, figures, plots, webpage
@@ -21,7 +22,7 @@ from nnexp.claims import Judgement, from_table, maps, to_table
 from nnexp.comparison import compare
 from nnexp.records import Tables, load, write_whole
 from nnexp.studies import Study
-from nnexp.threads import ONE_THREAD, available_cores
+from nnexp.threads import available_cores
 from nnexp.webpage import Section, Shown
 
 # Studies that are drawn in less time than it takes to start other processes.
@@ -147,7 +148,7 @@ def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
     draw = functools.partial(read_chapter, results=results)
     if len(judged) <= _FEW:
         return list(map(draw, judged))
-    with loky.ProcessPoolExecutor(max_workers=available_cores(), env=ONE_THREAD) as pool:
+    with ProcessPoolExecutor(available_cores(), multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(draw, judged))
 
 

@@ -50,9 +50,7 @@ FIGURES = (
     "gradients",
     "saturation",
     "symmetry",
-    "map",
-    "paired",
-    "published",
+    "depth",
 )
 
 
