@@ -213,6 +213,7 @@ def test_all_runs_arrive_equal_to_the_bit_to_local_ones(cluster: Cluster, home: 
         assert not list(folder.rglob("*.csv"))
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_one_sentence_within_five_seconds(home: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -74,6 +74,7 @@ def expected() -> str:
         return digest(small_mnist())
 
 
+@pytest.mark.slow
 def test_ten_processes_unpack_at_once(tmp_path: Path, expected: str) -> None:
     cache = tmp_path / "cache"
     assert run_workers(10, cache, tmp_path / "gun") == [expected] * 10

@@ -82,6 +82,7 @@ def test_the_interval_is_students_over_all_pairs_of_levels():
     assert table["high"][0] == pytest.approx(-0.04 + half, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_where_nothing_is_planted_the_sweeps_with_a_finding_are_few():
     # The level with the best mean is the reference, which is the choice that would mislead.
     arms = grid(init=["xavier", "he", "zero", "randn", "lecun"])

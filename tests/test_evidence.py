@@ -110,6 +110,7 @@ def test_every_figure_can_be_told_to_who_cannot_see_it(pictures: dict[str, Pictu
         assert picture.caption in picture.alt
 
 
+@pytest.mark.slow
 def test_the_figures_files_are_the_same_for_the_same_runs(study: Study, tmp_path: Path) -> None:
     from nnexp import plots
 

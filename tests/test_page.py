@@ -269,6 +269,7 @@ def test_without_a_run_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plain")
 def test_a_hundred_runs_take_under_five_seconds(tmp_path):
     points = grid(init=["xavier", "randn", "he", "lecun", "zero"], lr=[0.01, 0.1, 1, 10])

@@ -352,6 +352,7 @@ def test_nothing_is_cut_off_at_the_edges():
         assert box.y1 <= height, picture.name
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes():
     first, second = drawn(comparison()), drawn(comparison())
     for name in first:

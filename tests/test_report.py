@@ -45,6 +45,7 @@ def test_the_studies_are_drawn_again_to_the_same_bytes(nnexp: Command, draw: Com
     assert {p: p.read_bytes() for p in drawn} == before
 
 
+@pytest.mark.slow
 def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> None:
     for name, init in (("one", "xavier"), ("two", "zero")):
         assert nnexp("-m", *TINY, f"init={init}", "seed=0,1", f"hydra.sweep.dir={name}").status == 0
@@ -57,6 +58,7 @@ def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> N
     assert "python -m nnexp.report one two --out both" in page
 
 
+@pytest.mark.slow
 def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: Command) -> None:
     assert nnexp("-m", *TINY, "init=xavier,he,zero", "seed=0,1", "hydra.sweep.dir=all").status == 0
     done = draw("init=xavier,he", "seed=0", "--out", "some")

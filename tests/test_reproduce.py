@@ -107,6 +107,7 @@ def test_a_verdict_other_than_expected_is_noticed(reproduce: Command) -> None:
     assert "contradicted (expected: reproduced)" in " ".join(done.out.split())
 
 
+@pytest.mark.slow
 def test_what_is_in_the_store_is_not_trained_again(reproduce: Command) -> None:
     define()
     assert reproduce("tiny").status == 0
@@ -115,6 +116,7 @@ def test_what_is_in_the_store_is_not_trained_again(reproduce: Command) -> None:
     assert len(pd.read_csv("results/tiny/runs.csv")) == 12
 
 
+@pytest.mark.slow
 def test_the_study_is_a_plain_sweep_too(reproduce: Command, nnexp: Command) -> None:
     define()
     assert nnexp("-m", "+experiments=tiny", "hydra.sweep.dir=plain").status == 0
@@ -124,6 +126,7 @@ def test_the_study_is_a_plain_sweep_too(reproduce: Command, nnexp: Command) -> N
     assert ours["test_accuracy"].tolist() == plain["test_accuracy"].tolist()
 
 
+@pytest.mark.slow
 def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
     reproduce: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Command) -> None:
     define(
         name="a_wrong",

@@ -41,6 +41,7 @@ def test_it_draws_what_is_drawn_here(records: list[Record]) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_lost_process_costs_no_figure(records: list[Record], tmp_path: Path) -> None:
     with studio() as artist:

@@ -132,6 +132,7 @@ def test_force_trains_again(quick: Command, trained: list[int]) -> None:
     assert after != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -281,6 +282,7 @@ def init(rng, fan_in, fan_out):
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_always_kills_its_worker_fails_and_harms_nobody(quick: Command) -> None:
     own(POISON)
     line = ("-m", *BLOBS, "init=he,mine.py:init,zero", "seed=0,1", PAIR)
@@ -389,6 +391,7 @@ def test_an_interrupted_single_run(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @needs_ps
 def test_workers_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
     process = start(tmp_path, "-m", *SLOW, "epochs=200", "seed=range(4)", PAIR)
@@ -403,6 +406,7 @@ def test_workers_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
     assert living(process.pid) == []
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_share_the_work(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(COUNTED)
     line = ("-m", *SLOW, "epochs=2", "init=mine.py:init", PAIR)
@@ -593,6 +597,7 @@ def loss(logits, targets):
 """
 
 
+@pytest.mark.slow
 def test_functions_of_the_users_own_train_alike_in_workers_and_alone(quick: Command) -> None:
     own(OWN)
     words = ("init=mine.py:init", "init.spread=0.1,0.2", "activation=mine.py:activation")
