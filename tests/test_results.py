@@ -64,7 +64,7 @@ def test_the_report_names_every_claim() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["xor", "d3_untrained"])
+@pytest.mark.parametrize("name", ["xor", "d1_untrained"])
 def test_a_small_study_gives_the_committed_verdicts_again(nnexp: Command, name: str) -> None:
     assert reproduction.main([name]) == 0
     again = from_table(pd.read_csv(f"results/{name}/claims.csv", dtype=str, keep_default_na=False))
