@@ -24,7 +24,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from threadpoolctl import ThreadpoolController
 
-from nnexp import plots
+from nnexp import sheets
 from nnexp.data import load
 from nnexp.gradients import numerical_gradient
 from nnexp.peers import WORKLOADS, Contestant, Layers, Workload, contestants
@@ -318,7 +318,7 @@ def machine(cores: int) -> Row:
 def draw_race(table: pd.DataFrame) -> Figure:
     """Return the figure of the workloads: median seconds, whiskers from fastest to slowest."""
     names = list(table["workload"].unique())
-    with plots.style():
+    with sheets.style():
         figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
         for ax, name in zip(figure.subplots(len(names), 1), names, strict=True):
             rows = table[table["workload"] == name].iloc[::-1]
@@ -341,7 +341,7 @@ def draw_race(table: pd.DataFrame) -> Figure:
 
 def draw_scaling(table: pd.DataFrame, peak: float) -> Figure:
     """Return the figure of a step's cost against its operations, and the machine's limit."""
-    with plots.style():
+    with sheets.style():
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         for ax, (what, rows) in zip(
             figure.subplots(1, 3), table.groupby("varied", sort=False), strict=True
@@ -436,8 +436,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "scaling": draw_scaling(tables["scaling"], 1e9 * here[f"sgemm_gflops_{cores}"]),
     }
     for name, figure in figures.items():
-        write_whole(options.out / f"{name}.png", plots.png(figure))
-        write_whole(options.out / f"{name}.svg", plots.svg(figure))
+        write_whole(options.out / f"{name}.png", sheets.png(figure))
+        write_whole(options.out / f"{name}.svg", sheets.svg(figure))
     write_whole(options.out / "machine.json", json.dumps(here, indent=1) + "\n")
     write_whole(options.out / "README.md", page(here, tables))
     print(f"written to {options.out}")

@@ -9,17 +9,20 @@ import functools
 import multiprocessing
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import jinja2
 import pandas as pd
+from jinja2 import Environment
 
-from nnexp import evidence, figures, plots, webpage
+from nnexp import evidence, figures, portraits, responses, sheets, webpage
 from nnexp.claims import Judgement, from_table, maps, to_table
-from nnexp.comparison import compare
+from nnexp.comparison import Comparison, compare
+from nnexp.markup import environment
+from nnexp.outcomes import fitting
 from nnexp.records import Tables, load, write_whole
 from nnexp.studies import Study
 from nnexp.threads import available_cores
@@ -29,7 +32,6 @@ from nnexp.webpage import Section, Shown
 _FEW = 2
 # Square brackets would end a picture's description in Markdown.
 _ROUND = str.maketrans("[]", "()")
-_TEMPLATES = Path(__file__).parent / "templates"
 _TABLES = ("runs.csv", "metrics.csv", "layers.csv", "summary.csv", "maps.csv", "claims.csv")
 
 
@@ -55,12 +57,19 @@ class Chapter:
 
 
 def write_tables(
-    study: Study, tables: Tables | None, judgements: Sequence[Judgement], results: Path
+    study: Study,
+    tables: Tables | None,
+    judgements: Sequence[Judgement],
+    results: Path,
+    sitting: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
-    """Write the tables of a study's runs and claims to ``results/<study>/``."""
+    """Write the tables of a study's runs and claims to ``results/<study>/``.
+
+    ``sitting`` holds those of its portraits, see `nnexp.portraits.sit`.
+    """
     folder = results / study.name
     folder.mkdir(parents=True, exist_ok=True)
-    written = {"claims": to_table(judgements)}
+    written = {"claims": to_table(judgements), **(sitting or {})}
     if tables is not None:
         written |= tables._asdict()
         written["summary"] = compare(*tables).summary
@@ -84,24 +93,38 @@ def read_chapter(study: Study, results: Path) -> Chapter:
     tables = load(folder)
     seconds = float(tables.runs["seconds"].sum())
     drawn = [*evidence.pictures(study, judgements, tables), *_of_runs(study, tables)]
+    drawn += portraits.pictures(portraits.read(folder))
     shown = [
-        Shown(p.name, p.caption, p.alt, evidence.claims_of(p, study), plots.svg(p.figure))
+        Shown(
+            p.name,
+            p.caption,
+            p.alt,
+            evidence.claims_of(p, study),
+            svg=sheets.svg(p.figure),
+            png=sheets.png(p.figure) if p.name in portraits.NAMES else b"",
+            csv=p.csv,
+        )
         for p in drawn
     ]
     return Chapter(study, judgements, shown, len(tables.runs), seconds)
 
 
-def _of_runs(study: Study, tables: Tables) -> list[figures.Picture]:
-    """Return the figures of the runs themselves that the study names."""
-    runs = tables.runs
-    for key, value in study.show.items():
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        column = pd.to_numeric(runs[key]) if numeric else runs[key].astype(str)
-        runs = runs[column == (value if numeric else str(value))]
-    ids = runs["run_id"]
-    own = [table[table["run_id"].isin(ids)] for table in (tables.metrics, tables.layers)]
-    comparison = compare(runs, *own)
-    return list(figures.pictures(comparison, study.figures))
+def _of_runs(study: Study, tables: Tables) -> Iterator[figures.Picture]:
+    """Yield the figures of the runs themselves that the study names."""
+    comparison = _fitting(tables, study.show)
+    yield from figures.pictures(comparison, study.figures)
+    with sheets.style():
+        for grid in study.grids:
+            runs = fitting(tables.runs, grid.where)
+            held = _fitting(tables, grid.where).held
+            yield responses.heat_map(runs, grid.down, grid.across, held)
+
+
+def _fitting(tables: Tables, where: Mapping[str, Any]) -> Comparison:
+    """Return the comparison of the runs at the settings ``where``."""
+    runs = fitting(tables.runs, where)
+    own = [t[t["run_id"].isin(runs["run_id"])] for t in (tables.metrics, tables.layers)]
+    return compare(runs, *own)
 
 
 def write_report(studies: Sequence[Study], results: Path) -> Path:
@@ -114,7 +137,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     documents = {d: t for c in chapters for d, t in c.study.source.items()}
     calibration = results / "calibration" / "README.md"
     text = (
-        _environment()
+        _pages()
         .get_template("report.md")
         .render(
             judgements=judgements,
@@ -176,8 +199,9 @@ def _write_chapter(chapter: Chapter, folder: Path) -> Section:
     """Write a study's figures and page into ``folder``; return what the HTML page says of it."""
     for picture in chapter.pictures:
         write_whole(folder / f"{picture.name}.svg", picture.svg)
+        write_whole(folder / f"{picture.name}.csv", picture.csv)
     text = (
-        _environment()
+        _pages()
         .get_template("study.md")
         .render(
             study=chapter.study,
@@ -216,15 +240,9 @@ def _numbers(one: Judgement) -> str:
     return "; ".join(parts)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=False,  # Markdown
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
-    environment.filters["alt"] = lambda text: " ".join(text.split()).translate(_ROUND)
-    environment.filters["numbers"] = _numbers
-    return environment
+def _pages() -> Environment:
+    pages = environment(escaped=False)
+    pages.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
+    pages.filters["alt"] = lambda text: " ".join(text.split()).translate(_ROUND)
+    pages.filters["numbers"] = _numbers
+    return pages

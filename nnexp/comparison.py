@@ -203,6 +203,20 @@ def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     return _flat(pd.DataFrame(columns))
 
 
+def seeds(metrics: pd.DataFrame, y: str) -> pd.DataFrame:
+    """Return ``y`` over training by run: ``arm run_id step x value``, with the ``x`` of `curves`.
+
+    A run that diverged ends with its last finite value.
+    """
+    rows = metrics[metrics["status"] != FAILED]
+    by_steps = "steps" in rows and bool(rows["steps"].notna().all())
+    single = rows[["arm", "run_id", "step"]].assign(
+        x=rows["step" if by_steps else "epoch"].astype(float), value=rows[y].astype(float)
+    )
+    finite: pd.DataFrame = single[np.isfinite(single["value"])].reset_index(drop=True)
+    return finite
+
+
 def spreads(layers: pd.DataFrame) -> pd.DataFrame:
     """Return each layer's quantiles of activation before the first update and after the last.
 

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from nnexp import choices, custom, plots, theory
+from nnexp import choices, custom, plots, sheets, theory
 from nnexp.comparison import Comparison
 from nnexp.data import DataSettings, load
 from nnexp.picture import Picture, band, by
@@ -119,7 +119,7 @@ def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Pic
 
     It is for comparisons that `has_depth`. An arm without ``x (n, features)`` has no theory.
     """
-    with plots.style():
+    with sheets.style():
         return _picture(comparison, table(comparison, x))
 
 
@@ -131,7 +131,7 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
     if known:
         legend.append(Line2D([], [], **_THEORY, label="theory"))
     names = [f"{moment} training" for moment in MOMENTS]
-    figure, panels = plots.panels(
+    figure, panels = sheets.panels(
         title,
         comparison.held,
         names=[*names, "", ""],
@@ -161,7 +161,7 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
             nothing = True
             low, high = axes[0].get_ylim()
             axes[0].set_ylim(low * (low / high) ** 0.12, high)  # room for the triangles
-    plots.label_outer(panels, 2)
+    sheets.label_outer(panels, 2)
     figure.align_ylabels([grid[0][0], grid[1][0]])
     caption = (
         "Above, the standard deviation of each hidden layer's activations over its units and a "
@@ -177,7 +177,8 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
         caption += " A triangle at the lower edge: 0, or an activation's rounding."
     if comparison.summary[DIVERGED].any():
         caption += " Where a run diverged, its arm has no line after training."
-    return Picture("depth", title, caption, f"{caption} {_factors(rows)}".strip(), figure)
+    alt = f"{caption} {_factors(rows)}".strip()
+    return Picture("depth", title, caption, alt, figure, rows)
 
 
 def _draw(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, log: bool) -> None:

@@ -171,12 +171,12 @@ def conclude(
             show = f"python -m nnexp.runs show{place} {record.run_id}"
             for line in (f"failed: {record.run_id}: {last}", f"  to see why: {show}"):
                 console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-    tables = " ".join(path.name for path in written if path.suffix == ".csv")
-    plots = " ".join(path.stem for path in written if path.suffix == ".png") or "none"
+    plots = [path.stem for path in written if path.suffix == ".png"]
+    tables = [path.name for path in written if path.suffix == ".csv" and path.stem not in plots]
     for line in (
         f"page    {written[0].parent}/index.html",
-        f"tables  {tables}",
-        f"plots   {plots} (each .png and .svg)",
+        f"tables  {' '.join(tables)}",
+        f"plots   {' '.join(plots) or 'none'} (each .png .svg .csv)",
         f"runs    {store}/",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import SymmetricalLogLocator
 
-from nnexp import plots
+from nnexp import plots, sheets
 from nnexp.claims import Judgement, band, differences, maps
 from nnexp.figures import Picture
 from nnexp.records import Tables
@@ -33,7 +33,7 @@ def pictures(study: Study, judgements: Sequence[Judgement], tables: Tables) -> l
     told = {judgement.claim: judgement for judgement in judgements}
     compared = [claim for claim in study.claims if claim.test in ORDERS]
     drawn = []
-    with plots.style():
+    with sheets.style():
         if compared:
             pairs = {claim.id: differences(claim, tables) for claim in compared}
             drawn.append(_pairs(study, compared, pairs, told))
@@ -80,7 +80,8 @@ def _pairs(
         "the grey area is what does not matter."
     )
     spoken = " ".join(f"{told[c.id].statement} {told[c.id].verdict}." for c in claims)
-    return Picture(_PAIRS, title, caption, f"{caption} {spoken}", figure)
+    table = pd.concat([pairs[claim.id].assign(claim=claim.id) for claim in claims])
+    return Picture(_PAIRS, title, caption, f"{caption} {spoken}", figure, table)
 
 
 def _draw_pairs(
@@ -195,7 +196,8 @@ def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
         "Above 0 the claim holds in that cell, below 0 its reverse; ?: the plain 95 % interval "
         f"includes 0. It holds in {judgement.holds_in}. Descriptive."
     )
-    return Picture(f"{_MAP}-{claim.id}", title.replace("\n", " "), caption, caption, figure)
+    told = title.replace("\n", " ")
+    return Picture(f"{_MAP}-{claim.id}", told, caption, caption, figure, cells)
 
 
 def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
@@ -223,7 +225,8 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
         f"ours. {judgement.measured}: {judgement.verdict}. The band would hold all points of one "
         "further run of ours in 95 of 100 cases."
     )
-    return Picture(f"{_CURVE}-{claim.id}", claim.statement, caption, caption, figure)
+    name = f"{_CURVE}-{claim.id}"
+    return Picture(name, claim.statement, caption, caption, figure, table)
 
 
 def _draw_curve(ax: Axes, table: pd.DataFrame, scale: float) -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nnexp import depth, plots, responses
-from nnexp.comparison import Comparison, curves, spreads
+from nnexp import depth, plots, responses, sheets
+from nnexp.comparison import Comparison, curves, seeds, spreads
 from nnexp.effects import effects
 from nnexp.picture import Picture as Picture
 from nnexp.picture import band, by, coinciding, ends, told
@@ -21,6 +21,8 @@ from nnexp.styles import Style, arm_styles
 # With more arms the thin lines would bury the others.
 _MOST_WITH_THIN = 6
 _MOST_LAYERS = 6
+# With more runs their hairlines would be a grey cloud.
+_MOST_SEEDS = 60
 # The longest line of an arm's label beside an axis, in characters.
 _LABEL = 24
 # Arms whose activations are this many times as wide as another's do not share its axis.
@@ -53,7 +55,7 @@ def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
         "final": _final,
     }
     found = effects(comparison)
-    if len(found.factors) == 1 and len(found.table) and found.table["n"].max() > 1:
+    if len(found.table) and found.table["n"].max() > 1:
         draw["differences"] = functools.partial(responses.differences, found=found)
     if len(found.grid) == 2:
         draw["cells"] = functools.partial(responses.cells, grid=found.grid)
@@ -88,33 +90,41 @@ def _styled(
     comparison: Comparison,
     styles: Mapping[str, Style],
 ) -> Picture:
-    with plots.style():
+    with sheets.style():
         return figure(comparison, styles)
 
 
 def _learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -> Picture:
     test = curves(comparison.metrics, f"test_{score}")
+    drawn = {f"test_{score}": test}
     both = len(comparison.arms) <= _MOST_WITH_THIN
-    timed = score == "accuracy"
+    if both:
+        drawn[f"train_{score}"] = curves(comparison.metrics, f"train_{score}")
     title = f"Test {score}{by(comparison)}"
-    figure, axes = plots.panels(
+    clocks = _clocks(test, curves(comparison.metrics, "seconds")) if score == "accuracy" else {}
+    figure, axes = sheets.panels(
         title,
         comparison.held,
-        names=("", "the same means by seconds of training") if timed else ("",),
-        height=(2.3, 1.1) if timed else 2.3,
+        names=("", *(f"the same means by {clock}" for clock in clocks)),
+        height=(2.3, *(1.1 for _ in clocks)),
         legend=plots.legend_entries(comparison.summary, styles, "training set" if both else ""),
-        sharex=not timed,
+        sharex=not clocks,
     )
     ax = axes[0]
     plots.draw_curves(ax, test, styles)
     if both:
-        plots.draw_curves(ax, curves(comparison.metrics, f"train_{score}"), styles, thin=True)
+        plots.draw_curves(ax, drawn[f"train_{score}"], styles, thin=True)
     ax.set_ylabel(f"{score} (mean per example)" if score == "loss" else f"{score} (share correct)")
     positive = test.loc[np.isfinite(test["mean"]) & (test["mean"] > 0), "mean"]
     stretched = score == "loss" and positive.max() > 6 * positive.min()
     if stretched:
         plots.log_axis(ax)
     caption = f"{title} over training: {band(comparison)}."
+    single = seeds(comparison.metrics, f"test_{score}")
+    if test["n"].max() > 1 and single["run_id"].nunique() <= _MOST_SEEDS:
+        plots.draw_seeds(ax, single, styles)
+        drawn[f"test_{score} of a run"] = single
+        caption += " Hairlines: every seed."
     if score == "loss" and any(setting.startswith("loss") for setting in comparison.varied):
         caption += " Different losses are not on one scale."
     if both:
@@ -123,26 +133,46 @@ def _learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -
         caption += " A cross ends an arm of which a run diverged"
         caption += ": its loss is infinite from there." if score == "loss" else "."
     caption += coinciding(test, stretched)
-    if timed:
-        seconds = curves(comparison.metrics, "seconds")["mean"]
-        plots.draw_curves(axes[1], test.assign(x=seconds, unit="seconds", n=1), styles)
-        axes[1].locator_params(axis="y", nbins=4)
+    for ax, (clock, times) in zip(axes[1:], clocks.items(), strict=True):
+        plots.draw_curves(ax, test.assign(x=times, unit=clock, n=1), styles)
+        ax.locator_params(axis="y", nbins=4)
+        drawn[f"test_{score} by {clock}"] = test.assign(x=times, unit=clock)
+    if clocks:
         caption += (
             " By seconds: the mean time a run took to get there. Runs that share a machine slow "
             "one another down, so the seconds are no basis for a claim about speed."
         )
-    return Picture(score, title, caption, f"{caption} {ends(test, 'At the end')}", figure)
+    alt = f"{caption} {ends(test, 'At the end')}"
+    return Picture(score, title, caption, alt, figure, _together(drawn))
+
+
+def _clocks(test: pd.DataFrame, seconds: pd.DataFrame) -> dict[str, pd.Series[float]]:
+    """Return by which other times ``test`` is drawn: by updates where they are not in step."""
+    clocks = {"seconds": seconds["mean"]}
+    moving = test[test["step"] > 0]
+    if (moving["x"] / moving["step"]).round(12).nunique() > 1:
+        return {"updates": test["step"].astype(float), **clocks}
+    return clocks
+
+
+def _together(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return tables one below the other, told apart by the column ``measure``."""
+    named = (table.assign(measure=measure) for measure, table in tables.items())
+    both: pd.DataFrame = pd.concat(named, ignore_index=True)
+    return both
 
 
 def _validation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     held_out = curves(comparison.metrics, "validation_accuracy")
+    drawn = {"validation_accuracy": held_out}
     title = f"Validation accuracy{by(comparison)}"
     both = len(comparison.arms) <= _MOST_WITH_THIN
     legend = plots.legend_entries(comparison.summary, styles, "test set" if both else "")
-    figure, (ax,) = plots.panels(title, comparison.held, legend=legend)
+    figure, (ax,) = sheets.panels(title, comparison.held, legend=legend)
     plots.draw_curves(ax, held_out, styles)
     if both:
-        plots.draw_curves(ax, curves(comparison.metrics, "test_accuracy"), styles, thin=True)
+        drawn["test_accuracy"] = curves(comparison.metrics, "test_accuracy")
+        plots.draw_curves(ax, drawn["test_accuracy"], styles, thin=True)
     ax.set_ylabel("accuracy (share correct)")
     caption = (
         f"{title} over training, on examples held out of the training set: {band(comparison)}."
@@ -150,16 +180,15 @@ def _validation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     if both:
         caption += " Thin lines: the same on the test set."
     caption += coinciding(held_out)
-    return Picture(
-        "validation", title, caption, f"{caption} {ends(held_out, 'At the end')}", figure
-    )
+    alt = f"{caption} {ends(held_out, 'At the end')}"
+    return Picture("validation", title, caption, alt, figure, _together(drawn))
 
 
 def _final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     summary = comparison.summary
     title = f"Final test accuracy{by(comparison)}"
     labels = plots.arm_labels(summary, _LABEL)
-    figure, (ax,) = plots.panels(
+    figure, (ax,) = sheets.panels(
         title,
         comparison.held,
         height=0.1 + 0.17 * sum(2 + label.count("\n") for label in labels),
@@ -174,7 +203,8 @@ def _final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     if summary[FAILED].any():
         caption += " A failed run has no accuracy."
     means = summary.set_index("arm")["test_accuracy_mean"]
-    return Picture("final", title, caption, f"{caption} {told(means, 'Means')}", figure)
+    drawn = comparison.runs[["arm", "seed", "status", "test_accuracy", "run_id"]]
+    return Picture("final", title, caption, f"{caption} {told(means, 'Means')}", figure, drawn)
 
 
 def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
@@ -185,7 +215,7 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     columns = min(columns, len(shown))
     reach = table[["p05", "p95"]].abs().max(axis=1).groupby(table["arm"], observed=True).max()
     alone = bool(reach.max() > _FAR * reach.min())
-    figure, axes = plots.panels(
+    figure, axes = sheets.panels(
         title,
         comparison.held,
         names=plots.arm_labels(shown, 48 // columns),
@@ -197,7 +227,7 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     for ax, arm in zip(axes, shown["arm"], strict=True):
         plots.draw_spread(ax, table[table["arm"] == arm], styles[arm])
         ax.locator_params(axis="y", nbins=5)
-    plots.label_outer(axes, columns)
+    sheets.label_outer(axes, columns)
     for ax, arm in list(zip(axes, shown["arm"], strict=True))[: None if alone else 1]:
         own = table[table["arm"] == arm] if alone else table
         low, high = float(own["p05"].min()), float(own["p95"].max())
@@ -215,7 +245,7 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     after = table[table["moment"] == "after"].dropna()
     width = (after["p95"] - after["p05"]).groupby(after["arm"], observed=True).mean()
     alt = f"{caption} {told(width, 'Whiskers after training span, on average over layers')}"
-    return Picture("activations", title, caption, alt, figure)
+    return Picture("activations", title, caption, alt, figure, table)
 
 
 def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
@@ -226,7 +256,7 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         plots.draw_curves(ax, rows.assign(mean=rows["mean"].replace(0, np.nan)), styles)
         plots.draw_zeros(ax, rows, styles)
     plots.log_axis(axes[0][0])
-    plots.label_outer([ax for ax, _ in axes])
+    sheets.label_outer([ax for ax, _ in axes])
     caption = (
         "Frobenius norm of the gradient of the loss by each layer's weights, on a fixed sample of "
         f"training images: {band(comparison)}."
@@ -234,7 +264,8 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     if (table["mean"] == 0).any():
         caption += " A triangle at the lower edge: exactly 0."
     caption += coinciding(table, stretched=True)
-    return Picture("gradients", title, caption, f"{caption} {_first_layer(table)}", figure)
+    alt = f"{caption} {_first_layer(table)}"
+    return Picture("gradients", title, caption, alt, figure, table)
 
 
 def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
@@ -249,7 +280,7 @@ def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         if both:
             plots.draw_curves(ax, dead[dead["layer"] == rows["layer"].iloc[0]], styles, thin=True)
         ax.set_ylim(-0.04, 1.04)
-    plots.label_outer([ax for ax, _ in axes])
+    sheets.label_outer([ax for ax, _ in axes])
     caption = (
         "Share of (unit, example) pairs at which the activation's derivative is below 5 % of its "
         f"maximum: {band(comparison)}."
@@ -257,7 +288,9 @@ def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     if both:
         caption += " Thin lines: share of units that are so at every example (dead)."
     caption += coinciding(table)
-    return Picture("saturation", title, caption, f"{caption} {_first_layer(table)}", figure)
+    alt = f"{caption} {_first_layer(table)}"
+    drawn = _together({"saturated": table} | ({"dead": dead} if both else {}))
+    return Picture("saturation", title, caption, alt, figure, drawn)
 
 
 def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
@@ -267,7 +300,7 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     figure, axes = _layer_panels(comparison, styles, table, title, "distinct units")
     for ax, rows in axes:
         plots.draw_curves(ax, rows, styles)
-    plots.label_outer([ax for ax, _ in axes])
+    sheets.label_outer([ax for ax, _ in axes])
     axes[0][0].set_ylim(-0.06 * hidden["units"].max(), 1.06 * hidden["units"].max())
     caption = (
         "How many units of a layer differ by more than 0.1 % of the largest in their incoming "
@@ -275,7 +308,8 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         f"rounding, which can part them: {band(comparison)}."
     )
     caption += coinciding(table)
-    return Picture("symmetry", title, caption, f"{caption} {_first_layer(table)}", figure)
+    alt = f"{caption} {_first_layer(table)}"
+    return Picture("symmetry", title, caption, alt, figure, table)
 
 
 def _layer_panels(
@@ -309,7 +343,7 @@ def _layer_panels(
         names.append(f"{name} ({', '.join(told)})" if told else name)
     legend = plots.legend_entries(comparison.summary, styles, thin)
     height = 1.7 if len(layers) == 1 else 1.05
-    figure, axes = plots.panels(
+    figure, axes = sheets.panels(
         title, comparison.held, names=names, height=height, ylabel=ylabel, legend=legend
     )
     return figure, [(ax, table[table["panel"] == k]) for ax, k in zip(axes, layers, strict=True)]

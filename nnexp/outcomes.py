@@ -93,13 +93,24 @@ def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataF
     """
     if "arm" not in runs:
         raise InputError("the runs have no arms: give the study 'arms'")
-    chosen: pd.DataFrame = runs[runs["arm"] == arm]
+    return fitting(runs, {"arm": arm, **where})
+
+
+def fitting(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows of ``runs`` that are at the settings ``where``.
+
+    Raises
+    ------
+    InputError
+        If there is none, or a setting is no column of ``runs``.
+    """
+    chosen = runs
     for key, value in where.items():
         if key not in chosen:
             raise unknown("setting", key, map(str, chosen.columns))
         chosen = chosen[_equal(chosen[key], value)]
     if chosen.empty:
-        raise InputError(f"no run of arm {arm!r} at {described(where, {}) or 'any setting'}")
+        raise InputError(f"no run at {described(where, {})}")
     return chosen
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-from markupsafe import Markup
 
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
+from nnexp.markup import environment, inline_svg
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record, write_whole
 from nnexp.studio import Studio, draw
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _FILES = {
     "summary.csv": "a row an arm",
     "effects.csv": "a row a comparison",
@@ -83,12 +79,13 @@ def write_page(
         name: table.to_csv(index=False, lineterminator="\n") for name, table in written.items()
     }
     shown = []
-    page = _environment().get_template("sweep.html")
+    page = environment().get_template("sweep.html")
     gallery = (artist.gallery() if artist is not None else None) or draw(comparison, records)
     for drawing in gallery.drawings:
         files[f"{drawing.name}.svg"] = drawing.svg
         files[f"{drawing.name}.png"] = drawing.png
-        inline = _inline(drawing.svg.decode(), drawing.name, drawing.alt)
+        files[f"{drawing.name}.csv"] = drawing.csv
+        inline = inline_svg(drawing.svg.decode(), f"plot-{drawing.name}", drawing.alt)
         shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
     tables = {name: of for name, of in _FILES.items() if name in files or (folder / name).is_file()}
     files["index.html"] = page.render(
@@ -114,16 +111,6 @@ def write_page(
     for name, content in files.items():
         write_whole(folder / name, content)
     return [folder / name for name in files]
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _title(comparison: Comparison) -> str:
@@ -225,12 +212,3 @@ def _number(score: str, value: float) -> str:
     if math.isinf(value):
         return "∞"
     return f"{value:.4f}" if score.endswith("accuracy") else f"{value:.4g}"
-
-
-def _inline(svg: str, name: str, alt: str) -> Markup:
-    """Return a drawing for the page: named for who cannot see it, with ids of its own."""
-    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
-    body = re.sub(r' (width|height)="[\d.]+pt"', "", body, count=2)
-    label = html.escape(alt)
-    return Markup(body.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))

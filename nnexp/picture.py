@@ -18,13 +18,22 @@ _NEAR = 0.01
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure and its words: a ``caption`` for all, and ``alt`` for who cannot see it."""
+    """A figure, its words and its numbers.
+
+    ``caption`` is for all, ``alt`` for who cannot see it; ``table`` holds what is drawn.
+    """
 
     name: str
     title: str
     caption: str
     alt: str
     figure: Figure
+    table: pd.DataFrame
+
+    @property
+    def csv(self) -> str:
+        """What is drawn, as CSV: measured numbers to ten digits."""
+        return self.table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
 
 
 def by(comparison: Comparison) -> str:

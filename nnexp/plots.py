@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -15,45 +13,16 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from nnexp.records import DIVERGED, FAILED
+from nnexp.sheets import FAINT, INK, NEUTRAL, SMALL, Look
 from nnexp.styles import Style
 
 Array = npt.NDArray[Any]
-Look = dict[str, Any]
 
-# Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
-_WIDTH = 4.8
-_TITLE, _BASE, _SMALL = 12.5, 11, 9.5
-_NEUTRAL, _FAINT, _INK = "#555555", "#E4E4E4", "#000000"
-_STYLE: Look = {
-    "font.family": "DejaVu Sans",
-    "font.size": _BASE,
-    "axes.labelsize": _BASE,
-    "axes.titlesize": _SMALL,
-    "axes.titlelocation": "left",
-    "axes.titley": 1.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": _FAINT,
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "axes.edgecolor": _NEUTRAL,
-    "xtick.labelsize": _SMALL,
-    "ytick.labelsize": _SMALL,
-    "legend.fontsize": _SMALL,
-    "legend.frameon": False,
-    "legend.handlelength": 2.6,
-    "legend.columnspacing": 1.2,
-    "lines.linewidth": 2.0,
-    "lines.markersize": 5.5,
-    "svg.hashsalt": "nnexp",
-}
 _THIN = 0.9  # a second measure, drawn beside the first
 # Beyond which ratio of differences an axis is stretched about 0; values named on an axis at most.
 _FAR, _MOST_TICKS = 12, 7
@@ -91,6 +60,14 @@ def draw_curves(
     return ax
 
 
+def draw_seeds(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Axes:
+    """Draw every run of a table of `seeds` as a hairline in the colour of its arm."""
+    look: Look = {"linewidth": 0.5, "alpha": 0.45, "zorder": 1.9}
+    for (arm, _), run in table.groupby(["arm", "run_id"], observed=True):
+        ax.plot(run["x"], run["value"], color=styles[str(arm)].colour, **look)
+    return ax
+
+
 def draw_zeros(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Axes:
     """Mark at the lower edge of a logarithmic axis where the mean of an arm is exactly 0."""
     for arm, rows in table[table["mean"] == 0].groupby("arm", observed=True):
@@ -112,7 +89,7 @@ def draw_final(
 
     A diverged run is a cross; a failed one has no accuracy, and is counted in the label.
     """
-    beside: Look = {"va": "center", "fontsize": _SMALL}
+    beside: Look = {"va": "center", "fontsize": SMALL}
     means = dict(zip(summary["arm"], summary["test_accuracy_mean"], strict=True))
     for row, (arm, mean) in enumerate(means.items()):
         style = styles[arm]
@@ -150,14 +127,14 @@ def draw_differences(
         y = row + 0.12 + np.linspace(0, 0.22, len(own))
         dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
         ax.plot(own, y, **dots, **_EDGE, alpha=0.85)
-        ax.plot([100 * found["low"], 100 * found["high"]], [row - 0.12] * 2, color=_INK)
+        ax.plot([100 * found["low"], 100 * found["high"]], [row - 0.12] * 2, color=INK)
         mean = 100 * found["difference"]
-        ax.plot(mean, row - 0.12, linestyle="none", marker="D", color=_INK)
-        beside: Look = {"va": "center", "fontsize": _SMALL}
+        ax.plot(mean, row - 0.12, linestyle="none", marker="D", color=INK)
+        beside: Look = {"va": "center", "fontsize": SMALL}
         ax.text(1.02, row, f"{mean:+.2f}", transform=ax.get_yaxis_transform(), **beside)
     matters = 100 * float(table["matters"].max())
-    ax.axvspan(-matters, matters, color=_FAINT, linewidth=0, zorder=0)
-    ax.axvline(0, color=_NEUTRAL, linewidth=1, zorder=1)
+    ax.axvspan(-matters, matters, color=FAINT, linewidth=0, zorder=0)
+    ax.axvline(0, color=NEUTRAL, linewidth=1, zorder=1)
     means = 100 * table["difference"].abs()
     low, high = ax.dataLim.intervalx
     if means.max() > _FAR * max(means.min(), 0.1):
@@ -183,9 +160,9 @@ def draw_cells(ax: Axes, table: pd.DataFrame) -> Axes:
     shades = mpl.colormaps["Blues"]
     ax.add_patch(
         Rectangle((-0.5, -0.5), len(columns), len(rows), hatch="///", facecolor="white",
-                  edgecolor=_FAINT, linewidth=0, zorder=0)
+                  edgecolor=FAINT, linewidth=0, zorder=0)
     )  # fmt: skip
-    size = min(_SMALL, 34 / len(columns))
+    size = min(SMALL, 34 / len(columns))
     for cell in table.to_dict("records"):
         i, j = rows.index(cell["down"]), columns.index(cell["across"])
         share = (cell["mean"] - low) / (high - low) if high > low else 0.0
@@ -197,7 +174,7 @@ def draw_cells(ax: Axes, table: pd.DataFrame) -> Axes:
         lines.append(f"n = {cell['n']}")
         if cell["diverged"]:
             lines.append(f"{cell['diverged']} diverged")
-        colour = "white" if share > 0.6 else _INK
+        colour = "white" if share > 0.6 else INK
         place: Look = {"ha": "center", "va": "center", "linespacing": 1.25}
         ax.text(j, i, "\n".join(lines), fontsize=size, color=colour, **place)
     width = max(9, 40 // len(columns))
@@ -316,122 +293,16 @@ def legend_entries(
         look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
         entries.append(Line2D([], [], **look, **_EDGE, label=label))
     if thin:
-        entries.append(Line2D([], [], color=_NEUTRAL, linewidth=_THIN, label=f"thin: {thin}"))
+        entries.append(Line2D([], [], color=NEUTRAL, linewidth=_THIN, label=f"thin: {thin}"))
     return entries
 
 
 def box_entries() -> list[Artist]:
     """Return the legend entries of `draw_spread`."""
     return [
-        Patch(facecolor=face, edgecolor=_NEUTRAL, label=f"{moment} training")
-        for moment, face in (("before", "white"), ("after", _NEUTRAL))
+        Patch(facecolor=face, edgecolor=NEUTRAL, label=f"{moment} training")
+        for moment, face in (("before", "white"), ("after", NEUTRAL))
     ]
-
-
-def panels(
-    title: str,
-    held: str,
-    *,
-    names: Sequence[str] = ("",),
-    columns: int = 1,
-    height: float | Sequence[float] = 2.3,
-    ylabel: str = "",
-    margins: tuple[float, float] = (0.8, 0.15),
-    legend: Sequence[Artist] = (),
-    sharex: bool = True,
-    sharey: bool = True,
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure with an axes for each of ``names``, of one scale unless told, and the axes.
-
-    ``title`` and what was ``held`` fixed stand above, the ``legend`` below, a ``ylabel`` for all
-    axes to the left. ``height`` is that of an axes, or of each row's, ``margins`` are those left
-    and right, in inches: all is placed by hand, which is quick and keeps a page's figures aligned.
-    """
-    titles = textwrap.wrap(title, 42)
-    lines = textwrap.wrap(f"Held fixed: {held}", 66)
-    name_height = 0.17 * max(name.count("\n") + bool(name) for name in names)
-    rows = math.ceil(len(names) / columns)
-    heights = [height] * rows if isinstance(height, int | float) else list(height)
-    gap = 0.17 + name_height + 0.17 * bool(len(names) % columns) + 0.4 * (not sharex)
-    across, legend_height = _legend_shape([str(entry.get_label()) for entry in legend])
-    top = 0.24 + 0.21 * len(titles) + 0.16 * len(lines) + name_height
-    total = top + sum(heights) + (rows - 1) * gap + 0.52 + legend_height
-
-    figure = Figure(figsize=(_WIDTH, total))
-    head: Look = {"x": 0.1 / _WIDTH, "va": "top", "linespacing": 1.2}
-    figure.text(y=1 - 0.08 / total, s="\n".join(titles), fontsize=_TITLE, fontweight="bold", **head)
-    under = 1 - (0.08 + 0.22 * len(titles)) / total
-    figure.text(y=under, s="\n".join(lines), fontsize=_SMALL, color=_NEUTRAL, **head)
-    place = {
-        "left": margins[0] / _WIDTH,
-        "right": 1 - margins[1] / _WIDTH,
-        "top": 1 - top / total,
-        "bottom": (0.52 + legend_height) / total,
-        "hspace": gap * rows / sum(heights),
-        "wspace": 0.08 if sharey else 0.45,
-    }
-    shape: Look = {"squeeze": False, "gridspec_kw": place, "height_ratios": heights}
-    grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, **shape).ravel()
-    for ax, name in zip(grid, names, strict=False):
-        ax.set_title(name)
-    for ax in grid[len(names) :]:
-        ax.remove()
-    for ax in grid[len(names) - columns : len(names)]:
-        ax.tick_params(labelbottom=True)
-    middle = (place["top"] + place["bottom"]) / 2
-    figure.supylabel(ylabel, x=0.1 / _WIDTH, y=middle, ha="left", fontsize=_BASE)
-    if legend:
-        corner = (0.1 / _WIDTH, 0.06 / total)
-        figure.legend(
-            handles=legend, loc="lower left", bbox_to_anchor=corner, borderaxespad=0, ncols=across
-        )
-    return figure, list(grid[: len(names)])
-
-
-def label_outer(axes: Sequence[Axes], columns: int = 1) -> None:
-    """Leave the labels to the lowest axes of each column and the leftmost of each row."""
-    for ax in axes[:-columns]:
-        ax.set_xlabel("")
-    for i, ax in enumerate(axes):
-        if i % columns:
-            ax.set_ylabel("")
-
-
-def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:
-    """Return in how many columns a legend fits, and its height in inches."""
-    if not labels:
-        return 1, 0.0
-    longest = max(len(line) for label in labels for line in label.split("\n"))
-    across = min(max(1, int((_WIDTH - 0.2) / (0.62 + 0.075 * longest))), len(labels))
-    heights = [0.2 + 0.16 * label.count("\n") for label in labels]
-    return across, 0.12 + max(map(sum, np.array_split(heights, across)))
-
-
-def png(figure: Figure) -> bytes:
-    """Return ``figure`` as PNG, about two pixels for each of a common screen."""
-    quick = {"compress_level": 1}  # a tenth more bytes, a seventh less time
-    return _saved(figure, "png", {"Software": None}, dpi=160, pil_kwargs=quick)
-
-
-def svg(figure: Figure) -> bytes:
-    """Return ``figure`` as SVG: the same bytes for the same figure."""
-    return _saved(figure, "svg", {"Date": None, "Creator": None})
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Let what is drawn inside look like nnexp's, whatever the user's own settings."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
-        yield
-
-
-def _saved(figure: Figure, form: str, metadata: dict[str, None], **how: Any) -> bytes:
-    buffer = io.BytesIO()
-    with style():
-        figure.savefig(buffer, format=form, metadata=metadata, **how)
-    return buffer.getvalue()
 
 
 def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> None:

@@ -1,30 +1,34 @@
-"""Portraits of one run with its weights kept: what its first layer looks for, what it mistakes."""
+"""Portraits of runs with their weights kept: what the first layer looks for, what is mistaken.
+
+`sit` makes tables of records, `pictures` draws them: today's, or those that were written down.
+"""
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from nnexp import plots
-from nnexp.assembly import build_network
-from nnexp.config import RunConfig
-from nnexp.data import Split, load
-from nnexp.network import Network
+from nnexp import answers, sheets
 from nnexp.picture import Picture
-from nnexp.records import FINISHED, Record
+from nnexp.records import Record
 
 Array = npt.NDArray[Any]
-Labels = npt.NDArray[np.intp]
 
+NAMES = ("weights", "arms", "confusion", "mistakes")
 _MOST_UNITS, _UNITS_ACROSS, _OUTPUTS_ACROSS = 64, 8, 5
-_MOST_MISTAKES, _MISTAKES_ACROSS = 24, 6
+# More arms are not shown side by side.
+_MOST_ARMS = 8
+_MISTAKES_ACROSS = 6
 # With more classes their counts, or all of their names, would not be legible.
 _MOST_COUNTED = 12
 _MOST_NAMED = 24
@@ -36,136 +40,119 @@ _MOST_TOLD = 5
 _PIXELS: dict[str, Any] = {"interpolation": "none"}
 
 
-class Answers(NamedTuple):
-    """What a network says of ``n`` examples.
+def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Return the tables that the portraits are drawn from, by the name of the picture.
 
-    ``labels (n,)`` are the true classes and ``predicted (n,)`` the chosen ones, both from 0;
-    ``outputs (n,)`` is the output of the chosen class. An example with an output that is not finite
-    counts as wrong: its ``predicted`` is -1.
-    """
-
-    labels: Labels
-    predicted: Labels
-    outputs: Array
-
-
-def pictures(record: Record) -> list[Picture]:
-    """Return the first layer's weights, the confusion matrix and the worst mistakes of a run.
-
-    None for a run that did not finish, whose weights were not kept (``save_weights=true``), or
-    whose examples are no images; and no mistakes where there are none.
+    ``weights``, ``confusion`` and ``mistakes`` are of the most accurate run, see `nnexp.answers`;
+    ``arms`` has a few units of one run of each arm, where ``arms`` names two to eight (run to arm).
+    There is none if no finished run on images kept its weights, and no mistakes where none is made.
 
     Raises
     ------
     InputError
-        If the run's data, or a user's own function, are no longer there.
+        If the data of a run, or a user's own function, are no longer there.
     """
-    if record.status != FINISHED or record.weights is None:
-        return []
-    config = RunConfig.from_mapping(record.config)
-    data = load(config.data, np.dtype(config.dtype))
-    shape, test = data.description.image_shape, data.test
-    if shape is None or test is None:
-        return []
-    network = rebuild(record)
-    said = answers(network, test)
-    names = [str(label) for label in data.description.labels]
-    with plots.style():
-        drawn = [_weights(record, network, shape, names), _confusion(record, said, names)]
-        if (worst := mistakes(said)).size:
-            drawn.append(_mistakes(record, network, said, test.x[worst], worst, shape, names))
+    finished = [r for r in records if r.weights is not None and r.run_id in arms]
+    ranked = sorted(finished, key=lambda r: -r.metrics[-1]["test_accuracy"] if r.metrics else 0)
+    best = next((run for record in ranked if (run := answers.kept(record))), None)
+    if best is None or best.data.test is None:
+        return {}
+    said = answers.answers(best.network, best.data.test)
+    tables = {"weights": answers.weights(best, arms[best.record.run_id], _MOST_UNITS)}
+    tables["confusion"] = answers.confusion(best, said)
+    if len(worst := answers.mistakes(best, said)):
+        tables["mistakes"] = worst
+    first: dict[str, Record] = {}
+    for record in finished:
+        first.setdefault(arms[record.run_id], record)
+    if 1 < len(first) <= _MOST_ARMS:
+        runs = [(arm, run) for arm, record in first.items() if (run := answers.kept(record))]
+        tables["arms"] = pd.concat(answers.weights(run, arm, _UNITS_ACROSS) for arm, run in runs)
+    return {name: tables[name] for name in NAMES if name in tables}
+
+
+def read(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of `sit` that were written to ``folder``, each as ``<name>.csv``."""
+    texts = dict.fromkeys(("arm", "run_id", "kind", "class", "true", "predicted", "what"), str)
+    return {
+        name: pd.read_csv(file, dtype=texts, keep_default_na=False)
+        for name in NAMES
+        if (file := folder / f"{name}.csv").is_file()
+    }
+
+
+def pictures(tables: Mapping[str, pd.DataFrame]) -> list[Picture]:
+    """Return the portraits that the tables of `sit` give, drawn."""
+    draw = {"weights": _weights, "arms": _arms, "confusion": _confusion}
+    with sheets.style():
+        drawn = [paint(tables[name]) for name, paint in draw.items() if name in tables]
+        if "mistakes" in tables:
+            drawn.append(_mistakes(tables["mistakes"], _wrong(tables["confusion"])))
     return drawn
 
 
-def rebuild(record: Record) -> Network:
-    """Return the network of a record as it was at the end of its run.
-
-    The record must have its weights.
-    """
-    network = build_network(RunConfig.from_mapping(record.config), rows=1)
-    arrays = record.weights or {}
-    pairs = zip(network.weights, network.biases, strict=True)
-    for layer, (weights, biases) in enumerate(pairs, start=1):
-        weights[...], biases[...] = arrays[f"W{layer}"], arrays[f"b{layer}"]
-    return network
-
-
-def answers(network: Network, split: Split) -> Answers:
-    """Return what ``network`` says of the examples of ``split``."""
-    n, rows = len(split.labels), network.evaluation_rows
-    predicted, outputs = np.empty(n, np.intp), np.empty(n)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, n, rows):
-            part = slice(start, start + rows)
-            logits = network.forward(split.x[part]).copy()
-            finite = np.isfinite(logits).all(axis=1)
-            chosen = network.loss.predict(logits)
-            network.loss.outputs(logits)
-            if logits.shape[1] == 1:
-                logits = np.hstack([1 - logits, logits])
-            outputs[part] = np.take_along_axis(logits, chosen[:, None], axis=1)[:, 0]
-            predicted[part] = np.where(finite, chosen, -1)
-    return Answers(split.labels, predicted, outputs)
-
-
-def confusion(said: Answers, classes: int) -> npt.NDArray[np.intp]:
-    """Return how many examples of each class (rows) were taken for each class (columns)."""
-    known = said.predicted >= 0
-    counts = np.zeros((classes, classes), np.intp)
-    np.add.at(counts, (said.labels[known], said.predicted[known]), 1)
-    return counts
-
-
-def mistakes(said: Answers, most: int = _MOST_MISTAKES) -> Labels:
-    """Return the positions of the wrong examples, those with the highest output first."""
-    wrong = np.flatnonzero((said.predicted != said.labels) & (said.predicted >= 0))
-    return wrong[np.argsort(-said.outputs[wrong], kind="stable")][:most]
-
-
-def _weights(
-    record: Record, network: Network, shape: tuple[int, int], names: Sequence[str]
-) -> Picture:
-    weights = network.weights[0]
-    units = weights.shape[1]
-    hidden = len(network.weights) > 1
-    norms = np.linalg.norm(weights, axis=0)
-    shown = np.argsort(-norms, kind="stable")[:_MOST_UNITS] if hidden else np.arange(units)
-    tiles = weights[:, shown].T.reshape(-1, *shape)
-    across, gap = min(len(shown), _UNITS_ACROSS if hidden else _OUTPUTS_ACROSS), (2, 2)
-    bound = float(np.quantile(np.abs(tiles), _QUANTILE)) or 1.0
+def _weights(table: pd.DataFrame) -> Picture:
+    tiles, run_id = _tiles(table), str(table["run_id"].iloc[0])
+    units, hidden = int(table["units"].iloc[0]), table["kind"].iloc[0] == "hidden"
+    across, gap = min(len(tiles), _UNITS_ACROSS if hidden else _OUTPUTS_ACROSS), (2, 2)
     title = "Weights of the first layer"
-    figure, ax = _figure(title, record, tiles, across, gap, beside=0.9)
-    image = ax.imshow(
-        _montage(tiles, across, gap), cmap="RdBu_r", vmin=-bound, vmax=bound, **_PIXELS
-    )
-    figure.colorbar(image, ax=ax, extend="both", shrink=0.6, label="weight", pad=0.02)
+    figure, ax = _figure(title, run_id, tiles, across, gap, beside=0.9)
+    _draw_tiles(figure, ax, tiles, across, gap)
     if not hidden:
-        for (x, y), name in zip(_corners(tiles, across, gap), names[-units:], strict=False):
+        for (x, y), name in zip(_corners(tiles, across, gap), table["class"], strict=True):
             ax.text(x + 1, y + 1, name, va="top", fontsize="small")
-    if not hidden:
         which = "the units are the outputs, in the order of their classes"
-    elif len(shown) < units:
-        which = f"the {len(shown)} units of {units} with the largest norm, largest first"
+    elif len(tiles) < units:
+        which = f"the {len(tiles)} units of {units} with the largest norm, largest first"
     else:
         which = f"all {units} units, the largest norm first"
-    caption = (
-        f"Each tile is a unit's incoming weights, where the image has its pixels: {which}. One "
-        f"scale for all, blue below 0 and red above; {100 * (1 - _QUANTILE):g} % of the weights "
-        f"lie beyond it. One run (n = 1): {record.run_id}."
-    )
-    alt = f"{caption} The units' norms are from {norms.min():.3g} to {norms.max():.3g}."
-    return Picture("weights", title, caption, alt, figure)
+    caption = f"{_tiles_words(which)} One run (n = 1): {run_id}."
+    norms = table["norm"]
+    alt = f"{caption} The norms are from {norms.min():.3g} to {norms.max():.3g}."
+    return Picture("weights", title, caption, alt, figure, table)
 
 
-def _confusion(record: Record, said: Answers, names: Sequence[str]) -> Picture:
-    classes, n = len(names), len(said.labels)
-    counts = confusion(said, classes)
-    wrong = n - int(np.trace(counts))
+def _arms(table: pd.DataFrame) -> Picture:
+    table = table.assign(place=table.groupby("arm", sort=False).cumcount())
+    table = table[table["place"] < _UNITS_ACROSS].drop(columns="place")
+    arms = list(dict.fromkeys(table["arm"]))
+    title = "Weights of the first layer, arm by arm"
+    sizes = [len(table[table["arm"] == arm]) for arm in arms]
+    shape = _shape(table)
+    inches = 3.1 / _UNITS_ACROSS * shape[0] / shape[1] + 0.06
+    figure = Figure(figsize=(_WIDTH, 0.45 + inches * len(arms)), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
+    axes = figure.subplots(len(arms), 1, squeeze=False).ravel()
+    spans = []
+    for ax, arm, size in zip(axes, arms, sizes, strict=True):
+        tiles = _tiles(table[table["arm"] == arm])
+        bound = _bound(tiles)
+        blank = np.full((_UNITS_ACROSS - size, *shape), np.nan)
+        sheet = _montage(np.concatenate([tiles, blank]), _UNITS_ACROSS, (1, 2))
+        ax.imshow(sheet, cmap="RdBu_r", vmin=-bound, vmax=bound, **_PIXELS)
+        beside: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": "small"}
+        label = "\n".join(textwrap.wrap(str(arm).replace("_", " "), 15))
+        ax.text(-0.02, 0.5, label, ha="right", **beside)
+        ax.text(1.02, 0.5, f"±{bound:.2g}", ha="left", **beside)
+        ax.set_axis_off()
+        alike = len(np.unique(tiles.reshape(len(tiles), -1).round(6), axis=0))
+        spans.append(f"{arm} ±{bound:.2g}, {alike} of {size} differ")
+    which = f"the {_UNITS_ACROSS} units with the largest norm of one run of each arm (n = 1)"
+    caption = _tiles_words(which, "One scale an arm, which is told beside it")
+    return Picture("arms", title, caption, f"{caption} {'; '.join(spans)}.", figure, table)
+
+
+def _confusion(table: pd.DataFrame) -> Picture:
+    known = table[table["predicted"] != answers.NONE]
+    names = list(dict.fromkeys(table["true"]))
+    classes, n = len(names), int(table["n"].sum())
+    counts = known["n"].to_numpy(int).reshape(classes, classes)
+    run_id, wrong = str(table["run_id"].iloc[0]), _wrong(table)
     off = np.where(np.eye(classes, dtype=bool), 0, counts)
     title = "Which class is taken for which"
     figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
     ax = figure.subplots()
-    _entitle(ax, title, record)
+    _entitle(ax, title, run_id)
     most = max(int(off.max()), 2)
     image = ax.imshow(np.ma.masked_equal(off, 0), cmap="YlOrRd", norm=LogNorm(1, most))
     ax.imshow(np.ma.masked_equal(np.eye(classes), 0), cmap="Greys", vmin=0, vmax=5)
@@ -185,52 +172,80 @@ def _confusion(record: Record, said: Answers, names: Sequence[str]) -> Picture:
     caption = (
         f"Test images by true class (row) and predicted class (column): {wrong} of {n} are wrong. "
         "Colours tell the errors, on a log scale, white is none; the diagonal, which is right, is "
-        "grey. "
-        f"One run (n = 1): {record.run_id}."
+        f"grey. One run (n = 1): {run_id}."
     )
     order = np.argsort(-off, axis=None, kind="stable")[:_MOST_TOLD]
     cells = [divmod(int(place), classes) for place in order]
     told = [f"{names[i]} for {names[j]} {off[i, j]}" for i, j in cells if off[i, j]]
     alt = f"{caption} Most often taken: {', '.join(told)}." if told else caption
-    return Picture("confusion", title, caption, alt, figure)
+    return Picture("confusion", title, caption, alt, figure, table)
 
 
-def _mistakes(
-    record: Record,
-    network: Network,
-    said: Answers,
-    x: Array,
-    worst: Labels,
-    shape: tuple[int, int],
-    names: Sequence[str],
-) -> Picture:
-    tiles = x.reshape(-1, *shape)
+def _wrong(confusion: pd.DataFrame) -> int:
+    return int(confusion.loc[confusion["true"] != confusion["predicted"], "n"].sum())
+
+
+def _mistakes(table: pd.DataFrame, wrong: int) -> Picture:
+    tiles, run_id = _tiles(table), str(table["run_id"].iloc[0])
     # Two lines of text above each.
-    across, gap = min(len(tiles), _MISTAKES_ACROSS), (round(shape[1] * 0.55), 4)
+    across, gap = min(len(tiles), _MISTAKES_ACROSS), (round(tiles.shape[2] * 0.55), 4)
     title = "The most confident mistakes"
-    figure, ax = _figure(title, record, tiles, across, gap)
-    ax.imshow(_montage(tiles, across, gap), cmap="gray_r", vmin=x.min(), vmax=x.max(), **_PIXELS)
+    figure, ax = _figure(title, run_id, tiles, across, gap)
+    grey: dict[str, Any] = {"cmap": "gray_r", "vmin": tiles.min(), "vmax": tiles.max()}
+    ax.imshow(_montage(tiles, across, gap), **grey, **_PIXELS)
     labels = []
-    for place, (left, top) in zip(worst, _corners(tiles, across, gap), strict=True):
-        true, taken = names[said.labels[place]], names[said.predicted[place]]
-        labels.append(f"{true} taken for {taken}, {said.outputs[place]:.3g}")
+    corners = _corners(tiles, across, gap)
+    for row, (left, top) in zip(table.to_dict("records"), corners, strict=True):
+        true, taken, output = row["true"], row["predicted"], row["output"]
+        labels.append(f"{true} taken for {taken}, {output:.3g}")
         ax.text(
-            left + shape[1] / 2, top - 0.5, f"{true} → {taken}\n{said.outputs[place]:.3f}",
+            left + tiles.shape[2] / 2, top - 0.5, f"{true} → {taken}\n{output:.3f}",
             ha="center", va="bottom", fontsize="small", linespacing=1.1,
         )  # fmt: skip
-    what = "output" if network.loss.output == "identity" else "probability"
-    wrong = int((said.predicted != said.labels).sum())
+    what = table["what"].iloc[0]
     caption = (
         f"The {len(tiles)} of {wrong} wrong test images whose wrong class has the highest {what}: "
-        f"true class → predicted class, and that {what}. One run (n = 1): {record.run_id}."
+        f"true class → predicted class, and that {what}. One run (n = 1): {run_id}."
     )
     alt = f"{caption} {'; '.join(labels[:_MOST_TOLD])}."
-    return Picture("mistakes", title, caption, alt, figure)
+    return Picture("mistakes", title, caption, alt, figure, table)
+
+
+def _tiles_words(which: str, scale: str = "One scale for all") -> str:
+    return (
+        f"Each tile is a unit's incoming weights, where the image has its pixels: {which}. "
+        f"{scale}, blue below 0 and red above; {100 * (1 - _QUANTILE):g} % of the weights lie "
+        "beyond it."
+    )
+
+
+def _shape(table: pd.DataFrame) -> tuple[int, int]:
+    """Return the rows and columns of the images in a table, by the name of the last pixel."""
+    row, column = map(int, str(table.columns[-1]).split(","))
+    return row + 1, column + 1
+
+
+def _tiles(table: pd.DataFrame) -> Array:
+    """Return the images in a table (n, rows, columns)."""
+    pixels = [c for c in table if re.fullmatch(r"\d+,\d+", str(c))]
+    tiles: Array = table[pixels].to_numpy(float).reshape(-1, *_shape(table))
+    return tiles
+
+
+def _bound(tiles: Array) -> float:
+    return float(np.quantile(np.abs(tiles), _QUANTILE)) or 1.0
+
+
+def _draw_tiles(figure: Figure, ax: Axes, tiles: Array, across: int, gap: tuple[int, int]) -> None:
+    bound = _bound(tiles)
+    sheet = _montage(tiles, across, gap)
+    image = ax.imshow(sheet, cmap="RdBu_r", vmin=-bound, vmax=bound, **_PIXELS)
+    figure.colorbar(image, ax=ax, extend="both", shrink=0.6, label="weight", pad=0.02)
 
 
 def _figure(
     title: str,
-    record: Record,
+    run_id: str,
     tiles: Array,
     across: int,
     gap: tuple[int, int],
@@ -244,16 +259,16 @@ def _figure(
     inches = min(_WIDTH - beside, 0.8 * across) * height / width
     figure = Figure(figsize=(_WIDTH, 0.65 + inches), layout="constrained")
     ax = figure.subplots()
-    _entitle(ax, title, record)
+    _entitle(ax, title, run_id)
     ax.set_axis_off()
     return figure, ax
 
 
-def _entitle(ax: Axes, title: str, record: Record) -> None:
+def _entitle(ax: Axes, title: str, run_id: str) -> None:
     figure = ax.get_figure()
     assert figure is not None
     figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
-    ax.set_title(textwrap.fill(record.run_id, 56), fontsize="small", color="#555555", loc="left")
+    ax.set_title(textwrap.fill(run_id, 56), fontsize="small", color="#555555", loc="left")
 
 
 def _size(tiles: Array, across: int, gap: tuple[int, int]) -> tuple[int, int]:

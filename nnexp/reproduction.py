@@ -7,14 +7,17 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from nnexp import app, book
+from nnexp import app, book, portraits
 from nnexp.claims import Judgement, judge
 from nnexp.config_source import experiment_folders
 from nnexp.errors import InputError, unknown
+from nnexp.outcomes import fitting
 from nnexp.records import FAILED, Record, Tables, tables
 from nnexp.studies import ORDERS, Study, read_study
 from nnexp.verdicts import INCONCLUSIVE
@@ -48,12 +51,12 @@ def _main(arguments: list[str]) -> int:
     well, wrong = True, ""
     for study in studies:
         try:
-            judgements, found = reproduce(study, options)
+            judgements, found, sitting = reproduce(study, options)
         except InputError as error:  # of this study: its runs are kept, and the others go on
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
             wrong = wrong or f"{study.name} could not be judged, see above"
             continue
-        book.write_tables(study, found, judgements, options.results)
+        book.write_tables(study, found, judgements, options.results, sitting)
         _tell(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         well = well and not failed and all(j.as_expected for j in judgements)
@@ -110,19 +113,28 @@ def chosen(names: Sequence[str]) -> list[Study]:
     return [study for study in read if study is not None]
 
 
-def reproduce(study: Study, options: argparse.Namespace) -> tuple[list[Judgement], Tables | None]:
-    """Return the judgements of a study and the tables of its runs, from the store where it can."""
+class Reproduction(NamedTuple):
+    """A study's judgements, the tables of its runs if it has any, and those of its portraits."""
+
+    judgements: list[Judgement]
+    found: Tables | None
+    sitting: dict[str, pd.DataFrame]
+
+
+def reproduce(study: Study, options: argparse.Namespace) -> Reproduction:
+    """Return what a study's runs give, from the store where it can."""
     if not study.has_runs:
-        return judge(study, None), None
-    if not options.top_up:
-        found = tables(_run(study, options.seeds, options))
-        return judge(study, found), found
-    for seeds in LOOKS:
-        found = tables(_run(study, seeds, options))
-        judgements = judge(study, found, looks=len(LOOKS))
+        return Reproduction(judge(study, None), None, {})
+    looks = LOOKS if options.top_up else (options.seeds,)
+    for seeds in looks:
+        records = _run(study, seeds, options)
+        found = tables(records)
+        judgements = judge(study, found, looks=len(looks))
         if not any(j.test in ORDERS and j.verdict == INCONCLUSIVE for j in judgements):
             break
-    return judgements, found
+    shown = fitting(found.runs, study.show)
+    arms = dict(zip(shown["run_id"], shown["arm"], strict=True)) if "arm" in shown else {}
+    return Reproduction(judgements, found, portraits.sit(records, arms))
 
 
 def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[Record]:

@@ -3,48 +3,97 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nnexp import plots
+from nnexp import plots, sheets
 from nnexp.comparison import Comparison
-from nnexp.effects import Effects, Factor
+from nnexp.effects import INTERACTION, Effects, Factor
+from nnexp.errors import InputError, unknown
 from nnexp.picture import Picture, told
 from nnexp.records import DIVERGED, FAILED
-from nnexp.styles import Style, choice_styles
+from nnexp.styles import NEUTRAL, Style, choice_styles
 
+# The columns that name a comparison; a panel with more rows than this would be a page.
+_KEYS = ("kind", "factor", "level")
+_MOST_ROWS = 16
 # The longest line of a level's label beside an axis, in characters.
 _LABEL = 24
+# Inches, in a panel's name.
+_CHARACTER = 0.078
 # A curve over fewer values of a setting says no more than the arms do; more lines bury each other.
 _FEWEST_VALUES, _MOST_LINES = 3, 8
 
 
 def differences(comparison: Comparison, styles: Mapping[str, Style], found: Effects) -> Picture:
-    """Draw the levels of one factor less the best, seed by seed, with their intervals."""
-    (factor,) = found.factors
-    table = found.table
-    title = f"Final test accuracy less that of {factor.reference}"
-    looks = {level: styles[arms[0]] for level, arms in factor.levels.items()}
-    lines = [len(str(level)) // _LABEL + 1 for level in table["level"]]
-    longest = min(_LABEL, max(map(len, table["level"])))
-    figure, (ax,) = plots.panels(
+    """Draw each factor's levels less its best, seed by seed, with intervals; and interactions."""
+    tables = {
+        str(factor): rows.reset_index(drop=True)
+        for factor, rows in found.table.groupby("factor", sort=False)
+        if len(rows) <= _MOST_ROWS
+    }
+    one = len(found.factors) == 1
+    title = "Differences in final test accuracy"
+    if one:
+        title = f"Final test accuracy less that of {found.factors[0].reference}"
+    lines = [[len(str(level)) // _LABEL + 1 for level in t["level"]] for t in tables.values()]
+    longest = min(_LABEL, max(len(level) for t in tables.values() for level in t["level"]))
+    left = 0.3 + 0.085 * longest
+    width = int((sheets.WIDTH - left) / _CHARACTER)
+    figure, axes = sheets.panels(
         title,
         comparison.held,
-        height=0.3 + sum(0.3 + 0.16 * n for n in lines),
-        margins=(0.3 + 0.085 * longest, 0.65),
+        names=[""] if one else [textwrap.fill(_compared(t), width) for t in tables.values()],
+        height=[0.3 + sum(0.3 + 0.16 * n for n in own) for own in lines],
+        margins=(left, 0.65),
+        sharex=False,
+        sharey=False,
     )
-    plots.draw_differences(ax, table, found.pairs, looks)
-    n = table["n"]
-    seeds = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
+    for ax, (factor, table) in zip(axes, tables.items(), strict=True):
+        pairs = found.pairs[found.pairs["factor"] == factor]
+        plots.draw_differences(ax, table, pairs, _looks(found, table, styles))
+    sheets.label_outer(axes)
+    n = found.table["n"]
+    counted = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
     caption = (
-        f"Paired by seed: each mark is a seed ({seeds}), the level less {factor.reference}, which "
-        "has the best mean. The diamond and the number are the mean, the bar its interval; all "
+        f"Paired by seed: each mark is a seed ({counted}), the level less the one that has the "
+        "best mean. The diamond and the number are the mean, the bar its interval; all "
         "intervals hold together at 95 %. Grey: what does not matter."
     )
-    means = table.set_index("level")["difference"] * 100
-    return Picture("differences", title, caption, f"{caption} {told(means, 'Points')}", figure)
+    if len(tables) > 1:
+        caption += " Every panel has a scale of its own."
+    drawn = found.pairs.merge(
+        found.table[[*_KEYS, "reference", "n", "difference", "low", "high"]].rename(
+            columns={"difference": "mean"}
+        ),
+        on=list(_KEYS),
+    )
+    means = found.table.set_index("level")["difference"] * 100
+    alt = f"{caption} {told(means, 'Points')}"
+    return Picture("differences", title, caption, alt, figure, drawn)
+
+
+def _compared(table: pd.DataFrame) -> str:
+    """Say what the rows of a panel are: levels of a factor, or how two factors interact."""
+    row = table.iloc[0]
+    if row["kind"] == INTERACTION:
+        return f"{row['factor']}: the difference less that {row['reference']}"
+    over = f", averaged over {row['over']}" if row["over"] else ""
+    return f"{row['factor']}: less {row['reference']}{over}"
+
+
+def _looks(found: Effects, table: pd.DataFrame, styles: Mapping[str, Style]) -> Mapping[str, Style]:
+    """Return the style of every level of a panel: its arm's own, where it has but one."""
+    own = next((f for f in found.factors if f.name == table["factor"].iloc[0]), None)
+    if own is None:
+        return dict.fromkeys(table["level"], NEUTRAL)
+    if all(len(arms) == 1 for arms in own.levels.values()):
+        return {level: styles[arms[0]] for level, arms in own.levels.items()}
+    return choice_styles(list(own.levels))
 
 
 def cells(
@@ -53,11 +102,11 @@ def cells(
     """Draw the grid of two factors: in each cell its mean, spread and number of runs."""
     across, down = sorted(grid, key=lambda factor: len(factor.levels))
     summary = comparison.summary.set_index("arm")
-    cells = []
+    found = []
     for (row, lower), (column, right) in itertools.product(_ranked(down), _ranked(across)):
         for arm in set(lower) & set(right):
             scored = summary.loc[arm]
-            cells.append(
+            found.append(
                 {
                     "down": row,
                     "across": column,
@@ -67,24 +116,73 @@ def cells(
                     "diverged": scored[DIVERGED],
                 }
             )
-    table = pd.DataFrame(cells)
     title = f"Final test accuracy by {down.name} and {across.name}"
-    longest = min(14, max(map(len, down.levels)))
-    figure, (ax,) = plots.panels(
+    return _cells("cells", title, comparison.held, pd.DataFrame(found))
+
+
+def heat_map(runs: pd.DataFrame, down: str, across: str, held: str) -> Picture:
+    """Draw the final test accuracy of ``runs`` by two of their settings, as `cells` does.
+
+    ``held`` says what all of them share.
+
+    Raises
+    ------
+    InputError
+        If a setting is no column of ``runs``, or a cell has more than one run of a seed.
+    """
+    for setting in (down, across):
+        if setting not in runs:
+            raise unknown("setting of a grid", setting, map(str, runs.columns))
+    runs = runs[runs["status"] != FAILED]
+    found = []
+    for key in itertools.product(_values(runs[down]), _values(runs[across])):
+        cell = runs[(runs[down] == key[0]) & (runs[across] == key[1])]
+        if cell["seed"].duplicated().any():
+            raise InputError(
+                f"a grid of {down} and {across}: at {key[0]}, {key[1]} are several runs of a "
+                "seed: fix by 'where' what else varies"
+            )
+        if cell.empty:
+            continue
+        accuracy = cell["test_accuracy"].astype(float)
+        numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
+        names = {"down": _text(key[0]), "across": _text(key[1])}
+        found.append(names | numbers | {"diverged": int((cell["status"] == DIVERGED).sum())})
+    title = f"Final test accuracy by {down} and {across}"
+    return _cells(f"grid-{down}-{across}", title, held, pd.DataFrame(found))
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return the distinct values of a setting: numbers by size, names as they came."""
+    distinct = list(dict.fromkeys(column))
+    return sorted(distinct) if pd.api.types.is_numeric_dtype(column) else distinct
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+
+
+def _cells(name: str, title: str, held: str, table: pd.DataFrame) -> Picture:
+    rows, columns = (list(dict.fromkeys(table[side])) for side in ("down", "across"))
+    diverged = bool(table["diverged"].any())
+    figure, (ax,) = sheets.panels(
         title,
-        comparison.held,
-        height=(0.7 if table["diverged"].any() else 0.56) * len(down.levels),
-        margins=(0.25 + 0.085 * longest, 0.15),
+        held,
+        height=(0.7 if diverged else 0.56) * len(rows),
+        margins=(0.25 + 0.085 * min(14, max(map(len, rows))), 0.15),
     )
     plots.draw_cells(ax, table)
-    caption = f"In each cell the mean over seeds, and how many they are ({comparison.seeds})"
+    low, high = table["n"].min(), table["n"].max()
+    counted = f"n = {high}" if low == high else f"n = {low} to {high}"
+    caption = f"In each cell the mean over seeds, and how many they are ({counted})"
     caption += "; ± is the standard deviation." if table["std"].notna().any() else "."
-    if table["diverged"].any():
+    if diverged:
         caption += " A run that diverged counts in the mean."
-    if len(table) < len(down.levels) * len(across.levels):
+    if len(table) < len(rows) * len(columns):
         caption += " Hatched: not run, or failed."
-    means = told(summary["test_accuracy_mean"].dropna(), "Means")
-    return Picture("cells", title, caption, f"{caption} {means}", figure)
+    means = table.assign(cell=table["down"] + " " + table["across"]).set_index("cell")["mean"]
+    alt = f"{caption} {told(means.dropna(), 'Means')}"
+    return Picture(name, title, caption, alt, figure, table)
 
 
 def _ranked(factor: Factor) -> list[tuple[str, tuple[str, ...]]]:
@@ -129,7 +227,7 @@ def response(
     title = f"Final test accuracy over {over.name}"
     key = pd.DataFrame({"arm": lines, DIVERGED: 0, FAILED: 0})
     legend = plots.legend_entries(key, looks) if others else ()
-    figure, (ax,) = plots.panels(title, comparison.held, legend=legend)
+    figure, (ax,) = sheets.panels(title, comparison.held, legend=legend)
     plots.draw_response(ax, table, looks)
     ax.set_xlabel(over.name)
     caption = f"Each small mark is a run, the line runs through the means ({comparison.seeds})."
@@ -140,7 +238,8 @@ def response(
         f"{line + ' at ' if others else ''}{best[line].idxmax():g} ({best[line].max():.3f})"
         for line in lines
     )
-    return Picture("response", title, caption, f"{caption} Highest mean: {top}.", figure)
+    alt = f"{caption} Highest mean: {top}."
+    return Picture("response", title, caption, alt, figure, table)
 
 
 def _level_of(factor: Factor, arm: str) -> str:

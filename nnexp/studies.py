@@ -22,7 +22,7 @@ from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, R
 CAP = 0.01
 _LINE = "__line__"
 _REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
-_KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "claims", "alpha")
+_KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "grids", "claims", "alpha")
 _CLAIM = ("id", "row", "statement", "test", "expected")
 _FREE = ("published", "note")
 # Tests that compare arms, or an arm with a threshold; together they are a study's family.
@@ -97,12 +97,24 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """A heat map of the final test accuracy, by the settings ``down`` and ``across``.
+
+    It is of the runs with the settings ``where``, which leave one of each seed in a cell.
+    """
+
+    down: str
+    across: str
+    where: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Study:
     """A study file: where its claims come from, what is asked, and the claims.
 
     ``source`` has the title of every document in its own language; ``arms`` the overrides of each
     arm; ``alpha`` is shared by the ``family`` claims; ``figures`` names the figures of the runs
-    that are shown, of the runs with the settings ``show``.
+    that are shown, of the runs with the settings ``show``, and ``grids`` the heat maps of them.
     """
 
     name: str
@@ -116,6 +128,7 @@ class Study:
     change_our_mind: str
     figures: tuple[str, ...]
     show: Mapping[str, Any]
+    grids: tuple[Grid, ...]
     claims: tuple[Claim, ...]
     alpha: float
     arms: Mapping[str, tuple[str, ...]]
@@ -212,11 +225,21 @@ class _Reader:
             file=self.file,
             figures=tuple(figures),
             show=_plain(text.get("show") or {}),
+            grids=tuple(self.grid(grid, line) for grid in text.get("grids") or []),
             claims=read,
             alpha=alpha,
             arms=arms,
             has_runs=any(claim.test != "computed" for claim in read),
         )
+
+    def grid(self, raw: Any, line: int) -> Grid:
+        if not isinstance(raw, dict):
+            raise self.error(
+                line, f"the grid {raw!r} is no mapping: give {{down: init, across: lr}}"
+            )
+        self.keys("grid", raw, ("down", "across", "where"), ("down", "across"))
+        given = _plain(raw)
+        return Grid(given["down"], given["across"], given.get("where") or {})
 
     def arms(self, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         arms = content.get("arms") or {}

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 
 class Drawing(NamedTuple):
-    """A picture as it is written: its words, and its bytes."""
+    """A picture as it is written: its words, its bytes, and its numbers as CSV."""
 
     name: str
     caption: str
     alt: str
     svg: bytes
     png: bytes
+    csv: str
 
 
 class Gallery(NamedTuple):
@@ -88,13 +89,13 @@ def studio() -> Iterator[Studio | None]:
 def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
     """Draw every picture; half of them in a second process where the system can fork one.
 
-    Of the ``records`` that kept their weights, the most accurate has its portrait drawn.
+    Of the ``records`` that kept their weights, portraits are drawn as well.
     """
     from nnexp.figures import painters
     from nnexp.styles import arm_styles
 
     looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
-    to_paint = [*painters(comparison).values(), *_portraits(records)]
+    to_paint = [*painters(comparison).values(), *_portraits(comparison, records)]
     if not _can_fork():
         return Gallery(_drawn(to_paint), looks)
     here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -117,14 +118,14 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
     return Gallery(drawings, looks)
 
 
-def _portraits(records: Sequence[Record]) -> list[Callable[[], Picture]]:
-    kept = [record for record in records if record.weights is not None]
-    if not kept:
+def _portraits(comparison: Comparison, records: Sequence[Record]) -> list[Callable[[], Picture]]:
+    if all(record.weights is None for record in records):
         return []
     from nnexp import portraits
 
-    best = max(kept, key=lambda record: record.metrics[-1]["test_accuracy"])
-    return [functools.partial(_same, picture) for picture in portraits.pictures(best)]
+    arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
+    pictures = portraits.pictures(portraits.sit(records, arms))
+    return [functools.partial(_same, picture) for picture in pictures]
 
 
 def _same(picture: Picture) -> Picture:
@@ -132,10 +133,10 @@ def _same(picture: Picture) -> Picture:
 
 
 def _drawn(to_paint: Sequence[Callable[[], Picture]]) -> list[Drawing]:
-    from nnexp import plots
+    from nnexp import sheets
 
     return [
-        Drawing(p.name, p.caption, p.alt, plots.svg(p.figure), plots.png(p.figure))
+        Drawing(p.name, p.caption, p.alt, sheets.svg(p.figure), sheets.png(p.figure), p.csv)
         for p in (paint() for paint in to_paint)
     ]
 

@@ -121,3 +121,7 @@ def choice_styles(values: Sequence[str]) -> dict[str, Style]:
 
 def _nth_style(place: int, colour: str) -> Style:
     return Style(colour, _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)])
+
+
+# What is no choice's own.
+NEUTRAL = _nth_style(0, _GREY)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import base64
-import html
 import math
 import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-import jinja2
 from markupsafe import Markup, escape
 
 from nnexp import verdicts
 from nnexp.claims import Judgement
 from nnexp.errors import InputError, unknown
+from nnexp.markup import environment, inline_svg
 from nnexp.studies import ORDERS, Claim, Study
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _PAPERS = "papers"
 # The longest text of published figures in the table, in characters; all of it stands below.
 _LONGEST = 90
@@ -67,6 +64,7 @@ class Shown:
 
     ``svg`` is a whole SVG document and ``png`` a PNG file, one of them may be empty: the one that
     takes fewer bytes in the page is shown. ``claims`` holds the ids of the claims it belongs to.
+    ``csv``, if not empty, is what ``<name>.csv`` beside its study's tables holds of its numbers.
     """
 
     name: str
@@ -75,6 +73,7 @@ class Shown:
     claims: tuple[str, ...] = ()
     svg: bytes = b""
     png: bytes = b""
+    csv: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,20 +109,14 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
     rows = sorted((row for study in studies for row in study["rows"]), key=_by_document)
     counts = Counter(row["judgement"].verdict for row in rows)
     documents = {row["document"]: row["source"] for row in rows}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    pages = environment()
+    pages.filters |= {
         "prose": prose,
         "phrase": phrase,
         "figures": _figures,
         "tongue": _tongue,
     }
-    return environment.get_template("report.html").render(
+    return pages.get_template("report.html").render(
         facts=facts,
         marks=_MARKS,
         counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
@@ -168,24 +161,6 @@ def _figures(text: str) -> Markup:
     """Return ``text`` as HTML, an interval never broken over two lines."""
     interval = r"\[[^\[\],]{1,9}, [^\[\],]{1,9}\]"
     return Markup(re.sub(interval, r'<span class="whole">\g<0></span>', str(escape(text))))
-
-
-def inline_svg(svg: str, name: str, alt: str) -> Markup:
-    """Return an SVG document for a page: named for who cannot see it, with ids of its own.
-
-    Ids get ``name`` before them, and its root the id ``name``; a rule for every element of the page
-    becomes one for the drawing's own.
-    """
-    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
-    body = re.sub(r' (width|height)="[\d.]+pt"', "", body, count=2)
-    rule = re.search(r"<defs>\s*<style[^>]*>\s*\*\s*\{([^}]*)\}\s*</style>\s*</defs>", body)
-    style = ""
-    if rule is not None:
-        body = body[: rule.start()] + body[rule.end() :]
-        style = f' style="{html.escape(rule[1].strip())}"'
-    root = f'<svg id="{name}" role="img" aria-label="{html.escape(alt)}"{style} '
-    return Markup(body.replace("<svg ", root, 1))
 
 
 def _study(section: Section) -> dict[str, Any]:
@@ -276,6 +251,8 @@ def _picture(study: Study, picture: Shown) -> dict[str, Any]:
         raise InputError(f"picture {picture.name!r} has no viewBox: give an SVG that has one")
     return {
         "name": name,
+        "file": picture.name,
+        "csv": bool(picture.csv),
         "svg": svg,
         "box": box[1],
         "alt": picture.alt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nnexp import plots
+from nnexp import sheets
 from nnexp.claims import Judgement
 from nnexp.comparison import compare
 from nnexp.figures import pictures
@@ -215,11 +215,12 @@ def sections(folder: Path) -> list[Section]:
     drawn = list(pictures(compare(*tables)))
     belongs = {"final": ("xavier_over_zero", "zero_over_randn"), "loss": ("he_over_xavier",)}
     vector = [
-        Shown(p.name, p.caption, p.alt, belongs.get(p.name, ()), svg=plots.svg(p.figure))
+        Shown(p.name, p.caption, p.alt, belongs.get(p.name, ()), svg=sheets.svg(p.figure))
         for p in drawn
     ]
     raster = [
-        Shown(p.name, p.caption, p.alt, ("end", "rows"), png=plots.png(p.figure)) for p in drawn[:1]
+        Shown(p.name, p.caption, p.alt, ("end", "rows"), png=sheets.png(p.figure))
+        for p in drawn[:1]
     ]
     return [
         section(folder, "d2_init", INITS, vector, 50),

@@ -21,8 +21,8 @@ initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data
 choices config assembly training resuming computations
-records comparison statistics verdicts effects calibration outcomes studies claims
-styles plots picture responses depth figures portraits studio
+records markup comparison statistics verdicts effects calibration outcomes studies claims
+styles sheets plots picture responses depth figures answers portraits studio
 evidence webpage book page
 worker estimator verification upkeep
 config_source help
@@ -40,7 +40,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Who may know of what weighs much or belongs to the command line.
 HEAVY = {
     "matplotlib": {
-        *("styles", "plots", "picture", "responses", "depth", "figures", "portraits"),
+        *("styles", "sheets", "plots", "picture", "responses", "depth", "figures", "portraits"),
         *("evidence", "studio", "book", "bench"),
     },
     "hydra": {"config_source", "help", "launcher", "app", "reproduction"},

@@ -128,7 +128,7 @@ def test_the_choice_of_runs_by_setting_and_moment(study: Any) -> None:
     # After one epoch of five, a fifth of the way from 0.1.
     assert found.first == pytest.approx(0.1 + 0.85 / 5, abs=0.01)
     assert found.protocol == "lr 0.5, epoch 1"
-    with pytest.raises(InputError, match=r"no run of arm 'a' at lr 0.2"):
+    with pytest.raises(InputError, match=r"no run at arm a, lr 0.2"):
         judge(study(early.replace("0.5", "0.2")), tables)
     with pytest.raises(InputError, match=r"not evaluated at epoch 1.5: add it to evaluate_at"):
         judge(study(early.replace("epoch: 1", "epoch: 1.5")), tables)

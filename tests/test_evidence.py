@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from nnexp import evidence
+from nnexp import evidence, sheets
 from nnexp.claims import judge
 from nnexp.figures import Picture
 from nnexp.studies import Study, read_study
@@ -111,12 +111,19 @@ def test_every_figure_can_be_told_to_who_cannot_see_it(pictures: dict[str, Pictu
 
 
 @pytest.mark.slow
+def test_every_figure_has_its_numbers(pictures: dict[str, Picture]) -> None:
+    pairs, cells, curve = (p.table for p in pictures.values())
+    assert pairs["claim"].value_counts().nunique() == 1
+    assert {"seed", "first", "second", "difference"} <= set(pairs)
+    assert {"lr", "epoch", "difference", "n", "holds"} <= set(cells)
+    assert {"at", "published", "mean", "low", "high", "run 0"} <= set(curve)
+
+
 def test_the_figures_files_are_the_same_for_the_same_runs(study: Study, tmp_path: Path) -> None:
-    from nnexp import plots
 
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
     first, second = (
-        [plots.svg(p.figure) for p in evidence.pictures(study, judge(study, tables), tables)]
+        [sheets.svg(p.figure) for p in evidence.pictures(study, judge(study, tables), tables)]
         for _ in range(2)
     )
     assert first == second

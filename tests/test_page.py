@@ -96,7 +96,7 @@ def test_the_files_are_named_and_there_once_more_the_same_and_whole(plain):
     written = write(plain)
     results, mechanism = ["loss", "accuracy", "final"], ["activations", "gradients"]
     pictures = [*results, *mechanism, "saturation", "symmetry"]
-    names = [f"{picture}.{form}" for picture in pictures for form in ("svg", "png")]
+    names = [f"{picture}.{form}" for picture in pictures for form in ("svg", "png", "csv")]
     assert [path.name for path in written] == ["summary.csv", "effects.csv", *names, "index.html"]
     assert {path.name for path in plain.iterdir()} == before.keys() == {p.name for p in written}
     for path in written:

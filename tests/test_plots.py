@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from nnexp import plots
+from nnexp import plots, sheets
 from nnexp.activations import ACTIVATIONS
 from nnexp.comparison import Comparison, compare, curves, spreads
 from nnexp.effects import effects
+from nnexp.errors import InputError
 from nnexp.figures import Picture, pictures
 from nnexp.initializers import INITIALIZERS
 from nnexp.losses import LOSSES
 from nnexp.optimizers import OPTIMIZERS
+from nnexp.responses import heat_map
 from nnexp.sampling import SAMPLINGS
 from nnexp.styles import Style, arm_styles
 from tests.synthetic import grid, make_tables
@@ -199,8 +203,11 @@ def test_the_pictures_of_a_sweep():
 def test_learning_curves_show_test_and_training_set_with_their_key():
     found = drawn(comparison())
     (ax,) = found["loss"].figure.axes
-    assert len(ax.lines) == 6
+    hairlines = [line for line in ax.lines if line.get_linewidth() == 0.5]
+    assert len(hairlines) == 9
+    assert len(ax.lines) == 6 + 9
     assert len(ax.collections) == 3
+    assert "Hairlines: every seed." in found["loss"].caption
     assert entries(found["loss"].figure) == ["xavier", "randn", "zero", "thin: training set"]
     assert ax.get_ylabel() == "loss (mean per example)"
     assert ax.get_yscale() == "log"
@@ -330,7 +337,7 @@ def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
     assert len({(s.colour, str(s.line)) for s in arm_styles(compared).values()}) == 20
     assert "thin: training set" not in entries(figure)
     assert len(entries(figure)) == 20
-    plots.png(figure)
+    sheets.png(figure)
     (legend,) = figure.legends
     box = legend.get_window_extent().transformed(figure.transFigure.inverted())
     assert box.x0 >= 0
@@ -343,7 +350,7 @@ def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
 def test_nothing_is_cut_off_at_the_edges():
     points = grid(init=["xavier_uniform", "mine.py:my_long_function_name"], lr=[1e-05, 100000])
     for picture in pictures(comparison(points, seeds=[0, 1], diverged={(3, 1): 700})):
-        plots.png(picture.figure)
+        sheets.png(picture.figure)
         box = picture.figure.get_tightbbox()
         width, height = picture.figure.get_size_inches()
         assert box.x0 >= 0, picture.name
@@ -356,15 +363,15 @@ def test_nothing_is_cut_off_at_the_edges():
 def test_the_same_tables_give_the_same_bytes():
     first, second = drawn(comparison()), drawn(comparison())
     for name in first:
-        assert plots.svg(first[name].figure) == plots.svg(second[name].figure)
-    assert plots.png(first["loss"].figure) == plots.png(second["loss"].figure)
-    assert b"<dc:date>" not in plots.svg(first["loss"].figure)
+        assert sheets.svg(first[name].figure) == sheets.svg(second[name].figure)
+    assert sheets.png(first["loss"].figure) == sheets.png(second["loss"].figure)
+    assert b"<dc:date>" not in sheets.svg(first["loss"].figure)
 
 
 def test_the_user_s_own_style_is_neither_used_nor_touched():
-    expected = plots.svg(drawn(comparison())["loss"].figure)
+    expected = sheets.svg(drawn(comparison())["loss"].figure)
     with mpl.rc_context({"font.size": 33, "axes.facecolor": "red", "lines.linewidth": 9}):
-        assert plots.svg(drawn(comparison())["loss"].figure) == expected
+        assert sheets.svg(drawn(comparison())["loss"].figure) == expected
         assert mpl.rcParams["font.size"] == 33
 
 
@@ -422,7 +429,6 @@ def test_two_factors_have_a_cell_for_each_pair_with_n_and_spread():
     points = grid(init=["xavier", "he", "randn"], lr=[1, 0.1])
     compared = scattered(points, diverged={(5, 0): 700})
     found = drawn(compared)
-    assert "differences" not in found
     assert "response" not in found
     (ax,) = found["cells"].figure.axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["lr 0.1", "lr 1"]
@@ -442,6 +448,75 @@ def test_two_factors_have_a_cell_for_each_pair_with_n_and_spread():
     assert len(shades) == 6
     assert "(n = 5)" in found["cells"].caption
     assert "standard deviation" in found["cells"].caption
+
+
+def test_two_factors_have_a_panel_of_differences_each_and_one_of_their_interaction():
+    compared = scattered(grid(init=["xavier", "he", "randn"], lr=[1, 0.1]))
+    table = effects(compared).table
+    picture = drawn(compared)["differences"]
+    axes = picture.figure.axes
+    names = [" ".join(ax.get_title(loc="left").split()) for ax in axes]
+    best = table.drop_duplicates("factor")["reference"].tolist()
+    assert names == [
+        f"init: less {best[0]}, averaged over lr",
+        f"lr: less {best[1]}, averaged over init",
+        f"init and lr: the difference less that {best[2]}",
+    ]
+    for ax, (_, own) in zip(axes, table.groupby("factor", sort=False), strict=True):
+        black = [line for line in ax.lines if line.get_color() == "#000000"]
+        diamonds = [line.get_xdata()[0] for line in black if line.get_marker() == "D"]
+        assert diamonds == pytest.approx((100 * own["difference"]).tolist())
+        assert sum(len(line.get_xdata()) == 5 for line in ax.lines) == len(own)
+    assert "Every panel has a scale of its own." in picture.caption
+    assert len(picture.table) == 5 * len(table)
+
+
+def test_batch_sizes_that_differ_are_compared_over_updates_too():
+    points = [{"batch_size": 100}, {"batch_size": 50}]
+    tables = make_tables(points, (0, 1))
+    faster = tables.metrics["batch_size"] == 50
+    steps = tables.metrics["step"].where(~faster, 2 * tables.metrics["step"])
+    found = drawn(compare(tables.runs, tables.metrics.assign(step=steps), tables.layers[:0]))
+    _, updates, seconds = found["accuracy"].figure.axes
+    assert (updates.get_xlabel(), seconds.get_xlabel()) == ("updates", "seconds")
+    assert [line.get_xdata()[-1] for line in updates.lines] == [3000, 6000]
+
+
+def test_every_figure_has_its_numbers_and_every_number_is_in_the_figure():
+    compared = scattered(grid(init=["xavier", "he"], lr=[0.01, 0.1, 1]))
+    found = drawn(compared)
+    for picture in found.values():
+        read = pd.read_csv(io.StringIO(picture.csv))
+        assert len(read) == len(picture.table) > 0
+    final = found["final"].table
+    assert sorted(final["test_accuracy"]) == sorted(compared.runs["test_accuracy"])
+    dots = np.concatenate([line.get_xdata() for line in found["final"].figure.axes[0].lines])
+    assert set(final["test_accuracy"]) <= set(dots)
+    cells = found["cells"].table
+    assert len(cells) == 6
+    assert found["response"].table["y"].tolist() == compared.runs["test_accuracy"].tolist()
+    loss = found["loss"].table.set_index("measure")
+    assert set(loss.index) == {"test_loss", "train_loss", "test_loss of a run"}
+    assert len(loss.loc["test_loss of a run"]) == 6 * 5 * 6
+    saturation = found["saturation"].table
+    assert set(saturation["measure"]) == {"saturated", "dead"}
+
+
+def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
+    points = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]
+    runs = scattered(points, failed=[(0, 0)]).runs
+    picture = heat_map(runs, "init", "lr", "held")
+    assert picture.name == "grid-init-lr"
+    (ax,) = picture.figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["xavier", "he"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "1"]
+    counts = picture.table.set_index(["down", "across"])["n"].to_dict()
+    assert counts == {("xavier", "0.1"): 4, ("xavier", "1"): 5, ("he", "0.1"): 5}
+    assert "Hatched: not run, or failed." in picture.caption
+    with pytest.raises(InputError, match=r"at xavier, sigmoid are several runs of a seed: fix by"):
+        heat_map(runs, "init", "activation", "held")
+    with pytest.raises(InputError, match=r"unknown setting of a grid 'inti': did you mean 'init'"):
+        heat_map(runs, "inti", "lr", "held")
 
 
 def test_a_cell_that_was_not_run_stays_empty_and_every_combination_is_compared():

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import LogNorm
 
+from nnexp import sheets
+from nnexp.answers import Answers, confusion, kept, rebuild, surest
 from nnexp.picture import Picture
-from nnexp.portraits import Answers, confusion, mistakes, pictures, rebuild
+from nnexp.portraits import pictures, read, sit
 from nnexp.records import Record
 from nnexp.worker import execute
 
@@ -60,7 +62,7 @@ def planted(folder: Path, hidden: str = "none", **settings: object) -> Record:
 
 
 def drawn(record: Record) -> dict[str, Picture]:
-    return {picture.name: picture for picture in pictures(record)}
+    return {picture.name: picture for picture in pictures(sit([record], {record.run_id: "this"}))}
 
 
 def texts(picture: Picture) -> list[str]:
@@ -162,23 +164,66 @@ def test_no_mistake_no_picture_of_any(tmp_path):
 
 def test_an_output_that_is_not_finite_is_wrong_and_taken_for_nothing():
     said = Answers(np.array([0, 1, 1]), np.array([0, -1, 0]), np.array([0.9, np.nan, 0.7]))
-    np.testing.assert_array_equal(confusion(said, 2), [[1, 0], [1, 0]])
-    np.testing.assert_array_equal(mistakes(said), [2])
+    np.testing.assert_array_equal(surest(said), [2])
+
+
+def test_what_is_not_finite_counts_for_no_class(tmp_path):
+    record = planted(tmp_path)
+    run = kept(record)
+    assert run is not None
+    said = Answers(np.array([0, 1, 1]), np.array([0, -1, 0]), np.array([0.9, np.nan, 0.7]))
+    table = confusion(run, said)
+    counted = table[table["n"] > 0][["true", "predicted", "n"]].values.tolist()
+    assert counted == [["3", "3", 1], ["5", "3", 1], ["5", "none", 1]]
+    assert len(table) == 3 * 3 + 1
+
+
+def test_arms_stand_side_by_side_each_on_a_scale_of_its_own(tmp_path):
+    one, other = planted(tmp_path, hidden="9", seed=0), planted(tmp_path, hidden="9", seed=1)
+    assert one.weights is not None
+    assert other.weights is not None
+    one.weights["W1"] = np.ones((SIDE * SIDE, 9))
+    other.weights["W1"] = np.arange(SIDE * SIDE * 9.0).reshape(SIDE * SIDE, 9)
+    again = dataclasses.replace(one, run_id="again")
+    arms = {one.run_id: "equal", other.run_id: "apart", "again": "equal"}
+    tables = sit([one, other, again], arms)
+    assert list(tables) == ["weights", "arms", "confusion", "mistakes"]
+    assert tables["arms"]["run_id"].value_counts().tolist() == [8, 8]
+    picture = {p.name: p for p in pictures(tables)}["arms"]
+    first, second = picture.figure.axes
+    assert [t.get_text() for t in first.texts] == ["equal", "±1"]
+    assert second.images[0].get_clim()[1] > 100
+    assert "equal ±1, 1 of 8 differ" in picture.alt
+    assert "8 of 8 differ" in picture.alt
+    assert "arms" not in sit([one, again], arms)
+
+
+def test_portraits_are_drawn_again_from_their_tables(tmp_path):
+    record = planted(tmp_path)
+    tables = sit([record], {record.run_id: "this"})
+    now = pictures(tables)
+    for picture in now:
+        (tmp_path / f"{picture.name}.csv").write_text(picture.csv)
+    then = pictures(read(tmp_path))
+    assert [p.name for p in then] == ["weights", "confusion", "mistakes"]
+    for before, after in zip(now, then, strict=True):
+        assert sheets.svg(after.figure) == sheets.svg(before.figure)
+        assert after.alt == before.alt
 
 
 def test_mistakes_are_the_surest_first_and_no_more_than_asked():
     said = Answers(np.zeros(4, int), np.array([1, 0, 2, 1]), np.array([0.5, 0.99, 0.8, 0.8]))
-    np.testing.assert_array_equal(mistakes(said), [2, 3, 0])
-    np.testing.assert_array_equal(mistakes(said, 1), [2])
+    np.testing.assert_array_equal(surest(said), [2, 3, 0])
+    np.testing.assert_array_equal(surest(said, 1), [2])
 
 
 @pytest.mark.parametrize("change", [{"weights": None}, {"status": "diverged"}])
 def test_no_portrait_without_weights_or_of_a_run_that_did_not_finish(tmp_path, change):
-    assert pictures(dataclasses.replace(planted(tmp_path), **change)) == []
+    assert drawn(dataclasses.replace(planted(tmp_path), **change)) == {}
 
 
 def test_no_portrait_where_examples_are_no_images(tmp_path):
     data = {"name": "blobs", "n": 30}
     record = execute({**planted(tmp_path).config, "data": data}, save_weights=True)
     assert record.weights is not None
-    assert pictures(record) == []
+    assert drawn(record) == {}

@@ -21,6 +21,7 @@ study:
   unstated: All of it.
   explanation: Equal units stay equal.
   figures: [accuracy]
+  grids: [{{down: init, across: activation}}]
   claims:
     - id: begins
       row: D2.1
@@ -87,8 +88,13 @@ def test_a_study_is_run_judged_and_reported(reproduce: Command) -> None:
     assert claims.loc["begins", "n"] == 5
     assert claims.loc["begins", "difference"] < 0
     assert len(pd.read_csv(folder / "maps.csv")) == 2  # two epochs
-    for name in ("pairs.svg", "map-begins.svg", "accuracy.svg", "summary.csv", "metrics.csv"):
+    for name in ("pairs.svg", "pairs.csv", "map-begins.svg", "accuracy.csv", "metrics.csv"):
         assert (folder / name).stat().st_size > 0
+    cells = pd.read_csv(folder / "grid-init-activation.csv")
+    assert cells[["down", "across", "n"]].values.tolist() == [
+        ["xavier", "sigmoid", 5],
+        ["zero", "sigmoid", 5],
+    ]
     study, report = (
         p.read_text("utf-8") for p in (folder / "README.md", Path("results/README.md"))
     )
@@ -167,7 +173,7 @@ def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -
     define("reproducd")
     done = reproduce("sound", "tiny")
     assert done.status == 2
-    assert "tiny.yaml, line 11: unknown verdict expected 'reproducd': did you mean" in done.err
+    assert "tiny.yaml, line 12: unknown verdict expected 'reproducd': did you mean" in done.err
     assert not Path("results").exists()
 
 
@@ -181,7 +187,7 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
     done = reproduce("a_wrong", "b_sound")
     assert done.status == 2
     assert "a_wrong cannot be judged" in done.err
-    assert "no run of arm 'xavier' at lr 7" in done.err
+    assert "no run at arm xavier, lr 7" in done.err
     assert Path("results/b_sound/claims.csv").exists()
     assert not Path("results/a_wrong").exists()
     assert "b_sound" in Path("results/README.md").read_text("utf-8")

@@ -104,6 +104,8 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             r"line 11: claim 'first' \(equal\): a map is of greater or less",
         ),
         ("figures: [accuracy]", "figures: [acuracy]", r"line 3: .*did you mean 'accuracy'\?"),
+        ("figures: [accuracy]", "grids: [lr]", r"line 3: the grid 'lr' is no mapping: give"),
+        ("figures: [accuracy]", "grids: [{down: lr}]", r"line \d+: grid lacks 'across': give"),
         ('source: {D2: "원문"}', "source: D2", r"line 3: source=D2: give document: title"),
         ("- id: first", "- id: [", r"line \d+: no YAML"),
     ],

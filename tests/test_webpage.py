@@ -10,8 +10,9 @@ import pytest
 from markupsafe import Markup
 
 from nnexp.errors import InputError
+from nnexp.markup import inline_svg
 from nnexp.verdicts import COMPARED, PUBLISHED
-from nnexp.webpage import Section, Shown, inline_svg, phrase, prose, render
+from nnexp.webpage import Section, Shown, phrase, prose, render
 from tests.pages import INITS, LOG, section
 from tests.test_page import Page as Parsed
 
@@ -160,10 +161,17 @@ def test_the_smaller_of_two_files_is_shown(inits, tmp_path):
 def test_the_page_needs_no_network_and_no_other_file(inits, log, tmp_path):
     found = page(tmp_path, inits, log)
     assert not found.attributes("script", "src")
-    assert all(link.startswith("#") for link in found.attributes("a", "href"))
+    beside = {link for link in found.attributes("a", "href") if not link.startswith("#")}
+    assert beside == {"d2_init/runs.csv", "d0_log/runs.csv"}
     assert found.attributes("link", "href") == ["data:,"]
     assert "http" not in found.source.replace("http-equiv", "")
     assert any("default-src 'none'" in c for c in found.attributes("meta", "content"))
+
+
+def test_a_figure_links_to_its_numbers_where_it_has_some(inits, tmp_path):
+    shown = Shown("pairs", "c", "a", ("xavier_over_zero",), SVG.encode(), csv="seed,difference\n")
+    links = page(tmp_path, replace(inits, pictures=[shown])).attributes("a", "href")
+    assert links.count("d2_init/pairs.csv") == 2  # at the claim, and in the study
 
 
 def test_the_same_sections_give_the_same_page(inits, log):

@@ -1,0 +1,166 @@
+"""What a network that was kept says of its test set, and what its first layer looks for: tables."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nnexp.assembly import build_network
+from nnexp.config import RunConfig
+from nnexp.data import Dataset, Split, load
+from nnexp.network import Network
+from nnexp.records import FINISHED, Record
+
+Array = npt.NDArray[Any]
+Labels = npt.NDArray[np.intp]
+
+# The class that an output which is not finite counts as.
+NONE = "none"
+_MOST_MISTAKES = 24
+
+
+class Answers(NamedTuple):
+    """What a network says of ``n`` examples.
+
+    ``labels (n,)`` are the true classes and ``predicted (n,)`` the chosen ones, both from 0;
+    ``outputs (n,)`` is the output of the chosen class. An example with an output that is not finite
+    counts as wrong: its ``predicted`` is -1.
+    """
+
+    labels: Labels
+    predicted: Labels
+    outputs: Array
+
+
+class Kept(NamedTuple):
+    """A finished run on images whose weights were kept: its data and its network."""
+
+    record: Record
+    data: Dataset
+    network: Network
+
+
+def kept(record: Record) -> Kept | None:
+    """Return what a record kept, if it has weights and its examples are images.
+
+    ``None`` for a run that did not finish or was not told to keep them (``save_weights=true``).
+
+    Raises
+    ------
+    InputError
+        If the run's data, or a user's own function, are no longer there.
+    """
+    if record.status != FINISHED or record.weights is None:
+        return None
+    config = RunConfig.from_mapping(record.config)
+    data = load(config.data, np.dtype(config.dtype))
+    if data.description.image_shape is None or data.test is None:
+        return None
+    return Kept(record, data, rebuild(record))
+
+
+def rebuild(record: Record) -> Network:
+    """Return the network of a record as it was at the end of its run.
+
+    The record must have its weights.
+    """
+    network = build_network(RunConfig.from_mapping(record.config), rows=1)
+    arrays = record.weights or {}
+    pairs = zip(network.weights, network.biases, strict=True)
+    for layer, (weights, biases) in enumerate(pairs, start=1):
+        weights[...], biases[...] = arrays[f"W{layer}"], arrays[f"b{layer}"]
+    return network
+
+
+def answers(network: Network, split: Split) -> Answers:
+    """Return what ``network`` says of the examples of ``split``."""
+    n, rows = len(split.labels), network.evaluation_rows
+    predicted, outputs = np.empty(n, np.intp), np.empty(n)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            logits = network.forward(split.x[part]).copy()
+            finite = np.isfinite(logits).all(axis=1)
+            chosen = network.loss.predict(logits)
+            network.loss.outputs(logits)
+            if logits.shape[1] == 1:
+                logits = np.hstack([1 - logits, logits])
+            outputs[part] = np.take_along_axis(logits, chosen[:, None], axis=1)[:, 0]
+            predicted[part] = np.where(finite, chosen, -1)
+    return Answers(split.labels, predicted, outputs)
+
+
+def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
+    """Return incoming weights of the first layer, a row a unit, those of the largest norm first.
+
+    Columns: ``arm run_id kind units unit class norm``, and a weight for each pixel, ``row,column``.
+    ``kind`` is that of the layer; output units are all there, in the order of their classes, and of
+    hidden ones no more than ``most``.
+    """
+    first = run.network.weights[0]
+    units = first.shape[1]
+    hidden = len(run.network.weights) > 1
+    norms = np.linalg.norm(first, axis=0)
+    shown = np.argsort(-norms, kind="stable")[:most] if hidden else np.arange(units)
+    classes = [""] * units if hidden else _names(run)[-units:]
+    about: dict[str, Any] = {"arm": arm, "run_id": run.record.run_id, "units": units}
+    about["kind"] = "hidden" if hidden else "output"
+    about |= {"unit": shown, "class": [classes[i] for i in shown], "norm": norms[shown]}
+    return _with_pixels(about, first[:, shown].T, run)
+
+
+def confusion(run: Kept, said: Answers) -> pd.DataFrame:
+    """Return how many test examples of each class were taken for each: ``run_id true predicted n``.
+
+    Every pair of classes has a row; an answer that is not finite counts for the class ``none``.
+    """
+    names = _names(run)
+    counts = np.zeros((len(names), len(names) + 1), np.intp)
+    np.add.at(counts, (said.labels, said.predicted), 1)  # -1 is the last column
+    rows = [
+        {"run_id": run.record.run_id, "true": true, "predicted": taken, "n": int(counts[i, j])}
+        for i, true in enumerate(names)
+        for j, taken in enumerate([*names, NONE])
+        if taken != NONE or counts[i, j]
+    ]
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
+
+
+def mistakes(run: Kept, said: Answers) -> pd.DataFrame:
+    """Return the most confident mistakes, a row an example, the surest first: at most 24.
+
+    Columns: ``run_id place true predicted output what``, and the pixels, ``row,column``; ``place``
+    counts in the test set from 0, ``what`` says what the output is.
+    """
+    assert run.data.test is not None
+    worst, names = surest(said), _names(run)
+    about: dict[str, Any] = {"run_id": run.record.run_id, "place": worst}
+    about["true"] = [names[i] for i in said.labels[worst]]
+    about["predicted"] = [names[i] for i in said.predicted[worst]]
+    about["output"] = said.outputs[worst]
+    about["what"] = "output" if run.network.loss.output == "identity" else "probability"
+    return _with_pixels(about, run.data.test.x[worst], run)
+
+
+def surest(said: Answers, most: int = _MOST_MISTAKES) -> Labels:
+    """Return the positions of the wrong examples, those with the highest output first."""
+    wrong = np.flatnonzero((said.predicted != said.labels) & (said.predicted >= 0))
+    return wrong[np.argsort(-said.outputs[wrong], kind="stable")][:most]
+
+
+def _names(run: Kept) -> list[str]:
+    return [str(label) for label in run.data.description.labels]
+
+
+def _with_pixels(about: dict[str, Any], images: Array, run: Kept) -> pd.DataFrame:
+    """Return a table of images (n, pixels) and what is said about each."""
+    shape = run.data.description.image_shape
+    assert shape is not None
+    pixels = [f"{i},{j}" for i, j in np.ndindex(shape)]
+    said = pd.DataFrame(about, index=range(len(images)))
+    table: pd.DataFrame = pd.concat([said, pd.DataFrame(images, columns=pixels)], axis=1)
+    return table
