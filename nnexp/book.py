@@ -117,7 +117,7 @@ def _of_runs(study: Study, tables: Tables) -> Iterator[figures.Picture]:
         for grid in study.grids:
             runs = fitting(tables.runs, grid.where)
             held = _fitting(tables, grid.where).held
-            yield responses.heat_map(runs, grid.down, grid.across, held)
+            yield responses.heat_map(runs, grid.down, grid.across, held, grid.tuned)
 
 
 def _fitting(tables: Tables, where: Mapping[str, Any]) -> Comparison:

@@ -18,7 +18,7 @@ import pandas as pd
 from nnexp import statistics, verdicts
 from nnexp.computations import agrees, compute, entry
 from nnexp.errors import InputError, unknown
-from nnexp.outcomes import Outcome, described, matching, measured
+from nnexp.outcomes import Outcome, best, described, matching, measured
 from nnexp.records import Tables
 from nnexp.studies import ORDERS, Claim, Study
 
@@ -389,10 +389,7 @@ def _chosen(claim: Claim, arm: str, tables: Tables) -> dict[str, Any]:
     if claim.tuned:
         over, by = claim.tuned["over"], claim.tuned["by"]
         runs = matching(tables.runs, arm, where)
-        if over not in runs or by not in runs:
-            raise unknown("column to tune by", by if over in runs else over, map(str, runs.columns))
-        means = runs.astype({by: float}).groupby(over)[by].mean()
-        where[over] = means.idxmin() if by.endswith("loss") else means.idxmax()
+        where[over] = best(runs, over, by)
     return where
 
 

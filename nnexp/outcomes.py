@@ -114,6 +114,21 @@ def fitting(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     return chosen
 
 
+def best(runs: pd.DataFrame, over: str, by: str) -> Any:
+    """Return the value of the setting ``over`` at which ``runs`` have the best mean score ``by``.
+
+    Raises
+    ------
+    InputError
+        If either is no column of ``runs``.
+    """
+    for column in (over, by):
+        if column not in runs:
+            raise unknown("column to tune by", column, map(str, runs.columns))
+    means = runs.astype({by: float}).groupby(over)[by].mean()
+    return means.idxmin() if by.endswith("loss") else means.idxmax()
+
+
 def described(where: Mapping[str, Any], at: Mapping[str, float]) -> str:
     """Say where and when something is measured: ``lr 0.1, epoch 5``."""
     pairs = [f"{key} {value}" for key, value in {**where, **at}.items()]

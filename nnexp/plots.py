@@ -151,7 +151,7 @@ def draw_differences(
 
 
 def draw_cells(ax: Axes, table: pd.DataFrame) -> Axes:
-    """Draw a heat map of ``down across mean std n diverged``: a cell with its numbers each.
+    """Draw a heat map of ``down across mean std n diverged at``: a cell with its words each.
 
     A combination that is not in the table stays hatched.
     """
@@ -174,6 +174,8 @@ def draw_cells(ax: Axes, table: pd.DataFrame) -> Axes:
         lines.append(f"n = {cell['n']}")
         if cell["diverged"]:
             lines.append(f"{cell['diverged']} diverged")
+        if cell["at"]:
+            lines.append(cell["at"])
         colour = "white" if share > 0.6 else INK
         place: Look = {"ha": "center", "va": "center", "linespacing": 1.25}
         ax.text(j, i, "\n".join(lines), fontsize=size, color=colour, **place)

@@ -14,6 +14,7 @@ from nnexp import plots, sheets
 from nnexp.comparison import Comparison
 from nnexp.effects import INTERACTION, Effects, Factor
 from nnexp.errors import InputError, unknown
+from nnexp.outcomes import best, fitting
 from nnexp.picture import Picture, told
 from nnexp.records import DIVERGED, FAILED
 from nnexp.styles import NEUTRAL, Style, choice_styles
@@ -114,16 +115,20 @@ def cells(
                     "std": scored["test_accuracy_std"],
                     "n": scored["runs"] - scored[FAILED],
                     "diverged": scored[DIVERGED],
+                    "at": "",
                 }
             )
     title = f"Final test accuracy by {down.name} and {across.name}"
     return _cells("cells", title, comparison.held, pd.DataFrame(found))
 
 
-def heat_map(runs: pd.DataFrame, down: str, across: str, held: str) -> Picture:
+def heat_map(
+    runs: pd.DataFrame, down: str, across: str, held: str, tuned: Mapping[str, str] | None = None
+) -> Picture:
     """Draw the final test accuracy of ``runs`` by two of their settings, as `cells` does.
 
-    ``held`` says what all of them share.
+    ``held`` says what all of them share. With ``tuned``, as in ``{"over": "lr", "by":
+    "validation_accuracy"}``, each cell is at the rate at which its mean score is best.
 
     Raises
     ------
@@ -137,6 +142,11 @@ def heat_map(runs: pd.DataFrame, down: str, across: str, held: str) -> Picture:
     found = []
     for key in itertools.product(_values(runs[down]), _values(runs[across])):
         cell = runs[(runs[down] == key[0]) & (runs[across] == key[1])]
+        tuning = {}
+        if tuned and len(cell):
+            over = tuned["over"]
+            tuning = {over: best(cell, over, tuned["by"])}
+            cell = fitting(cell, tuning)
         if cell["seed"].duplicated().any():
             raise InputError(
                 f"a grid of {down} and {across}: at {key[0]}, {key[1]} are several runs of a "
@@ -147,9 +157,17 @@ def heat_map(runs: pd.DataFrame, down: str, across: str, held: str) -> Picture:
         accuracy = cell["test_accuracy"].astype(float)
         numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
         names = {"down": _text(key[0]), "across": _text(key[1])}
-        found.append(names | numbers | {"diverged": int((cell["status"] == DIVERGED).sum())})
+        numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
+        at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
+        found.append(names | numbers | tuning | {"at": at})
     title = f"Final test accuracy by {down} and {across}"
-    return _cells(f"grid-{down}-{across}", title, held, pd.DataFrame(found))
+    if tuned:
+        title += f", each at its best {tuned['over']}"
+        held += f"; {tuned['over']} chosen by {tuned['by'].replace('_', ' ')}"
+    picture = _cells(f"grid-{down}-{across}", title, held, pd.DataFrame(found))
+    (ax,) = picture.figure.axes
+    ax.set(xlabel=across, ylabel="")
+    return picture
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:
@@ -168,7 +186,7 @@ def _cells(name: str, title: str, held: str, table: pd.DataFrame) -> Picture:
     figure, (ax,) = sheets.panels(
         title,
         held,
-        height=(0.7 if diverged else 0.56) * len(rows),
+        height=(0.56 + 0.14 * diverged + 0.14 * bool(table["at"].any())) * len(rows),
         margins=(0.25 + 0.085 * min(14, max(map(len, rows))), 0.15),
     )
     plots.draw_cells(ax, table)
@@ -182,7 +200,7 @@ def _cells(name: str, title: str, held: str, table: pd.DataFrame) -> Picture:
         caption += " Hatched: not run, or failed."
     means = table.assign(cell=table["down"] + " " + table["across"]).set_index("cell")["mean"]
     alt = f"{caption} {told(means.dropna(), 'Means')}"
-    return Picture(name, title, caption, alt, figure, table)
+    return Picture(name, title, caption, alt, figure, table.drop(columns="at"))
 
 
 def _ranked(factor: Factor) -> list[tuple[str, tuple[str, ...]]]:

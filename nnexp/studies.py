@@ -100,12 +100,14 @@ class Claim:
 class Grid:
     """A heat map of the final test accuracy, by the settings ``down`` and ``across``.
 
-    It is of the runs with the settings ``where``, which leave one of each seed in a cell.
+    It is of the runs with the settings ``where``, in each cell at the best of the setting ``tuned``
+    (as that of a `Claim`), if any; which leaves one run of each seed in a cell.
     """
 
     down: str
     across: str
     where: Mapping[str, Any]
+    tuned: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -237,9 +239,13 @@ class _Reader:
             raise self.error(
                 line, f"the grid {raw!r} is no mapping: give {{down: init, across: lr}}"
             )
-        self.keys("grid", raw, ("down", "across", "where"), ("down", "across"))
+        self.keys("grid", raw, ("down", "across", "where", "tuned"), ("down", "across"))
         given = _plain(raw)
-        return Grid(given["down"], given["across"], given.get("where") or {})
+        if "tuned" in given:
+            self.keys("grid, tuned", raw["tuned"], ("over", "by"), ("over", "by"))
+        return Grid(
+            given["down"], given["across"], given.get("where") or {}, given.get("tuned") or {}
+        )
 
     def arms(self, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         arms = content.get("arms") or {}

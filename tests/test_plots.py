@@ -512,7 +512,14 @@ def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1", "1"]
     counts = picture.table.set_index(["down", "across"])["n"].to_dict()
     assert counts == {("xavier", "0.1"): 4, ("xavier", "1"): 5, ("he", "0.1"): 5}
+    assert ax.get_xlabel() == "lr"
     assert "Hatched: not run, or failed." in picture.caption
+    tuned = heat_map(runs, "init", "data", "held", {"over": "lr", "by": "test_loss"})
+    assert tuned.table["n"].tolist() == [4, 5]
+    losses = runs.astype({"test_loss": float}).groupby(["init", "lr"])["test_loss"].mean()
+    assert tuned.table["lr"].tolist() == [losses["xavier"].idxmin(), 0.1]
+    assert [t.get_text().split("\n")[-1] for t in tuned.figure.axes[0].texts][1] == "lr 0.1"
+    assert "lr chosen by test loss" in header(tuned.figure)
     with pytest.raises(InputError, match=r"at xavier, sigmoid are several runs of a seed: fix by"):
         heat_map(runs, "init", "activation", "held")
     with pytest.raises(InputError, match=r"unknown setting of a grid 'inti': did you mean 'init'"):

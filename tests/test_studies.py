@@ -106,6 +106,11 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         ("figures: [accuracy]", "figures: [acuracy]", r"line 3: .*did you mean 'accuracy'\?"),
         ("figures: [accuracy]", "grids: [lr]", r"line 3: the grid 'lr' is no mapping: give"),
         ("figures: [accuracy]", "grids: [{down: lr}]", r"line \d+: grid lacks 'across': give"),
+        (
+            "figures: [accuracy]",
+            "grids: [{down: lr, across: init, tuned: {ober: lr}}]",
+            r"line \d+: grid, tuned has an unknown key 'ober': did you mean 'over'",
+        ),
         ('source: {D2: "원문"}', "source: D2", r"line 3: source=D2: give document: title"),
         ("- id: first", "- id: [", r"line \d+: no YAML"),
     ],
