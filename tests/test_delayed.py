@@ -14,27 +14,16 @@ from nnexp.config import RunConfig
 from nnexp.data import load
 from nnexp.resuming import restore, state
 from nnexp.training import Evaluation, Trainer, train
+from tests.settings import RUN
 
 DEFAULTS: dict[str, Any] = {
+    **RUN,
     "data": {"name": "blobs", "n": 230, "classes": 4, "features": 20, "std": 0.5},
-    "init": "xavier",
     "bias_init": "randn",
-    "activation": "sigmoid",
-    "loss": "cross_entropy",
     "hidden": [12],
     "batch_size": 1,
-    "optimizer": "sgd",
     "lr": 0.05,
-    "weight_decay": 0.0,
-    "epochs": 2,
-    "steps": None,
-    "sampling": "shuffle",
     "evaluate_every": 0.5,
-    "evaluate_at": [],
-    "gradient": "backprop",
-    "quirk": None,
-    "dtype": "float32",
-    "seed": 3,
 }
 # Plain SGD by another name, which takes the plain form.
 PLAIN = {"optimizer": {"name": "momentum", "momentum": 0.0}}

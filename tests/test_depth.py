@@ -12,6 +12,7 @@ from nnexp.comparison import Comparison, compare
 from nnexp.records import tables
 from nnexp.theory import moments, propagate
 from nnexp.worker import execute
+from tests.settings import RUN
 from tests.synthetic import grid, make_tables
 
 X = np.random.default_rng(0).standard_normal((60, 30))
@@ -178,12 +179,8 @@ def test_after_training_a_diverged_arm_has_no_line():
 def test_theory_lies_on_a_network_that_was_trained():
     """Two seeds of 150 units lie within 10 % of theory at each layer, which differ by far more."""
     blobs = {"name": "blobs", "n": 200, "features": 40, "std": 1}
-    mapping = {
-        "data": blobs, "init": "xavier", "bias_init": "zero", "activation": "sigmoid",
-        "loss": "cross_entropy", "hidden": "150x150x150", "batch_size": 20, "optimizer": "sgd",
-        "lr": 0.1, "weight_decay": 0, "epochs": 1, "steps": None, "sampling": "shuffle",
-        "evaluate_every": None, "evaluate_at": [], "gradient": "backprop", "quirk": None,
-        "dtype": "float32",
+    mapping = RUN | {
+        "data": blobs, "hidden": "150x150x150", "lr": 0.1, "epochs": 1, "evaluate_every": None,
     }  # fmt: skip
     records = [execute(mapping | {"seed": seed}) for seed in (0, 1)]
     compared = compare(*tables(records))

@@ -13,28 +13,15 @@ from nnexp.config import RunConfig
 from nnexp.data import load
 from nnexp.lanes import Team
 from nnexp.training import Trainer, train
+from tests.settings import RUN
 
 N, FEATURES, CLASSES = 5000, 120, 5
 DEFAULTS: dict[str, Any] = {
+    **RUN,
     "data": {"name": "blobs", "n": N, "classes": CLASSES, "features": FEATURES, "std": 0.5},
-    "init": "xavier",
     "bias_init": "randn",
-    "activation": "sigmoid",
-    "loss": "cross_entropy",
     "hidden": [150],
     "batch_size": 4900,  # three rounds, and a short last batch of 100
-    "optimizer": "sgd",
-    "lr": 0.5,
-    "weight_decay": 0.0,
-    "epochs": 2,
-    "steps": None,
-    "sampling": "shuffle",
-    "evaluate_every": 1,
-    "evaluate_at": [],
-    "gradient": "backprop",
-    "quirk": None,
-    "dtype": "float32",
-    "seed": 3,
 }
 
 

@@ -15,6 +15,7 @@ from nnexp.picture import Picture
 from nnexp.portraits import pictures, read, sit
 from nnexp.records import Record
 from nnexp.worker import execute
+from tests.settings import RUN
 
 SIDE = 4
 # Labels of the file, so that a class and its label are told apart.
@@ -44,12 +45,10 @@ def planted(folder: Path, hidden: str = "none", **settings: object) -> Record:
     file = folder / "rows.npz"
     y = np.array(NAMES)[shown]
     np.savez(file, x_train=images(shown), y_train=y, x_test=x_test, y_test=y_test)
-    mapping = {
-        "data": {"name": "npz", "file": str(file), "scale": "raw"},
-        "init": "zero", "bias_init": "zero", "activation": "identity", "loss": "cross_entropy",
-        "hidden": hidden, "batch_size": "full", "optimizer": "sgd", "lr": 0.1, "weight_decay": 0,
-        "epochs": None, "steps": 1, "sampling": "shuffle", "evaluate_every": None,
-        "evaluate_at": [], "gradient": "backprop", "quirk": None, "dtype": "float32", "seed": 0,
+    mapping = RUN | {
+        "data": {"name": "npz", "file": str(file), "scale": "raw"}, "init": "zero",
+        "activation": "identity", "hidden": hidden, "batch_size": "full", "lr": 0.1,
+        "epochs": None, "steps": 1, "evaluate_every": None, "seed": 0,
     } | settings  # fmt: skip
     record = execute(mapping, save_weights=True)
     assert record.error is None

@@ -24,26 +24,15 @@ from nnexp.sweep import Job, Options, run_all
 from nnexp.upkeep import main
 from nnexp.worker import environment
 from tests.conftest import Outcome
+from tests.settings import RUN
 
 DEFAULTS: dict[str, Any] = {
-    "data": {"name": "xor"},
-    "init": "xavier",
-    "bias_init": "zero",
-    "activation": "sigmoid",
-    "loss": "cross_entropy",
+    **RUN,
     "hidden": 8,
     "batch_size": 4,
-    "optimizer": "sgd",
-    "lr": 0.5,
-    "weight_decay": 0.0,
     "epochs": None,
     "steps": 3,
-    "sampling": "shuffle",
     "evaluate_every": "1 steps",
-    "evaluate_at": [],
-    "gradient": "backprop",
-    "quirk": None,
-    "dtype": "float32",
     "seed": 0,
 }
 

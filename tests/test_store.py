@@ -28,28 +28,13 @@ from nnexp.threads import ONE_THREAD
 from nnexp.training import Evaluation, Trainer
 from nnexp.worker import execute
 from tests.conftest import Command
+from tests.settings import RUN
 
 BLOBS = {"name": "blobs", "n": 60, "classes": 3, "std": 0.5}
 DEFAULTS: dict[str, Any] = {
+    **RUN,
     "data": BLOBS,
-    "init": "xavier",
-    "bias_init": "zero",
-    "activation": "sigmoid",
-    "loss": "cross_entropy",
     "hidden": [5],
-    "batch_size": 20,
-    "optimizer": "sgd",
-    "lr": 0.5,
-    "weight_decay": 0.0,
-    "epochs": 2,
-    "steps": None,
-    "sampling": "shuffle",
-    "evaluate_every": 1,
-    "evaluate_at": [],
-    "gradient": "backprop",
-    "quirk": None,
-    "dtype": "float32",
-    "seed": 3,
 }
 
 

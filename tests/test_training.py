@@ -22,28 +22,14 @@ from nnexp.resuming import restore, state
 from nnexp.sampling import SAMPLINGS
 from nnexp.streams import stream
 from nnexp.training import Evaluation, Trainer, evaluation_steps, train
+from tests.settings import RUN
 
 BLOBS = {"name": "blobs", "n": 230, "classes": 4, "features": 6, "std": 0.5}
 DEFAULTS: dict[str, Any] = {
+    **RUN,
     "data": BLOBS,
-    "init": "xavier",
-    "bias_init": "zero",
-    "activation": "sigmoid",
-    "loss": "cross_entropy",
-    "hidden": [8],
     "batch_size": 20,  # 12 steps an epoch, the last of 10 examples
-    "optimizer": "sgd",
-    "lr": 0.5,
-    "weight_decay": 0.0,
-    "epochs": 2,
-    "steps": None,
-    "sampling": "shuffle",
-    "evaluate_every": 1,
-    "evaluate_at": [],
-    "gradient": "backprop",
-    "quirk": None,
     "dtype": "float64",
-    "seed": 3,
 }
 
 
