@@ -113,8 +113,7 @@ def _weights(table: pd.DataFrame) -> Picture:
 
 
 def _arms(table: pd.DataFrame) -> Picture:
-    table = table.assign(place=table.groupby("arm", sort=False).cumcount())
-    table = table[table["place"] < _UNITS_ACROSS].drop(columns="place")
+    table = table.groupby("arm", sort=False).head(_UNITS_ACROSS)
     arms = list(dict.fromkeys(table["arm"]))
     title = "Weights of the first layer, arm by arm"
     sizes = [len(table[table["arm"] == arm]) for arm in arms]

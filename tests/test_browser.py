@@ -26,6 +26,8 @@ pytestmark = pytest.mark.slow
 
 COMMITTED = Path(__file__).parent.parent / "results" / "report.html"
 WIDTHS = (390, 1400)
+# A4 less its margins, in pixels of 1/96 inch.
+PAPER = 718
 SCHEMES = {"light": 1, "dark": 0}
 
 # At the head of the copy: whatever goes wrong from here on is kept.
@@ -105,6 +107,19 @@ async function look() {
   }
   parent.postMessage(JSON.stringify({ ...found, wrong }), "*");
 })();
+"""
+
+# What a reader of the printed report finds: its rules for print hold for the copy.
+PRINTED = """
+async function act() {
+  const folded = every("details > :not(summary)")
+    .filter(e => !seen(e) && !e.closest(".copy, .shut"));
+  return {
+    hidden: folded.map(e => e.className),
+    pressed: every("button:not(.opener, .sorter), #search, select").filter(seen).length,
+    claims: every("#table tbody").filter(seen).length,
+  };
+}
 """
 
 # What a reader does to the report.
@@ -349,6 +364,18 @@ def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
     assert shown.count('<div class="tools" id="tools" hidden=""') == 1
     assert len(re.findall(r"<summary>Figure, numbers and command</summary>", shown)) == 10
     assert 'class="opener"' not in shown
+
+
+def test_on_paper_what_was_not_shut_is_open_and_nothing_to_press(browser, example, tmp_path):
+    paper = example.replace("@media print {", "@media all {")
+    found = read(browser, paper, PRINTED, tmp_path, PAPER)
+    check(found, PAPER, "light")
+    assert found["hidden"] == []
+    assert found["pressed"] == 0
+    assert found["claims"] == len(FOUND)
+    on_screen = read(browser, example, PRINTED, tmp_path, PAPER)
+    assert on_screen["hidden"] != []
+    assert on_screen["pressed"] > 0
 
 
 def test_the_checks_notice_what_is_wrong(browser, example, tmp_path):
