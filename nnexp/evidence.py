@@ -19,13 +19,13 @@ from nnexp.figures import Picture
 from nnexp.records import Tables
 from nnexp.studies import ORDERS, Claim, Study
 
-_WIDTH = 7.2
+_WIDTH = 5.4
 # The names of the pictures, the latter two followed by their claim's id.
 _PAIRS, _MAP, _CURVE = "pairs", "map", "curve"
 _OURS, _THEIRS, _AREA = "#0072B2", "#D55E00", "#E4E4E4"
 _SMALL = 9.0
-# Beyond which ratio of differences an axis is stretched about 0.
-_FAR = 12
+# Beyond which ratio of differences an axis is stretched about 0; its values that are named at most.
+_FAR, _MOST_TICKS = 12, 7
 
 
 def pictures(study: Study, judgements: Sequence[Judgement], tables: Tables) -> list[Picture]:
@@ -65,7 +65,7 @@ def _pairs(
     for claim in claims:
         unit = "percentage points" if _in_points(claim) else _unit(claim)
         groups.setdefault(unit, []).append(claim)
-    labels = {claim.id: textwrap.wrap(_label(claim), 30) for claim in claims}
+    labels = {claim.id: textwrap.wrap(_label(claim), 24) for claim in claims}
     heights = [0.75 + sum(0.24 + 0.16 * len(labels[c.id]) for c in g) for g in groups.values()]
     figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout="constrained")
     title = "Differences, pair by pair"
@@ -119,14 +119,16 @@ def _draw_pairs(
     if means and max(means) > _FAR * min(means):
         matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
         threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
-        spread = max(means) > 30 * threshold
         ax.set_xscale("symlog", linthresh=threshold)
-        ax.xaxis.set_major_locator(
-            SymmetricalLogLocator(
-                base=10, linthresh=threshold, subs=(1, 3) if spread else (1, 2, 5)
-            )
-        )
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        low, high = ax.dataLim.intervalx
+        low, high = min(1.6 * low, -threshold), max(1.6 * high, threshold)
+        ax.set_xlim(low, high)
+        for subs in ((1, 2, 5), (1, 3), (1,)):
+            ticks = SymmetricalLogLocator(base=10, linthresh=threshold, subs=subs)
+            ax.xaxis.set_major_locator(ticks)
+            if sum(low <= tick <= high for tick in ticks()) <= _MOST_TICKS:
+                break
     ax.set_yticks(range(len(claims)), ["\n".join(labels[c.id]) for c in claims])
     ax.tick_params(axis="y", length=0, labelsize=_SMALL)
     ax.set_ylim(len(claims) - 0.5, -0.5)
@@ -217,7 +219,7 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
     below.set_ylabel("less our mean\n(points)" if scale == 100 else "less our mean")
     below.set_xlabel("updates" if claim.by == "step" else "epochs")
     figure.suptitle(
-        "\n".join(textwrap.wrap(claim.statement, 80)), x=0.01, ha="left", fontsize=10.5,
+        "\n".join(textwrap.wrap(claim.statement, 58)), x=0.01, ha="left", fontsize=10.5,
         fontweight="bold",
     )  # fmt: skip
     caption = (

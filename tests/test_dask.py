@@ -195,6 +195,7 @@ def stopped(outcome: Outcome) -> str:
     return sentence
 
 
+@pytest.mark.slow
 def test_all_runs_arrive_equal_to_the_bit_to_local_ones(cluster: Cluster, home: Path) -> None:
     words = (*LITTLE, "save_weights=true", "store=far", *on(cluster.address))
     status, _, err = run(home, *words)
@@ -246,12 +247,14 @@ def test_a_bad_address_is_one_sentence(words: list[str], said: str, home: Path) 
     assert said in refused(run(home, *LITTLE, *words), home)
 
 
+@pytest.mark.slow
 def test_no_worker_at_all_is_one_sentence(own_cluster: Cluster, home: Path) -> None:
     words = (*LITTLE, *on(own_cluster.address), "hydra.launcher.wait=1")
     sentence = refused(run(home, *words), home)
     assert f"no worker has come to the Dask scheduler at {own_cluster.address} in 1 s" in sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lack", ["no nnexp", "nnexp 0.0.1"])
 def test_a_worker_without_this_nnexp_is_one_sentence(
     lack: str, own_cluster: Cluster, home: Path
