@@ -68,7 +68,8 @@ def rebuild(record: Record) -> Network:
     The record must have its weights.
     """
     network = build_network(RunConfig.from_mapping(record.config), rows=1)
-    arrays = record.weights or {}
+    assert record.weights is not None
+    arrays = record.weights
     pairs = zip(network.weights, network.biases, strict=True)
     for layer, (weights, biases) in enumerate(pairs, start=1):
         weights[...], biases[...] = arrays[f"W{layer}"], arrays[f"b{layer}"]
@@ -94,17 +95,17 @@ def answers(network: Network, split: Split) -> Answers:
 
 
 def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
-    """Return incoming weights of the first layer, a row a unit, those of the largest norm first.
+    """Return incoming weights of the first layer, a row a unit, the largest norm first.
 
     Columns: ``arm run_id kind units unit class norm``, and a weight for each pixel, ``row,column``.
-    ``kind`` is that of the layer; output units are all there, in the order of their classes, and of
-    hidden ones no more than ``most``.
+    There are no more than ``most``. ``kind`` is that of the layer; output units are in the order of
+    their classes.
     """
     first = run.network.weights[0]
     units = first.shape[1]
     hidden = len(run.network.weights) > 1
     norms = np.linalg.norm(first, axis=0)
-    shown = np.argsort(-norms, kind="stable")[:most] if hidden else np.arange(units)
+    shown = (np.argsort(-norms, kind="stable") if hidden else np.arange(units))[:most]
     classes = [""] * units if hidden else _names(run)[-units:]
     about: dict[str, Any] = {"arm": arm, "run_id": run.record.run_id, "units": units}
     about["kind"] = "hidden" if hidden else "output"

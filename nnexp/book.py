@@ -21,6 +21,7 @@ from jinja2 import Environment
 from nnexp import evidence, figures, portraits, responses, sheets, webpage
 from nnexp.claims import Judgement, from_table, maps, to_table
 from nnexp.comparison import Comparison, compare
+from nnexp.errors import InputError
 from nnexp.markup import environment
 from nnexp.outcomes import fitting
 from nnexp.records import Tables, load, write_whole
@@ -65,23 +66,47 @@ def write_tables(
 ) -> None:
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
-    ``sitting`` holds those of its portraits, see `nnexp.portraits.sit`.
+    ``sitting`` holds those of its portraits, see `nnexp.portraits.sit`; those of runs that went
+    before are removed.
+
+    Raises
+    ------
+    InputError
+        If the runs do not give a grid of the study; nothing is written then.
     """
     folder = results / study.name
-    folder.mkdir(parents=True, exist_ok=True)
-    written = {"claims": to_table(judgements), **(sitting or {})}
+    sitting = sitting or {}
+    written = {"claims": to_table(judgements), **sitting}
     if tables is not None:
         written |= tables._asdict()
         written["summary"] = compare(*tables).summary
         cells = maps(study, tables)
         if len(cells):
             written["maps"] = cells
+        for grid in study.grids:
+            written[grid.name] = responses.grid_cells(tables.runs, grid)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in set(portraits.NAMES) - set(sitting):
+        (folder / f"{name}.csv").unlink(missing_ok=True)
     for name, table in written.items():
         write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 def read_chapter(study: Study, results: Path) -> Chapter:
-    """Return what the tables in ``results/<study>/`` give; the study has been judged."""
+    """Return what the tables in ``results/<study>/`` give; the study has been judged.
+
+    Raises
+    ------
+    InputError
+        If the tables do not hold what the study's file asks for.
+    """
+    try:
+        return _read_chapter(study, results)
+    except InputError as error:
+        raise InputError(f"{study.file}: {error}") from None
+
+
+def _read_chapter(study: Study, results: Path) -> Chapter:
     folder = results / study.name
     judgements = from_table(
         pd.read_csv(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
@@ -111,13 +136,10 @@ def read_chapter(study: Study, results: Path) -> Chapter:
 
 def _of_runs(study: Study, tables: Tables) -> Iterator[figures.Picture]:
     """Yield the figures of the runs themselves that the study names."""
-    comparison = _fitting(tables, study.show)
-    yield from figures.pictures(comparison, study.figures)
+    yield from figures.pictures(_fitting(tables, study.show), study.figures)
     with sheets.style():
         for grid in study.grids:
-            runs = fitting(tables.runs, grid.where)
-            held = _fitting(tables, grid.where).held
-            yield responses.heat_map(runs, grid.down, grid.across, held, grid.tuned)
+            yield responses.heat_map(tables.runs, grid, _fitting(tables, grid.where).held)
 
 
 def _fitting(tables: Tables, where: Mapping[str, Any]) -> Comparison:

@@ -176,7 +176,7 @@ def conclude(
     for line in (
         f"page    {written[0].parent}/index.html",
         f"tables  {' '.join(tables)}",
-        f"plots   {' '.join(plots) or 'none'} (each .png .svg .csv)",
+        f"plots   {' '.join(plots)} (each .png .svg .csv)" if plots else "plots   none",
         f"runs    {store}/",
     ):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

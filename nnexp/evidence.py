@@ -11,21 +11,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import SymmetricalLogLocator
 
 from nnexp import plots, sheets
 from nnexp.claims import Judgement, band, differences, maps
 from nnexp.figures import Picture
 from nnexp.records import Tables
+from nnexp.sheets import FAINT, INK, NEUTRAL
 from nnexp.studies import ORDERS, Claim, Study
 
 _WIDTH = 5.4
 # The names of the pictures, the latter two followed by their claim's id.
 _PAIRS, _MAP, _CURVE = "pairs", "map", "curve"
-_OURS, _THEIRS, _AREA = "#0072B2", "#D55E00", "#E4E4E4"
+_OURS, _THEIRS = "#0072B2", "#D55E00"
 _SMALL = 9.0
-# Beyond which ratio of differences an axis is stretched about 0; its values that are named at most.
-_FAR, _MOST_TICKS = 12, 7
 
 
 def pictures(study: Study, judgements: Sequence[Judgement], tables: Tables) -> list[Picture]:
@@ -97,7 +95,7 @@ def _draw_pairs(
         scale = 100 if _in_points(claim) else 1
         values = pairs[claim.id]["difference"].to_numpy(float) * scale
         values = values[np.isfinite(values)]
-        area: dict[str, Any] = {"color": _AREA, "linewidth": 0, "zorder": 0}
+        area: dict[str, Any] = {"color": FAINT, "linewidth": 0, "zorder": 0}
         ax.fill_betweenx(
             [row - 0.42, row + 0.42], -claim.matters * scale, claim.matters * scale, **area
         )
@@ -113,22 +111,13 @@ def _draw_pairs(
         ax.plot(values, y, "o", color=_OURS, markersize=3.2, alpha=0.55, markeredgewidth=0)
         bounds = np.array([judgement.low, judgement.high], float) * scale
         if np.isfinite(bounds).all():
-            ax.plot(bounds, [row - 0.08] * 2, color="#000000", linewidth=2)
-        ax.plot(values.mean(), row - 0.08, "D", color="#000000", markersize=5, clip_on=False)
-    ax.axvline(0, color="#555555", linewidth=1)
-    if means and max(means) > _FAR * min(means):
+            ax.plot(bounds, [row - 0.08] * 2, color=INK, linewidth=2)
+        ax.plot(values.mean(), row - 0.08, "D", color=INK, markersize=5, clip_on=False)
+    ax.axvline(0, color=NEUTRAL, linewidth=1)
+    if means and max(means) > plots.FAR * min(means):
         matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
         threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
-        ax.set_xscale("symlog", linthresh=threshold)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        low, high = ax.dataLim.intervalx
-        low, high = min(1.6 * low, -threshold), max(1.6 * high, threshold)
-        ax.set_xlim(low, high)
-        for subs in ((1, 2, 5), (1, 3), (1,)):
-            ticks = SymmetricalLogLocator(base=10, linthresh=threshold, subs=subs)
-            ax.xaxis.set_major_locator(ticks)
-            if sum(low <= tick <= high for tick in ticks()) <= _MOST_TICKS:
-                break
+        plots.stretch_axis(ax, threshold)
     ax.set_yticks(range(len(claims)), ["\n".join(labels[c.id]) for c in claims])
     ax.tick_params(axis="y", length=0, labelsize=_SMALL)
     ax.set_ylim(len(claims) - 0.5, -0.5)
@@ -215,7 +204,7 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
     above.set_ylabel(str(claim.outcome))
     above.legend()
     _draw_curve(below, table.set_index("at").sub(table["mean"].to_numpy(), axis=0), scale)
-    below.axhline(0, color="#555555", linewidth=1)
+    below.axhline(0, color=NEUTRAL, linewidth=1)
     below.set_ylabel("less our mean\n(points)" if scale == 100 else "less our mean")
     below.set_xlabel("updates" if claim.by == "step" else "epochs")
     figure.suptitle(

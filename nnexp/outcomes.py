@@ -120,12 +120,15 @@ def best(runs: pd.DataFrame, over: str, by: str) -> Any:
     Raises
     ------
     InputError
-        If either is no column of ``runs``.
+        If either is no column of ``runs``, or the score is no number in any run.
     """
     for column in (over, by):
         if column not in runs:
             raise unknown("column to tune by", column, map(str, runs.columns))
-    means = runs.astype({by: float}).groupby(over)[by].mean()
+    scores = pd.to_numeric(runs[by], errors="coerce")
+    means = scores.groupby(runs[over]).mean().dropna()
+    if means.empty:
+        raise InputError(f"no run has a number for {by!r} to choose {over} by: give a score")
     return means.idxmin() if by.endswith("loss") else means.idxmax()
 
 

@@ -39,12 +39,13 @@ def write_sweep(
     command: str,
     artist: Studio | None = None,
 ) -> list[Path]:
-    """Write ``summary.csv``, ``effects.csv``, the plots (PNG, SVG), ``index.html`` into ``folder``.
+    """Write ``summary.csv``, ``effects.csv``, the plots and ``index.html`` into ``folder``.
 
     The tables are those of the records; ``command`` is the line that made them; an ``artist`` has
-    been given the order for their figures. The folder exists; a file of these names in it is
-    replaced, whole. The page needs no other file and no network, and links to those of
-    ``runs.csv``, ``metrics.csv``, ``layers.csv`` that lie beside it.
+    been given the order for their figures. A plot is written as PNG, as SVG, and as the CSV of its
+    numbers. The folder exists; a file of these names in it is replaced, whole. The page needs no
+    other file and no network, and links to those of ``runs.csv``, ``metrics.csv``, ``layers.csv``
+    that lie beside it.
 
     Returns
     -------

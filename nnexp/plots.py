@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +15,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    SymmetricalLogLocator,
+)
 
 from nnexp.records import DIVERGED, FAILED
 from nnexp.sheets import FAINT, INK, NEUTRAL, SMALL, Look
@@ -24,8 +30,10 @@ from nnexp.styles import Style
 Array = npt.NDArray[Any]
 
 _THIN = 0.9  # a second measure, drawn beside the first
-# Beyond which ratio of differences an axis is stretched about 0; values named on an axis at most.
-_FAR, _MOST_TICKS = 12, 7
+# Beyond which ratio of differences an axis is stretched about 0.
+FAR = 12
+# Values that are named on an axis.
+_MOST_TICKS = 7
 _EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 
 
@@ -136,11 +144,8 @@ def draw_differences(
     ax.axvspan(-matters, matters, color=FAINT, linewidth=0, zorder=0)
     ax.axvline(0, color=NEUTRAL, linewidth=1, zorder=1)
     means = 100 * table["difference"].abs()
-    low, high = ax.dataLim.intervalx
-    if means.max() > _FAR * max(means.min(), 0.1):
-        ax.set_xscale("symlog", linthresh=1)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_xlim(min(1.6 * low, -1), max(1.6 * high, 1))
+    if means.max() > FAR * max(means.min(), 0.1):
+        stretch_axis(ax, 1)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
     ax.set_yticks(range(len(table)), ["\n".join(textwrap.wrap(s, 24)) for s in table["level"]])
@@ -150,12 +155,11 @@ def draw_differences(
     return ax
 
 
-def draw_cells(ax: Axes, table: pd.DataFrame) -> Axes:
+def draw_cells(ax: Axes, table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> Axes:
     """Draw a heat map of ``down across mean std n diverged at``: a cell with its words each.
 
     A combination that is not in the table stays hatched.
     """
-    rows, columns = (list(dict.fromkeys(table[c])) for c in ("down", "across"))
     low, high = float(table["mean"].min()), float(table["mean"].max())
     shades = mpl.colormaps["Blues"]
     ax.add_patch(
@@ -263,6 +267,21 @@ def log_axis(ax: Axes) -> Axes:
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if little else (1,), numticks=7))
     if little:
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return ax
+
+
+def stretch_axis(ax: Axes, threshold: float) -> Axes:
+    """Make the x axis linear within ±``threshold`` and logarithmic beyond, past all that it has."""
+    ax.set_xscale("symlog", linthresh=threshold)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    low, high = ax.dataLim.intervalx
+    low, high = min(1.6 * low, -threshold), max(1.6 * high, threshold)
+    ax.set_xlim(low, high)
+    for subs in ((1, 2, 5), (1, 3), (1,)):
+        ticks = SymmetricalLogLocator(base=10, linthresh=threshold, subs=subs)
+        ax.xaxis.set_major_locator(ticks)
+        if sum(low <= tick <= high for tick in ticks()) <= _MOST_TICKS:
+            break
     return ax
 
 

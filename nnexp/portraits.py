@@ -19,8 +19,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from nnexp import answers, sheets
+from nnexp.errors import InputError
 from nnexp.picture import Picture
-from nnexp.records import Record
+from nnexp.records import FINISHED, Record
+from nnexp.sheets import NEUTRAL, WIDTH
 
 Array = npt.NDArray[Any]
 
@@ -34,7 +36,6 @@ _MOST_COUNTED = 12
 _MOST_NAMED = 24
 # A weight beyond this quantile of all that are shown has the last colour.
 _QUANTILE = 0.995
-_WIDTH = 4.8
 _MOST_TOLD = 5
 # Written into an SVG as they are, a pixel a number.
 _PIXELS: dict[str, Any] = {"interpolation": "none"}
@@ -43,17 +44,18 @@ _PIXELS: dict[str, Any] = {"interpolation": "none"}
 def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.DataFrame]:
     """Return the tables that the portraits are drawn from, by the name of the picture.
 
-    ``weights``, ``confusion`` and ``mistakes`` are of the most accurate run, see `nnexp.answers`;
-    ``arms`` has a few units of one run of each arm, where ``arms`` names two to eight (run to arm).
-    There is none if no finished run on images kept its weights, and no mistakes where none is made.
+    ``arms`` maps the ids of the runs that may sit to their arms. ``weights``, ``confusion`` and
+    ``mistakes`` are of the most accurate, see `nnexp.answers`; ``arms`` has a few units of the
+    first run of each arm, where these are two to eight and their images of one size. Only finished
+    runs on images that kept their weights are shown; there is nothing if there is none.
 
     Raises
     ------
     InputError
         If the data of a run, or a user's own function, are no longer there.
     """
-    finished = [r for r in records if r.weights is not None and r.run_id in arms]
-    ranked = sorted(finished, key=lambda r: -r.metrics[-1]["test_accuracy"] if r.metrics else 0)
+    ended = [r for r in records if r.weights and r.status == FINISHED and r.run_id in arms]
+    ranked = sorted(ended, key=lambda r: -r.metrics[-1]["test_accuracy"])
     best = next((run for record in ranked if (run := answers.kept(record))), None)
     if best is None or best.data.test is None:
         return {}
@@ -62,23 +64,36 @@ def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.Data
     tables["confusion"] = answers.confusion(best, said)
     if len(worst := answers.mistakes(best, said)):
         tables["mistakes"] = worst
-    first: dict[str, Record] = {}
-    for record in finished:
-        first.setdefault(arms[record.run_id], record)
-    if 1 < len(first) <= _MOST_ARMS:
-        runs = [(arm, run) for arm, record in first.items() if (run := answers.kept(record))]
-        tables["arms"] = pd.concat(answers.weights(run, arm, _UNITS_ACROSS) for arm, run in runs)
+    first: dict[str, answers.Kept] = {}
+    for record in ended if len({arms[r.run_id] for r in ended}) <= _MOST_ARMS else []:
+        arm = arms[record.run_id]
+        if arm not in first and (run := answers.kept(record)):
+            first[arm] = run
+    sizes = {run.data.description.image_shape for run in first.values()}
+    if len(first) > 1 and len(sizes) == 1:
+        few = [answers.weights(run, arm, _UNITS_ACROSS) for arm, run in first.items()]
+        tables["arms"] = pd.concat(few, ignore_index=True)
     return {name: tables[name] for name in NAMES if name in tables}
 
 
 def read(folder: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables of `sit` that were written to ``folder``, each as ``<name>.csv``."""
+    """Return the tables of `sit` that were written to ``folder``, each as ``<name>.csv``.
+
+    Raises
+    ------
+    InputError
+        If a file is no such table.
+    """
     texts = dict.fromkeys(("arm", "run_id", "kind", "class", "true", "predicted", "what"), str)
-    return {
-        name: pd.read_csv(file, dtype=texts, keep_default_na=False)
-        for name in NAMES
-        if (file := folder / f"{name}.csv").is_file()
-    }
+    tables = {}
+    for file in (folder / f"{name}.csv" for name in NAMES):
+        if file.is_file():
+            try:
+                table = pd.read_csv(file, dtype=texts, keep_default_na=False)
+            except ValueError as error:
+                raise InputError(f"{file} is damaged ({error}): run the study again") from None
+            tables[file.stem] = table
+    return tables
 
 
 def pictures(tables: Mapping[str, pd.DataFrame]) -> list[Picture]:
@@ -86,7 +101,7 @@ def pictures(tables: Mapping[str, pd.DataFrame]) -> list[Picture]:
     draw = {"weights": _weights, "arms": _arms, "confusion": _confusion}
     with sheets.style():
         drawn = [paint(tables[name]) for name, paint in draw.items() if name in tables]
-        if "mistakes" in tables:
+        if "mistakes" in tables and "confusion" in tables:
             drawn.append(_mistakes(tables["mistakes"], _wrong(tables["confusion"])))
     return drawn
 
@@ -113,30 +128,31 @@ def _weights(table: pd.DataFrame) -> Picture:
 
 
 def _arms(table: pd.DataFrame) -> Picture:
-    table = table.groupby("arm", sort=False).head(_UNITS_ACROSS)
     arms = list(dict.fromkeys(table["arm"]))
     title = "Weights of the first layer, arm by arm"
-    sizes = [len(table[table["arm"] == arm]) for arm in arms]
+    labels = {arm: textwrap.wrap(str(arm).replace("_", " "), 15) for arm in arms}
     shape = _shape(table)
-    inches = 3.1 / _UNITS_ACROSS * shape[0] / shape[1] + 0.06
-    figure = Figure(figsize=(_WIDTH, 0.45 + inches * len(arms)), layout="constrained")
+    tile = 3.1 / _UNITS_ACROSS * shape[0] / shape[1] + 0.06
+    heights = [max(tile, 0.17 * len(lines)) for lines in labels.values()]
+    figure = Figure(figsize=(WIDTH, 0.45 + sum(heights)), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
-    axes = figure.subplots(len(arms), 1, squeeze=False).ravel()
+    axes = figure.subplots(len(arms), 1, squeeze=False, height_ratios=heights).ravel()
     spans = []
-    for ax, arm, size in zip(axes, arms, sizes, strict=True):
+    for ax, (arm, lines) in zip(axes, labels.items(), strict=True):
         tiles = _tiles(table[table["arm"] == arm])
-        bound = _bound(tiles)
+        bound, size = _bound(tiles), len(tiles)
         blank = np.full((_UNITS_ACROSS - size, *shape), np.nan)
         sheet = _montage(np.concatenate([tiles, blank]), _UNITS_ACROSS, (1, 2))
         ax.imshow(sheet, cmap="RdBu_r", vmin=-bound, vmax=bound, **_PIXELS)
         beside: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": "small"}
-        label = "\n".join(textwrap.wrap(str(arm).replace("_", " "), 15))
-        ax.text(-0.02, 0.5, label, ha="right", **beside)
+        ax.text(-0.02, 0.5, "\n".join(lines), ha="right", **beside)
         ax.text(1.02, 0.5, f"±{bound:.2g}", ha="left", **beside)
         ax.set_axis_off()
         alike = len(np.unique(tiles.reshape(len(tiles), -1).round(6), axis=0))
         spans.append(f"{arm} ±{bound:.2g}, {alike} of {size} differ")
-    which = f"the {_UNITS_ACROSS} units with the largest norm of one run of each arm (n = 1)"
+    which = f"{_UNITS_ACROSS} units at most of one run of each arm (n = 1), "
+    order = {"hidden": "hidden units by their norm", "output": "outputs by their class"}
+    which += " and ".join(order[kind] for kind in dict.fromkeys(table["kind"]))
     caption = _tiles_words(which, "One scale an arm, which is told beside it")
     return Picture("arms", title, caption, f"{caption} {'; '.join(spans)}.", figure, table)
 
@@ -149,7 +165,7 @@ def _confusion(table: pd.DataFrame) -> Picture:
     run_id, wrong = str(table["run_id"].iloc[0]), _wrong(table)
     off = np.where(np.eye(classes, dtype=bool), 0, counts)
     title = "Which class is taken for which"
-    figure = Figure(figsize=(_WIDTH, 4.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     ax = figure.subplots()
     _entitle(ax, title, run_id)
     most = max(int(off.max()), 2)
@@ -255,8 +271,8 @@ def _figure(
     ``beside`` is the width, in inches, of what stands to its right.
     """
     height, width = _size(tiles, across, gap)
-    inches = min(_WIDTH - beside, 0.8 * across) * height / width
-    figure = Figure(figsize=(_WIDTH, 0.65 + inches), layout="constrained")
+    inches = min(WIDTH - beside, 0.8 * across) * height / width
+    figure = Figure(figsize=(WIDTH, 0.65 + inches), layout="constrained")
     ax = figure.subplots()
     _entitle(ax, title, run_id)
     ax.set_axis_off()
@@ -267,7 +283,7 @@ def _entitle(ax: Axes, title: str, run_id: str) -> None:
     figure = ax.get_figure()
     assert figure is not None
     figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
-    ax.set_title(textwrap.fill(run_id, 56), fontsize="small", color="#555555", loc="left")
+    ax.set_title(textwrap.fill(run_id, 56), fontsize="small", color=NEUTRAL, loc="left")
 
 
 def _size(tiles: Array, across: int, gap: tuple[int, int]) -> tuple[int, int]:

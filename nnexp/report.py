@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from nnexp import app, book
+from nnexp.comparison import compare
 from nnexp.errors import InputError
-from nnexp.page import write_sweep
-from nnexp.records import FAILED, Store, Tables, load, tables, write_whole
+from nnexp.page import write_page
+from nnexp.records import FAILED, Record, Store, Tables, load, tables, write_whole
 from nnexp.reproduction import chosen
 from nnexp.upkeep import DAMAGED, select
 
@@ -35,12 +36,14 @@ def _main(arguments: list[str]) -> int:
         )
     if options.out is None:
         raise InputError("give --out FOLDER, where the tables, plots and page are to be written")
-    found = _of_folders(folders) if folders else _of_store(options.store, filters)
+    records = [] if folders else _of_store(options.store, filters)
+    found = _of_folders(folders) if folders else tables(records)
     options.out.mkdir(parents=True, exist_ok=True)
     for name, table in found._asdict().items():
         write_whole(options.out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     command = " ".join(["python -m nnexp.report", *arguments])
-    print(f"page    {write_sweep(options.out, *found, command=command)[-1]}")
+    written = write_page(options.out, compare(*found), command=command, records=records)
+    print(f"page    {written[-1]}")
     return 0
 
 
@@ -72,15 +75,15 @@ def _of_folders(folders: Sequence[str]) -> Tables:
     )
 
 
-def _of_store(folder: Path, filters: Sequence[str]) -> Tables:
-    """Return the tables of the runs of a store that fit all ``filters``."""
+def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
+    """Return the runs of a store that fit all ``filters``."""
     if not folder.is_dir():
         raise InputError(f"there is no store {str(folder)!r}: give --store FOLDER")
     store = Store(folder)
     rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, FAILED)]
     if not rows:
         raise InputError(f"no finished run in {folder} fits {' '.join(filters)}")
-    return tables([store.recall(row["run_id"]) for row in rows])
+    return [store.recall(row["run_id"]) for row in rows]
 
 
 if __name__ == "__main__":

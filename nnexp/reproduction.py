@@ -52,11 +52,11 @@ def _main(arguments: list[str]) -> int:
     for study in studies:
         try:
             judgements, found, sitting = reproduce(study, options)
+            book.write_tables(study, found, judgements, options.results, sitting)
         except InputError as error:  # of this study: its runs are kept, and the others go on
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
             wrong = wrong or f"{study.name} could not be judged, see above"
             continue
-        book.write_tables(study, found, judgements, options.results, sitting)
         _tell(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         well = well and not failed and all(j.as_expected for j in judgements)
@@ -133,7 +133,7 @@ def reproduce(study: Study, options: argparse.Namespace) -> Reproduction:
         if not any(j.test in ORDERS and j.verdict == INCONCLUSIVE for j in judgements):
             break
     shown = fitting(found.runs, study.show)
-    arms = dict(zip(shown["run_id"], shown["arm"], strict=True)) if "arm" in shown else {}
+    arms = dict(zip(shown["run_id"], shown["arm"], strict=True))
     return Reproduction(judgements, found, portraits.sit(records, arms))
 
 

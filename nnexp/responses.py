@@ -17,11 +17,13 @@ from nnexp.errors import InputError, unknown
 from nnexp.outcomes import best, fitting
 from nnexp.picture import Picture, told
 from nnexp.records import DIVERGED, FAILED
-from nnexp.styles import NEUTRAL, Style, choice_styles
+from nnexp.studies import Grid
+from nnexp.styles import UNNAMED, Style, choice_styles
 
-# The columns that name a comparison; a panel with more rows than this would be a page.
+# The columns that name a comparison.
 _KEYS = ("kind", "factor", "level")
-_MOST_ROWS = 16
+# A panel of more interactions would be a page.
+_MOST_INTERACTIONS = 16
 # The longest line of a level's label beside an axis, in characters.
 _LABEL = 24
 # Inches, in a panel's name.
@@ -32,49 +34,46 @@ _FEWEST_VALUES, _MOST_LINES = 3, 8
 
 def differences(comparison: Comparison, styles: Mapping[str, Style], found: Effects) -> Picture:
     """Draw each factor's levels less its best, seed by seed, with intervals; and interactions."""
-    tables = {
-        str(factor): rows.reset_index(drop=True)
-        for factor, rows in found.table.groupby("factor", sort=False)
-        if len(rows) <= _MOST_ROWS
-    }
+    sizes = found.table.groupby("factor")["level"].transform("size")
+    few = (found.table["kind"] != INTERACTION) | (sizes <= _MOST_INTERACTIONS)
+    table = found.table[few].reset_index(drop=True)
+    panels = {str(name): rows for name, rows in table.groupby("factor", sort=False)}
     one = len(found.factors) == 1
     title = "Differences in final test accuracy"
     if one:
         title = f"Final test accuracy less that of {found.factors[0].reference}"
-    lines = [[len(str(level)) // _LABEL + 1 for level in t["level"]] for t in tables.values()]
-    longest = min(_LABEL, max(len(level) for t in tables.values() for level in t["level"]))
+    longest = min(_LABEL, max(map(len, table["level"])))
     left = 0.3 + 0.085 * longest
     width = int((sheets.WIDTH - left) / _CHARACTER)
+    lines = [sum(0.3 + 0.16 * (len(s) // _LABEL + 1) for s in p["level"]) for p in panels.values()]
     figure, axes = sheets.panels(
         title,
         comparison.held,
-        names=[""] if one else [textwrap.fill(_compared(t), width) for t in tables.values()],
-        height=[0.3 + sum(0.3 + 0.16 * n for n in own) for own in lines],
+        names=[""] if one else [textwrap.fill(_compared(p), width) for p in panels.values()],
+        height=[0.3 + own for own in lines],
         margins=(left, 0.65),
         sharex=False,
         sharey=False,
     )
-    for ax, (factor, table) in zip(axes, tables.items(), strict=True):
+    for ax, (factor, rows) in zip(axes, panels.items(), strict=True):
         pairs = found.pairs[found.pairs["factor"] == factor]
-        plots.draw_differences(ax, table, pairs, _looks(found, table, styles))
+        plots.draw_differences(ax, rows, pairs, _looks(found, rows, styles))
     sheets.label_outer(axes)
-    n = found.table["n"]
-    counted = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
+    low, high = table["n"].min(), table["n"].max()
+    counted = f"n = {low}" if low == high else f"n = {low} to {high}"
     caption = (
         f"Paired by seed: each mark is a seed ({counted}), the level less the one that has the "
         "best mean. The diamond and the number are the mean, the bar its interval; all "
         "intervals hold together at 95 %. Grey: what does not matter."
     )
-    if len(tables) > 1:
+    if len(panels) > 1:
         caption += " Every panel has a scale of its own."
-    drawn = found.pairs.merge(
-        found.table[[*_KEYS, "reference", "n", "difference", "low", "high"]].rename(
-            columns={"difference": "mean"}
-        ),
-        on=list(_KEYS),
-    )
-    means = found.table.set_index("level")["difference"] * 100
-    alt = f"{caption} {told(means, 'Points')}"
+    if not few.all():
+        caption += " Interactions of many levels are not drawn: effects.csv has them."
+    rows = table[[*_KEYS, "reference", "n", "difference", "low", "high"]]
+    drawn = found.pairs.merge(rows.rename(columns={"difference": "mean"}), on=list(_KEYS))
+    levels = table[table["kind"] != INTERACTION]
+    alt = f"{caption} {told(levels.set_index('level')['difference'] * 100, 'Points')}"
     return Picture("differences", title, caption, alt, figure, drawn)
 
 
@@ -91,7 +90,7 @@ def _looks(found: Effects, table: pd.DataFrame, styles: Mapping[str, Style]) -> 
     """Return the style of every level of a panel: its arm's own, where it has but one."""
     own = next((f for f in found.factors if f.name == table["factor"].iloc[0]), None)
     if own is None:
-        return dict.fromkeys(table["level"], NEUTRAL)
+        return dict.fromkeys(table["level"], UNNAMED)
     if all(len(arms) == 1 for arms in own.levels.values()):
         return {level: styles[arms[0]] for level, arms in own.levels.items()}
     return choice_styles(list(own.levels))
@@ -119,69 +118,82 @@ def cells(
                 }
             )
     title = f"Final test accuracy by {down.name} and {across.name}"
-    return _cells("cells", title, comparison.held, pd.DataFrame(found))
+    sides = ([level for level, _ in _ranked(factor)] for factor in (down, across))
+    return _cells("cells", title, comparison.held, pd.DataFrame(found), *sides)
 
 
-def heat_map(
-    runs: pd.DataFrame, down: str, across: str, held: str, tuned: Mapping[str, str] | None = None
-) -> Picture:
-    """Draw the final test accuracy of ``runs`` by two of their settings, as `cells` does.
+def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return a grid's cells: ``down across mean std n diverged at`` of the final test accuracy.
 
-    ``held`` says what all of them share. With ``tuned``, as in ``{"over": "lr", "by":
-    "validation_accuracy"}``, each cell is at the rate at which its mean score is best.
+    ``at`` says, in words, at which value a tuned setting is best there, and is a column of its own
+    as well. A pair of settings that was not run, or all of whose runs failed, has no row.
 
     Raises
     ------
     InputError
-        If a setting is no column of ``runs``, or a cell has more than one run of a seed.
+        If a setting is no column of ``runs``, no run fits, or a cell has several runs of a seed.
     """
-    for setting in (down, across):
+    runs = fitting(runs, grid.where)
+    for setting in (grid.down, grid.across):
         if setting not in runs:
             raise unknown("setting of a grid", setting, map(str, runs.columns))
     runs = runs[runs["status"] != FAILED]
-    found = []
-    for key in itertools.product(_values(runs[down]), _values(runs[across])):
-        cell = runs[(runs[down] == key[0]) & (runs[across] == key[1])]
+    sides = {side: _levels(runs[getattr(grid, side)]) for side in ("down", "across")}
+    cells = []
+    for (lower, right), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
         tuning = {}
-        if tuned and len(cell):
-            over = tuned["over"]
-            tuning = {over: best(cell, over, tuned["by"])}
+        if grid.tuned:
+            over = grid.tuned["over"]
+            tuning = {over: best(cell, over, grid.tuned["by"])}
             cell = fitting(cell, tuning)
         if cell["seed"].duplicated().any():
             raise InputError(
-                f"a grid of {down} and {across}: at {key[0]}, {key[1]} are several runs of a "
-                "seed: fix by 'where' what else varies"
+                f"a grid of {grid.down} and {grid.across}: at {lower}, {right} are several runs "
+                "of a seed: fix by 'where' what else varies"
             )
-        if cell.empty:
-            continue
         accuracy = cell["test_accuracy"].astype(float)
-        numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
-        names = {"down": _text(key[0]), "across": _text(key[1])}
-        numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
         at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
-        found.append(names | numbers | tuning | {"at": at})
-    title = f"Final test accuracy by {down} and {across}"
-    if tuned:
-        title += f", each at its best {tuned['over']}"
-        held += f"; {tuned['over']} chosen by {tuned['by'].replace('_', ' ')}"
-    picture = _cells(f"grid-{down}-{across}", title, held, pd.DataFrame(found))
+        numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
+        numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
+        cells.append({"down": lower, "across": right, **numbers, **tuning, "at": at})
+    if not cells:
+        raise InputError(f"a grid of {grid.down} and {grid.across}: all of its runs failed")
+    table: pd.DataFrame = pd.DataFrame(cells)
+    return table
+
+
+def heat_map(runs: pd.DataFrame, grid: Grid, held: str) -> Picture:
+    """Draw the `grid_cells` of ``runs``; ``held`` says what all of them share."""
+    title = f"Final test accuracy by {grid.down} and {grid.across}"
+    if grid.tuned:
+        title += f", each at its best {grid.tuned['over']}"
+        held += f"; {grid.tuned['over']} chosen by {grid.tuned['by'].replace('_', ' ')}"
+    cells, every = grid_cells(runs, grid), fitting(runs, grid.where)
+    sides = (list(_levels(every[side]).categories) for side in (grid.down, grid.across))
+    picture = _cells(grid.name, title, held, cells, *sides)
     (ax,) = picture.figure.axes
-    ax.set(xlabel=across, ylabel="")
+    ax.set(xlabel=grid.across, ylabel="")
     return picture
 
 
-def _values(column: pd.Series[Any]) -> list[Any]:
-    """Return the distinct values of a setting: numbers by size, names as they came."""
-    distinct = list(dict.fromkeys(column))
-    return sorted(distinct) if pd.api.types.is_numeric_dtype(column) else distinct
+def _levels(column: pd.Series[Any]) -> pd.Categorical:
+    """Return a setting's values in words: numbers by size, names as they came, ``none`` last."""
+    known = column.dropna()
+    distinct = list(dict.fromkeys(known))
+    if pd.api.types.is_numeric_dtype(known):
+        distinct = sorted(distinct)
+    names = [_text(value) for value in distinct] + ["none"] * (len(known) < len(column))
+    words = ["none" if pd.isna(value) else _text(value) for value in column]
+    return pd.Categorical(words, categories=list(dict.fromkeys(names)), ordered=True)
 
 
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
-def _cells(name: str, title: str, held: str, table: pd.DataFrame) -> Picture:
-    rows, columns = (list(dict.fromkeys(table[side])) for side in ("down", "across"))
+def _cells(
+    name: str, title: str, held: str, table: pd.DataFrame, rows: list[str], columns: list[str]
+) -> Picture:
     diverged = bool(table["diverged"].any())
     figure, (ax,) = sheets.panels(
         title,
@@ -189,7 +201,7 @@ def _cells(name: str, title: str, held: str, table: pd.DataFrame) -> Picture:
         height=(0.56 + 0.14 * diverged + 0.14 * bool(table["at"].any())) * len(rows),
         margins=(0.25 + 0.085 * min(14, max(map(len, rows))), 0.15),
     )
-    plots.draw_cells(ax, table)
+    plots.draw_cells(ax, table, rows, columns)
     low, high = table["n"].min(), table["n"].max()
     counted = f"n = {high}" if low == high else f"n = {low} to {high}"
     caption = f"In each cell the mean over seeds, and how many they are ({counted})"

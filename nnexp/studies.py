@@ -109,6 +109,12 @@ class Grid:
     where: Mapping[str, Any]
     tuned: Mapping[str, str]
 
+    @property
+    def name(self) -> str:
+        """What its files are called: ``grid-init-lr-sigmoid``."""
+        words = ("grid", self.down, self.across, *map(str, self.where.values()))
+        return re.sub(r"[^\w.+-]+", "_", "-".join(words))
+
 
 @dataclass(frozen=True)
 class Study:
@@ -227,25 +233,37 @@ class _Reader:
             file=self.file,
             figures=tuple(figures),
             show=_plain(text.get("show") or {}),
-            grids=tuple(self.grid(grid, line) for grid in text.get("grids") or []),
+            grids=self.grids(text.get("grids") or [], line),
             claims=read,
             alpha=alpha,
             arms=arms,
             has_runs=any(claim.test != "computed" for claim in read),
         )
 
+    def grids(self, raw: Any, line: int) -> tuple[Grid, ...]:
+        if not isinstance(raw, list):
+            raise self.error(line, "grids is no list: give '- {down: init, across: lr}' entries")
+        read = tuple(self.grid(grid, line) for grid in raw)
+        for grid in read:
+            if [other.name for other in read].count(grid.name) > 1:
+                raise self.error(line, f"{grid.name} is there twice: give each its own where")
+        return read
+
     def grid(self, raw: Any, line: int) -> Grid:
         if not isinstance(raw, dict):
-            raise self.error(
-                line, f"the grid {raw!r} is no mapping: give {{down: init, across: lr}}"
-            )
+            raise self.error(line, f"the grid {raw!r} is no mapping: give down and across")
+        line = raw[_LINE]
         self.keys("grid", raw, ("down", "across", "where", "tuned"), ("down", "across"))
-        given = _plain(raw)
-        if "tuned" in given:
+        for key in ("down", "across"):
+            if not isinstance(raw[key], str):
+                raise self.error(line, f"grid: {key}={_plain(raw[key])} is no setting's name")
+        for key in ("where", "tuned"):
+            if not isinstance(raw.get(key, {}), dict):
+                raise self.error(line, f"grid: {key}={raw[key]} is no mapping, as in {{lr: 0.1}}")
+        if "tuned" in raw:
             self.keys("grid, tuned", raw["tuned"], ("over", "by"), ("over", "by"))
-        return Grid(
-            given["down"], given["across"], given.get("where") or {}, given.get("tuned") or {}
-        )
+        given = _plain(raw)
+        return Grid(given["down"], given["across"], given.get("where", {}), given.get("tuned", {}))
 
     def arms(self, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         arms = content.get("arms") or {}

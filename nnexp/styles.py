@@ -124,4 +124,4 @@ def _nth_style(place: int, colour: str) -> Style:
 
 
 # What is no choice's own.
-NEUTRAL = _nth_style(0, _GREY)
+UNNAMED = _nth_style(0, _GREY)

@@ -64,7 +64,7 @@ class Shown:
 
     ``svg`` is a whole SVG document and ``png`` a PNG file, one of them may be empty: the one that
     takes fewer bytes in the page is shown. ``claims`` holds the ids of the claims it belongs to.
-    ``csv``, if not empty, is what ``<name>.csv`` beside its study's tables holds of its numbers.
+    ``csv`` is what ``<name>.csv`` beside its study's tables holds: its numbers.
     """
 
     name: str
@@ -252,7 +252,6 @@ def _picture(study: Study, picture: Shown) -> dict[str, Any]:
     return {
         "name": name,
         "file": picture.name,
-        "csv": bool(picture.csv),
         "svg": svg,
         "box": box[1],
         "alt": picture.alt,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 
@@ -22,12 +23,14 @@ from nnexp.figures import Picture, pictures
 from nnexp.initializers import INITIALIZERS
 from nnexp.losses import LOSSES
 from nnexp.optimizers import OPTIMIZERS
-from nnexp.responses import heat_map
+from nnexp.responses import grid_cells, heat_map
 from nnexp.sampling import SAMPLINGS
+from nnexp.studies import Grid
 from nnexp.styles import Style, arm_styles
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])
+_INITS_BY_RATE = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]
 
 
 def axes():
@@ -482,12 +485,11 @@ def test_batch_sizes_that_differ_are_compared_over_updates_too():
     assert [line.get_xdata()[-1] for line in updates.lines] == [3000, 6000]
 
 
-def test_every_figure_has_its_numbers_and_every_number_is_in_the_figure():
+def test_every_figure_has_its_numbers():
     compared = scattered(grid(init=["xavier", "he"], lr=[0.01, 0.1, 1]))
     found = drawn(compared)
     for picture in found.values():
-        read = pd.read_csv(io.StringIO(picture.csv))
-        assert len(read) == len(picture.table) > 0
+        assert len(pd.read_csv(io.StringIO(picture.csv))) > 0
     final = found["final"].table
     assert sorted(final["test_accuracy"]) == sorted(compared.runs["test_accuracy"])
     dots = np.concatenate([line.get_xdata() for line in found["final"].figure.axes[0].lines])
@@ -503,9 +505,8 @@ def test_every_figure_has_its_numbers_and_every_number_is_in_the_figure():
 
 
 def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
-    points = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]
-    runs = scattered(points, failed=[(0, 0)]).runs
-    picture = heat_map(runs, "init", "lr", "held")
+    runs = scattered(_INITS_BY_RATE, failed=[(0, 0)]).runs
+    picture = heat_map(runs, Grid("init", "lr", {}, {}), "held")
     assert picture.name == "grid-init-lr"
     (ax,) = picture.figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["xavier", "he"]
@@ -514,16 +515,57 @@ def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
     assert counts == {("xavier", "0.1"): 4, ("xavier", "1"): 5, ("he", "0.1"): 5}
     assert ax.get_xlabel() == "lr"
     assert "Hatched: not run, or failed." in picture.caption
-    tuned = heat_map(runs, "init", "data", "held", {"over": "lr", "by": "test_loss"})
+    by_loss = {"over": "lr", "by": "test_loss"}
+    tuned = heat_map(runs, Grid("init", "data", {}, by_loss), "held")
     assert tuned.table["n"].tolist() == [4, 5]
     losses = runs.astype({"test_loss": float}).groupby(["init", "lr"])["test_loss"].mean()
     assert tuned.table["lr"].tolist() == [losses["xavier"].idxmin(), 0.1]
     assert [t.get_text().split("\n")[-1] for t in tuned.figure.axes[0].texts][1] == "lr 0.1"
     assert "lr chosen by test loss" in header(tuned.figure)
-    with pytest.raises(InputError, match=r"at xavier, sigmoid are several runs of a seed: fix by"):
-        heat_map(runs, "init", "activation", "held")
-    with pytest.raises(InputError, match=r"unknown setting of a grid 'inti': did you mean 'init'"):
-        heat_map(runs, "inti", "lr", "held")
+    one_rate = heat_map(runs, Grid("init", "data", {"lr": 0.1}, {}), "held")
+    assert one_rate.name == "grid-init-data-0.1"
+    assert one_rate.table["n"].tolist() == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        (Grid("init", "activation", {}, {}), "at xavier, sigmoid are several runs of a seed: fix"),
+        (Grid("inti", "lr", {}, {}), "unknown setting of a grid 'inti': did you mean 'init'"),
+        (Grid("init", "lr", {"lr": 7}, {}), "no run at lr 7"),
+        (Grid("init", "seed", {"init": "he"}, {}), "all of its runs failed"),
+        (Grid("init", "data", {}, {"over": "lr", "by": "activation"}), "no run has a number for"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_heat_map_that_the_runs_do_not_give_is_refused(grid: Grid, said: str):
+    runs = comparison(_INITS_BY_RATE, failed=[(2, s) for s in range(3)]).runs
+    with pytest.raises(InputError, match=re.escape(said)):
+        heat_map(runs, grid, "held")
+
+
+def test_what_failed_or_has_no_such_setting_keeps_its_place_in_a_heat_map():
+    runs = comparison(_INITS_BY_RATE, failed=[(2, s) for s in range(3)]).runs
+    picture = heat_map(runs, Grid("init", "lr", {}, {}), "held")
+    (ax,) = picture.figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["xavier", "he"]
+    assert picture.table["down"].tolist() == ["xavier", "xavier"]
+    assert "Hatched: not run, or failed." in picture.caption
+    runs["init.std"] = runs["init"].map({"xavier": 0.5})
+    assert grid_cells(runs.assign(status="finished"), Grid("init.std", "lr", {}, {}))[
+        ["down", "across"]
+    ].values.tolist() == [["0.5", "0.1"], ["0.5", "1"], ["none", "0.1"]]
+
+
+def test_many_levels_are_all_drawn_and_many_interactions_are_left_to_the_table():
+    rates = [round(0.1 * i, 1) for i in range(1, 19)]
+    (ax,) = drawn(scattered(grid(lr=rates), seeds=range(2)))["differences"].figure.axes
+    assert len(ax.get_yticks()) == 17
+    picture = drawn(scattered(grid(init=["xavier", "he"], lr=rates), seeds=range(2)))["differences"]
+    assert len(picture.figure.axes) == 2
+    assert "Interactions of many levels are not drawn" in picture.caption
+    assert set(picture.table["kind"]) == {"level"}
+    assert len(picture.table) == 2 * (1 + 17)
 
 
 def test_a_cell_that_was_not_run_stays_empty_and_every_combination_is_compared():

@@ -6,11 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import LogNorm
 
 from nnexp import sheets
-from nnexp.answers import Answers, confusion, kept, rebuild, surest
+from nnexp.answers import Answers, answers, confusion, kept, rebuild, surest
+from nnexp.errors import InputError
 from nnexp.picture import Picture
 from nnexp.portraits import pictures, read, sit
 from nnexp.records import Record
@@ -161,9 +163,19 @@ def test_no_mistake_no_picture_of_any(tmp_path):
     assert "Most often" not in named["confusion"].alt
 
 
-def test_an_output_that_is_not_finite_is_wrong_and_taken_for_nothing():
+def test_an_output_that_is_not_finite_is_no_confident_mistake():
     said = Answers(np.array([0, 1, 1]), np.array([0, -1, 0]), np.array([0.9, np.nan, 0.7]))
     np.testing.assert_array_equal(surest(said), [2])
+
+
+def test_a_network_that_answers_nan_is_wrong(tmp_path):
+    run = kept(planted(tmp_path))
+    assert run is not None
+    assert run.data.test is not None
+    run.network.weights[0][:, 2] = np.nan
+    said = answers(run.network, run.data.test)
+    assert set(said.predicted) == {-1}
+    assert confusion(run, said)["predicted"].eq("none").sum() == 3
 
 
 def test_what_is_not_finite_counts_for_no_class(tmp_path):
@@ -195,6 +207,43 @@ def test_arms_stand_side_by_side_each_on_a_scale_of_its_own(tmp_path):
     assert "equal ±1, 1 of 8 differ" in picture.alt
     assert "8 of 8 differ" in picture.alt
     assert "arms" not in sit([one, again], arms)
+
+
+def test_the_first_run_of_an_arm_that_ended_sits_for_it(tmp_path):
+    one, other = planted(tmp_path, hidden="9", seed=0), planted(tmp_path, hidden="9", seed=1)
+    lost = dataclasses.replace(one, run_id="lost", status="diverged")
+    arms = {"lost": "a", one.run_id: "a", other.run_id: "b"}
+    assert set(sit([lost, one, other], arms)["arms"]["run_id"]) == {one.run_id, other.run_id}
+    assert sit([lost], arms) == {}
+
+
+def test_images_of_two_sizes_do_not_stand_side_by_side(tmp_path):
+    one = planted(tmp_path, hidden="9")
+    small = tmp_path / "small.npz"
+    x, y = np.random.default_rng(0).random((12, 2, 2)), np.array(NAMES * 4)
+    np.savez(small, x_train=x, y_train=y, x_test=x, y_test=y)
+    config = {**one.config, "data": {"name": "npz", "file": str(small), "scale": "raw"}}
+    other = execute(config, save_weights=True)
+    found = sit([one, other], {one.run_id: "one", other.run_id: "other"})
+    assert "weights" in found
+    assert "arms" not in found
+
+
+def test_long_names_of_arms_do_not_overlap(tmp_path):
+    one, other = planted(tmp_path, hidden="9", seed=0), planted(tmp_path, hidden="9", seed=1)
+    names = [f"{word}, " + "a rather long name of an arm, " * 3 for word in ("first", "second")]
+    tables = sit([one, other], {one.run_id: names[0], other.run_id: names[1]})
+    figure = {p.name: p for p in pictures(tables)}["arms"].figure
+    figure.draw_without_rendering()
+    above, below = (ax.texts[0].get_window_extent() for ax in figure.axes)
+    assert above.y0 >= below.y1
+
+
+def test_a_damaged_table_is_one_sentence(tmp_path):
+    (tmp_path / "arms.csv").write_text("")
+    with pytest.raises(InputError, match=r"arms.csv is damaged .*: run the study again"):
+        read(tmp_path)
+    assert pictures({"mistakes": pd.DataFrame()}) == []
 
 
 def test_portraits_are_drawn_again_from_their_tables(tmp_path):

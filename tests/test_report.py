@@ -58,6 +58,21 @@ def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> N
     assert "python -m nnexp.report one two --out both" in page
 
 
+def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
+    nnexp: Command, draw: Command
+) -> None:
+    words = ("data.train_size=100", "batch_size=50", "steps=2", "hidden=4", "save_weights=true")
+    done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    assert "weights arms confusion mistakes (each .png .svg .csv)" in done.out
+    assert draw("hidden=4", "--out", "chosen").status == 0
+    for folder in ("sweep", "chosen"):
+        page = Path(folder, "index.html").read_text("utf-8")
+        for name in ("weights", "arms", "confusion", "mistakes"):
+            assert f'id="figure-{name}"' in page
+    assert Path("chosen/arms.csv").read_bytes() == Path("sweep/arms.csv").read_bytes()
+
+
 @pytest.mark.slow
 def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: Command) -> None:
     assert nnexp("-m", *TINY, "init=xavier,he,zero", "seed=0,1", "hydra.sweep.dir=all").status == 0

@@ -193,6 +193,36 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
     assert "b_sound" in Path("results/README.md").read_text("utf-8")
 
 
+@pytest.mark.slow
+def test_a_grid_that_the_runs_do_not_give_names_its_study(reproduce: Command) -> None:
+    text = STUDY.replace("across: activation}}", "across: activation, where: {{lr: 7}}}}")
+    define(name="a_wrong", text=text)
+    define(name="b_sound")
+    done = reproduce("a_wrong", "b_sound")
+    assert done.status == 2
+    assert "a_wrong cannot be judged: no run at lr 7" in done.err
+    assert Path("results/b_sound/README.md").exists()
+    assert not Path("results/a_wrong").exists()
+
+
+def test_portraits_are_of_the_runs_at_hand(reproduce: Command) -> None:
+    images = "data:\n  name: mnist\n  train_size: 100"
+    text = STUDY.replace("data: {{name: blobs, n: 100}}", "save_weights: true\n" + images)
+    define(text=text)
+    assert reproduce("tiny").status in (0, 1)
+    folder = Path("results/tiny")
+    for name in ("weights", "arms", "confusion", "mistakes"):
+        assert f"]({name}.svg)" in (folder / "README.md").read_text("utf-8")
+        assert (folder / f"{name}.csv").is_file()
+    assert "Weights of the first layer, arm by arm" in Path("results/report.html").read_text(
+        "utf-8"
+    )
+    define(text=text.replace("save_weights: true", "lr: 0.2"))
+    assert reproduce("tiny").status in (0, 1)
+    assert "weights.svg" not in (folder / "README.md").read_text("utf-8")
+    assert not (folder / "weights.csv").exists()
+
+
 def test_the_list_runs_nothing(reproduce: Command) -> None:
     define()
     done = reproduce("tiny", "--list")

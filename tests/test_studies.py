@@ -106,6 +106,22 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         ("figures: [accuracy]", "figures: [acuracy]", r"line 3: .*did you mean 'accuracy'\?"),
         ("figures: [accuracy]", "grids: [lr]", r"line 3: the grid 'lr' is no mapping: give"),
         ("figures: [accuracy]", "grids: [{down: lr}]", r"line \d+: grid lacks 'across': give"),
+        ("figures: [accuracy]", "grids: 5", r"line 3: grids is no list: give '- \{down: init"),
+        (
+            "figures: [accuracy]",
+            "grids: [{down: [lr], across: init}]",
+            r"line \d+: grid: down=\['lr'\] is no setting's name",
+        ),
+        (
+            "figures: [accuracy]",
+            "grids: [{down: lr, across: init, where: lr}]",
+            r"line \d+: grid: where=lr is no mapping",
+        ),
+        (
+            "figures: [accuracy]",
+            "grids: [{down: lr, across: init}, {down: lr, across: init}]",
+            r"line 3: grid-lr-init is there twice: give each its own where",
+        ),
         (
             "figures: [accuracy]",
             "grids: [{down: lr, across: init, tuned: {ober: lr}}]",

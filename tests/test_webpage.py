@@ -162,7 +162,7 @@ def test_the_page_needs_no_network_and_no_other_file(inits, log, tmp_path):
     found = page(tmp_path, inits, log)
     assert not found.attributes("script", "src")
     beside = {link for link in found.attributes("a", "href") if not link.startswith("#")}
-    assert beside == {"d2_init/runs.csv", "d0_log/runs.csv"}
+    assert beside == {"d2_init/runs.csv", "d0_log/runs.csv", "d2_init/pairs.csv"}
     assert found.attributes("link", "href") == ["data:,"]
     assert "http" not in found.source.replace("http-equiv", "")
     assert any("default-src 'none'" in c for c in found.attributes("meta", "content"))
