@@ -72,8 +72,10 @@ def _pairs(
     for ax, (unit, own) in zip(axes, groups.items(), strict=True):
         _draw_pairs(ax, unit, own, pairs, told, labels)
     level = 100 * (1 - study.alpha / study.family)
+    counts = [len(pairs[claim.id]) for claim in claims]
+    n = f"n = {min(counts)}" + (f" to {max(counts)}" if min(counts) < max(counts) else "")
     caption = (
-        "Each dot is a seed: the first arm less the second. The bar is the mean with its "
+        f"Each dot is a seed ({n}): the first arm less the second. The bar is the mean with its "
         f"{level:.4g} % interval (together 95 % for the {study.family} comparisons of the study); "
         "the grey area is what does not matter."
     )
@@ -212,7 +214,7 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
         fontweight="bold",
     )  # fmt: skip
     caption = (
-        f"The published figures over our {judgement.n} runs, and below the same less the mean of "
+        f"The published figures over our runs (n = {judgement.n}), and below the same less the mean of "
         f"ours. {judgement.measured}: {judgement.verdict}. The band would hold all points of one "
         "further run of ours in 95 of 100 cases."
     )

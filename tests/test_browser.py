@@ -113,7 +113,7 @@ async function look() {
 PRINTED = """
 async function act() {
   const folded = every("details > :not(summary)")
-    .filter(e => !seen(e) && !e.closest(".copy, .shut"));
+    .filter(e => !seen(e) && !e.closest(".copy"));
   return {
     hidden: folded.map(e => e.className),
     pressed: every("button:not(.opener, .sorter), #search, select").filter(seen).length,
@@ -366,8 +366,8 @@ def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
     assert 'class="opener"' not in shown
 
 
-def test_on_paper_what_was_not_shut_is_open_and_nothing_to_press(browser, example, tmp_path):
-    paper = example.replace("@media print {", "@media all {")
+def test_on_paper_all_is_open_and_nothing_is_to_be_pressed(browser, example, tmp_path):
+    paper = example.replace("@media print", "@media all").replace("@media screen", "@media not all")
     found = read(browser, paper, PRINTED, tmp_path, PAPER)
     check(found, PAPER, "light")
     assert found["hidden"] == []
