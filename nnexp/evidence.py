@@ -214,9 +214,9 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
         fontweight="bold",
     )  # fmt: skip
     caption = (
-        f"The published figures over our runs (n = {judgement.n}), and below the same less the mean of "
-        f"ours. {judgement.measured}: {judgement.verdict}. The band would hold all points of one "
-        "further run of ours in 95 of 100 cases."
+        f"The published figures over our runs (n = {judgement.n}), and below the same less the "
+        f"mean of ours. {judgement.measured}: {judgement.verdict}. The band would hold all points "
+        "of one further run of ours in 95 of 100 cases."
     )
     name = f"{_CURVE}-{claim.id}"
     return Picture(name, claim.statement, caption, caption, figure, table)

@@ -326,7 +326,7 @@ def _layer_panels(
     outputs = about["kind"] == "output"
     depths = about["layer"][outputs].nunique()
     # Where depths differ, the output of one network stands not beside a hidden layer of another.
-    about = about.assign(panel=about["layer"].mask(outputs, np.inf))
+    about = about.assign(panel=about["layer"].astype(float).mask(outputs, np.inf))
     table = table.merge(about[["arm", "layer", "panel"]], on=["arm", "layer"])
     layers = sorted(table["panel"].unique())
     if len(layers) > _MOST_LAYERS:

@@ -107,12 +107,14 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
 
     helper = _forked(help_out)
     there.close()
-    mine = _drawn(to_paint[::2])
     try:
+        mine = _drawn(to_paint[::2])
         others = here.recv()
     except EOFError:  # the helper was killed: its half is drawn here
         others = _drawn(to_paint[1::2])
-    helper.join()
+    finally:
+        here.close()  # lest it wait to send what nobody takes
+        helper.join()
     pairs = itertools.zip_longest(mine, others)
     drawings = [drawing for pair in pairs for drawing in pair if drawing is not None]
     return Gallery(drawings, looks)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from nnexp import figures
 from nnexp.comparison import compare
 from nnexp.page import write_sweep
+from nnexp.picture import Picture
 from nnexp.records import Record, tables
 from nnexp.studio import draw, studio
 from nnexp.worker import execute
@@ -55,6 +57,28 @@ def test_a_lost_process_costs_no_figure(records: list[Record], tmp_path: Path) -
     alone = write_sweep(tmp_path / "alone", *tables(records), command="")
     assert [path.name for path in written] == [path.name for path in alone]
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in alone]
+
+
+@needs_fork
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_picture_that_cannot_be_drawn_is_an_error_and_holds_nobody_up(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    compared = compare(*tables(records))
+    painters = list(figures.painters(compared).items())
+
+    def fail() -> Picture:
+        raise RuntimeError("planted")
+
+    painters.insert(place, ("planted", fail))
+    monkeypatch.setattr(figures, "painters", lambda _: dict(painters))
+    with studio() as artist:
+        assert artist is not None
+        artist.order(records)
+        assert artist.gallery() is None
+    with pytest.raises(RuntimeError, match="planted"):
+        draw(compared)
+    assert multiprocessing.active_children() == []
 
 
 @needs_fork
