@@ -176,6 +176,8 @@ def sentence(error: Exception) -> str:
     node = getattr(cause, "parent_node", None)
     if key and isinstance(node, DictConfig):
         return _unknown_key(str(key), node)
+    if isinstance(error, ConfigCompositionException) and "'experiments'" in str(error):
+        return "experiments is no setting of its own: write +experiments=NAME, with -m"
     if isinstance(error, OverrideParseException):
         return (
             f"{error.override!r} is no override: write key=value, the value in quotes "

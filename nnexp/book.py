@@ -27,6 +27,7 @@ from nnexp.outcomes import fitting
 from nnexp.records import Tables, load, write_whole
 from nnexp.studies import Study
 from nnexp.threads import available_cores
+from nnexp.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.webpage import Section, Shown
 
 # Studies that are drawn in less time than it takes to start other processes.
@@ -253,10 +254,12 @@ def _numbers(one: Judgement) -> str:
         parts.append(f"effect size {one.effect_size:.2f}")
     if one.superiority is not None:
         parts.append(f"P(first above second) {one.superiority:.2f}")
-    parts.append(f"what matters {one.matters:.3g}")
-    parts.append(f"n = {one.n} would have shown {one.detectable:.3g}")
-    more = "more than 10 000" if one.seeds_needed is None else str(one.seeds_needed)
-    parts.append(f"{more} seeds would show what matters")
+    scale, unit = (100, " points") if " points [" in one.measured else (1, "")
+    parts.append(f"what matters {scale * (one.matters or 0):.3g}{unit}")
+    parts.append(f"n = {one.n} would have shown {scale * (one.detectable or 0):.3g}{unit}")
+    if one.verdict in (INCONCLUSIVE, UNDERPOWERED):
+        more = "more than 10 000" if one.seeds_needed is None else str(one.seeds_needed)
+        parts.append(f"{more} seeds would show what matters")
     if one.holds_in:
         parts.append(f"holds in {one.holds_in}")
     return "; ".join(parts)

@@ -129,7 +129,7 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
         levels=_levels(rows, varied),
         cells=_cells(dict(zip(labels, rows, strict=True)), rows, varied),
         bundled=bundled,
-        held=f"{_held(held, layers)}, {_seeds(rows)}",
+        held=", ".join(filter(None, (_held(held, layers), _seeds(rows)))),
         held_settings=held,
         summary=summarise(runs, varied),
     )

@@ -236,6 +236,8 @@ def parse_hidden(value: object) -> tuple[int, ...]:
         parts = [value] if isinstance(value, int) else list(value)  # type: ignore[call-overload]
         if any(isinstance(part, bool) or not isinstance(part, int) for part in parts):
             raise error
+    if value in (0, "0"):
+        raise InputError("hidden=0 is no width: write none for a network without a hidden layer")
     return tuple(checks.whole("hidden", int(part), 1) for part in parts)
 
 

@@ -117,6 +117,10 @@ def _read(file: Path) -> DictConfig:
         if key not in known:
             hint = suggestion(str(key), known) or f": keys are {', '.join(known)}"
             raise InputError(f"{file} has an unknown key {str(key)!r}{hint}")
+    if set(settings) <= set(STUDY):
+        raise InputError(
+            f"study {file.stem!r} has no runs: python -m nnexp.reproduce {file.stem} judges it"
+        )
     return settings
 
 

@@ -28,6 +28,8 @@ ALPHA = 0.05
 LEVEL, INTERACTION = "level", "interaction"
 ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided", "too few seeds"
 _MOST_NAMED = 6
+# Of a larger grid the missing combinations are not named.
+_MOST_COMBINATIONS = 100
 
 
 @dataclass(frozen=True)
@@ -207,11 +209,13 @@ def _bundled(comparison: Comparison) -> list[str]:
 
 def _incomplete(grid: Sequence[Factor], arms: Sequence[str], full: int) -> str:
     there = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
-    every = itertools.product(*(factor.levels for factor in grid))
-    missing = [" with ".join(cell) for cell in every if cell not in there]
+    named = ""
+    if full <= _MOST_COMBINATIONS:
+        every = itertools.product(*(factor.levels for factor in grid))
+        named = f" ({_listed([' with '.join(cell) for cell in every if cell not in there])})"
     return (
-        f"The grid is incomplete, with no result of {len(missing)} of {full} combinations "
-        f"({_listed(missing)}). So each combination is compared with the best one, and no effect "
+        f"The grid is incomplete, with no result of {full - len(there)} of {full} "
+        f"combinations{named}. So each combination is compared with the best one, and no effect "
         "of a setting on its own is given."
     )
 
@@ -342,7 +346,9 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     if row["kind"] == LEVEL:
         if finding == ALIKE:
             return f"{level} ends where {reference} does{alike}{over}: {numbers}."
-        return f"{level} ends {finding} {reference}{over}: {numbers}."
+        little = abs(row["difference"]) < row["matters"]
+        small = f", by less than the {_points(MATTERS)} points that matter" if little else ""
+        return f"{level} ends {finding} {reference}{over}{small}: {numbers}."
     if finding == ALIKE:
         return f"{level} is what it is {reference}{alike}{over}: {numbers}."
     side = "higher" if finding == ABOVE else "lower"

@@ -20,7 +20,7 @@ class SweepStopped(RuntimeError):
     """
 
 
-# What settings are called elsewhere.
+# What settings and choices are called elsewhere.
 _ALIASES = {
     "act": "activation",
     "activation_function": "activation",
@@ -40,6 +40,9 @@ _ALIASES = {
     "learning_rate": "lr",
     "loss_function": "loss",
     "num_epochs": "epochs",
+    "glorot": "xavier",
+    "kaiming": "he",
+    "nll": "cross_entropy",
     "optim": "optimizer",
     "optimiser": "optimizer",
     "random_state": "seed",
@@ -49,8 +52,9 @@ _ALIASES = {
 def suggestion(name: str, choices: Iterable[str]) -> str:
     """Return ``": did you mean 'lr'?"`` if a choice resembles ``name`` or is meant, else ``""``."""
     names = sorted(choices)
-    alias = _ALIASES.get(name)
-    close = [alias] if alias in names else difflib.get_close_matches(name, names, n=1)
+    lower = name.lower()
+    alias = _ALIASES.get(lower, lower)
+    close = [alias] if alias in names else difflib.get_close_matches(lower, names, n=1)
     return f": did you mean {close[0]!r}?" if close else ""
 
 

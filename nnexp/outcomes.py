@@ -16,6 +16,13 @@ from nnexp.records import FAILED, Tables
 
 Mask = npt.NDArray[np.bool_]
 
+# The columns of metrics.csv that a claim may measure.
+METRICS = (
+    *("train_loss", "train_accuracy", "test_loss", "test_accuracy"),
+    *("validation_loss", "validation_accuracy"),
+    *("batch_loss", "running_loss", "running_accuracy", "seconds"),
+)
+
 
 @dataclass(frozen=True)
 class Outcome:

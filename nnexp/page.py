@@ -153,7 +153,7 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
                 row[f"steps_to_{milestone}_median"],
             )
             if scored:
-                share = f"by {reached} of {scored}" if scored > 1 else ""
+                share = f"reached by {reached} of {scored}" if scored > 1 else ""
                 steps[milestone] = ("never" if math.isnan(median) else f"{median:g}", share)
             else:
                 steps[milestone] = (_NOTHING, "")

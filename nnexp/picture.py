@@ -67,12 +67,12 @@ def coinciding(table: pd.DataFrame, stretched: bool = False) -> str:
         else:
             groups.append([arm])
     told = [_named([str(wide.columns[i]) for i in group]) for group in groups if len(group) > 1]
-    return f" Lines that coincide: {'; '.join(told)}." if told else ""
+    return f" Too close to be told apart here: {'; '.join(told)}." if told else ""
 
 
 def _named(arms: list[str]) -> str:
     more = f" and {len(arms) - _MOST_TOLD} more" if len(arms) > _MOST_TOLD else ""
-    return " = ".join(arms[:_MOST_TOLD]) + more
+    return ", ".join(arms[:_MOST_TOLD]) + more
 
 
 def ends(table: pd.DataFrame, when: str) -> str:

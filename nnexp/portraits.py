@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from nnexp import answers, sheets
 from nnexp.errors import InputError
 from nnexp.picture import Picture
-from nnexp.records import FINISHED, Record
+from nnexp.records import FINISHED, Record, read_exactly
 from nnexp.sheets import NEUTRAL, WIDTH
 
 Array = npt.NDArray[Any]
@@ -73,6 +73,10 @@ def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.Data
     if len(first) > 1 and len(sizes) == 1:
         few = [answers.weights(run, arm, _UNITS_ACROSS) for arm, run in first.items()]
         tables["arms"] = pd.concat(few, ignore_index=True)
+    finished = sum(r.status == FINISHED and r.run_id in arms for r in records)
+    some = f"the best of the {len(ended)} of {finished} runs whose weights were kept"
+    for table in tables.values():
+        table.insert(0, "among", some if len(ended) < finished else "")
     return {name: tables[name] for name in NAMES if name in tables}
 
 
@@ -84,12 +88,14 @@ def read(folder: Path) -> dict[str, pd.DataFrame]:
     InputError
         If a file is no such table.
     """
-    texts = dict.fromkeys(("arm", "run_id", "kind", "class", "true", "predicted", "what"), str)
+    texts = dict.fromkeys(
+        ("among", "arm", "run_id", "kind", "class", "true", "predicted", "what"), str
+    )
     tables = {}
     for file in (folder / f"{name}.csv" for name in NAMES):
         if file.is_file():
             try:
-                table = pd.read_csv(file, dtype=texts, keep_default_na=False)
+                table = read_exactly(file, dtype=texts, keep_default_na=False)
             except ValueError as error:
                 raise InputError(f"{file} is damaged ({error}): run the study again") from None
             tables[file.stem] = table
@@ -121,7 +127,7 @@ def _weights(table: pd.DataFrame) -> Picture:
         which = f"the {len(tiles)} units of {units} with the largest norm, largest first"
     else:
         which = f"all {units} units, the largest norm first"
-    caption = f"{_tiles_words(which)} One run (n = 1): {run_id}."
+    caption = f"{_tiles_words(which)} {_whose(table)}"
     norms = table["norm"]
     alt = f"{caption} The norms are from {norms.min():.3g} to {norms.max():.3g}."
     return Picture("weights", title, caption, alt, figure, table)
@@ -187,7 +193,7 @@ def _confusion(table: pd.DataFrame) -> Picture:
     caption = (
         f"Test images by true class (row) and predicted class (column): {wrong} of {n} are wrong. "
         "Colours tell the errors, on a log scale, white is none; the diagonal, which is right, is "
-        f"grey. One run (n = 1): {run_id}."
+        f"grey. {_whose(table)}"
     )
     order = np.argsort(-off, axis=None, kind="stable")[:_MOST_TOLD]
     cells = [divmod(int(place), classes) for place in order]
@@ -220,10 +226,15 @@ def _mistakes(table: pd.DataFrame, wrong: int) -> Picture:
     what = table["what"].iloc[0]
     caption = (
         f"The {len(tiles)} of {wrong} wrong test images whose wrong class has the highest {what}: "
-        f"true class → predicted class, and that {what}. One run (n = 1): {run_id}."
+        f"true class → predicted class, and that {what}. {_whose(table)}"
     )
     alt = f"{caption} {'; '.join(labels[:_MOST_TOLD])}."
     return Picture("mistakes", title, caption, alt, figure, table)
+
+
+def _whose(table: pd.DataFrame) -> str:
+    among, run_id = table["among"].iloc[0], table["run_id"].iloc[0]
+    return f"One run (n = 1), {among}: {run_id}." if among else f"One run (n = 1): {run_id}."
 
 
 def _tiles_words(which: str, scale: str = "One scale for all") -> str:

@@ -329,6 +329,17 @@ def tables(records: Iterable[Record]) -> Tables:
     )
 
 
+def read_exactly(file: Path, **how: Any) -> pd.DataFrame:
+    """Return a CSV file as a table, its numbers to the bit; ``how`` is for `pandas.read_csv`."""
+    import pandas as pd
+
+    version = tuple(map(int, pd.__version__.split(".")[:2]))
+    if version < (3, 1):  # from there on it is so unasked
+        how["float_precision"] = "round_trip"
+    table: pd.DataFrame = pd.read_csv(file, **how)
+    return table
+
+
 def load(folder: str | Path) -> Tables:
     """Read the tables of a sweep's folder, or of one run's record, as DataFrames.
 
@@ -337,8 +348,6 @@ def load(folder: str | Path) -> Tables:
     InputError
         If the folder holds neither.
     """
-    import pandas as pd
-
     folder = Path(folder)
     if (folder / "run.json").is_file():
         try:
@@ -355,7 +364,8 @@ def load(folder: str | Path) -> Tables:
             f"{str(folder)!r} holds no {missing[0]}: give the folder of a sweep or a run's record"
         )
     text = {"hidden": str, "batch_size": str, "evaluate_at": str}
-    return Tables(*(pd.read_csv(folder / f"{name}.csv", dtype=text) for name in names))
+    files = (folder / f"{name}.csv" for name in names)
+    return Tables(*(read_exactly(f, dtype=text) for f in files))
 
 
 def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:

@@ -14,7 +14,7 @@ from nnexp.comparison import compare
 from nnexp.errors import InputError
 from nnexp.page import write_page
 from nnexp.records import FAILED, Record, Store, Tables, load, tables, write_whole
-from nnexp.reproduction import chosen
+from nnexp.reproduction import sound
 from nnexp.upkeep import DAMAGED, select
 
 
@@ -28,7 +28,7 @@ def _main(arguments: list[str]) -> int:
     folders = [word for word in options.what if "=" not in word]
     filters = [word for word in options.what if "=" in word]
     if not options.what:
-        print(f"report  {book.write_report(chosen([]), options.results)}")
+        print(f"report  {book.write_report(sound(), options.results)}")
         return 0
     if folders and filters:
         raise InputError(

@@ -41,14 +41,13 @@ def _main(arguments: list[str]) -> int:
         raise InputError(f"--seeds {options.seeds}: give 1 or more")
     if options.seeds is not None and options.top_up:
         raise InputError("--seeds and --top-up exclude each other: the looks say how many seeds")
-    every = chosen([])  # the report is of all: a malformed one is to be known now
     studies = chosen(options.names)
     if options.list:
         for study in studies:
             print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
         return 0
     app.set_up()
-    well, wrong = True, ""
+    well, wrong, judged = True, "", 0
     for study in studies:
         try:
             judgements, found, sitting = reproduce(study, options)
@@ -57,11 +56,12 @@ def _main(arguments: list[str]) -> int:
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
             wrong = wrong or f"{study.name} could not be judged, see above"
             continue
+        judged += 1
         _tell(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         well = well and not failed and all(j.as_expected for j in judgements)
-    written = book.write_report(every, options.results)
-    print(f"report  {written}")
+    if judged:
+        print(f"report  {book.write_report(sound(), options.results)}")
     if wrong:
         raise InputError(wrong)
     return 0 if well else 1
@@ -105,12 +105,23 @@ def chosen(names: Sequence[str]) -> list[Study]:
     files = study_files()
     for name in names:
         if name not in files:
-            raise unknown("study", name, files)
+            raise unknown("study", name, [study.name for study in sound()])
     read = [read_study(files[name]) for name in names or files]
     for name, study in zip(names, read, strict=False):
         if study is None:
             raise InputError(f"{files[name]} is an experiment without claims: give it a 'study'")
     return [study for study in read if study is not None]
+
+
+def sound() -> list[Study]:
+    """Return all studies whose files are in order; of each other one it is said what is wrong."""
+    studies = []
+    for file in study_files().values():
+        try:
+            studies.append(read_study(file))
+        except InputError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return [study for study in studies if study is not None]
 
 
 class Reproduction(NamedTuple):

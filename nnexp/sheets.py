@@ -149,5 +149,16 @@ def style() -> Iterator[None]:
 def _saved(figure: Figure, form: str, metadata: dict[str, None], **how: Any) -> bytes:
     buffer = io.BytesIO()
     with style():
+        if figure.get_layout_engine() is not None:
+            _settle(figure)
         figure.savefig(buffer, format=form, metadata=metadata, **how)
     return buffer.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Fix what a layout engine found, rounded: its last digits differ from one time to another."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        left, bottom, width, height = (round(e, 4) for e in ax.get_position(original=True).bounds)
+        ax.set_position((left, bottom, width, height))

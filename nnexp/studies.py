@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from nnexp.errors import InputError, suggestion
-from nnexp.outcomes import Outcome
+from nnexp.outcomes import METRICS, Outcome
 from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
 # The widest prediction of an accuracy that still tells.
@@ -355,6 +355,7 @@ class _Reader:
 
     def outcome(self, line: int, raw: Any) -> Outcome:
         if isinstance(raw, str):
+            self.one_of(line, "outcome", raw, METRICS)
             return Outcome("metric", raw)
         shape = next((s for s in _SHAPES if isinstance(raw, dict) and s in raw), None)
         if shape is None:

@@ -49,7 +49,7 @@ _MARKS = {
     verdicts.CONSISTENT: _Mark(
         "inside", "good", "The published figures are such as one further run of ours would give."
     ),
-    verdicts.EXCEEDED: _Mark("up", "good", "Ours is better than the published figures."),
+    verdicts.EXCEEDED: _Mark("up", "calm", "Ours is better than the published figures."),
     verdicts.SHORT_OF: _Mark("down", "bad", "Ours is worse than the published figures."),
     verdicts.TOO_NOISY: _Mark(
         "waves", "doubt", "Our own runs differ too much among each other to judge the figures."
@@ -355,7 +355,7 @@ def _comparison(j: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
         yield "Smallest difference that matters", told(j.matters) + unit
     if _known(j.detectable):
         yield f"What n = {j.n} could have shown", told(j.detectable) + unit
-    if j.seeds_needed is not None:
+    if j.seeds_needed is not None and j.verdict in (verdicts.INCONCLUSIVE, verdicts.UNDERPOWERED):
         yield "Seeds needed to show what matters", str(j.seeds_needed)
     if j.holds_in:
         yield "Holds in", j.holds_in

@@ -321,7 +321,7 @@ def test_an_arm_with_a_diverged_run_has_no_spread_after_training(step, last):
     comparison = compare(
         tables.runs, tables.metrics, tables.layers.fillna({"activation_p50": last})
     )
-    table = spreads(comparison.layers).set_index(["arm", "moment"])
+    table = spreads(comparison.layers).set_index(["arm", "moment"]).sort_index()
     assert table.loc[("xavier", "after"), "p50"].isna().all()
     assert table.loc[("xavier", "before"), "p50"].notna().all()
     assert table.loc[("randn", "after"), "p50"].notna().all()

@@ -97,6 +97,13 @@ def test_where_nothing_is_planted_the_sweeps_with_a_finding_are_few():
     assert wrong < 19
 
 
+def test_a_difference_too_small_to_matter_is_said_to_be(monkeypatch):
+    row = {"kind": "level", "level": "a", "reference": "b", "over": "", "n": 5, "finding": "below"}
+    row |= {"factor": "init", "difference": -0.002, "low": -0.0035, "high": -0.0005}
+    (told,) = findings(pd.DataFrame([row | {"matters": 0.003}]))
+    assert told.startswith("a ends below b, by less than the 0.3 points that matter: -0.20 points")
+
+
 def test_a_difference_that_does_not_matter_is_said_to_be_none():
     found = planted(INITS[:2], lambda row: 0.9 - 0.0005 * (row["init"] == "he"), noise=0.0005)
     (sentence,) = findings(found.table)
@@ -213,7 +220,10 @@ def test_a_failed_run_costs_its_seed_and_is_told():
 def test_arms_without_a_seed_in_common_are_not_compared():
     first, second = make_tables(INITS[:1], range(5)), make_tables(INITS[1:2], range(5, 10))
     tables = [
-        pd.concat([one, other.assign(run_id="later " + other["run_id"])], ignore_index=True)
+        pd.concat(
+            [one.astype(object), other.assign(run_id="later " + other["run_id"]).astype(object)],
+            ignore_index=True,
+        )
         for one, other in zip(first, second, strict=True)
     ]
     found = effects(compare(*tables))

@@ -659,11 +659,11 @@ def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
         test_accuracy=tables.metrics["test_accuracy"].where(~alike, tables.metrics["epoch"] / 6)
     )
     picture = drawn(compare(tables.runs, metrics, tables.layers))["accuracy"]
-    assert "Lines that coincide: xavier = randn." in picture.caption
+    assert "Too close to be told apart here: xavier, randn." in picture.caption
     solid, dashed = picture.figure.axes[0].lines[:2]
     assert solid.get_linestyle() == "-" != dashed.get_linestyle()
     assert solid.get_zorder() < dashed.get_zorder()
-    assert "coincide" not in drawn(comparison())["accuracy"].caption
+    assert "told apart" not in drawn(comparison())["accuracy"].caption
 
 
 def test_pyplot_and_its_global_state_stay_out():

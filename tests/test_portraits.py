@@ -217,6 +217,16 @@ def test_the_first_run_of_an_arm_that_ended_sits_for_it(tmp_path):
     assert sit([lost], arms) == {}
 
 
+def test_the_best_of_some_is_said_to_be_that(tmp_path):
+    one, other = planted(tmp_path, seed=0), planted(tmp_path, seed=1)
+    arms = {one.run_id: "a", other.run_id: "a"}
+    forgotten = dataclasses.replace(other, weights=None)
+    for picture in pictures(sit([one, forgotten], arms)):
+        assert "n = 1), the best of the 1 of 2 runs whose weights were kept: " in picture.caption
+    for picture in pictures(sit([one, other], arms)):
+        assert "kept" not in picture.caption
+
+
 def test_images_of_two_sizes_do_not_stand_side_by_side(tmp_path):
     one = planted(tmp_path, hidden="9")
     small = tmp_path / "small.npz"

@@ -178,12 +178,24 @@ def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -
 
 
 @pytest.mark.slow
+def test_a_malformed_study_does_not_hold_up_a_sound_one(reproduce: Command) -> None:
+    define(name="sound")
+    define("reproducd")
+    done = reproduce("sound")
+    assert done.status == 0, done.err
+    assert re.search(r"left out: .*tiny.yaml, line 12: unknown verdict", done.err)
+    assert "sound" in Path("results/README.md").read_text("utf-8")
+
+
+@pytest.mark.slow
 def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Command) -> None:
     define(
         name="a_wrong",
         text=STUDY.replace("matters: 0.001", "matters: 0.001\n      where: {{lr: 7}}"),
     )
     define(name="b_sound")
+    assert reproduce("a_wrong").status == 2
+    assert not Path("results/README.md").exists()
     done = reproduce("a_wrong", "b_sound")
     assert done.status == 2
     assert "a_wrong cannot be judged" in done.err

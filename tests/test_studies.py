@@ -106,6 +106,11 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         ("figures: [accuracy]", "figures: [acuracy]", r"line 3: .*did you mean 'accuracy'\?"),
         ("figures: [accuracy]", "grids: [lr]", r"line 3: the grid 'lr' is no mapping: give"),
         ("figures: [accuracy]", "grids: [{down: lr}]", r"line \d+: grid lacks 'across': give"),
+        (
+            "arms: [a, b]",
+            "arms: [a, b]\n      outcome: tst_loss\n      matters: 0.1",
+            r"line 11: unknown outcome 'tst_loss': did you mean 'test_loss'",
+        ),
         ("figures: [accuracy]", "grids: 5", r"line 3: grids is no list: give '- \{down: init"),
         (
             "figures: [accuracy]",

@@ -85,7 +85,7 @@ def test_the_numbers_behind_a_comparison(inits, log, tmp_path):
         "99 % interval +2.51 to +3.23 points Runs n = 10 pairs, by seed "
         "Effect size +7.3 standard deviations P(xavier higher) 1.00 "
         "Smallest difference that matters 0.3 points What n = 10 could have shown 0.21 points "
-        "Seeds needed to show what matters 4 Holds in 14 of 20 cells, reversed in 2 "
+        "Holds in 14 of 20 cells, reversed in 2 "
         "Outcome test accuracy Settings lr 0.1, epoch 5"
     ) in text
     assert "Mean difference -1.2 in log10 99 % interval -∞ to +∞ in log10" in text
