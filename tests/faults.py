@@ -163,6 +163,7 @@ def _tables(folder: Path) -> dict[str, list[str]]:
     for path in folder.glob("*.csv"):
         with path.open(newline="") as file:
             header, *rows = csv.reader(file)
+        rows = [row for row in rows if not any(cell.endswith(" by seconds") for cell in row)]
         kept = [i for i, name in enumerate(header) if not name.startswith(TIMING)]
         tables[path.name] = [",".join(row[i] for i in kept) for row in [header, *rows]]
     return tables

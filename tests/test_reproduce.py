@@ -217,6 +217,7 @@ def test_a_grid_that_the_runs_do_not_give_names_its_study(reproduce: Command) ->
     assert not Path("results/a_wrong").exists()
 
 
+@pytest.mark.slow
 def test_portraits_are_of_the_runs_at_hand(reproduce: Command) -> None:
     images = "data:\n  name: mnist\n  train_size: 100"
     text = STUDY.replace("data: {{name: blobs, n: 100}}", "save_weights: true\n" + images)

@@ -59,6 +59,7 @@ def test_a_lost_process_costs_no_figure(records: list[Record], tmp_path: Path) -
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in alone]
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_picture_that_cannot_be_drawn_is_an_error_and_holds_nobody_up(

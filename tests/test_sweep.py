@@ -106,6 +106,7 @@ def test_a_single_run_and_a_sweep_share_their_runs(quick: Command, trained: list
     assert trained == [1, 2]
 
 
+@pytest.mark.slow
 def test_what_is_no_setting_of_a_run_is_no_part_of_its_identity(quick: Command) -> None:
     for words in (
         ("store=a",),
@@ -121,6 +122,7 @@ def test_what_is_no_setting_of_a_run_is_no_part_of_its_identity(quick: Command) 
     assert Path("there/runs.csv").is_file()
 
 
+@pytest.mark.slow
 def test_force_trains_again(quick: Command, trained: list[int]) -> None:
     assert quick(*BLOBS).status == 0
     before = records()
@@ -206,6 +208,7 @@ def test_a_failed_run_is_tried_again_by_the_same_line(quick: Command) -> None:
     assert {row["status"] for row in table("runs.csv")} == {"finished"}
 
 
+@pytest.mark.slow
 def test_on_error_stop_begins_nothing_more(quick: Command, trained: list[int]) -> None:
     own(BROKEN)
     line = ("-m", *BLOBS, "init=he,mine.py:init,zero,randn", ALONE)
@@ -217,6 +220,7 @@ def test_on_error_stop_begins_nothing_more(quick: Command, trained: list[int]) -
     assert len(trained) == 5
 
 
+@pytest.mark.slow
 def test_a_diverged_run_is_a_result(quick: Command) -> None:
     line = ("-m", *TINY, "activation=relu", "hidden=4x4", "lr=0.1,1e30", ALONE)
     outcome = quick(*line)
@@ -260,6 +264,7 @@ def test_a_function_that_changes_in_mid_sweep_is_not_taken_for_what_it_was(
 # Workers that die.
 
 
+@pytest.mark.slow
 def test_a_worker_killed_once_costs_another_try(quick: Command) -> None:
     own(
         "def init(rng, fan_in, fan_out):\n"
@@ -463,6 +468,7 @@ def test_named_arms(quick: Command, arm: str) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_an_arm_is_the_same_run_as_its_settings_written_out(
     quick: Command, trained: list[int]
 ) -> None:
