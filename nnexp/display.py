@@ -27,6 +27,8 @@ from nnexp.training import Evaluation
 if TYPE_CHECKING:
     import pandas as pd
 
+# Findings told beneath the table.
+_FINDINGS_SHOWN = 3
 # Seconds between two lines where there is no terminal, arms shown live at most.
 _LOG_EVERY = 10.0
 _ARMS_SHOWN = 12
@@ -137,11 +139,15 @@ class Display:
 
 
 def conclude(
-    summary: pd.DataFrame, records: Sequence[Record], store: Path, written: Sequence[Path]
+    summary: pd.DataFrame,
+    found: Sequence[str],
+    records: Sequence[Record],
+    store: Path,
+    written: Sequence[Path],
 ) -> None:
-    """Print the sweep's table, an arm a line, what failed and why, and where the files are.
+    """Print a sweep's table, an arm a line, its findings, what failed and why, and its files.
 
-    ``summary`` is that of `nnexp.comparison.summarise`.
+    ``summary`` is that of `nnexp.comparison.summarise`, ``found`` that of `nnexp.effects.findings`.
     """
     console = Console(width=None if sys.stdout.isatty() else 100)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -164,6 +170,10 @@ def conclude(
         console.print(
             "mean ± standard deviation over seeds; median seconds of training", style="dim"
         )
+    for finding in found[:_FINDINGS_SHOWN]:
+        console.print(f"found   {finding}", markup=False, highlight=False, soft_wrap=True)
+    if len(found) > _FINDINGS_SHOWN:
+        console.print(f"        and {len(found) - _FINDINGS_SHOWN} more, on the page")
     for record in records:
         if record.status == FAILED:
             last = (record.error or "").strip().splitlines()[-1]

@@ -352,6 +352,7 @@ def collect(
     if artist is not None:
         artist.order(records)
     from nnexp.comparison import compare
+    from nnexp.effects import effects, findings
     from nnexp.page import write_page
 
     rows = {
@@ -364,7 +365,8 @@ def collect(
     written = [folder / name for name in rows]
     comparison = compare(*tables(records))
     written += write_page(folder, comparison, command=command(), artist=artist, records=records)
-    conclude(comparison.summary, records, store, written)
+    found = findings(effects(comparison).table)
+    conclude(comparison.summary, found, records, store, written)
 
 
 def command() -> str:

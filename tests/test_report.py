@@ -58,6 +58,16 @@ def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> N
     assert "python -m nnexp.report one two --out both" in page
 
 
+@pytest.mark.slow
+def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
+    words = ("data.train_size=500", "steps=100", "hidden=8", "seed=range(5)")
+    done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    (found,) = [line for line in done.out.splitlines() if line.startswith("found")]
+    assert found.startswith("found   zero ends below xavier: -")
+    assert found.removeprefix("found   ") in Path("sweep/index.html").read_text("utf-8")
+
+
 def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
     nnexp: Command, draw: Command
 ) -> None:
