@@ -41,7 +41,7 @@ _CONNECT, _ANSWER, _CHECK, _FAREWELL, _LOOK = 3.0, 10.0, 300.0, 1.0, 1.0
 _VERSION = "__import__('nnexp').__version__"
 _TRAIN = "__import__('nnexp.dask_crew', fromlist=['train']).train(task)"
 # Who would tell at length what we say in a sentence.
-_LOGGERS = ("distributed", "distributed.client")
+_LOGGERS = ("distributed", "distributed.client", "tornado.application")
 # What of a worker's environment moves the last digits of its results.
 _DIGITS = ("numpy", "blas", "machine")
 
