@@ -85,7 +85,10 @@ def write_tables(
         if len(cells):
             written["maps"] = cells
         for grid in study.grids:
-            written[grid.name] = responses.grid_cells(tables.runs, grid)
+            try:
+                written[grid.name] = responses.grid_cells(tables.runs, grid)
+            except InputError as error:
+                raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
     folder.mkdir(parents=True, exist_ok=True)
     for name in set(portraits.NAMES) - set(sitting):
         (folder / f"{name}.csv").unlink(missing_ok=True)

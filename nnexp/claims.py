@@ -157,13 +157,17 @@ def _judge(study: Study, claim: Claim, tables: Tables | None, looks: int) -> Jud
     if claim.test == "computed":
         return _computed(study, claim)
     if tables is None or tables.runs.empty:
-        raise InputError(f"{study.file}: claim {claim.id!r} needs runs, and there are none")
+        raise _error(study, claim, "there are no runs")
     try:
         if claim.test in ORDERS:
             return _compared(study, claim, tables, looks)
         return (_published if claim.test == "published" else _curve)(study, claim, tables)
     except InputError as error:
-        raise InputError(f"{study.file}, claim {claim.id!r}: {error}") from None
+        raise _error(study, claim, str(error)) from None
+
+
+def _error(study: Study, claim: Claim, message: str) -> InputError:
+    return InputError(f"{study.file}, line {claim.line}: claim {claim.id!r}: {message}")
 
 
 def _compared(study: Study, claim: Claim, tables: Tables, looks: int) -> Judgement:
@@ -275,7 +279,7 @@ def _computed(study: Study, claim: Claim) -> Judgement:
         found = compute(claim.compute, claim.given)
         parts = {name: entry(found, name) for name in claim.published}
     except InputError as error:
-        raise InputError(f"{study.file}, claim {claim.id!r}: {error}") from None
+        raise _error(study, claim, str(error)) from None
     same = [
         agrees(
             part,

@@ -17,14 +17,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from nnexp.choices import CUSTOM, defaults_of
-from nnexp.config import RunConfig
 from nnexp.custom import is_custom
-from nnexp.errors import InputError, suggestion
-
-# Keys that say where and how, and so are the same for a whole sweep.
-PLACES = ("store", "force", "save_weights", "on_error", "arms")
-# Keys that say which runs of an experiment.
-STUDY = ("arm", "study")
+from nnexp.errors import InputError
+from nnexp.experiment import STUDY, check_keys
 
 PACKAGE = Path(__file__).resolve().parent
 GROUP = "experiments"
@@ -106,17 +101,16 @@ def _experiments() -> Iterator[Path]:
 def _read(file: Path) -> DictConfig:
     """Return what an experiment's file says; InputError for what it cannot say."""
     try:
-        settings = OmegaConf.create(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+        settings = OmegaConf.create(text)
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InputError(f"{file} is no YAML: {error.problem}{line}") from error
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from error
     if not isinstance(settings, DictConfig):
         raise InputError(f"{file} holds a list: write settings, as in lr: 0.1")
-    known = (*RunConfig.__dataclass_fields__, *PLACES, *STUDY, "defaults", "hydra")
-    for key in settings:
-        if key not in known:
-            hint = suggestion(str(key), known) or f": keys are {', '.join(known)}"
-            raise InputError(f"{file} has an unknown key {str(key)!r}{hint}")
+    check_keys(file, text, settings)
     if set(settings) <= set(STUDY):
         raise InputError(
             f"study {file.stem!r} has no runs: python -m nnexp.reproduce {file.stem} judges it"

@@ -30,9 +30,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nnexp.checks import real
 from nnexp.config import RunConfig
-from nnexp.config_source import PLACES, STUDY
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
+from nnexp.experiment import PLACES, STUDY
 from nnexp.records import Record, Store, tables, tidy, to_csv, write_whole
 from nnexp.studio import Studio
 from nnexp.sweep import Hire, Job, Options, Watcher, run_all

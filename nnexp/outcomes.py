@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nnexp.errors import InputError, unknown
-from nnexp.records import FAILED, Tables
+from nnexp.records import DIVERGED, FAILED, Tables
 
 Mask = npt.NDArray[np.bool_]
 
@@ -83,7 +83,7 @@ def measured(
         raise unknown("outcome", outcome.of, map(str, source.columns))
     own = source[source["run_id"].isin(runs.index)]
     values = {
-        runs["seed"][run_id]: _measure(outcome, rows, at)
+        runs["seed"][run_id]: _measure(outcome, rows, at, runs["status"][run_id] == DIVERGED)
         for run_id, rows in own.groupby("run_id", sort=False)
     }
     by_seed: pd.Series[float] = pd.Series(values, dtype=float).sort_index()
@@ -153,7 +153,9 @@ def _equal(column: pd.Series[Any], value: Any) -> Mask:
     return near
 
 
-def _measure(outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float]) -> float:
+def _measure(
+    outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float], diverged: bool
+) -> float:
     """Return the outcome of one run, ``rows`` being its evaluations (or its layers at each)."""
     rows = rows.sort_values("step")
     column = rows[outcome.of].astype(float)
@@ -164,7 +166,7 @@ def _measure(outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float]) -> f
     if outcome.kind == "steps_to":
         reached = rows["step"][rows["test_accuracy"] >= outcome.level]
         return float(reached.iloc[0]) if len(reached) else math.inf
-    here = rows[_moment(rows, at)]
+    here = rows[_moment(rows, at, diverged)]
     if outcome.kind == "metric":
         return float(here[outcome.of].iloc[0])
     by_layer = here.set_index("layer")[outcome.of].astype(float).sort_index()
@@ -181,7 +183,7 @@ def _measure(outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float]) -> f
         return float((hidden.iloc[0] / hidden.iloc[-1]) ** (1 / (len(hidden) - 1)))
 
 
-def _moment(rows: pd.DataFrame, at: Mapping[str, float]) -> Mask:
+def _moment(rows: pd.DataFrame, at: Mapping[str, float], diverged: bool) -> Mask:
     """Return which rows are of the evaluation asked for: the last, if a run diverged before it."""
     steps = rows["step"].to_numpy()
     last: Mask = steps == steps.max()
@@ -192,6 +194,8 @@ def _moment(rows: pd.DataFrame, at: Mapping[str, float]) -> Mask:
     here: Mask = np.isclose(clock, value)
     if here.any():
         return here
-    if clock.max() < value:
+    if clock.max() < value and diverged:
         return last
+    if clock.max() < value:
+        raise InputError(f"the runs end at {by} {clock.max():g}, before {value:g}: train longer")
     raise InputError(f"the runs were not evaluated at {by} {value:g}: add it to evaluate_at")

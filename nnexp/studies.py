@@ -15,12 +15,14 @@ from typing import Any
 import yaml
 
 from nnexp.errors import InputError, suggestion
+from nnexp.experiment import Design, check_keys, design
 from nnexp.outcomes import METRICS, Outcome
 from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
 # The widest prediction of an accuracy that still tells.
 CAP = 0.01
-_LINE = "__line__"
+# Where a mapping begins, and where each of its keys stands.
+_LINE, _LINES = "__line__", "__lines__"
 _REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
 _KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "grids", "claims", "alpha")
 _CLAIM = ("id", "row", "statement", "test", "expected")
@@ -58,6 +60,8 @@ FIGURES = (
 class Claim:
     """A statement that can be judged: its source, the runs it needs, and a test one can read.
 
+    ``line`` is where its file has it.
+
     ``arms`` holds two arms (paired by seed), one (against ``threshold`` or a published figure), or
     none (``computed``). ``where`` fixes swept settings, ``at`` the evaluation (``{"epoch": 5}``;
     empty: the last), ``map`` names the settings over which it is also described, ``tuned`` the
@@ -69,6 +73,7 @@ class Claim:
     statement: str
     test: str
     expected: str
+    line: int = 0
     published: Any = None
     note: str = ""
     arms: tuple[str, ...] = ()
@@ -101,13 +106,15 @@ class Grid:
     """A heat map of the final test accuracy, by the settings ``down`` and ``across``.
 
     It is of the runs with the settings ``where``, in each cell at the best of the setting ``tuned``
-    (as that of a `Claim`), if any; which leaves one run of each seed in a cell.
+    (as that of a `Claim`), if any; which leaves one run of each seed in a cell. ``line`` is where
+    its file has it.
     """
 
     down: str
     across: str
     where: Mapping[str, Any]
     tuned: Mapping[str, str]
+    line: int = 0
 
     @property
     def name(self) -> str:
@@ -161,7 +168,8 @@ def read_study(file: Path) -> Study | None:
         If the file is malformed: the file, the line, what is wrong and the remedy.
     """
     try:
-        content = yaml.load(file.read_text("utf-8"), _Loader)
+        text = file.read_text("utf-8")
+        content = yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from None
@@ -169,15 +177,17 @@ def read_study(file: Path) -> Study | None:
         raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
     if not isinstance(content, dict) or "study" not in content:
         return None
+    check_keys(file, text, _plain(content))
     return _Reader(file).study(content)
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML, every mapping with the line on which it begins."""
+    """Reads YAML, every mapping with its lines."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         mapping: dict[Any, Any] = super().construct_mapping(node, deep=True)
-        return {**mapping, _LINE: node.start_mark.line + 1}
+        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+        return {**mapping, _LINE: node.start_mark.line + 1, _LINES: lines}
 
 
 # Numbers such as 1e-4, which YAML 1.1 takes for text.
@@ -189,7 +199,7 @@ _Loader.add_implicit_resolver(
 def _plain(value: Any) -> Any:
     """Return ``value`` without the lines."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items() if k != _LINE}
+        return {k: _plain(v) for k, v in value.items() if k not in (_LINE, _LINES)}
     return [_plain(v) for v in value] if isinstance(value, list) else value
 
 
@@ -211,10 +221,11 @@ class _Reader:
         if not isinstance(text["source"], dict):
             raise self.error(line, f"source={text['source']}: give document: title, as in D2: …")
         arms = self.arms(content)
+        varied = design(_plain(content), arms)
         claims = text["claims"]
         if not isinstance(claims, list) or not claims:
             raise self.error(line, "claims is no list with a claim in it: give '- id: …' entries")
-        read = tuple(self.claim(claim, arms, line) for claim in claims)
+        read = tuple(self.claim(claim, arms, varied, line) for claim in claims)
         seen: set[str] = set()
         for claim, raw in zip(read, claims, strict=True):
             if claim.id in seen:
@@ -233,23 +244,23 @@ class _Reader:
             file=self.file,
             figures=tuple(figures),
             show=_plain(text.get("show") or {}),
-            grids=self.grids(text.get("grids") or [], line),
+            grids=self.grids(text.get("grids") or [], varied, line),
             claims=read,
             alpha=alpha,
             arms=arms,
             has_runs=any(claim.test != "computed" for claim in read),
         )
 
-    def grids(self, raw: Any, line: int) -> tuple[Grid, ...]:
+    def grids(self, raw: Any, varied: Design, line: int) -> tuple[Grid, ...]:
         if not isinstance(raw, list):
             raise self.error(line, "grids is no list: give '- {down: init, across: lr}' entries")
-        read = tuple(self.grid(grid, line) for grid in raw)
+        read = tuple(self.grid(grid, varied, line) for grid in raw)
         for grid in read:
             if [other.name for other in read].count(grid.name) > 1:
                 raise self.error(line, f"{grid.name} is there twice: give each its own where")
         return read
 
-    def grid(self, raw: Any, line: int) -> Grid:
+    def grid(self, raw: Any, varied: Design, line: int) -> Grid:
         if not isinstance(raw, dict):
             raise self.error(line, f"the grid {raw!r} is no mapping: give down and across")
         line = raw[_LINE]
@@ -261,9 +272,14 @@ class _Reader:
             if not isinstance(raw.get(key, {}), dict):
                 raise self.error(line, f"grid: {key}={raw[key]} is no mapping, as in {{lr: 0.1}}")
         if "tuned" in raw:
-            self.keys("grid, tuned", raw["tuned"], ("over", "by"), ("over", "by"))
+            self.tuned("grid", raw["tuned"])
         given = _plain(raw)
-        return Grid(given["down"], given["across"], given.get("where", {}), given.get("tuned", {}))
+        free = (given["down"], given["across"], given.get("tuned", {}).get("over"))
+        if flaw := varied.flaw(given.get("where", {}), free):
+            raise self.error(line, f"grid: {flaw}")
+        return Grid(
+            given["down"], given["across"], given.get("where", {}), given.get("tuned", {}), line
+        )
 
     def arms(self, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         arms = content.get("arms") or {}
@@ -271,7 +287,7 @@ class _Reader:
             raise self.error(content[_LINE], f"arms={arms}: give each a name and its overrides")
         return {name: tuple(map(str, given)) for name, given in _plain(arms).items()}
 
-    def claim(self, raw: Any, arms: Mapping[str, Any], line: int) -> Claim:
+    def claim(self, raw: Any, arms: Mapping[str, Any], varied: Design, line: int) -> Claim:
         if not isinstance(raw, dict):
             raise self.error(line, f"the claim {raw!r} is no mapping: give id, row, statement …")
         line = raw[_LINE]
@@ -283,7 +299,8 @@ class _Reader:
         self.keys(what, raw, (*_CLAIM, *_FREE, *_TESTS[test]), _NEEDED.get(test, ()))
         self.one_of(line, "verdict expected", raw["expected"], _verdicts(test))
         values: dict[str, Any] = {key: _words(raw[key]) for key in ("id", "row", "statement")}
-        values |= {"test": test, "expected": raw["expected"], "note": _words(raw.get("note", ""))}
+        values |= {"test": test, "expected": raw["expected"], "line": line}
+        values["note"] = _words(raw.get("note", ""))
         values["published"] = _plain(raw.get("published"))
         if test == "computed":
             given = _plain(raw["given"])
@@ -300,6 +317,8 @@ class _Reader:
             if not isinstance(mapping, dict):
                 raise self.error(line, f"{what}: {key}={mapping} is no mapping, as in {{lr: 0.1}}")
             values[key] = _plain(mapping)
+        if flaw := varied.flaw(values["where"], values["tuned"].values()):
+            raise self.error(line, f"{what}: {flaw}")
         if values["at"]:
             self.keys(f"{what}, at", raw["at"], ("epoch", "step"), ())
         for key in ("threshold", "matters", "cap", "value", "rounding"):
@@ -308,6 +327,11 @@ class _Reader:
         if test in ORDERS:
             self.compared(line, what, raw, outcome)
             values["map"] = tuple(raw.get("map") or ())
+            for key in values["map"]:
+                if key != "epoch" and not varied.varies(key):
+                    raise self.error(
+                        line, f"{what}: {key} does not vary: map what is swept, or epoch"
+                    )
             values["scale"] = raw.get("scale", "plain")
             self.one_of(line, "scale", values["scale"], ("plain", "log10"))
             return Claim(**values)
@@ -351,7 +375,11 @@ class _Reader:
         if raw["test"] == "equal" and "map" in raw:
             raise self.error(line, f"{what}: a map is of greater or less, which have a direction")
         if "tuned" in raw:
-            self.keys(f"{what}, tuned", raw["tuned"], ("over", "by"), ("over", "by"))
+            self.tuned(what, raw["tuned"])
+
+    def tuned(self, what: str, raw: dict[str, Any]) -> None:
+        self.keys(f"{what}, tuned", raw, ("over", "by"), ("over", "by"))
+        self.one_of(raw[_LINE], "score to tune by", raw["by"], METRICS)
 
     def outcome(self, line: int, raw: Any) -> Outcome:
         if isinstance(raw, str):
@@ -375,10 +403,13 @@ class _Reader:
     ) -> None:
         line = mapping[_LINE]
         for key in mapping:
-            if key != _LINE and key not in known:
+            if key not in (*known, _LINE, _LINES):
                 hint = suggestion(str(key), known) or ":"
                 keys = ", ".join(dict.fromkeys(known))
-                raise self.error(line, f"{what} has an unknown key {key!r}{hint} keys are {keys}")
+                raise self.error(
+                    mapping[_LINES].get(str(key), line),
+                    f"{what} has an unknown key {key!r}{hint} keys are {keys}",
+                )
         for key in needed:
             if mapping.get(key) is None:
                 raise self.error(line, f"{what} lacks {key!r}: give {key}: …")

@@ -26,7 +26,7 @@ study:
   explanation: e
   claims:
     - {claim}
-arms: {{a: [], b: [], c: []}}
+arms: {{a: [lr=0.1], b: [], c: []}}
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from nnexp.comparison import compare
 from nnexp.errors import InputError
@@ -269,15 +271,36 @@ def test_without_a_run_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def cpu_seconds(work):
+    """What ``work`` costs a core."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def plain_figure():
+    """Four panels of ten lines, as anyone would draw them, as PNG and as SVG."""
+    figure = Figure()
+    for ax in figure.subplots(2, 2).flat:
+        for slope in range(10):
+            ax.plot(slope * np.arange(50), marker="o", label=f"{slope}")
+        ax.legend()
+    for kind in ("png", "svg"):
+        figure.savefig(io.BytesIO(), format=kind)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("plain")
-def test_a_hundred_runs_take_under_five_seconds(tmp_path):
+def test_a_hundred_runs_cost_no_more_than_fourteen_plain_figures(tmp_path):
     points = grid(init=["xavier", "randn", "he", "lecun", "zero"], lr=[0.01, 0.1, 1, 10])
     tables = make_tables(
         [{**point, "hidden": "100x50"} for point in points],
         range(5),
         diverged={(3, 0): 700, (7, 1): 37},
     )
-    start = time.process_time()
-    write_sweep(tmp_path, *tables, command=COMMAND)
-    assert time.process_time() - start < 5
+    plain = page = np.inf
+    for _ in range(3):
+        plain = min(plain, cpu_seconds(plain_figure))
+        page = min(page, cpu_seconds(lambda: write_sweep(tmp_path, *tables, command=COMMAND)))
+    # In seconds this would be a test of the machine: 5 s are 14 such figures on a quiet one.
+    assert page < 14 * plain

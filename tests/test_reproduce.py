@@ -191,7 +191,7 @@ def test_a_malformed_study_does_not_hold_up_a_sound_one(reproduce: Command) -> N
 def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Command) -> None:
     define(
         name="a_wrong",
-        text=STUDY.replace("matters: 0.001", "matters: 0.001\n      where: {{lr: 7}}"),
+        text=STUDY.replace("matters: 0.001", "matters: 0.001\n      at: {{epoch: 7}}"),
     )
     define(name="b_sound")
     assert reproduce("a_wrong").status == 2
@@ -199,7 +199,7 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
     done = reproduce("a_wrong", "b_sound")
     assert done.status == 2
     assert "a_wrong cannot be judged" in done.err
-    assert "no run at arm xavier, lr 7" in done.err
+    assert "a_wrong.yaml, line 12: claim 'begins': the runs end at epoch 2, before 7" in done.err
     assert Path("results/b_sound/claims.csv").exists()
     assert not Path("results/a_wrong").exists()
     assert "b_sound" in Path("results/README.md").read_text("utf-8")
@@ -207,12 +207,14 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
 
 @pytest.mark.slow
 def test_a_grid_that_the_runs_do_not_give_names_its_study(reproduce: Command) -> None:
-    text = STUDY.replace("across: activation}}", "across: activation, where: {{lr: 7}}}}")
+    wrong = "across: activation, tuned: {{over: seed, by: validation_loss}}}}"
+    text = STUDY.replace("across: activation}}", wrong)
     define(name="a_wrong", text=text)
     define(name="b_sound")
     done = reproduce("a_wrong", "b_sound")
     assert done.status == 2
-    assert "a_wrong cannot be judged: no run at lr 7" in done.err
+    said = r"a_wrong cannot be judged: .*a_wrong.yaml, line 10: grid: unknown column to tune by"
+    assert re.search(said, done.err)
     assert Path("results/b_sound/README.md").exists()
     assert not Path("results/a_wrong").exists()
 

@@ -73,7 +73,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
     ("old", "new", "said"),
     [
         ("question: Does it hold?", "", r"line 3: study lacks 'question': give question: …"),
-        ("protocol: fixed", "protokol: fixed", r"line 3: .*'protokol': did you mean 'protocol'\?"),
+        ("protocol: fixed", "protokol: fixed", r"line 6: .*'protokol': did you mean 'protocol'\?"),
         (
             "test: greater",
             "test: grater",
@@ -82,7 +82,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         ("arms: [a, b]", "arms: [a, c]", r"line 11: unknown arm 'c': choose from a, b"),
         ("arms: [a, b]", "arms: [a]", r"line 11: claim 'first' .*give arms: \[A, B\]"),
         ("arms: [a, b]", "arm: a", r"line 11: .*a threshold goes with arm: A"),
-        ("arms: [a, b]", "armz: [a, b]", r"line 11: .*'armz': did you mean 'arm'\?"),
+        ("arms: [a, b]", "armz: [a, b]", r"line 15: .*'armz': did you mean 'arm'\?"),
         ("value: 0.9", "", r"line 17: claim 'second' \(published\) lacks 'value'"),
         ("value: 0.9", "value: high", r"line 17: value='high' is no number"),
         ("id: second", "id: first", r"line 17: claim 'first' is there twice"),
@@ -132,6 +132,36 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             "grids: [{down: lr, across: init, tuned: {ober: lr}}]",
             r"line \d+: grid, tuned has an unknown key 'ober': did you mean 'over'",
         ),
+        (
+            "arms:\n  a",
+            "stpes: 100\narms:\n  a",
+            r"line 25: unknown key 'stpes': did you mean 'steps'",
+        ),
+        (
+            "seed: range(10)",
+            "lr: '0.1,1'",
+            r"line 11: claim 'first' .*lr is swept, so say at which",
+        ),
+        (
+            "arms: [a, b]",
+            "where: {lr: 1}\n      arms: [a, b]",
+            r"line 11: .*lr in 'where' is not swept",
+        ),
+        (
+            "test: greater",
+            "test: greater\n      tuned: {over: lr, by: accuracy}",
+            r"line 15: unknown score to tune by 'accuracy'",
+        ),
+        (
+            "arms: [a, b]",
+            "map: [lr]\n      arms: [a, b]",
+            r"line 11: claim 'first' \(greater\): lr does not vary: map what is swept",
+        ),
+        (
+            "figures: [accuracy]",
+            "grids: [{down: lr, across: init, where: {activation: relu}}]",
+            r"line 9: grid: activation in 'where' is not swept and no arm sets it",
+        ),
         ('source: {D2: "원문"}', "source: D2", r"line 3: source=D2: give document: title"),
         ("- id: first", "- id: [", r"line \d+: no YAML"),
     ],
@@ -146,3 +176,29 @@ def test_a_malformed_study_is_refused_with_its_file_line_and_a_remedy(
     assert str(caught.value).startswith(f"{file}, ")
     assert re.search(said, str(caught.value)), caught.value
     assert "\n" not in str(caught.value)
+
+
+SWEPT = TEXT.replace("seed: range(10)", "lr: '0.1,1e-2', init: 'choice(he,zero)', seed: range(10)")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("{lr: 0.01, init: he}", ""),
+        ("{lr: 0.01}", "init is swept, so say at which value"),
+        ("{lr: 0.2, init: he}", "lr=0.2 is not swept: choose from 0.1, 1e-2"),
+        ("{lr: 0.1, init: he, int: he}", "int in 'where' is not swept and .*did you mean 'init'"),
+        ("{lr: 0.1, init: he}\n      map: [lr, epoch]", ""),
+        ("{init: he}\n      tuned: {over: lr, by: test_accuracy}", ""),
+    ],
+)
+def test_a_claim_says_at_which_of_the_swept_settings(file: Path, where: str, said: str) -> None:
+    second = "where: {lr: 0.1, init: zero}"
+    text = SWEPT.replace("arms: [a, b]", f"arms: [a, b]\n      where: {where}")
+    file.write_text(text.replace("value: 0.9", f"value: 0.9\n      {second}"), "utf-8")
+    if not said:
+        assert read_study(file) is not None
+        return
+    with pytest.raises(InputError, match=said) as caught:
+        read_study(file)
+    assert str(caught.value).startswith(f"{file}, line 11: claim 'first'")
