@@ -11,17 +11,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nnexp import plots, sheets
 from nnexp.claims import Judgement, band, differences, maps
 from nnexp.figures import Picture
 from nnexp.records import Tables
-from nnexp.sheets import FAINT, INK, NEUTRAL
+from nnexp.sheets import FAINT, INK, NEUTRAL, words_on
 from nnexp.studies import ORDERS, Claim, Study
 
 _WIDTH = 5.4
 # The names of the pictures, the latter two followed by their claim's id.
 _PAIRS, _MAP, _CURVE = "pairs", "map", "curve"
+# Columns of a map that can be read at half a page's width.
+_MOST_ACROSS = 6
 _OURS, _THEIRS = "#0072B2", "#D55E00"
 _SMALL = 9.0
 
@@ -67,17 +70,18 @@ def _pairs(
     heights = [0.75 + sum(0.24 + 0.16 * len(labels[c.id]) for c in g) for g in groups.values()]
     figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout="constrained")
     title = "Differences, pair by pair"
-    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    figure.suptitle(title, x=0.02, ha="left", fontweight="bold")
     axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights).ravel()
     for ax, (unit, own) in zip(axes, groups.items(), strict=True):
         _draw_pairs(ax, unit, own, pairs, told, labels)
     level = 100 * (1 - study.alpha / study.family)
     counts = [len(pairs[claim.id]) for claim in claims]
     n = f"n = {min(counts)}" + (f" to {max(counts)}" if min(counts) < max(counts) else "")
+    together = f" (together 95 % for the {study.family} comparisons of the study)"
+    together = together if study.family > 1 else ""
     caption = (
         f"Each dot is a seed ({n}): the first arm less the second. The bar is the mean with its "
-        f"{level:.4g} % interval (together 95 % for the {study.family} comparisons of the study); "
-        "the grey area is what does not matter."
+        f"{level:.4g} % interval{together}; the grey area is what does not matter."
     )
     spoken = " ".join(f"{told[c.id].statement} {told[c.id].verdict}." for c in claims)
     table = pd.concat([pairs[claim.id].assign(claim=claim.id) for claim in claims])
@@ -120,11 +124,14 @@ def _draw_pairs(
         matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
         threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
         plots.stretch_axis(ax, threshold)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
     ax.set_yticks(range(len(claims)), ["\n".join(labels[c.id]) for c in claims])
     ax.tick_params(axis="y", length=0, labelsize=_SMALL)
     ax.set_ylim(len(claims) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
-    ax.set_xlabel(unit)
+    ax.set_xlabel(textwrap.fill(unit, 48))
 
 
 def _in_points(claim: Claim) -> bool:
@@ -151,6 +158,8 @@ def _name(arm: str) -> str:
 
 def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     keys = list(claim.map)
+    if len(keys) == 2 and cells[keys[1]].nunique() > _MOST_ACROSS:
+        keys.reverse()
     across, down = (keys[-1], keys[:-1])
     scale = 100 if _in_points(claim) else 1
     table = cells.assign(down=[" ".join(map(str, r)) for r in cells[down].to_numpy()] or "")
@@ -168,18 +177,17 @@ def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     known = values[np.isfinite(values)]
     most = max(np.abs(known).max(), 1e-12) if known.size else 1.0
     norm = TwoSlopeNorm(0, -most, most)
-    ax.imshow(values, cmap="PuOr_r", norm=norm, aspect="auto")
+    image = ax.imshow(values, cmap="PuOr_r", norm=norm, aspect="auto")
     for j, i, text in texts:
-        dark = abs(values[i, j]) > 0.6 * most
-        colour = "white" if dark else "black"
+        colour = words_on(image.to_rgba(values[i, j])[:3])
         ax.text(j, i, text, ha="center", va="center", color=colour, fontsize=_SMALL)
     ax.set_xticks(range(len(columns)), [_text(c) for c in columns])
-    ax.set_yticks(range(len(rows)), rows)
+    ax.set_yticks(range(len(rows)) if down else [], rows if down else [])
     ax.set_xlabel(across)
     ax.set_ylabel(" ".join(down))
     ax.grid(visible=False)
     title = "\n".join(textwrap.wrap(f"Where it holds: {claim.statement}", int(9.5 * size[0])))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
     direction = "second less the first" if claim.test == "less" else "first less the second"
     unit = "percentage points" if scale == 100 else _unit(claim)
     n = cells["n"]
@@ -208,9 +216,10 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
     _draw_curve(below, table.set_index("at").sub(table["mean"].to_numpy(), axis=0), scale)
     below.axhline(0, color=NEUTRAL, linewidth=1)
     below.set_ylabel("less our mean\n(points)" if scale == 100 else "less our mean")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
     below.set_xlabel("updates" if claim.by == "step" else "epochs")
     figure.suptitle(
-        "\n".join(textwrap.wrap(claim.statement, 58)), x=0.01, ha="left", fontsize=10.5,
+        "\n".join(textwrap.wrap(claim.statement, 58)), x=0.02, ha="left", fontsize=10.5,
         fontweight="bold",
     )  # fmt: skip
     caption = (

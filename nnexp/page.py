@@ -11,7 +11,8 @@ import pandas as pd
 
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
-from nnexp.markup import environment, inline_svg
+from nnexp.inline import dark_colours, inline_svg
+from nnexp.markup import environment
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record, write_whole
 from nnexp.studio import Studio, draw
 
@@ -163,6 +164,7 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
         yield {
             "label": row["arm"],
             "colour": colour,
+            "dark": dark_colours().get(colour.lower(), colour),
             "dashes": "" if line == "-" else " ".join(f"{2 * d:g}" for d in line[1]),
             "counts": counts,
             "scores": scores,

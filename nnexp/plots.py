@@ -24,7 +24,7 @@ from matplotlib.ticker import (
 )
 
 from nnexp.records import DIVERGED, FAILED
-from nnexp.sheets import FAINT, INK, NEUTRAL, SMALL, Look
+from nnexp.sheets import FAINT, INK, NEUTRAL, SMALL, Look, words_on
 from nnexp.styles import Style
 
 Array = npt.NDArray[Any]
@@ -180,7 +180,7 @@ def draw_cells(ax: Axes, table: pd.DataFrame, rows: Sequence[str], columns: Sequ
             lines.append(f"{cell['diverged']} diverged")
         if cell["at"]:
             lines.append(cell["at"])
-        colour = "white" if share > 0.6 else INK
+        colour = words_on(box["facecolor"][:3])
         place: Look = {"ha": "center", "va": "center", "linespacing": 1.25}
         ax.text(j, i, "\n".join(lines), fontsize=size, color=colour, **place)
     width = max(9, 40 // len(columns))

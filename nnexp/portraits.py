@@ -22,7 +22,7 @@ from nnexp import answers, sheets
 from nnexp.errors import InputError
 from nnexp.picture import Picture
 from nnexp.records import FINISHED, Record, read_exactly
-from nnexp.sheets import NEUTRAL, WIDTH
+from nnexp.sheets import NEUTRAL, WIDTH, words_on
 
 Array = npt.NDArray[Any]
 
@@ -138,11 +138,17 @@ def _arms(table: pd.DataFrame) -> Picture:
     title = "Weights of the first layer, arm by arm"
     labels = {arm: textwrap.wrap(str(arm).replace("_", " "), 15) for arm in arms}
     shape = _shape(table)
-    tile = 3.1 / _UNITS_ACROSS * shape[0] / shape[1] + 0.06
+    left, right, top, bottom = 1.25, 0.5, 0.4, 0.08
+    tile = (WIDTH - left - right) / _UNITS_ACROSS * shape[0] / shape[1] + 0.06
     heights = [max(tile, 0.17 * len(lines)) for lines in labels.values()]
-    figure = Figure(figsize=(WIDTH, 0.45 + sum(heights)), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
-    axes = figure.subplots(len(arms), 1, squeeze=False, height_ratios=heights).ravel()
+    total = top + sum(heights) + bottom
+    figure = Figure(figsize=(WIDTH, total))
+    head: dict[str, Any] = {"va": "top", "fontsize": "large", "fontweight": "bold"}
+    figure.suptitle(title, x=0.02, y=1 - 0.08 / total, ha="left", **head)
+    place = {"left": left / WIDTH, "right": 1 - right / WIDTH, "hspace": 0}
+    place |= {"top": 1 - top / total, "bottom": bottom / total}
+    rows: dict[str, Any] = {"height_ratios": heights, "gridspec_kw": place}
+    axes = figure.subplots(len(arms), 1, squeeze=False, **rows).ravel()
     spans = []
     for ax, (arm, lines) in zip(axes, labels.items(), strict=True):
         tiles = _tiles(table[table["arm"] == arm])
@@ -175,12 +181,14 @@ def _confusion(table: pd.DataFrame) -> Picture:
     ax = figure.subplots()
     _entitle(ax, title, run_id)
     most = max(int(off.max()), 2)
-    image = ax.imshow(np.ma.masked_equal(off, 0), cmap="YlOrRd", norm=LogNorm(1, most))
-    ax.imshow(np.ma.masked_equal(np.eye(classes), 0), cmap="Greys", vmin=0, vmax=5)
+    errors = ax.imshow(np.ma.masked_equal(off, 0), cmap="YlOrRd", norm=LogNorm(1, most))
+    right = ax.imshow(np.ma.masked_equal(np.eye(classes), 0), cmap="Greys", vmin=0, vmax=5)
     if classes <= _MOST_COUNTED:
         for (row, column), count in np.ndenumerate(counts):
-            dark = row != column and count > most**0.7
-            look: dict[str, Any] = {"color": "white" if dark else "black", "fontsize": "small"}
+            cell = (
+                right.to_rgba(np.asarray(1)) if row == column else errors.to_rgba(np.asarray(count))
+            )
+            look: dict[str, Any] = {"color": words_on(cell[:3]), "fontsize": "small"}
             if count:
                 ax.text(column, row, str(count), ha="center", va="center", **look)
     ticks = range(0, classes, -(-classes // _MOST_NAMED))
@@ -189,10 +197,10 @@ def _confusion(table: pd.DataFrame) -> Picture:
     ax.grid(visible=False)
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
-    figure.colorbar(image, ax=ax, shrink=0.7, label="errors (log scale)", format="%g")
+    figure.colorbar(errors, ax=ax, shrink=0.7, label="errors (log scale)", format="%g")
     caption = (
         f"Test images by true class (row) and predicted class (column): {wrong} of {n} are wrong. "
-        "Colours tell the errors, on a log scale, white is none; the diagonal, which is right, is "
+        "Colours tell the errors, on a log scale, blank is none; the diagonal, which is right, is "
         f"grey. {_whose(table)}"
     )
     order = np.argsort(-off, axis=None, kind="stable")[:_MOST_TOLD]
@@ -293,7 +301,7 @@ def _figure(
 def _entitle(ax: Axes, title: str, run_id: str) -> None:
     figure = ax.get_figure()
     assert figure is not None
-    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
+    figure.suptitle(title, x=0.02, ha="left", fontsize="large", fontweight="bold")
     ax.set_title(textwrap.fill(run_id, 56), fontsize="small", color=NEUTRAL, loc="left")
 
 

@@ -198,7 +198,7 @@ def _cells(
     figure, (ax,) = sheets.panels(
         title,
         held,
-        height=(0.56 + 0.14 * diverged + 0.14 * bool(table["at"].any())) * len(rows),
+        height=(0.56 + 0.17 * diverged + 0.17 * bool(table["at"].any())) * len(rows),
         margins=(0.25 + 0.085 * min(14, max(map(len, rows))), 0.15),
     )
     plots.draw_cells(ax, table, rows, columns)

@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 Look = dict[str, Any]
@@ -21,6 +22,8 @@ Look = dict[str, Any]
 WIDTH = 4.8
 TITLE, BASE, SMALL = 12.5, 11, 9.5
 NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
+# Words on a coloured cell, which keep their colour whatever a page's theme.
+_ON_LIGHT, _ON_DARK = "#101010", "#FDFDFD"
 _STYLE: Look = {
     "font.family": "DejaVu Sans",
     "font.size": BASE,
@@ -55,7 +58,7 @@ def panels(
     columns: int = 1,
     height: float | Sequence[float] = 2.3,
     ylabel: str = "",
-    margins: tuple[float, float] = (0.8, 0.15),
+    margins: tuple[float, float] = (0.8, 0.25),
     legend: Sequence[Artist] = (),
     sharex: bool = True,
     sharey: bool = True,
@@ -68,12 +71,12 @@ def panels(
     """
     titles = textwrap.wrap(title, 42)
     lines = textwrap.wrap(f"Held fixed: {held}", 66)
-    name_height = 0.17 * max(name.count("\n") + bool(name) for name in names)
+    name_heights = [0.17 * (name.count("\n") + bool(name)) for name in names]
     rows = math.ceil(len(names) / columns)
     heights = [height] * rows if isinstance(height, int | float) else list(height)
-    gap = 0.17 + name_height + 0.17 * bool(len(names) % columns) + 0.4 * (not sharex)
+    gap = 0.17 + max(name_heights) + 0.17 * bool(len(names) % columns) + 0.4 * (not sharex)
     across, legend_height = _legend_shape([str(entry.get_label()) for entry in legend])
-    top = 0.24 + 0.21 * len(titles) + 0.16 * len(lines) + name_height
+    top = 0.24 + 0.21 * len(titles) + 0.16 * len(lines) + max(name_heights[:columns])
     total = top + sum(heights) + (rows - 1) * gap + 0.52 + legend_height
 
     figure = Figure(figsize=(WIDTH, total))
@@ -124,6 +127,13 @@ def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:
     across = min(max(1, int((WIDTH - 0.2) / (0.62 + 0.075 * longest))), len(labels))
     heights = [0.2 + 0.16 * label.count("\n") for label in labels]
     return across, 0.12 + max(map(sum, np.array_split(heights, across)))
+
+
+def words_on(colour: Any) -> str:
+    """Return the colour of words on a cell of ``colour``: the better contrast (WCAG 2.2, 1.4.3)."""
+    channels = np.asarray(to_rgb(colour))
+    linear = np.where(channels > 0.04, ((channels + 0.055) / 1.055) ** 2.4, channels / 12.92)
+    return _ON_DARK if linear @ (0.2126, 0.7152, 0.0722) < 0.18 else _ON_LIGHT
 
 
 def png(figure: Figure) -> bytes:

@@ -22,6 +22,22 @@ _BLUE, _VERMILION, _BLACK, _GREEN = "#0072B2", "#D55E00", "#000000", "#009E73"
 _PURPLE, _ORANGE, _SKY, _WINE = "#CC79A7", "#E69F00", "#56B4E9", "#882255"
 _OLIVE, _BROWN, _GREY, _MINT, _LILAC = "#8A8A00", "#8C510A", "#7F7F7F", "#7FD3B5", "#9F7FD3"
 _PALETTE = (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY, _WINE, _OLIVE, _BROWN, _GREY)
+# What each is on a dark page: as far from its ground, and as far from the others.
+_ON_DARK = {
+    _BLUE: "#3D9BE9",
+    _VERMILION: "#F5742C",
+    _BLACK: "#E7EAEE",
+    _GREEN: "#1DBF92",
+    _PURPLE: "#E08FBF",
+    _ORANGE: "#F2B632",
+    _SKY: "#8FD3FF",
+    _WINE: "#CC5590",
+    _OLIVE: "#BDBD3A",
+    _BROWN: "#C58A4A",
+    _GREY: "#9AA0A8",
+    _MINT: "#B5F0DA",
+    _LILAC: "#B79BEA",
+}
 # For each group of choices: the colour of each, and by its place its line style and marker.
 _KNOWN: tuple[dict[str, str], ...] = (
     {
@@ -117,6 +133,14 @@ def choice_styles(values: Sequence[str]) -> dict[str, Style]:
     places = itertools.chain(unused, itertools.count(len(known)))
     new_styles = map(_nth_style, places, itertools.cycle(colours or _PALETTE))
     return styles | dict(zip(new, new_styles, strict=False))
+
+
+def dark_colours() -> dict[str, str]:
+    """Return what the colours of arms become on a dark page, both in lower case."""
+    named = {light.lower(): dark.lower() for light, dark in _ON_DARK.items()}
+    shades, ranks = mpl.colormaps["viridis"], np.arange(256)
+    paler = map(to_hex, shades(np.round(255 - 0.6 * ranks).astype(int)))
+    return dict(zip(map(to_hex, shades(ranks)), paler, strict=True)) | named
 
 
 def _nth_style(place: int, colour: str) -> Style:

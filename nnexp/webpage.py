@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 from nnexp import verdicts
 from nnexp.claims import Judgement
 from nnexp.errors import InputError, unknown
-from nnexp.markup import environment, inline_svg
+from nnexp.inline import inline_svg
+from nnexp.markup import environment, unbroken
 from nnexp.studies import ORDERS, Claim, Study
 
 _PAPERS = "papers"
@@ -145,7 +146,7 @@ def prose(text: str) -> Markup:
 
 def phrase(text: str) -> Markup:
     """Return ``text`` as HTML, ``**bold**`` and code in backticks set as such."""
-    return Markup(_set(str(escape(text))))
+    return Markup(_set(str(escape(unbroken(text)))))
 
 
 def _set(escaped: str) -> str:

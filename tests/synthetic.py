@@ -7,8 +7,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
+from nnexp import sheets
 from nnexp.records import Tables
 
 SETTINGS: dict[str, Any] = {
@@ -36,6 +40,22 @@ SETTINGS: dict[str, Any] = {
     "dtype": "float32",
 }
 STEPS_PER_EPOCH = 600
+
+
+def assert_within(figure: Figure) -> None:
+    """Hold that nothing of a figure is cut off at its edges."""
+    sheets.png(figure)
+    box = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert (box.x0 >= 0, box.y0 >= 0, box.x1 <= width, box.y1 <= height) == (True,) * 4
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast of two colours (WCAG 2.2)."""
+    channels = np.array([to_rgb(first), to_rgb(second)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    low, high = sorted(linear @ (0.2126, 0.7152, 0.0722) + 0.05)
+    return float(high / low)
 
 
 def grid(**factors: Iterable[Any]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ network gradients mechanism theory quirks delayed lanes
 data
 choices config experiment assembly training resuming computations
 records markup comparison statistics verdicts effects calibration outcomes studies claims
-styles sheets plots picture responses depth figures answers portraits studio
+styles sheets inline plots picture responses depth figures answers portraits studio
 evidence webpage book page
 worker estimator verification upkeep
 config_source help

@@ -85,10 +85,11 @@ async function look() {
       .map(e => `${e.tagName}.${e.getAttribute("class")}`) : [];
   const pictures = every("svg[role=img]");
   const ids = every("[id]").map(e => e.id);
+  const drawn = every("svg[role=img] [id$='-patch_1'] > path").map(e => getComputedStyle(e).fill);
   return {
     width: innerWidth, wide, pale, missing: await missing(), texts: texts.length,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
-    pictures: pictures.length,
+    pictures: pictures.length, sheets: [...new Set(drawn)],
     unnamed: pictures.filter(e => !e.getAttribute("aria-label")).length,
     empty: pictures.filter(e => seen(e) && e.getBoundingClientRect().height < 50).length,
     twice: ids.filter((id, place) => ids.indexOf(id) !== place),
@@ -273,6 +274,10 @@ def check(found: dict[str, Any], width: int, scheme: str) -> None:
     assert found["missing"] == []
     assert found["twice"] == []
     assert found["pictures"] > 0
+    assert found["sheets"] in (
+        [],
+        ["rgb(29, 33, 39)" if scheme == "dark" else "rgb(255, 255, 255)"],
+    )
     assert found["texts"] > 20
     assert (found["unnamed"], found["empty"], found["nameless"]) == (0, 0, 0)
     assert found["pale"] == []

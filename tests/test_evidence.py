@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nnexp import evidence, sheets
 from nnexp.claims import judge
 from nnexp.figures import Picture
 from nnexp.studies import Study, read_study
+from tests.synthetic import assert_within
 from tests.test_claims import HEAD, planted
 
 CLAIMS = """\
@@ -87,6 +89,29 @@ def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Pictur
     assert [label.get_text() for label in ax.get_yticklabels()] == ["0.1", "0.5"]
     assert "n = 10 pairs a cell" in pictures["map-above"].caption
     assert "Descriptive" in pictures["map-above"].caption
+
+
+def test_a_map_of_many_columns_lies_on_its_side(study: Study) -> None:
+    tables = planted(0.002, 0.95, 0.93, lr=tuple(np.arange(1, 9) / 10))
+    above = replace(study.claims[0], map=("activation", "lr"))
+    tables.runs["activation"] = "relu"
+    judgements = judge(study, tables)
+    aside = replace(study, claims=(above, *study.claims[1:]))
+    (ax,) = {p.name: p for p in evidence.pictures(aside, judgements, tables)}[
+        "map-above"
+    ].figure.axes
+    assert ax.images[0].get_array().shape == (8, 1)
+    alone = replace(study, claims=(replace(above, map=("lr",)), *study.claims[1:]))
+    (ax,) = {p.name: p for p in evidence.pictures(alone, judgements, tables)}[
+        "map-above"
+    ].figure.axes
+    assert ax.images[0].get_array().shape == (1, 8)
+    assert not ax.get_yticks().size
+
+
+def test_nothing_is_cut_off_at_the_edges(pictures: dict[str, Picture]) -> None:
+    for picture in pictures.values():
+        assert_within(picture.figure)
 
 
 def test_a_curve_has_its_band_its_runs_and_the_published_points(

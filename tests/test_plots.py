@@ -27,7 +27,7 @@ from nnexp.responses import grid_cells, heat_map
 from nnexp.sampling import SAMPLINGS
 from nnexp.studies import Grid
 from nnexp.styles import Style, arm_styles
-from tests.synthetic import grid, make_tables
+from tests.synthetic import assert_within, contrast, grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])
 _INITS_BY_RATE = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]
@@ -353,13 +353,17 @@ def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
 def test_nothing_is_cut_off_at_the_edges():
     points = grid(init=["xavier_uniform", "mine.py:my_long_function_name"], lr=[1e-05, 100000])
     for picture in pictures(comparison(points, seeds=[0, 1], diverged={(3, 1): 700})):
-        sheets.png(picture.figure)
-        box = picture.figure.get_tightbbox()
-        width, height = picture.figure.get_size_inches()
-        assert box.x0 >= 0, picture.name
-        assert box.y0 >= 0, picture.name
-        assert box.x1 <= width, picture.name
-        assert box.y1 <= height, picture.name
+        assert_within(picture.figure)
+    counted = comparison(grid(epochs=[None], steps=[15000]), seeds=[0], evaluations=26)
+    figure = drawn(counted)["loss"].figure
+    assert_within(figure)
+    assert "15000" in [label.get_text() for label in figure.axes[0].get_xticklabels()]
+
+
+@pytest.mark.parametrize("name", ["Blues", "PuOr_r", "YlOrRd", "Greys"])
+def test_words_on_a_cell_can_be_read_whatever_its_shade(name):
+    for shade in map(to_hex, mpl.colormaps[name](np.linspace(0, 1, 50))):
+        assert contrast(sheets.words_on(shade), shade) > 4.2
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from nnexp.portraits import pictures, read, sit
 from nnexp.records import Record
 from nnexp.worker import execute
 from tests.settings import RUN
+from tests.synthetic import assert_within
 
 SIDE = 4
 # Labels of the file, so that a class and its label are told apart.
@@ -244,7 +245,7 @@ def test_long_names_of_arms_do_not_overlap(tmp_path):
     names = [f"{word}, " + "a rather long name of an arm, " * 3 for word in ("first", "second")]
     tables = sit([one, other], {one.run_id: names[0], other.run_id: names[1]})
     figure = {p.name: p for p in pictures(tables)}["arms"].figure
-    figure.draw_without_rendering()
+    assert_within(figure)
     above, below = (ax.texts[0].get_window_extent() for ax in figure.axes)
     assert above.y0 >= below.y1
 

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
+from nnexp import sheets
+from nnexp.activations import ACTIVATIONS
 from nnexp.errors import InputError
-from nnexp.markup import inline_svg
+from nnexp.initializers import INITIALIZERS
+from nnexp.inline import dark_colours, inline_svg
+from nnexp.styles import choice_styles
 from nnexp.verdicts import COMPARED, PUBLISHED
 from nnexp.webpage import Section, Shown, phrase, prose, render
 from tests.pages import INITS, LOG, section
+from tests.synthetic import contrast
 from tests.test_page import Page as Parsed
 
 SVG = (
@@ -208,10 +213,33 @@ def test_prose():
 
 def test_a_drawing_keeps_its_ids_and_rules_to_itself():
     assert inline_svg(SVG, "fig", 'a "b"') == (
-        '<svg id="fig" role="img" aria-label="a &quot;b&quot;" style="stroke-linejoin: round" '
-        'viewBox="0 0 40 20"><g id="fig-axes"><use href="#fig-mark"/>'
+        '<svg id="fig" role="img" aria-label="a &quot;b&quot;" viewBox="0 0 40 20">'
+        "<style>#fig{--c0:#000000;fill:var(--c0);stroke-linejoin: round}"
+        "@media screen and (prefers-color-scheme:dark){#fig{--c0:#e7eaee;}}</style>"
+        '<g id="fig-axes"><use href="#fig-mark"/>'
         '<path clip-path="url(#fig-clip)"/></g></svg>'
     )
+
+
+def test_a_drawing_is_dark_on_a_dark_page_and_words_on_a_cell_are_as_they_were():
+    style = 'style="fill: #0072b2; stroke: #ffffff; opacity: 0.5"'
+    cell = '<path style="fill: #eef5fc"/><text style="fill: #101010"/>'
+    page = str(inline_svg(f"<svg><path {style}/>{cell}</svg>", "fig", "alt"))
+    assert 'style="fill: var(--c1); stroke: var(--c2); opacity: 0.5"' in page
+    assert "#fig{--c0:#000000;--c1:#0072b2;--c2:#ffffff;fill:var(--c0);}" in page
+    assert "dark){#fig{--c0:#e7eaee;--c1:#3d9be9;--c2:#1d2127;}}" in page
+    assert cell in page
+
+
+def test_what_is_drawn_can_be_seen_on_a_dark_page():
+    on_dark = dark_colours()
+    sheet, grid = on_dark["#ffffff"], on_dark[sheets.FAINT.lower()]
+    lines = set(on_dark.values()) - {sheet, grid}
+    assert min(contrast(colour, sheet) for colour in lines) > 3
+    assert min(contrast(on_dark[words], sheet) for words in (sheets.INK, sheets.NEUTRAL)) > 7
+    for names in (INITIALIZERS, ACTIVATIONS):
+        styles = choice_styles(list(names)).values()
+        assert len({on_dark[style.colour.lower()] for style in styles}) == len(names)
 
 
 def test_what_cannot_be_shown_is_refused(inits):
