@@ -372,7 +372,7 @@ def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
 
 
 def test_on_paper_all_is_open_and_nothing_is_to_be_pressed(browser, example, tmp_path):
-    paper = example.replace("@media print", "@media all").replace("@media screen", "@media not all")
+    paper = example.replace("@media print", "@media all").replace("@media screen", "@media print")
     found = read(browser, paper, PRINTED, tmp_path, PAPER)
     check(found, PAPER, "light")
     assert found["hidden"] == []
