@@ -18,7 +18,49 @@ PLACES = ("store", "force", "save_weights", "on_error", "arms")
 # Keys that say which runs of an experiment.
 STUDY = ("arm", "study")
 SETTINGS = tuple(RunConfig.__dataclass_fields__)
+# In a mapping that was read with its lines: where it begins, and where each of its keys stands.
+LINE, LINES = "__line__", "__lines__"
 _KEYS = (*SETTINGS, *PLACES, *STUDY, "defaults", "hydra")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, every mapping with its lines."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=True)
+        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+        return {**mapping, LINE: node.start_mark.line + 1, LINES: lines}
+
+
+# Numbers such as 1e-4, which YAML 1.1 takes for text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
+)
+
+
+def plain(value: Any) -> Any:
+    """Return a value of `read_lines` without the lines."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items() if k not in (LINE, LINES)}
+    return [plain(v) for v in value] if isinstance(value, list) else value
+
+
+def read_lines(file: Path) -> tuple[str, Any]:
+    """Return the text of a YAML file and what it says, every mapping with its lines.
+
+    Raises
+    ------
+    InputError
+        If it is no YAML, or no UTF-8.
+    """
+    try:
+        text = file.read_text("utf-8")
+        return text, yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
 
 
 def check_keys(file: Path, text: str, keys: Iterable[object]) -> None:
@@ -36,6 +78,25 @@ def check_keys(file: Path, text: str, keys: Iterable[object]) -> None:
             line = 1 + next((n.start_mark.line for n, _ in nodes if n.value == str(key)), 0)
             hint = suggestion(str(key), _KEYS) or f": keys are {', '.join(_KEYS)}"
             raise InputError(f"{file}, line {line}: unknown key {str(key)!r}{hint}")
+
+
+def located(file: Path, sentence: str) -> InputError:
+    """Return the error of a composition, with the line of ``file`` that has what it names.
+
+    What a study says of itself has no part in a composition, and is left out. An error that names
+    nothing of the file is as it was.
+    """
+    lines, within = [], ""
+    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+        within = line if line[:1].strip() else within
+        if not within.startswith("study:") and not line.lstrip().startswith("#"):
+            lines.append((number, line))
+    for given, quoted in re.findall(r"[\w.]+=(.+?) is |'(.+?)'", sentence):
+        word = re.escape(given or quoted.rpartition("=")[2])
+        for number, line in lines:
+            if re.search(rf"(?<![\w.]){word}(?![\w.])", line):
+                return InputError(f"{file}, line {number}: {sentence}")
+    return InputError(sentence)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +19,7 @@ from nnexp import app, book, portraits
 from nnexp.claims import Judgement, judge
 from nnexp.config_source import experiment_folders
 from nnexp.errors import InputError, unknown
+from nnexp.experiment import located
 from nnexp.outcomes import fitting
 from nnexp.records import FAILED, Record, Tables, tables
 from nnexp.studies import ORDERS, Study, read_study
@@ -153,7 +156,10 @@ def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[R
     overrides = [f"+experiments={study.name}", f"store={options.store}"]
     overrides.append(f"hydra.launcher.workers={options.workers}")
     overrides += [f"seed=range({seeds})"] if seeds is not None else []
-    return app.run(overrides, multirun=True, collect=False)
+    try:
+        return app.run(overrides, multirun=True, collect=False)
+    except (InputError, HydraException, OmegaConfBaseException) as error:
+        raise located(study.file, app.sentence(error)) from error
 
 
 def _tell(study: Study, judgements: Sequence[Judgement]) -> None:

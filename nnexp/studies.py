@@ -12,17 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nnexp.errors import InputError, suggestion
-from nnexp.experiment import Design, check_keys, design
+from nnexp.experiment import LINE, LINES, SETTINGS, Design, check_keys, design, plain, read_lines
 from nnexp.outcomes import METRICS, Outcome
 from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
 # The widest prediction of an accuracy that still tells.
 CAP = 0.01
-# Where a mapping begins, and where each of its keys stands.
-_LINE, _LINES = "__line__", "__lines__"
 _REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
 _KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "grids", "claims", "alpha")
 _CLAIM = ("id", "row", "statement", "test", "expected")
@@ -167,40 +163,11 @@ def read_study(file: Path) -> Study | None:
     InputError
         If the file is malformed: the file, the line, what is wrong and the remedy.
     """
-    try:
-        text = file.read_text("utf-8")
-        content = yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
+    text, content = read_lines(file)
     if not isinstance(content, dict) or "study" not in content:
         return None
-    check_keys(file, text, _plain(content))
+    check_keys(file, text, plain(content))
     return _Reader(file).study(content)
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, every mapping with its lines."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep=True)
-        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
-        return {**mapping, _LINE: node.start_mark.line + 1, _LINES: lines}
-
-
-# Numbers such as 1e-4, which YAML 1.1 takes for text.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
-)
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` without the lines."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items() if k not in (_LINE, _LINES)}
-    return [_plain(v) for v in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -215,13 +182,14 @@ class _Reader:
     def study(self, content: dict[str, Any]) -> Study:
         text = content["study"]
         if not isinstance(text, dict):
-            raise self.error(content[_LINE], "study is no mapping: give title, question, claims …")
-        line = text[_LINE]
+            raise self.error(content[LINE], "study is no mapping: give title, question, claims …")
+        line = text[LINE]
         self.keys("study", text, _KEYS, (*_REQUIRED, "claims"))
         if not isinstance(text["source"], dict):
             raise self.error(line, f"source={text['source']}: give document: title, as in D2: …")
         arms = self.arms(content)
-        varied = design(_plain(content), arms)
+        self.sweeper(content)
+        varied = design(plain(content), arms)
         claims = text["claims"]
         if not isinstance(claims, list) or not claims:
             raise self.error(line, "claims is no list with a claim in it: give '- id: …' entries")
@@ -229,7 +197,7 @@ class _Reader:
         seen: set[str] = set()
         for claim, raw in zip(read, claims, strict=True):
             if claim.id in seen:
-                raise self.error(raw[_LINE], f"claim {claim.id!r} is there twice: rename one")
+                raise self.error(raw[LINE], f"claim {claim.id!r} is there twice: rename one")
             seen.add(claim.id)
         figures = text.get("figures") or []
         for figure in figures:
@@ -239,11 +207,11 @@ class _Reader:
             raise self.error(line, f"alpha={alpha}: give a share between 0 and 1, as in 0.05")
         words = {key: _words(text.get(key, "")) for key in (*_REQUIRED, "change_our_mind")}
         return Study(
-            **(words | {"source": _plain(text["source"])}),
+            **(words | {"source": plain(text["source"])}),
             name=self.file.stem,
             file=self.file,
             figures=tuple(figures),
-            show=_plain(text.get("show") or {}),
+            show=plain(text.get("show") or {}),
             grids=self.grids(text.get("grids") or [], varied, line),
             claims=read,
             alpha=alpha,
@@ -263,17 +231,17 @@ class _Reader:
     def grid(self, raw: Any, varied: Design, line: int) -> Grid:
         if not isinstance(raw, dict):
             raise self.error(line, f"the grid {raw!r} is no mapping: give down and across")
-        line = raw[_LINE]
+        line = raw[LINE]
         self.keys("grid", raw, ("down", "across", "where", "tuned"), ("down", "across"))
         for key in ("down", "across"):
             if not isinstance(raw[key], str):
-                raise self.error(line, f"grid: {key}={_plain(raw[key])} is no setting's name")
+                raise self.error(line, f"grid: {key}={plain(raw[key])} is no setting's name")
         for key in ("where", "tuned"):
             if not isinstance(raw.get(key, {}), dict):
                 raise self.error(line, f"grid: {key}={raw[key]} is no mapping, as in {{lr: 0.1}}")
         if "tuned" in raw:
             self.tuned("grid", raw["tuned"])
-        given = _plain(raw)
+        given = plain(raw)
         free = (given["down"], given["across"], given.get("tuned", {}).get("over"))
         if flaw := varied.flaw(given.get("where", {}), free):
             raise self.error(line, f"grid: {flaw}")
@@ -281,16 +249,28 @@ class _Reader:
             given["down"], given["across"], given.get("where", {}), given.get("tuned", {}), line
         )
 
+    def sweeper(self, content: dict[str, Any]) -> None:
+        hydra = content.get("hydra") or {}
+        sweeper = hydra.get("sweeper") if isinstance(hydra, dict) else None
+        if not isinstance(sweeper, dict):
+            return
+        self.keys("hydra.sweeper", sweeper, ("params",), ())
+        params = sweeper.get("params") or {}
+        if not isinstance(params, dict):
+            raise self.error(sweeper[LINE], f"params={params} is no mapping, as in lr: 0.1,1")
+        whole = {key if key in (LINE, LINES) else key.split(".")[0]: params[key] for key in params}
+        self.keys("hydra.sweeper.params", whole, (*SETTINGS, "arm"), ())
+
     def arms(self, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         arms = content.get("arms") or {}
         if not isinstance(arms, dict):
-            raise self.error(content[_LINE], f"arms={arms}: give each a name and its overrides")
-        return {name: tuple(map(str, given)) for name, given in _plain(arms).items()}
+            raise self.error(content[LINE], f"arms={arms}: give each a name and its overrides")
+        return {name: tuple(map(str, given)) for name, given in plain(arms).items()}
 
     def claim(self, raw: Any, arms: Mapping[str, Any], varied: Design, line: int) -> Claim:
         if not isinstance(raw, dict):
             raise self.error(line, f"the claim {raw!r} is no mapping: give id, row, statement …")
-        line = raw[_LINE]
+        line = raw[LINE]
         every = dict.fromkeys(key for own in _TESTS.values() for key in own)
         self.keys("claim", raw, (*_CLAIM, *_FREE, *every), _CLAIM)
         test = raw["test"]
@@ -301,13 +281,13 @@ class _Reader:
         values: dict[str, Any] = {key: _words(raw[key]) for key in ("id", "row", "statement")}
         values |= {"test": test, "expected": raw["expected"], "line": line}
         values["note"] = _words(raw.get("note", ""))
-        values["published"] = _plain(raw.get("published"))
+        values["published"] = plain(raw.get("published"))
         if test == "computed":
-            given = _plain(raw["given"])
+            given = plain(raw["given"])
             if not isinstance(given, dict) or not isinstance(values["published"], dict):
                 raise self.error(line, f"{what}: given and published are mappings, name: figures")
             return Claim(
-                **values, compute=raw["compute"], given=given, rounding=_plain(raw["rounding"])
+                **values, compute=raw["compute"], given=given, rounding=plain(raw["rounding"])
             )
         outcome = self.outcome(line, raw.get("outcome", "test_accuracy"))
         values["outcome"] = outcome
@@ -316,7 +296,7 @@ class _Reader:
             mapping = raw.get(key) or {}
             if not isinstance(mapping, dict):
                 raise self.error(line, f"{what}: {key}={mapping} is no mapping, as in {{lr: 0.1}}")
-            values[key] = _plain(mapping)
+            values[key] = plain(mapping)
         if flaw := varied.flaw(values["where"], values["tuned"].values()):
             raise self.error(line, f"{what}: {flaw}")
         if values["at"]:
@@ -344,7 +324,7 @@ class _Reader:
         if test == "curve":
             values["by"] = raw["by"]
             self.one_of(line, "by", raw["by"], ("step", "epoch"))
-            points = _plain(raw["points"])
+            points = plain(raw["points"])
             if not isinstance(points, dict) or not points:
                 raise self.error(line, f"{what}: points is no mapping, {raw['by']}: figure")
             values["points"] = {
@@ -379,7 +359,7 @@ class _Reader:
 
     def tuned(self, what: str, raw: dict[str, Any]) -> None:
         self.keys(f"{what}, tuned", raw, ("over", "by"), ("over", "by"))
-        self.one_of(raw[_LINE], "score to tune by", raw["by"], METRICS)
+        self.one_of(raw[LINE], "score to tune by", raw["by"], METRICS)
 
     def outcome(self, line: int, raw: Any) -> Outcome:
         if isinstance(raw, str):
@@ -388,7 +368,7 @@ class _Reader:
         shape = next((s for s in _SHAPES if isinstance(raw, dict) and s in raw), None)
         if shape is None:
             raise self.error(
-                line, f"outcome={_plain(raw)}: give a column, or one of {', '.join(_SHAPES)}"
+                line, f"outcome={plain(raw)}: give a column, or one of {', '.join(_SHAPES)}"
             )
         if shape == "layer":
             self.keys("outcome", raw, ("layer", "value"), ("layer", "value"))
@@ -401,13 +381,13 @@ class _Reader:
     def keys(
         self, what: str, mapping: dict[str, Any], known: tuple[str, ...], needed: tuple[str, ...]
     ) -> None:
-        line = mapping[_LINE]
+        line = mapping[LINE]
         for key in mapping:
-            if key not in (*known, _LINE, _LINES):
+            if key not in (*known, LINE, LINES):
                 hint = suggestion(str(key), known) or ":"
                 keys = ", ".join(dict.fromkeys(known))
                 raise self.error(
-                    mapping[_LINES].get(str(key), line),
+                    mapping[LINES].get(str(key), line),
                     f"{what} has an unknown key {key!r}{hint} keys are {keys}",
                 )
         for key in needed:

@@ -205,6 +205,35 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
     assert "b_sound" in Path("results/README.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "xavier: [init=xavier]",
+            "xavier: [inti=xavier]",
+            r"line 31: unknown key 'inti': did you mean",
+        ),
+        (
+            "zero: [init=zero]",
+            "zero: [init=zeroes]",
+            r"line 32: unknown init 'zeroes': did you mean",
+        ),
+        ("hidden: 4", "hidden: four", r"line 35: hidden=four is no list of widths"),
+        ("seed: range(5)", "seed: range(5", r"line 41: 'seed=range\(5' is no override"),
+        ("  sweeper:", "  sweper:", r"line 38: .*'sweper'"),
+    ],
+)
+def test_what_cannot_be_composed_is_refused_with_its_line_and_holds_up_no_other_study(
+    reproduce: Command, old: str, new: str, said: str
+) -> None:
+    define(name="a_wrong", text=STUDY.replace(old, new))
+    done = reproduce("a_wrong", "arithmetic")
+    assert done.status == 2
+    assert re.search(rf"a_wrong cannot be judged: .*a_wrong.yaml, {said}", done.err), done.err
+    assert "arithmetic: 12 reproduced" in done.out
+    assert not Path("results/a_wrong").exists()
+
+
 @pytest.mark.slow
 def test_a_grid_that_the_runs_do_not_give_names_its_study(reproduce: Command) -> None:
     wrong = "across: activation, tuned: {{over: seed, by: validation_loss}}}}"

@@ -148,6 +148,13 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             r"line 11: .*lr in 'where' is not swept",
         ),
         (
+            "seed: range(10)",
+            "sed: range(10)",
+            r"line 30: hydra.sweeper.params .*'sed': did you mean",
+        ),
+        ("params: {", "parms: {", r"line 30: hydra.sweeper has an unknown key 'parms'"),
+        ("{arm: all, seed: range(10)}", "all", r"line 30: params=all is no mapping"),
+        (
             "test: greater",
             "test: greater\n      tuned: {over: lr, by: accuracy}",
             r"line 15: unknown score to tune by 'accuracy'",
