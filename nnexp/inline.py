@@ -32,6 +32,7 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
     if rule is not None:
         body = body[: rule.start()] + body[rule.end() :]
         own = rule[1].strip()
+    body = re.sub(r' (fill|stroke)="(#[0-9a-f]{6})"', r' style="\g<1>: \g<2>"', body)
     # What has no colour of its own is black.
     themed = {sheets.INK: "--c0"}
 

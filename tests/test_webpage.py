@@ -229,6 +229,8 @@ def test_a_drawing_is_dark_on_a_dark_page_and_words_on_a_cell_are_as_they_were()
     assert "#fig{--c0:#000000;--c1:#0072b2;--c2:#ffffff;fill:var(--c0);}" in page
     assert "dark){#fig{--c0:#e7eaee;--c1:#3d9be9;--c2:#1d2127;}}" in page
     assert cell in page
+    hatched = str(inline_svg('<svg><pattern><rect fill="#ffffff"/></pattern></svg>', "h", "alt"))
+    assert '<rect style="fill: var(--c1)"/>' in hatched
 
 
 def test_what_is_drawn_can_be_seen_on_a_dark_page():
