@@ -11,6 +11,7 @@ import pandas as pd
 from nnexp.assembly import build_network
 from nnexp.config import RunConfig
 from nnexp.data import Dataset, Split, load
+from nnexp.errors import InputError
 from nnexp.network import Network
 from nnexp.records import FINISHED, Record
 
@@ -46,16 +47,17 @@ class Kept(NamedTuple):
 def kept(record: Record) -> Kept | None:
     """Return what a record kept, if it has weights and its examples are images.
 
-    ``None`` for a run that did not finish or was not told to keep them (``save_weights=true``).
-
-    Raises
-    ------
-    InputError
-        If the run's data, or a user's own function, are no longer there.
+    ``None`` for a run that did not finish or was not told to keep them (``save_weights=true``), and
+    for one whose data, or a user's own function, are gone or no longer what they were.
     """
     if record.status != FINISHED or record.weights is None:
         return None
-    config = RunConfig.from_mapping(record.config)
+    try:
+        config = RunConfig.from_mapping(record.config)
+        if config.identity() != record.identity:
+            return None
+    except InputError:
+        return None
     data = load(config.data, np.dtype(config.dtype))
     if data.description.image_shape is None or data.test is None:
         return None

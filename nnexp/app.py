@@ -180,8 +180,9 @@ def sentence(error: Exception) -> str:
         return "experiments is no setting of its own: write +experiments=NAME, with -m"
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override!r} is no override: write key=value, the value in quotes "
-            f"(key=\"'…'\") if it holds more than plain letters, digits and _-+./:"
+            f"{error.override!r} is no override: write key=value without spaces around =, every "
+            f"bracket closed, and the value in quotes (key=\"'…'\") if it holds more than plain "
+            f"letters, digits and _-+./:"
         )
     if isinstance(error, OSError):
         return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
@@ -198,6 +199,8 @@ def _unknown_key(key: str, node: DictConfig) -> str:
     parent, _, name = key.rpartition(".")
     keys = [str(k) for k in node if k not in ("hydra", "name", "arms")]
     hint = suggestion(name, keys) or ":"
+    if parent.startswith("hydra"):
+        return f"unknown key {key!r}{hint} keys of {parent} are {', '.join(keys)}"
     if not parent:
         return f"unknown key {name!r}{hint} keys are {', '.join(keys)}"
     if not keys:

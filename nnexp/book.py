@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import multiprocessing
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
     )
     known = {claim.id for claim in study.claims}
     judgements = [one for one in judgements if one.claim in known]
+    judged = {one.claim for one in judgements}
+    study = replace(study, claims=tuple(c for c in study.claims if c.id in judged))
     if not (folder / "runs.csv").is_file():
         return Chapter(study, judgements, [], 0, 0.0)
     tables = load(folder)
@@ -183,9 +186,11 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         )
     )
     write_whole(results / "README.md", text)
+    words = [] if len(chapters) == len(studies) else [chapter.study.name for chapter in chapters]
+    where = [] if results == Path("results") else ["--results", str(results)]
     facts = {
-        "Run all of it again": "python -m nnexp.reproduce",
-        "Draw it again from the tables": "python -m nnexp.report",
+        "Run all of it again": shlex.join(["python", "-m", "nnexp.reproduce", *words, *where]),
+        "Draw it again from the tables": shlex.join(["python", "-m", "nnexp.report", *where]),
     }
     write_whole(results / "report.html", webpage.render(sections, facts))
     return results / "report.html"

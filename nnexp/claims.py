@@ -135,6 +135,8 @@ def differences(claim: Claim, tables: Tables) -> pd.DataFrame:
         for arm, own in zip(claim.arms, where, strict=True)
     ]
     if claim.scale == "log10":
+        if any((one < 0).any() for one in values):
+            raise InputError(f"{claim.outcome} is below 0 in a run, where log10 has no value")
         with np.errstate(divide="ignore", invalid="ignore"):
             values = [one.map(np.log10) for one in values]
     first = values[0]
@@ -195,10 +197,15 @@ def _compared(study: Study, claim: Claim, tables: Tables, looks: int) -> Judgeme
         superiority=statistics.superiority(values),
         matters=claim.matters,
         detectable=statistics.detectable(sd, n, alpha) if known else None,
-        seeds_needed=statistics.seeds_needed(sd, claim.matters, alpha) if known else None,
+        seeds_needed=_seeds(sd, claim.matters, alpha) if known else None,
         skewed="yes" if statistics.is_skewed(values) else "",
         holds_in=_share(claim, tables),
     )
+
+
+def _seeds(sd: float, matters: float, alpha: float) -> int | None:
+    needed = statistics.seeds_needed(sd, matters, alpha)
+    return needed and max(needed, verdicts.FEWEST_SEEDS)
 
 
 def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:
@@ -384,7 +391,8 @@ def _cells(claim: Claim, tables: Tables) -> Iterator[dict[str, Any]]:
 
 
 def _replaced(claim: Claim, where: Mapping[str, Any], at: Mapping[str, float]) -> Claim:
-    return replace(claim, where=where, at=at, tuned={})
+    tuned = {} if claim.tuned.get("over") in where else claim.tuned
+    return replace(claim, where=where, at=at, tuned=tuned)
 
 
 def _chosen(claim: Claim, arm: str, tables: Tables) -> dict[str, Any]:

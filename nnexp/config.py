@@ -27,6 +27,8 @@ _LARGEST_SEED = 2**63
 _MOST_EVALUATIONS = 100_000
 # Rows of an evaluation for which a network has room at least.
 _EVALUATED_AT_ONCE = 1000
+# Digits of a digest that a table shows.
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Interval:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.count:g} {self.unit[:-1] if self.count == 1 else self.unit}"
+        whole = int(self.count) if self.count == int(self.count) else self.count
+        count = f"{self.count:g}" if float(f"{self.count:g}") == self.count else f"{whole}"
+        return f"{count} {self.unit[:-1] if self.count == 1 else self.unit}"
 
     def steps(self, steps_per_epoch: int) -> float:
         """Return the distance in steps, at least 1, and not always a whole number."""
@@ -138,9 +142,18 @@ class RunConfig:
         return mapping
 
     def columns(self) -> dict[str, Any]:
-        """Return the settings flattened for a table: ``init``, ``init.std``, …; no path."""
+        """Return the settings flattened for a table: ``init``, ``init.std``, …; no path.
+
+        What a path leads to is told by its content: ``data.digest`` of a user's own files, and
+        ``init.source`` of a function of the user's own (the first digits of their SHA-256).
+        """
         flat: dict[str, Any] = {}
         mapping = {**self.to_mapping(), "data": self.data.identity()}
+        if self.data.has_paths():
+            mapping["data"]["digest"] = describe(self.data).digest[:_DIGITS]
+        for key in CUSTOM:
+            if custom.is_custom(name := getattr(self, key).name):
+                mapping[key]["source"] = custom.source_digest(name)[:_DIGITS]
         mapping["evaluate_at"] = " ".join(map(str, self.evaluate_at)) or None
         for key, value in mapping.items():
             if isinstance(value, dict):

@@ -27,7 +27,7 @@ _PROBE = 1000
 _SHIPPED = ("mnist", "xor", "spirals", "blobs")
 # Inputs are grouped by size for the theory: as good as one by one, and faster.
 _GROUPS = 40
-# Below this share of the largest one, the spread of activations is a matter of rounding.
+# Below this share of its activations' mean, a layer's spread is a matter of rounding.
 _ROUNDING = 1e-6
 _HEIGHT = 1.6
 _THEORY: dict[str, Any] = {"color": "#000000", "linestyle": (0, (4, 2)), "linewidth": 0.9}
@@ -54,6 +54,8 @@ def _data(row: Mapping[Any, Any]) -> DataSettings:
     own = {str(k).partition(".")[2]: v for k, v in row.items() if str(k).startswith("data.")}
     mapping: dict[str, object] = {"name": row["data"]}
     for key, value in own.items():
+        if key == "digest":
+            continue
         if isinstance(value, str) and key == "classes":
             mapping[key] = [int(label) for label in value.split()]
         elif isinstance(value, float) and value.is_integer():
@@ -84,9 +86,9 @@ def table(comparison: Comparison, x: Mapping[str, Array] | None = None) -> pd.Da
     """
     layers = comparison.layers[comparison.layers["status"] != FAILED]
     mean, std = (layers[f"gradient_{part}"].astype(float) for part in ("mean", "std"))
-    layers = layers.assign(
-        activation=layers["activation_std"].astype(float), error=np.hypot(mean, std)
-    )
+    spread, middle = (layers[f"activation_{part}"].astype(float) for part in ("std", "mean"))
+    spread = spread.mask(spread < _ROUNDING * middle.abs(), 0.0)
+    layers = layers.assign(activation=spread, error=np.hypot(mean, std))
     steps = layers.groupby("run_id")["step"]
     moments = {
         "before": layers[layers["step"] == steps.transform("min")],
@@ -146,9 +148,6 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
         axes[1].sharey(axes[0])
         own = rows[rows["measure"] == measure]
         own = own.assign(x=own["layer"], unit="layer", diverged=0)
-        if measure == "activation":
-            least = _ROUNDING * own["mean"].max()
-            own = own.assign(mean=own["mean"].where(~(own["mean"] < least), 0))
         positive = own.loc[own["mean"] > 0, "mean"]
         log = len(positive) > 0 and positive.max() > 6 * positive.min()
         for moment, ax in zip(MOMENTS, axes, strict=True):

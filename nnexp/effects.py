@@ -55,7 +55,8 @@ class Effects:
     ``kind`` (`LEVEL` or `INTERACTION`), ``factor level reference over n``, the two means and their
     ``difference``, its interval ``low high`` at ``confidence``, ``effect_size``, ``superiority``
     (the share of seeds in which the level is above the reference), ``matters``, ``finding`` and,
-    where nothing is found, ``seeds_needed`` (empty: more than `nnexp.statistics.MOST_SEEDS`).
+    where nothing is found, ``seeds_needed`` to show what matters, and ``seeds_seen`` to show the
+    difference that was seen (empty: more than `nnexp.statistics.MOST_SEEDS`).
     Of an interaction, the means are the differences at the one and the other level of the second
     factor. ``pairs`` has the ``difference`` of each ``seed``. ``doubts`` are sentences: what the
     sweep cannot tell, however many its seeds.
@@ -70,7 +71,7 @@ class Effects:
 
 _WORDS = ("kind", "factor", "level", "reference", "over")
 _NUMBERS = ("n", "mean", "reference_mean", "difference", "low", "high", "confidence")
-_TOLD = ("effect_size", "superiority", "matters", "finding", "seeds_needed")
+_TOLD = ("effect_size", "superiority", "matters", "finding", "seeds_needed", "seeds_seen")
 
 
 def effects(comparison: Comparison) -> Effects:
@@ -95,6 +96,13 @@ def effects(comparison: Comparison) -> Effects:
         doubts.append(_incomplete(grid, arms, full))
         own: dict[str, tuple[str, ...]] = {arm: (arm,) for arm in arms}
         factors = (Factor("arm", own, max(arms, key=lambda a: float(scores[a].mean())), {}),)
+    repeated = runs.loc[runs.duplicated(["seed", "arm"]), "arm"].drop_duplicates()
+    if len(repeated):
+        doubts.append(
+            f"Several runs of a seed stand in one arm ({_listed([*map(str, repeated)])}): they "
+            "differ in what no setting tells, as data or functions that have changed, and are "
+            "averaged."
+        )
     missing = [str(arm) for arm in arms if scores[arm].isna().any()]
     if missing and factors:
         doubts.append(
@@ -115,7 +123,7 @@ def effects(comparison: Comparison) -> Effects:
         grid,
         factors,
         pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_TOLD]).astype(
-            {"n": int, "seeds_needed": "Int64"}
+            {"n": int, "seeds_needed": "Int64", "seeds_seen": "Int64"}
         ),
         pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=["difference"]),
         tuple(doubts),
@@ -138,14 +146,15 @@ def undecided(table: pd.DataFrame) -> list[str]:
     """Return in plain sentences what the ``table`` of `Effects` leaves open, and why."""
     told = []
     few = table[table["finding"] == TOO_FEW]
+    paired = few[few["n"] > 1]
     if len(few):
         n = few["n"]
         count = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
         needed = "from two on, their spread says how many would tell"
-        if n.max() > 1:
+        if len(paired):
             needed = (
-                f"by their spread so far, {_needed(few)} would show a difference of "
-                f"{_points(MATTERS)} points"
+                f"by their spread so far, {_needed(paired['seeds_needed'])} would show a "
+                f"difference of {_points(MATTERS)} points"
             )
         fewest = verdicts.FEWEST_SEEDS
         told.append(f"Too few seeds to tell: {count}. A finding takes {fewest} at least; {needed}.")
@@ -157,10 +166,12 @@ def undecided(table: pd.DataFrame) -> list[str]:
         else:
             what = f"Whether {factor} interact is not told in full"
             what += f" ({_listed(names)})"
-        n = rows["n"]
+        seen = ""
+        if (rows["difference"].abs() > MATTERS).all():
+            seen = f"{_needed(rows['seeds_seen'])} seeds would show one as large as seen, "
         told.append(
-            f"{what} (n = {n.min()}): {_needed(rows)} seeds would show a difference of "
-            f"{_points(MATTERS)} points."
+            f"{what} (n = {rows['n'].min()}): {seen}{_needed(rows['seeds_needed'])} seeds would "
+            f"show a difference of {_points(MATTERS)} points."
         )
     return told
 
@@ -208,6 +219,12 @@ def _bundled(comparison: Comparison) -> list[str]:
 
 
 def _incomplete(grid: Sequence[Factor], arms: Sequence[str], full: int) -> str:
+    if full > _MOST_COMBINATIONS and full > 10 * len(arms):
+        return (
+            f"{len(grid)} settings vary, and of their combinations there are but {len(arms)}: no "
+            "grid. So each is compared with the best one, and no effect of a setting on its own "
+            "is given."
+        )
     there = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
     named = ""
     if full <= _MOST_COMBINATIONS:
@@ -307,10 +324,10 @@ def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> 
     interval = statistics.mean_interval(differences, alpha)
     n, sd = interval.n, float(interval.sd)
     finding = _finding(float(interval.low), float(interval.high), n)
-    needed = None
+    needed = seen = None
     if finding in (UNDECIDED, TOO_FEW) and n > 1:
-        needed = statistics.seeds_needed(sd, MATTERS, alpha)
-        needed = needed and max(needed, verdicts.FEWEST_SEEDS)
+        needed = _seeds(sd, MATTERS, alpha)
+        seen = _seeds(sd, abs(float(interval.mean)), alpha)
     return {
         **said,
         "n": n,
@@ -325,7 +342,13 @@ def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> 
         "matters": MATTERS,
         "finding": finding,
         "seeds_needed": needed,
+        "seeds_seen": seen,
     }
+
+
+def _seeds(sd: float, difference: float, alpha: float) -> int | None:
+    needed = statistics.seeds_needed(sd, difference, alpha)
+    return needed and max(needed, verdicts.FEWEST_SEEDS)
 
 
 def _finding(low: float, high: float, n: int) -> str:
@@ -355,8 +378,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     return f"{level} is {side} than {reference}{over}: {numbers}. So {row['factor']} interact."
 
 
-def _needed(rows: pd.DataFrame) -> str:
-    needed = rows["seeds_needed"]
+def _needed(needed: pd.Series[Any]) -> str:
     if needed.isna().any():
         return f"more than {statistics.MOST_SEEDS}"
     low, high = needed.min(), needed.max()

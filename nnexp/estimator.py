@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -99,6 +100,14 @@ class MLP:
             self.history_.append({**moment, "seconds": e.seconds, **e.metrics})
             self.layers_.extend({**moment, **layer} for layer in e.layers)
         self.diverged_ = evaluations[-1].diverged
+        if self.diverged_:
+            warnings.warn(
+                f"training diverged at step {evaluations[-1].step}: outputs may not be finite, and "
+                f"predict is then of no use; try a smaller lr than {self.lr:g}, or another init",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._settings = self._plain()
         self.classes_, self.network_, self._examples = classes, trainer.network, examples
         return self
 
@@ -163,7 +172,7 @@ class MLP:
         if target.exists() and not overwrite:
             raise InputError(f"{target} is there already: give another name, or overwrite=True")
         arrays: dict[str, Any] = {"classes": self.classes_, "examples": np.array(self._examples)}
-        arrays["settings"] = np.array(json.dumps(self._plain()))
+        arrays["settings"] = np.array(json.dumps(self._settings))
         pairs = zip(network.weights, network.biases, strict=True)
         for layer, (weights, biases) in enumerate(pairs, start=1):
             arrays |= {f"W{layer}": weights, f"b{layer}": biases}
@@ -185,6 +194,7 @@ class MLP:
             with open(path, "rb") as stream:
                 arrays = dict(np.load(stream, allow_pickle=False))
             model = cls(**json.loads(str(arrays["settings"])))
+            model._settings = model._plain()
             model.classes_, model._examples = arrays["classes"], int(arrays["examples"])
             features, classes = len(arrays["W1"]), len(model.classes_)
             network = build_network(model._config(model._examples, features, classes))
@@ -226,6 +236,10 @@ class MLP:
         """Return the settings in JSON's types: NumPy's numbers are numbers too."""
 
         def simple(value: Any) -> Any:
+            if callable(value):
+                raise InputError(
+                    f"{value!r} is a function: write it into a file and give 'FILE.py:NAME'"
+                )
             return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
 
         plain: dict[str, Any] = json.loads(json.dumps(self.get_params(), default=simple))

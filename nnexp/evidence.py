@@ -74,10 +74,11 @@ def _pairs(
     axes = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights).ravel()
     for ax, (unit, own) in zip(axes, groups.items(), strict=True):
         _draw_pairs(ax, unit, own, pairs, told, labels)
-    level = 100 * (1 - study.alpha / study.family)
+    level = 100 * (told[claims[0].id].level or 0)
     counts = [len(pairs[claim.id]) for claim in claims]
     n = f"n = {min(counts)}" + (f" to {max(counts)}" if min(counts) < max(counts) else "")
-    together = f" (together 95 % for the {study.family} comparisons of the study)"
+    sure = f"{100 * (1 - study.alpha):.4g} %"
+    together = f" (together {sure} for the {study.family} comparisons of the study)"
     together = together if study.family > 1 else ""
     caption = (
         f"Each dot is a seed ({n}): the first arm less the second. The bar is the mean with its "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from nnexp.styles import Style, arm_styles
 
 # With more arms the thin lines would bury the others.
 _MOST_WITH_THIN = 6
-_MOST_LAYERS = 6
+_MOST_HIDDEN = 5
 # With more runs their hairlines would be a grey cloud.
 _MOST_SEEDS = 60
 # The longest line of an arm's label beside an axis, in characters.
@@ -263,6 +263,7 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     )
     if (table["mean"] == 0).any():
         caption += " A triangle at the lower edge: exactly 0."
+    caption += _ended(table) + _left_out(comparison, axes)
     caption += coinciding(table, stretched=True)
     alt = f"{caption} {_first_layer(table)}"
     return Picture("gradients", title, caption, alt, figure, table)
@@ -287,7 +288,7 @@ def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     )
     if both:
         caption += " Thin lines: share of units that are so at every example (dead)."
-    caption += coinciding(table)
+    caption += _ended(table) + _left_out(comparison, axes) + coinciding(table)
     alt = f"{caption} {_first_layer(table)}"
     drawn = _together({"saturated": table} | ({"dead": dead} if both else {}))
     return Picture("saturation", title, caption, alt, figure, drawn)
@@ -307,7 +308,7 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         "weights; units that are alike do the work of one, and would stay so for ever but for "
         f"rounding, which can part them: {band(comparison)}."
     )
-    caption += coinciding(table)
+    caption += _ended(table) + _left_out(comparison, axes) + coinciding(table)
     alt = f"{caption} {_first_layer(table)}"
     return Picture("symmetry", title, caption, alt, figure, table)
 
@@ -320,17 +321,19 @@ def _layer_panels(
     ylabel: str,
     thin: str = "",
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """Return a figure with a panel a layer (six of them spread evenly), and each one's rows."""
+    """Return a figure with a panel a layer (hidden ones spread evenly), and each one's rows."""
     about = comparison.layers[["arm", "layer", "kind", "units"]].drop_duplicates(["arm", "layer"])
     about = about[about["layer"].isin(table["layer"])]
     outputs = about["kind"] == "output"
     depths = about["layer"][outputs].nunique()
     # Where depths differ, the output of one network stands not beside a hidden layer of another.
     about = about.assign(panel=about["layer"].astype(float).mask(outputs, np.inf))
-    table = table.merge(about[["arm", "layer", "panel"]], on=["arm", "layer"])
+    table = table.merge(about[["arm", "layer", "panel", "kind"]], on=["arm", "layer"])
     layers = sorted(table["panel"].unique())
-    if len(layers) > _MOST_LAYERS:
-        layers = [layers[round(i)] for i in np.linspace(0, len(layers) - 1, _MOST_LAYERS)]
+    hidden = [layer for layer in layers if np.isfinite(layer)]
+    if len(hidden) > _MOST_HIDDEN:
+        shown = [hidden[round(i)] for i in np.linspace(0, len(hidden) - 1, _MOST_HIDDEN)]
+        layers = shown + layers[len(hidden) :]
     names = []
     for layer in layers:
         own = about[about["panel"] == layer]
@@ -347,6 +350,17 @@ def _layer_panels(
         title, comparison.held, names=names, height=height, ylabel=ylabel, legend=legend
     )
     return figure, [(ax, table[table["panel"] == k]) for ax, k in zip(axes, layers, strict=True)]
+
+
+def _ended(table: pd.DataFrame) -> str:
+    return " A cross ends an arm of which a run diverged." if table["diverged"].any() else ""
+
+
+def _left_out(comparison: Comparison, axes: Sequence[tuple[Axes, pd.DataFrame]]) -> str:
+    layers = comparison.layers
+    count = layers.loc[layers["kind"] == "hidden", "layer"].nunique()
+    shown = sum(rows["kind"].iloc[0] == "hidden" for _, rows in axes)
+    return f" Shown are {shown} of {count} hidden layers." if shown < count else ""
 
 
 def _first_layer(table: pd.DataFrame) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nnexp.errors import InputError, unknown
+from nnexp.mechanism import QUANTILES
 from nnexp.records import DIVERGED, FAILED, Tables
 
 Mask = npt.NDArray[np.bool_]
@@ -21,6 +22,14 @@ METRICS = (
     *("train_loss", "train_accuracy", "test_loss", "test_accuracy"),
     *("validation_loss", "validation_accuracy"),
     *("batch_loss", "running_loss", "running_accuracy", "seconds"),
+)
+# Those that a run ends with, by which a setting may be tuned.
+SCORES = METRICS[:6]
+# The columns of layers.csv that a claim may measure.
+LAYER_VALUES = (
+    *("activation_mean", "activation_std", *(f"activation_p{q:02d}" for q in QUANTILES)),
+    *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
+    *("weight_norm", "update_ratio"),
 )
 
 
@@ -147,9 +156,10 @@ def described(where: Mapping[str, Any], at: Mapping[str, float]) -> str:
 
 def _equal(column: pd.Series[Any], value: Any) -> Mask:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return np.asarray(column.astype(str) == str(value))
+        nothing = column.isna() if value in (None, "none") else False
+        return np.asarray((column.astype(str) == str(value)) | nothing)
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
-    near: Mask = np.isclose(numbers, value)
+    near: Mask = np.isclose(numbers, value, rtol=1e-9, atol=0)
     return near
 
 
@@ -158,15 +168,16 @@ def _measure(
 ) -> float:
     """Return the outcome of one run, ``rows`` being its evaluations (or its layers at each)."""
     rows = rows.sort_values("step")
+    here = rows[_moment(rows, at, diverged)]
+    rows = rows[rows["step"] <= here["step"].iloc[0]]
     column = rows[outcome.of].astype(float)
     if outcome.kind == "smallest_fall":
-        return float((-np.diff(column.to_numpy())).min())
+        return float((-np.diff(column.to_numpy())).min(initial=math.inf))
     if outcome.kind == "change":
         return float(column.iloc[-1] - column.iloc[0])
     if outcome.kind == "steps_to":
         reached = rows["step"][rows["test_accuracy"] >= outcome.level]
         return float(reached.iloc[0]) if len(reached) else math.inf
-    here = rows[_moment(rows, at, diverged)]
     if outcome.kind == "metric":
         return float(here[outcome.of].iloc[0])
     by_layer = here.set_index("layer")[outcome.of].astype(float).sort_index()

@@ -89,6 +89,8 @@ def write_page(
         files[f"{drawing.name}.csv"] = drawing.csv
         inline = inline_svg(drawing.svg.decode(), f"plot-{drawing.name}", drawing.alt)
         shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
+    if "effects.csv" not in files:  # an earlier sweep's may lie there
+        (folder / "effects.csv").unlink(missing_ok=True)
     tables = {name: of for name, of in _FILES.items() if name in files or (folder / name).is_file()}
     files["index.html"] = page.render(
         title=_title(comparison),

@@ -34,6 +34,8 @@ _THIN = 0.9  # a second measure, drawn beside the first
 FAR = 12
 # Values that are named on an axis.
 _MOST_TICKS = 7
+# The width of a character of a tick's label, and some air, as a share of an axis.
+_CHARACTER = 0.032
 _EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 
 
@@ -280,9 +282,19 @@ def stretch_axis(ax: Axes, threshold: float) -> Axes:
     for subs in ((1, 2, 5), (1, 3), (1,)):
         ticks = SymmetricalLogLocator(base=10, linthresh=threshold, subs=subs)
         ax.xaxis.set_major_locator(ticks)
-        if sum(low <= tick <= high for tick in ticks()) <= _MOST_TICKS:
+        shown = [tick for tick in ticks() if low <= tick <= high]
+        if len(shown) <= _MOST_TICKS and _apart(ax, shown):
             break
     return ax
+
+
+def _apart(ax: Axes, ticks: Sequence[float]) -> bool:
+    """Tell whether the labels of ``ticks`` stand apart on the x axis."""
+    places = ax.transAxes.inverted().transform(
+        ax.transData.transform([(tick, 0.0) for tick in ticks])
+    )[:, 0]
+    halves = np.array([_CHARACTER * len(f"{tick:g}") / 2 for tick in ticks])
+    return bool((np.diff(places) > halves[1:] + halves[:-1]).all())
 
 
 def symlog_axis(ax: Axes, low: float, high: float) -> Axes:

@@ -323,7 +323,7 @@ def tables(records: Iterable[Record]) -> Tables:
     keys = ["run_id", "epoch", "step"]
     runs = pd.DataFrame([record.summary_row() for record in records])
     return Tables(
-        runs.astype(dict.fromkeys(_SCORES, float)),
+        runs.astype(dict.fromkeys(_SCORES, float)) if records else runs,
         pd.DataFrame(metrics) if metrics else pd.DataFrame(columns=keys),
         pd.DataFrame(layers) if layers else pd.DataFrame(columns=[*keys, "layer", "units"]),
     )
@@ -363,9 +363,15 @@ def load(folder: str | Path) -> Tables:
         raise InputError(
             f"{str(folder)!r} holds no {missing[0]}: give the folder of a sweep or a run's record"
         )
-    text = {"hidden": str, "batch_size": str, "evaluate_at": str}
-    files = (folder / f"{name}.csv" for name in names)
-    return Tables(*(read_exactly(f, dtype=text) for f in files))
+    # An arm may be called "NA".
+    text = {"hidden": str, "batch_size": str, "evaluate_at": str, "arm": str}
+    empty = {"keep_default_na": False, "na_values": ["", "nan"]}
+    found = tables([])._asdict()
+    for name in names:
+        file = folder / f"{name}.csv"
+        if file.read_bytes().strip():  # runs that all failed have no evaluation, nor a column
+            found[name] = read_exactly(file, dtype=text, **empty)
+    return Tables(**found)
 
 
 def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:

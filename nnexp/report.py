@@ -13,7 +13,7 @@ from nnexp import app, book
 from nnexp.comparison import compare
 from nnexp.errors import InputError
 from nnexp.page import write_page
-from nnexp.records import FAILED, Record, Store, Tables, load, tables, write_whole
+from nnexp.records import FAILED, DamagedRecord, Record, Store, Tables, load, tables, write_whole
 from nnexp.reproduction import sound
 from nnexp.upkeep import DAMAGED, select
 
@@ -36,6 +36,8 @@ def _main(arguments: list[str]) -> int:
         )
     if options.out is None:
         raise InputError("give --out FOLDER, where the tables, plots and page are to be written")
+    if options.out.is_dir() and any(options.out.iterdir()) and not _is_page(options.out):
+        raise InputError(f"--out {options.out} holds other files: give a new folder, or a page's")
     records = [] if folders else _of_store(options.store, filters)
     found = _of_folders(folders) if folders else tables(records)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -62,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _is_page(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in ("index.html", "runs.csv"))
+
+
 def _of_folders(folders: Sequence[str]) -> Tables:
     """Return the tables of sweeps, or of single records, put together; a run counts once."""
     parts = [load(folder) for folder in folders]
@@ -83,7 +89,15 @@ def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
     rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, FAILED)]
     if not rows:
         raise InputError(f"no finished run in {folder} fits {' '.join(filters)}")
-    return [store.recall(row["run_id"]) for row in rows]
+    records = []
+    for row in rows:
+        try:
+            records.append(store.recall(row["run_id"]))
+        except DamagedRecord as error:
+            print(f"left out, damaged: {error}", file=sys.stderr)
+    if not records:
+        raise InputError(f"every run in {folder} that fits is damaged: train them again")
+    return records
 
 
 if __name__ == "__main__":

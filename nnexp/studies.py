@@ -6,6 +6,7 @@ its claims come from, and the claims as data. Only that key is read here; Hydra 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 
 from nnexp.errors import InputError, suggestion
 from nnexp.experiment import LINE, LINES, SETTINGS, Design, check_keys, design, plain, read_lines
-from nnexp.outcomes import METRICS, Outcome
+from nnexp.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
 from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
 # The widest prediction of an accuracy that still tells.
@@ -301,12 +302,23 @@ class _Reader:
             raise self.error(line, f"{what}: {flaw}")
         if values["at"]:
             self.keys(f"{what}, at", raw["at"], ("epoch", "step"), ())
+            if len(values["at"]) > 1:
+                raise self.error(line, f"{what}: at has epoch and step: give one of them")
+            for key, value in values["at"].items():
+                self.number(line, f"at: {key}", value)
+            if outcome.kind == "steps_to":
+                raise self.error(line, f"{what}: {outcome} has no 'at': leave it out")
         for key in ("threshold", "matters", "cap", "value", "rounding"):
             if key in raw:
                 values[key] = self.number(line, key, raw[key])
         if test in ORDERS:
             self.compared(line, what, raw, outcome)
-            values["map"] = tuple(raw.get("map") or ())
+            given = raw.get("map") or []
+            if not isinstance(given, list):
+                raise self.error(line, f"{what}: map={given} is no list, as in [lr, epoch]")
+            values["map"] = tuple(map(str, given))
+            if values.get("matters", 0) < 0 or not math.isfinite(values.get("matters", 0)):
+                raise self.error(line, f"{what}: matters={raw['matters']}: give 0 or more")
             for key in values["map"]:
                 if key != "epoch" and not varied.varies(key):
                     raise self.error(
@@ -314,6 +326,10 @@ class _Reader:
                     )
             values["scale"] = raw.get("scale", "plain")
             self.one_of(line, "scale", values["scale"], ("plain", "log10"))
+            if values["scale"] == "log10" and values.get("threshold", 1) <= 0:
+                raise self.error(line, f"{what}: threshold={raw['threshold']} has no log10")
+            if "epoch" in values["map"] and outcome.kind == "steps_to":
+                raise self.error(line, f"{what}: {outcome} has no map over epochs: leave it out")
             return Claim(**values)
         if not outcome.is_accuracy and "cap" not in raw:
             raise self.error(
@@ -359,7 +375,7 @@ class _Reader:
 
     def tuned(self, what: str, raw: dict[str, Any]) -> None:
         self.keys(f"{what}, tuned", raw, ("over", "by"), ("over", "by"))
-        self.one_of(raw[LINE], "score to tune by", raw["by"], METRICS)
+        self.one_of(raw[LINE], "score to tune by", raw["by"], SCORES)
 
     def outcome(self, line: int, raw: Any) -> Outcome:
         if isinstance(raw, str):
@@ -372,10 +388,20 @@ class _Reader:
             )
         if shape == "layer":
             self.keys("outcome", raw, ("layer", "value"), ("layer", "value"))
-            return Outcome("layer", raw["value"], index=int(raw["layer"]))
+            self.one_of(line, "value of a layer", raw["value"], LAYER_VALUES)
+            if (
+                not isinstance(raw["layer"], int)
+                or isinstance(raw["layer"], bool)
+                or not raw["layer"]
+            ):
+                raise self.error(line, f"layer={raw['layer']}: give 1, 2, … or -1 for the output")
+            return Outcome("layer", raw["value"], index=raw["layer"])
         if shape == "steps_to":
             level = self.number(line, "steps_to", raw["steps_to"])
             return Outcome("steps_to", "step", level=level)
+        columns = LAYER_VALUES if shape == "factor_per_layer" else METRICS
+        self.keys("outcome", raw, (shape,), (shape,))
+        self.one_of(line, f"outcome of {shape}", raw[shape], columns)
         return Outcome(shape, raw[shape])
 
     def keys(
@@ -395,7 +421,7 @@ class _Reader:
                 raise self.error(line, f"{what} lacks {key!r}: give {key}: …")
 
     def one_of(self, line: int, kind: str, value: Any, choices: Any) -> None:
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             hint = suggestion(str(value), choices) or ":"
             raise self.error(
                 line, f"unknown {kind} {value!r}{hint} choose from {', '.join(choices)}"

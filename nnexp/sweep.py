@@ -229,7 +229,7 @@ def _work(
                 if record is None:
                     left.appendleft(under_way.job)
                 else:
-                    store.write(record)
+                    _keep(record, store, watcher)
                     records[record.run_id] = record
                     watcher.recorded(record)
                     if record.status == FAILED and options.stop_on_error:
@@ -243,6 +243,18 @@ def _work(
     finally:
         for under_way in held.values():
             under_way.lock.release()
+
+
+def _keep(record: Record, store: Store, watcher: Watcher) -> None:
+    """Write a record, but for a failed one where a sound one of the run is."""
+    try:
+        sound = record.status == FAILED and store.read(record.run_id) is not None
+    except DamagedRecord:
+        sound = False
+    if sound:
+        watcher.noted(f"{record.run_id} failed when trained again: its record is kept as it was")
+    else:
+        store.write(record)
 
 
 def _outcome(future: Future[Record], held: _Held, crew: Crew, watcher: Watcher) -> Record | None:

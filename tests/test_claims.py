@@ -11,6 +11,7 @@ import pytest
 
 from nnexp.claims import band, differences, from_table, judge, maps, to_table
 from nnexp.errors import InputError
+from nnexp.outcomes import fitting
 from nnexp.records import Tables
 from nnexp.studies import Study, read_study
 from tests.synthetic import grid, make_tables
@@ -134,6 +135,53 @@ def test_the_choice_of_runs_by_setting_and_moment(study: Any) -> None:
         judge(study(early.replace("epoch: 1", "epoch: 1.5")), tables)
     with pytest.raises(InputError, match=r"unknown outcome 'test_acuracy': did you mean"):
         judge(study(early.replace("test: g", "outcome: test_acuracy, matters: 1, test: g")), tables)
+
+
+def test_a_change_and_a_fall_are_measured_up_to_the_moment(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93)
+    step = tables.metrics["step"].to_numpy()
+    tables.metrics["test_loss"] = np.where(step <= 600, 2 - step / 600, step / 600)
+    common = "test: less, arm: a, threshold: 0, matters: 0.1, expected: reproduced"
+    for outcome, early, late in (("change", -1, 3), ("smallest_fall", 1, -1)):
+        text = f"outcome: {{{outcome}: test_loss}}, {common}"
+        assert judge(study(f"{text}, at: {{epoch: 1}}"), tables)[0].first == early
+        assert judge(study(text), tables)[0].first == late
+        cells = maps(study(f"{text}, map: [epoch]"), tables).set_index("epoch")["difference"]
+        assert -cells[1] == early
+        assert -cells[5] == late
+
+
+def test_a_negative_value_has_no_logarithm_and_is_not_left_out(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93)
+    tables.metrics["test_loss"] = np.where(tables.metrics["step"] == 0, 1.0, 0.5)
+    text = "test: greater, arms: [a, b], outcome: {change: test_loss}, scale: log10, matters: 1"
+    with pytest.raises(InputError, match="change of the test loss is below 0 in a run"):
+        judge(study(f"{text}, expected: reproduced"), tables)
+
+
+def test_a_small_setting_is_told_from_none_and_none_from_a_name(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93, lr=(1e-9, 2e-9))
+    text = "test: greater, arms: [a, b], where: {lr: 1.0e-9}, expected: reproduced"
+    assert judge(study(text), tables)[0].n == len(SEEDS)
+    tables.runs["quirk"] = np.where(tables.runs["lr"] == 1e-9, None, "plain_hidden_error")
+    assert len(fitting(tables.runs, {"quirk": "none", "arm": "a"})) == len(SEEDS)
+
+
+def test_seeds_needed_are_as_many_as_a_verdict_takes(study: Any) -> None:
+    tables = planted(0.00001, 0.95, 0.5)
+    few = Tables(tables.runs[tables.runs["seed"] < 3], tables.metrics, tables.layers)
+    claim = study("test: greater, arms: [a, b], expected: underpowered")
+    assert judge(claim, few)[0].seeds_needed == 5
+
+
+def test_a_map_over_epochs_keeps_each_arm_at_its_best_rate(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
+    tables.runs["validation_accuracy"] = 1 - tables.runs["lr"]
+    text = (
+        "test: greater, arms: [a, b], tuned: {over: lr, by: validation_accuracy}, map: [epoch], "
+        "expected: reproduced"
+    )
+    assert maps(study(text), tables)["n"].tolist() == [len(SEEDS)] * 5
 
 
 def test_a_map_says_where_a_claim_holds(study: Any) -> None:

@@ -145,6 +145,19 @@ def test_one_seed_has_no_band():
     assert "no band" in picture.caption
 
 
+def test_a_small_spread_is_not_taken_for_rounding_because_another_arms_is_huge():
+    tables = make_tables(DEEP[:2], [0])
+    first = tables.layers["run_id"] == tables.layers["run_id"].iloc[0]
+    layers = tables.layers.assign(
+        activation_std=np.where(first, 1e9, 0.2), activation_mean=np.where(first, 1e9, 0.5)
+    )
+    small = depth.table(compare(tables.runs, tables.metrics, layers))
+    assert set(small.loc[small["measure"] == "activation", "mean"]) == {1e9, 0.2}
+    noise = layers.assign(activation_std=np.where(first, 1e9, 1e-8))
+    rounded = depth.table(compare(tables.runs, tables.metrics, noise))
+    assert set(rounded.loc[rounded["measure"] == "activation", "mean"]) == {1e9, 0.0}
+
+
 def test_an_error_of_exactly_zero_is_a_triangle():
     picture = depth.picture(comparison())
     triangles = [line for line in picture.figure.axes[2].lines if line.get_marker() == "v"]

@@ -121,6 +121,30 @@ def test_what_is_not_told_apart_says_how_many_seeds_would():
     assert f"about {needed} seeds would show a difference of 0.3 points" in sentence
 
 
+def test_what_looks_large_and_is_not_told_apart_says_how_few_seeds_would():
+    found = planted(INITS[:2], lambda row: 0.9 - 0.01 * (row["init"] == "he"), 5, noise=0.02)
+    (sentence,) = undecided(found.table)
+    seen, needed = (found.table[f"seeds_{c}"][0] for c in ("seen", "needed"))
+    assert 5 <= seen < 40 < needed
+    assert f"about {seen} seeds would show one as large as seen, about {needed} seeds" in sentence
+
+
+def test_a_single_run_says_nothing_of_the_seeds_that_others_need():
+    lost = {(2, seed) for seed in range(1, 4)}
+    found = planted(INITS, lambda _: 0.9, 4, noise=0.01, failed=lost)
+    (sentence,) = undecided(found.table)
+    assert "n = 1 to 4" in sentence
+    assert "more than" not in sentence
+
+
+def test_several_runs_of_a_seed_in_one_arm_are_told():
+    tables = make_tables(INITS[:2], range(5))
+    again = tables.runs[tables.runs["init"] == "he"].assign(run_id="again")
+    twice = pd.concat([tables.runs, again.assign(run_id=[f"again-{i}" for i in range(5)])])
+    (doubt,) = effects(compare(twice, tables.metrics, tables.layers)).doubts
+    assert doubt.startswith("Several runs of a seed stand in one arm (he): they differ in what no")
+
+
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test_fewer_than_five_seeds_find_nothing_however_large(seeds):
     found = planted(INITS, lambda row: 0.9 - 0.5 * (row["init"] == "zero"), seeds)
@@ -184,6 +208,13 @@ def test_an_incomplete_grid_is_said_to_be_and_gives_no_effect_of_a_setting():
     assert [factor.name for factor in found.grid] == ["init", "lr"]
     assert set(found.table["factor"]) == {"arm"}
     assert len(found.table) == 4
+
+
+def test_what_is_no_grid_by_far_is_said_in_short():
+    points = [{"init": i, "lr": 0.1 * k, "hidden": f"{k}"} for k, i in enumerate("abcdefgh", 1)]
+    points += [{"init": "a", "lr": 0.2, "hidden": "1"}, {"init": "b", "lr": 0.2, "hidden": "1"}]
+    (doubt,) = planted(points, lambda _: 0.9, 5).doubts
+    assert doubt.startswith("3 settings vary, and of their combinations there are but 10: no grid.")
 
 
 def test_settings_that_change_together_are_one_factor_and_said_to_be():

@@ -146,11 +146,27 @@ def test_numpy_numbers_are_numbers() -> None:
 def test_a_diverged_fit_says_so() -> None:
     x, y = blobs()
     settings = {"activation": "relu", "loss": {"name": "mse", "output": "identity"}, "lr": 1e6}
-    fitted = model(**settings).fit(x, y)
+    with pytest.warns(RuntimeWarning, match=r"diverged at step \d+: .*a smaller lr than 1e\+06"):
+        fitted = model(**settings).fit(x, y)
     assert fitted.diverged_
     assert fitted.history_[-1]["train_loss"] == math.inf
     assert fitted.score(x, y) == fitted.history_[-1]["train_accuracy"]
     assert not model().fit(x, y).diverged_
+
+
+def test_a_saved_model_has_the_settings_of_its_fit(tmp_path: Path) -> None:
+    x, y = blobs()
+    fitted = model(activation="tanh").fit(x, y)
+    fitted.set_params(activation="relu", hidden=(3,))
+    again = MLP.load(fitted.save(tmp_path / "model"))
+    np.testing.assert_array_equal(again.predict_proba(x), fitted.predict_proba(x))
+    assert again.activation == "tanh"
+
+
+def test_a_function_is_to_be_written_into_a_file() -> None:
+    x, y = blobs()
+    with pytest.raises(InputError, match=r"is a function: write it into a file and give 'FILE.py:"):
+        model(activation=np.tanh).fit(x, y)
 
 
 def test_scikit_learns_parameters() -> None:

@@ -91,6 +91,13 @@ def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Pictur
     assert "Descriptive" in pictures["map-above"].caption
 
 
+def test_the_caption_has_the_level_of_the_verdicts(study: Study) -> None:
+    tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
+    looser = replace(study, alpha=0.2)
+    drawn = evidence.pictures(looser, judge(looser, tables, looks=3), tables)
+    assert "97.78 % interval (together 80 % for the 3 comparisons" in drawn[0].caption
+
+
 def test_a_map_of_many_columns_lies_on_its_side(study: Study) -> None:
     tables = planted(0.002, 0.95, 0.93, lr=tuple(np.arange(1, 9) / 10))
     above = replace(study.claims[0], map=("activation", "lr"))

@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm
 
 from nnexp import sheets
 from nnexp.answers import Answers, answers, confusion, kept, rebuild, surest
+from nnexp.config import RunConfig
 from nnexp.errors import InputError
 from nnexp.picture import Picture
 from nnexp.portraits import pictures, read, sit
@@ -157,6 +158,7 @@ def test_no_mistake_no_picture_of_any(tmp_path):
     assert record.weights is not None
     # Without the class 3 every image is given the label that the file has, by the bias or the row.
     record.config["data"]["classes"] = [5, 8]
+    record.identity = RunConfig.from_mapping(record.config).identity()
     record.weights |= {"W1": images([1, 2]).reshape(2, -1).T, "b1": np.array([1e-3, 0])}
     named = drawn(record)
     assert list(named) == ["weights", "confusion"]
@@ -279,6 +281,16 @@ def test_mistakes_are_the_surest_first_and_no_more_than_asked():
 @pytest.mark.parametrize("change", [{"weights": None}, {"status": "diverged"}])
 def test_no_portrait_without_weights_or_of_a_run_that_did_not_finish(tmp_path, change):
     assert drawn(dataclasses.replace(planted(tmp_path), **change)) == {}
+
+
+def test_no_portrait_of_data_that_are_no_longer_what_they_were(tmp_path):
+    record = planted(tmp_path)
+    assert list(drawn(record)) == ["weights", "confusion", "mistakes"]
+    rows = dict(np.load(tmp_path / "rows.npz"))
+    np.savez(tmp_path / "rows.npz", **{**rows, "y_test": np.array(NAMES * 5)})
+    assert drawn(record) == {}
+    (tmp_path / "rows.npz").unlink()
+    assert drawn(record) == {}
 
 
 def test_no_portrait_where_examples_are_no_images(tmp_path):

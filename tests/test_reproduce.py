@@ -267,6 +267,22 @@ def test_portraits_are_of_the_runs_at_hand(reproduce: Command) -> None:
     assert not (folder / "weights.csv").exists()
 
 
+@pytest.mark.slow
+def test_a_claim_that_is_not_judged_yet_does_not_hold_up_a_report(reproduce: Command) -> None:
+    define()
+    assert reproduce("tiny").status == 0
+    report = Path("results/report.html").read_text("utf-8")
+    assert "python -m nnexp.reproduce tiny" in report
+    assert "1 study" in report
+    page = Path("results/README.md").read_text("utf-8")
+    assert "2 claims, 1 study:" in page
+    assert "† The differences" not in page
+    define(text=STUDY.replace("id: begins", "id: renamed"))
+    define(name="other")
+    assert reproduce("other").status == 0
+    assert "other" in Path("results/README.md").read_text("utf-8")
+
+
 def test_the_list_runs_nothing(reproduce: Command) -> None:
     define()
     done = reproduce("tiny", "--list")

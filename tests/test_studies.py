@@ -169,6 +169,30 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             "grids: [{down: lr, across: init, where: {activation: relu}}]",
             r"line 9: grid: activation in 'where' is not swept and no arm sets it",
         ),
+        ("test: greater", "test: [greater]", r"line 11: unknown test"),
+        ("arm: a\n", "arm: [[a]]\n", r"line 17: unknown arm"),
+        *(
+            ("test: greater", f"test: greater\n      matters: 1\n      {more}", said)
+            for more, said in (
+                ("outcome: {layer: first, value: dead}", r"layer=first: give 1, 2, … or -1"),
+                ("outcome: {layer: 0, value: dead}", r"layer=0: give 1, 2, … or -1"),
+                ("outcome: {layer: 1, value: kind}", r"unknown value of a layer 'kind'"),
+                ("outcome: {change: nonsense}", r"unknown outcome of change 'nonsense'"),
+                ("outcome: {change: test_loss, of: 1}", r"outcome has an unknown key 'of'"),
+                ("at: {epoch: 1, step: 2}", r"at has epoch and step: give one of them"),
+                ("at: {epoch: five}", r"at: epoch='five' is no number"),
+                ("map: epoch", r"map=epoch is no list, as in \[lr, epoch\]"),
+                ("at: {epoch: 1}\n      outcome: {steps_to: 0.9}", r"has no 'at': leave it out"),
+                ("map: [epoch]\n      outcome: {steps_to: 0.9}", r"has no map over epochs"),
+                ("tuned: {over: lr, by: seconds}", r"unknown score to tune by 'seconds'"),
+            )
+        ),
+        ("test: greater", "test: greater\n      matters: -1", r"matters=-1: give 0 or more"),
+        (
+            "arms: [a, b]",
+            "arm: a\n      threshold: 0\n      scale: log10\n      matters: 1",
+            r"line 11: .*threshold=0 has no log10",
+        ),
         ('source: {D2: "원문"}', "source: D2", r"line 3: source=D2: give document: title"),
         ("- id: first", "- id: [", r"line \d+: no YAML"),
     ],

@@ -14,9 +14,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnexp import __version__
+from nnexp.comparison import compare
+from nnexp.records import load
 from nnexp.training import Trainer
 from tests.conftest import Command, Outcome
 
@@ -206,6 +209,40 @@ def test_a_failed_run_is_tried_again_by_the_same_line(quick: Command) -> None:
     assert outcome.status == 0
     assert "already in the store" not in outcome.err
     assert {row["status"] for row in table("runs.csv")} == {"finished"}
+
+
+def test_a_finished_record_outlives_a_training_that_fails(quick: Command) -> None:
+    own("def init(rng, i, o):\n    assert Path('sound').exists()\n    return rng.random((i, o))\n")
+    Path("sound").touch()
+    line = ("-m", *BLOBS, "init=mine.py:init", "seed=0,1", ALONE)
+    assert quick(*line).status == 0
+    before = records()
+    Path("sound").unlink()
+    outcome = quick(*line, "save_weights=true")
+    assert outcome.status == 1
+    assert "its record is kept as it was" in outcome.err
+    assert {row["status"] for row in table("runs.csv")} == {"failed"}
+    assert records() == before
+
+
+def test_runs_on_other_data_or_functions_are_other_arms(quick: Command) -> None:
+    rng = np.random.default_rng(0)
+    for name, noise in (("easy", 0.1), ("hard", 9.0)):
+        y = rng.integers(0, 2, 60)
+        x = y[:, None] + noise * rng.random((60, 2))
+        lines = [f"{label},{a:.4f},{b:.4f}" for (a, b), label in zip(x, y, strict=True)]
+        Path(f"{name}.csv").write_text("label,a,b\n" + "\n".join(lines) + "\n")
+    data = ("data=csv", "data.scale=raw", "data.test_fraction=0.3", "hidden=3", "epochs=1")
+    sweep = ("data.train=easy.csv,hard.csv", "batch_size=10", "seed=0,1", ALONE)
+    outcome = quick("-m", *data, *sweep)
+    assert outcome.status == 0, outcome.err
+    assert len({row["data.digest"] for row in table("runs.csv")}) == 2
+    runs = compare(*load(max(Path("results/sweeps").iterdir()))).runs
+    assert runs["arm"].value_counts().tolist() == [2, 2]
+    own("def init(rng, i, o):\n    return rng.random((i, o))\n")
+    assert quick("-m", *BLOBS, "init=he,mine.py:init", ALONE).status == 0
+    named = [(row["init"], len(row["init.source"])) for row in table("runs.csv")]
+    assert named == [("he", 0), ("mine.py:init", 8)]
 
 
 @pytest.mark.slow

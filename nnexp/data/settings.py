@@ -107,6 +107,10 @@ class DataSettings:
             mapping["classes"] = list(self.classes)
         return mapping
 
+    def has_paths(self) -> bool:
+        """Tell whether the examples come from files of the user's own."""
+        return any(value for key, value in self.to_mapping().items() if key in _PATHS)
+
     def identity(self) -> dict[str, object]:
         """Return `to_mapping` without the paths: with the digest, what decides the arrays."""
         return {key: value for key, value in self.to_mapping().items() if key not in _PATHS}
