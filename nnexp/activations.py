@@ -228,6 +228,26 @@ def from_function(function: Callable[[Array], tuple[Array, Array]]) -> Activatio
     return Activation(forward, backward, needs_input=True)
 
 
+def wrong_slope(activation: Activation) -> tuple[float, float, float] | None:
+    """Return where an activation's derivative is not its values' slope: z, the one, the other.
+
+    ``None`` if it is, by central differences at 41 points of which four may be a kink's.
+    """
+    z, h = np.linspace(-4, 4, 41)[None] + 0.0137, 1e-5
+
+    def values(at: Array) -> Array:
+        activation.forward(at, np.empty_like(at))
+        return at
+
+    slope = (values(z + h) - values(z - h)) / (2 * h)
+    given = activation.derivative(values(z.copy()), z.copy())
+    error = np.abs(given - slope) / (1 + np.abs(slope))
+    if np.count_nonzero(error > 1e-3) <= 4:
+        return None
+    worst = int(error.argmax())
+    return float(z[0, worst]), float(given[0, worst]), float(slope[0, worst])
+
+
 # Called with the choice's parameters. SELU's constants: Klambauer et al. 2017. GELU: Hendrycks &
 # Gimpel 2016, in its tanh form. A step's derivative is 0 wherever it has one, so nothing below a
 # step learns.

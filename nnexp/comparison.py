@@ -90,6 +90,17 @@ class Comparison:
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
+    def mechanism(self) -> pd.DataFrame:
+        """The rows of ``layers`` whose means tell of an arm: of runs that did not diverge, if any.
+
+        What a run that diverged had is seen where all of its arm's did so.
+        """
+        counts = self.summary.set_index("arm")[FINISHED]
+        others = self.layers["arm"].astype(str).map(counts) > 0
+        kept: pd.DataFrame = self.layers[~((self.layers["status"] == DIVERGED) & others)]
+        return kept
+
+    @property
     def seeds(self) -> str:
         """How many seeds an arm's means are over: ``n = 3``, or ``n = 2 to 3``."""
         counts = self.summary["runs"] - self.summary[FAILED]

@@ -79,12 +79,12 @@ def table(comparison: Comparison, x: Mapping[str, Array] | None = None) -> pd.Da
     Columns: ``arm layer moment measure mean low high n theory``. ``measure`` is ``activation``, the
     standard deviation of a hidden layer's activations over units and examples, or ``error``, the
     root mean square of one example's gradient by the layer's pre-activations. ``low`` and ``high``
-    are the lowest and the highest of ``n`` seeds. After training an arm of which a run diverged is
-    empty. ``theory`` is filled before training where `nnexp.theory` has a line, for which it takes
-    some inputs ``x (n, features)`` of each arm; that of the error starts at the output's measured
-    one.
+    are the lowest and the highest of ``n`` seeds. Of an arm of which some runs diverged these are
+    the others'; one of which all did is empty after training. ``theory`` is filled before training
+    where `nnexp.theory` has a line, for which it takes some inputs ``x (n, features)`` of each arm;
+    that of the error starts at the output's measured one.
     """
-    layers = comparison.layers[comparison.layers["status"] != FAILED]
+    layers = comparison.mechanism[comparison.mechanism["status"] != FAILED]
     mean, std = (layers[f"gradient_{part}"].astype(float) for part in ("mean", "std"))
     spread, middle = (layers[f"activation_{part}"].astype(float) for part in ("std", "mean"))
     spread = spread.mask(spread < _ROUNDING * middle.abs(), 0.0)
@@ -174,8 +174,10 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
         )
     if nothing:
         caption += " A triangle at the lower edge: 0, or an activation's rounding."
-    if comparison.summary[DIVERGED].any():
-        caption += " Where a run diverged, its arm has no line after training."
+    if len(comparison.mechanism) < len(comparison.layers):
+        caption += " Of an arm of which some runs diverged, the others are shown."
+    if (comparison.mechanism["status"] == DIVERGED).any():
+        caption += " An arm of which all runs diverged has no line after training."
     alt = f"{caption} {_factors(rows)}".strip()
     return Picture("depth", title, caption, alt, figure, rows)
 

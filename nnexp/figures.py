@@ -208,7 +208,7 @@ def _final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
 
 
 def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
-    table = spreads(comparison.layers)
+    table = spreads(comparison.mechanism)
     title = f"Activations before and after training{by(comparison)}"
     shown = comparison.summary[comparison.summary["arm"].isin(table["arm"].unique())]
     columns = 2 if len(shown) in (2, 4) or max(map(len, shown["arm"])) > 15 else 3
@@ -240,8 +240,9 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     )
     if alone:
         caption += " Each arm has a scale of its own."
-    if comparison.summary[DIVERGED].any():
-        caption += " Where a run diverged, its arm has no box after training."
+    caption += _survivors(comparison)
+    if (table[table["moment"] == "after"].isna().any(axis=1)).any():
+        caption += " An arm of which all runs diverged has no box after training."
     after = table[table["moment"] == "after"].dropna()
     width = (after["p95"] - after["p05"]).groupby(after["arm"], observed=True).mean()
     alt = f"{caption} {told(width, 'Whiskers after training span, on average over layers')}"
@@ -249,7 +250,7 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
 
 
 def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
-    table = curves(comparison.layers, "gradient_norm")
+    table = curves(comparison.mechanism, "gradient_norm")
     title = f"Gradient norm of each layer{by(comparison)}"
     figure, axes = _layer_panels(comparison, styles, table, title, "gradient norm of the weights")
     for ax, rows in axes:
@@ -263,14 +264,14 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     )
     if (table["mean"] == 0).any():
         caption += " A triangle at the lower edge: exactly 0."
-    caption += _ended(table) + _left_out(comparison, axes)
+    caption += _survivors(comparison) + _ended(table) + _left_out(comparison, axes)
     caption += coinciding(table, stretched=True)
     alt = f"{caption} {_first_layer(table)}"
     return Picture("gradients", title, caption, alt, figure, table)
 
 
 def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
-    hidden = comparison.layers[comparison.layers["kind"] == "hidden"]
+    hidden = comparison.mechanism[comparison.mechanism["kind"] == "hidden"]
     table, dead = curves(hidden, "saturated"), curves(hidden, "dead")
     title = f"Saturation of the hidden layers{by(comparison)}"
     both = len(comparison.arms) <= _MOST_WITH_THIN
@@ -288,14 +289,16 @@ def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     )
     if both:
         caption += " Thin lines: share of units that are so at every example (dead)."
-    caption += _ended(table) + _left_out(comparison, axes) + coinciding(table)
+    caption += (
+        _survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
+    )
     alt = f"{caption} {_first_layer(table)}"
     drawn = _together({"saturated": table} | ({"dead": dead} if both else {}))
     return Picture("saturation", title, caption, alt, figure, drawn)
 
 
 def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
-    hidden = comparison.layers[comparison.layers["kind"] == "hidden"]
+    hidden = comparison.mechanism[comparison.mechanism["kind"] == "hidden"]
     table = curves(hidden, "distinct_units")
     title = f"Distinct hidden units{by(comparison)}"
     figure, axes = _layer_panels(comparison, styles, table, title, "distinct units")
@@ -308,7 +311,9 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         "weights; units that are alike do the work of one, and would stay so for ever but for "
         f"rounding, which can part them: {band(comparison)}."
     )
-    caption += _ended(table) + _left_out(comparison, axes) + coinciding(table)
+    caption += (
+        _survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
+    )
     alt = f"{caption} {_first_layer(table)}"
     return Picture("symmetry", title, caption, alt, figure, table)
 
@@ -322,7 +327,9 @@ def _layer_panels(
     thin: str = "",
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
     """Return a figure with a panel a layer (hidden ones spread evenly), and each one's rows."""
-    about = comparison.layers[["arm", "layer", "kind", "units"]].drop_duplicates(["arm", "layer"])
+    about = comparison.mechanism[["arm", "layer", "kind", "units"]].drop_duplicates(
+        ["arm", "layer"]
+    )
     about = about[about["layer"].isin(table["layer"])]
     outputs = about["kind"] == "output"
     depths = about["layer"][outputs].nunique()
@@ -353,11 +360,16 @@ def _layer_panels(
 
 
 def _ended(table: pd.DataFrame) -> str:
-    return " A cross ends an arm of which a run diverged." if table["diverged"].any() else ""
+    return " A cross ends an arm whose runs diverged." if table["diverged"].any() else ""
+
+
+def _survivors(comparison: Comparison) -> str:
+    some = len(comparison.mechanism) < len(comparison.layers)
+    return " Of an arm of which some runs diverged, the others are shown." if some else ""
 
 
 def _left_out(comparison: Comparison, axes: Sequence[tuple[Axes, pd.DataFrame]]) -> str:
-    layers = comparison.layers
+    layers = comparison.mechanism
     count = layers.loc[layers["kind"] == "hidden", "layer"].nunique()
     shown = sum(rows["kind"].iloc[0] == "hidden" for _, rows in axes)
     return f" Shown are {shown} of {count} hidden layers." if shown < count else ""

@@ -28,8 +28,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from nnexp.activations import wrong_slope
 from nnexp.checks import real
+from nnexp.choices import build
 from nnexp.config import RunConfig
+from nnexp.custom import is_custom
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import PLACES, STUDY
@@ -334,6 +337,21 @@ def launch(
         return run_all(jobs, store, chosen, watcher, hire)
 
 
+def _doubts(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield what should be known of a user's own functions before they train."""
+    for choice in {str(job.config.activation): job.config.activation for job in jobs}.values():
+        wrong = None
+        if is_custom(choice.name):
+            with suppress(Exception):  # which its run will tell
+                wrong = wrong_slope(build("activation", choice))
+        if wrong is not None:
+            z, given, slope = wrong
+            yield (
+                f"note: {choice.name} gives the derivative {given:.3g} at z = {z:.3g}, where the "
+                f"slope of its values is {slope:.3g}; training takes what it gives"
+            )
+
+
 def job_returns(records: Sequence[Record]) -> list[JobReturn]:
     """Return Hydra's view of the records: the final test loss, inf for a run that failed."""
     return [
@@ -408,6 +426,8 @@ def sweep(
         if not hasattr(launcher, "check"):
             raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")
         launcher.check(settings)
+    for doubt in _doubts(jobs):
+        print(doubt, file=sys.stderr)
     places = {"store": settings["store"]}
     if folder is not None:
         places["hydra.run.dir" if single else "hydra.sweep.dir"] = str(folder)

@@ -181,8 +181,17 @@ def test_nothing_is_to_be_drawn_where_every_run_failed():
     assert not depth.has_depth(comparison(DEEP[:1], [0], failed=[(0, 0)]))
 
 
-def test_after_training_a_diverged_arm_has_no_line():
+def test_of_an_arm_of_which_a_run_diverged_the_others_are_shown():
     compared = comparison(diverged={(1, 0): 700})
+    table = depth.table(compared)
+    whole = depth.table(comparison())
+    assert set(cut(table, "randn", "after", "error")["n"]) == {2}
+    assert set(cut(whole, "randn", "after", "error")["n"]) == {3}
+    assert "the others are shown" in depth.picture(compared).caption
+
+
+def test_after_training_a_diverged_arm_has_no_line():
+    compared = comparison(diverged={(1, seed): 700 for seed in range(3)})
     table = depth.table(compared)
     assert cut(table, "randn", "after", "error")["mean"].isna().all()
     assert cut(table, "randn", "before", "error")["mean"].notna().all()

@@ -320,7 +320,14 @@ def test_mishaps_are_in_the_legend_and_the_captions():
     assert "A cross ends an arm of which a run diverged" in found["loss"].caption
     assert "n = 2 to 3" in found["final"].caption
     assert "A failed run has no accuracy" in found["final"].caption
-    assert "no box after training" in found["activations"].caption
+    for name in ("activations", "gradients", "saturation"):
+        assert "Of an arm of which some runs diverged, the others are shown." in found[name].caption
+    shown = found["gradients"].table
+    assert shown.loc[shown["arm"] == "xavier", "step"].max() == 3000
+    assert set(shown.loc[shown["arm"] == "xavier", "n"]) == {2}
+    lost = drawn(comparison(seeds=[0], diverged={(0, 0): 700}))
+    assert "An arm of which all runs diverged has no box after" in lost["activations"].caption
+    assert "A cross ends an arm whose runs diverged" in lost["gradients"].caption
 
 
 def test_a_sweep_of_failures_has_no_picture():

@@ -211,6 +211,21 @@ def test_a_failed_run_is_tried_again_by_the_same_line(quick: Command) -> None:
     assert {row["status"] for row in table("runs.csv")} == {"finished"}
 
 
+def test_a_wrong_derivative_is_told_before_anything_trains(quick: Command) -> None:
+    own(
+        "import numpy as np\n"
+        "def wrong(z):\n    return np.sin(z), z\n"
+        "def right(z):\n    return np.sin(z), np.cos(z)\n"
+        "def kinked(z):\n    return np.abs(z), np.sign(z)\n"
+    )
+    names = "activation=relu,mine.py:wrong,mine.py:right,mine.py:kinked"
+    outcome = quick("-m", *BLOBS, names, ALONE)
+    assert outcome.status == 0
+    (told,) = (line for line in outcome.err.splitlines() if line.startswith("note: "))
+    assert told.startswith("note: mine.py:wrong gives the derivative 4.01 at z = 4.01, where the")
+    assert "slope of its values is -0.643" in told
+
+
 def test_a_finished_record_outlives_a_training_that_fails(quick: Command) -> None:
     own("def init(rng, i, o):\n    assert Path('sound').exists()\n    return rng.random((i, o))\n")
     Path("sound").touch()
