@@ -308,13 +308,13 @@ def resumed(
     trial.check(not again, f"{what}, mended: lost or trained again: {', '.join(again)}")
 
 
-def full_disk(folder: Path) -> Trial:
+def full_disk(folder: Path, disks: int) -> Trial:
     """Run out of room at several points of a sweep: on a small disk of its own, and by a limit."""
     trial = Trial("a full disk", unit="sweeps")
     expected, _ = undisturbed(folder / "undisturbed")
     records = folder / "undisturbed" / "results" / "runs"
     used = sum(-(-p.stat().st_size // 4096) * 4096 for p in records.glob("*/*"))
-    for share in (0.02, 0.3, 0.6, 0.95, 1.3):
+    for share in (0.6, 0.02, 0.95, 0.3, 1.3)[:disks]:
         what = f"room for {share:.0%} of the records"
         disk = folder / what
         disk.mkdir(parents=True)
@@ -476,6 +476,7 @@ def main() -> int:
     """Do all of it and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--disks", type=int, default=5, help="small ones, of as many sizes")
     parser.add_argument("--commands", type=int, default=500)
     parser.add_argument("--sweeps", type=int, default=10, help="started at once")
     parser.add_argument("--seed", type=int, default=0)
@@ -485,7 +486,7 @@ def main() -> int:
     rng = np.random.default_rng(arguments.seed)
     faults: dict[str, Callable[[Path], Trial]] = {
         "kills": lambda folder: kills(folder, arguments.kills, rng),
-        "full_disk": full_disk,
+        "full_disk": lambda folder: full_disk(folder, arguments.disks),
         "read_only": read_only,
         "at_once": lambda folder: at_once(folder, arguments.sweeps),
         "clock": clock,

@@ -16,7 +16,7 @@ SLICES = ("kills", "full_disk", "read_only", "at_once", "clock", "hostile")
 @pytest.mark.skipif(sys.platform != "linux", reason="the script is for Linux")
 @pytest.mark.parametrize("fault", SLICES)
 def test_nnexp_survives(fault: str) -> None:
-    sizes = ("--kills", "4", "--commands", "30", "--sweeps", "4", "--seed", "7")
+    sizes = ("--kills", "3", "--disks", "2", "--commands", "20", "--sweeps", "4", "--seed", "7")
     outcome = subprocess.run(
         [sys.executable, str(SCRIPT), "--only", fault, *sizes], capture_output=True, text=True
     )

@@ -223,15 +223,23 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
         ("  sweeper:", "  sweper:", r"line 38: .*'sweper'"),
     ],
 )
-def test_what_cannot_be_composed_is_refused_with_its_line_and_holds_up_no_other_study(
+def test_what_cannot_be_composed_is_refused_with_its_line(
     reproduce: Command, old: str, new: str, said: str
 ) -> None:
     define(name="a_wrong", text=STUDY.replace(old, new))
-    done = reproduce("a_wrong", "arithmetic")
+    done = reproduce("a_wrong")
     assert done.status == 2
     assert re.search(rf"a_wrong cannot be judged: .*a_wrong.yaml, {said}", done.err), done.err
-    assert "arithmetic: 12 reproduced" in done.out
     assert not Path("results/a_wrong").exists()
+
+
+@pytest.mark.slow
+def test_what_cannot_be_composed_holds_up_no_other_study(reproduce: Command) -> None:
+    define(name="a_wrong", text=STUDY.replace("hidden: 4", "hidden: four"))
+    done = reproduce("a_wrong", "arithmetic")
+    assert done.status == 2
+    assert "a_wrong cannot be judged" in done.err
+    assert "arithmetic: 12 reproduced" in done.out
 
 
 @pytest.mark.slow
