@@ -15,10 +15,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from typing import Any
 
-from distributed import Client, Security
+from distributed import Client, KilledWorker, Security
 from distributed.comm.core import connect
 from threadpoolctl import threadpool_limits
 
@@ -61,6 +62,9 @@ class DaskCrew:
     InputError
         If the scheduler does not answer, no worker comes, or one could not train the ``jobs``.
     """
+
+    # Dask has given a run to several workers, which all died, before it says that one did.
+    tries = 2
 
     def __init__(
         self, scheduler: str, patience: float, jobs: Sequence[Job], watcher: Watcher
@@ -128,6 +132,8 @@ class DaskCrew:
             future.set_exception(self._lost())
         elif (error := sent.exception()) is None:
             future.set_result(sent.result())
+        elif isinstance(error, KilledWorker):  # by this run, or by another that stood beside it
+            future.set_exception(BrokenProcessPool(str(error)))
         elif isinstance(error, ImportError):
             future.set_exception(SweepStopped(f"a Dask worker cannot run nnexp: {error}; {_KEPT}"))
         else:

@@ -110,8 +110,16 @@ class Crew(Protocol):
     def executor(self) -> Any:
         """Whoever a run is handed to now, to be named to `renew` if that run is lost."""
 
+    @property
+    def tries(self) -> int:
+        """How many lost workers a run is to blame for."""
+
     def submit(self, job: Job, options: Options) -> Future[Record]:
-        """Have a run trained; the future fails with `SweepStopped` if there is no going on."""
+        """Have a run trained.
+
+        The future fails with `SweepStopped` if there is no going on, and with `BrokenProcessPool`
+        if the run's worker died.
+        """
 
     def renew(self, executor: Any) -> None:
         """Replace ``executor``, which has lost a worker and all its runs, unless that is done."""
@@ -265,11 +273,12 @@ def _outcome(future: Future[Record], held: _Held, crew: Crew, watcher: Watcher) 
     except BrokenProcessPool as error:
         crew.renew(held.executor)
         job.tries += 1
-        if job.tries < TRIES:
+        if job.tries < crew.tries:
             watcher.noted(f"a worker died; {job.run_id} is tried again")
             return None
         reason = " ".join(str(error).split())
-        return job.failed(f"its worker process died {TRIES} times, the last time with: {reason}")
+        died = f"its worker process died {crew.tries} times, the last time with: {reason}"
+        return job.failed(died)
     except SweepStopped:
         raise
     except Exception:
@@ -283,6 +292,7 @@ class _Alone:
     """One run at a time, in this process, whose ``threads`` share its batches."""
 
     size = workers = 1
+    tries = TRIES
     executor = None
 
     def __init__(self, watcher: Watcher, threads: int) -> None:
@@ -313,6 +323,8 @@ class _Alone:
 
 class _Crew:
     """Worker processes of loky, each with one BLAS thread, replaced when one dies."""
+
+    tries = TRIES
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
