@@ -197,15 +197,10 @@ def _compared(study: Study, claim: Claim, tables: Tables, looks: int) -> Judgeme
         superiority=statistics.superiority(values),
         matters=claim.matters,
         detectable=statistics.detectable(sd, n, alpha) if known else None,
-        seeds_needed=_seeds(sd, claim.matters, alpha) if known else None,
+        seeds_needed=verdicts.seeds_needed(sd, claim.matters, alpha) if known else None,
         skewed="yes" if statistics.is_skewed(values) else "",
         holds_in=_share(claim, tables),
     )
-
-
-def _seeds(sd: float, matters: float, alpha: float) -> int | None:
-    needed = statistics.seeds_needed(sd, matters, alpha)
-    return needed and max(needed, verdicts.FEWEST_SEEDS)
 
 
 def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from nnexp import choices, custom, plots, sheets, theory
 from nnexp.comparison import Comparison
 from nnexp.data import DataSettings, load
-from nnexp.picture import Picture, band, by
+from nnexp.picture import Picture, band, by, survivors
 from nnexp.records import DIVERGED, FAILED
 from nnexp.styles import Style, arm_styles
 
@@ -174,8 +174,7 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
         )
     if nothing:
         caption += " A triangle at the lower edge: 0, or an activation's rounding."
-    if len(comparison.mechanism) < len(comparison.layers):
-        caption += " Of an arm of which some runs diverged, the others are shown."
+    caption += survivors(comparison)
     if (comparison.mechanism["status"] == DIVERGED).any():
         caption += " An arm of which all runs diverged has no line after training."
     alt = f"{caption} {_factors(rows)}".strip()

@@ -326,8 +326,8 @@ def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> 
     finding = _finding(float(interval.low), float(interval.high), n)
     needed = seen = None
     if finding in (UNDECIDED, TOO_FEW) and n > 1:
-        needed = _seeds(sd, MATTERS, alpha)
-        seen = _seeds(sd, abs(float(interval.mean)), alpha)
+        needed = verdicts.seeds_needed(sd, MATTERS, alpha)
+        seen = verdicts.seeds_needed(sd, abs(float(interval.mean)), alpha)
     return {
         **said,
         "n": n,
@@ -344,11 +344,6 @@ def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> 
         "seeds_needed": needed,
         "seeds_seen": seen,
     }
-
-
-def _seeds(sd: float, difference: float, alpha: float) -> int | None:
-    needed = statistics.seeds_needed(sd, difference, alpha)
-    return needed and max(needed, verdicts.FEWEST_SEEDS)
 
 
 def _finding(low: float, high: float, n: int) -> str:

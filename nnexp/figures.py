@@ -14,7 +14,7 @@ from nnexp import depth, plots, responses, sheets
 from nnexp.comparison import Comparison, curves, seeds, spreads
 from nnexp.effects import effects
 from nnexp.picture import Picture as Picture
-from nnexp.picture import band, by, coinciding, ends, told
+from nnexp.picture import band, by, coinciding, ends, survivors, told
 from nnexp.records import DIVERGED, FAILED
 from nnexp.styles import Style, arm_styles
 
@@ -240,7 +240,7 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     )
     if alone:
         caption += " Each arm has a scale of its own."
-    caption += _survivors(comparison)
+    caption += survivors(comparison)
     if (table[table["moment"] == "after"].isna().any(axis=1)).any():
         caption += " An arm of which all runs diverged has no box after training."
     after = table[table["moment"] == "after"].dropna()
@@ -264,7 +264,7 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     )
     if (table["mean"] == 0).any():
         caption += " A triangle at the lower edge: exactly 0."
-    caption += _survivors(comparison) + _ended(table) + _left_out(comparison, axes)
+    caption += survivors(comparison) + _ended(table) + _left_out(comparison, axes)
     caption += coinciding(table, stretched=True)
     alt = f"{caption} {_first_layer(table)}"
     return Picture("gradients", title, caption, alt, figure, table)
@@ -290,7 +290,7 @@ def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     if both:
         caption += " Thin lines: share of units that are so at every example (dead)."
     caption += (
-        _survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
+        survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
     )
     alt = f"{caption} {_first_layer(table)}"
     drawn = _together({"saturated": table} | ({"dead": dead} if both else {}))
@@ -312,7 +312,7 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         f"rounding, which can part them: {band(comparison)}."
     )
     caption += (
-        _survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
+        survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
     )
     alt = f"{caption} {_first_layer(table)}"
     return Picture("symmetry", title, caption, alt, figure, table)
@@ -361,11 +361,6 @@ def _layer_panels(
 
 def _ended(table: pd.DataFrame) -> str:
     return " A cross ends an arm whose runs diverged." if table["diverged"].any() else ""
-
-
-def _survivors(comparison: Comparison) -> str:
-    some = len(comparison.mechanism) < len(comparison.layers)
-    return " Of an arm of which some runs diverged, the others are shown." if some else ""
 
 
 def _left_out(comparison: Comparison, axes: Sequence[tuple[Axes, pd.DataFrame]]) -> str:

@@ -89,9 +89,9 @@ def write_page(
         files[f"{drawing.name}.csv"] = drawing.csv
         inline = inline_svg(drawing.svg.decode(), f"plot-{drawing.name}", drawing.alt)
         shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
-    if "effects.csv" not in files:  # an earlier sweep's may lie there
-        (folder / "effects.csv").unlink(missing_ok=True)
-    tables = {name: of for name, of in _FILES.items() if name in files or (folder / name).is_file()}
+    stale = {"effects.csv"} - set(files)  # an earlier sweep's may lie there
+    there = {name for name in _FILES if (folder / name).is_file()} - stale
+    tables = {name: of for name, of in _FILES.items() if name in there | set(files)}
     files["index.html"] = page.render(
         title=_title(comparison),
         command=command,
@@ -114,6 +114,8 @@ def write_page(
     )
     for name, content in files.items():
         write_whole(folder / name, content)
+    for name in stale:
+        (folder / name).unlink(missing_ok=True)
     return [folder / name for name in files]
 
 

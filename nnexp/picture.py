@@ -41,6 +41,12 @@ def by(comparison: Comparison) -> str:
     return f" by {comparison.factors}" if comparison.varied else ""
 
 
+def survivors(comparison: Comparison) -> str:
+    """Say it where the mechanism is that of the runs of an arm that did not diverge."""
+    some = len(comparison.mechanism) < len(comparison.layers)
+    return " Of an arm of which some runs diverged, the others are shown." if some else ""
+
+
 def band(comparison: Comparison) -> str:
     """Say what line and band are, and over how many seeds."""
     if comparison.seeds == "n = 1":

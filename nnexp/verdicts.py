@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nnexp import statistics
 from nnexp.checks import choice, real
 
 REPRODUCED = "reproduced"
@@ -142,3 +143,12 @@ def curve(
     if above.any():
         return SHORT_OF
     return EXCEEDED if below.any() else CONSISTENT
+
+
+def seeds_needed(sd: float, difference: float, alpha: float) -> int | None:
+    """Return how many pairs would show ``difference``: as many as a verdict takes, at least.
+
+    ``None`` as of `nnexp.statistics.seeds_needed`.
+    """
+    needed = statistics.seeds_needed(sd, difference, alpha)
+    return needed and max(needed, FEWEST_SEEDS)
