@@ -71,10 +71,7 @@ def rebuild(record: Record) -> Network:
     """
     network = build_network(RunConfig.from_mapping(record.config), rows=1)
     assert record.weights is not None
-    arrays = record.weights
-    pairs = zip(network.weights, network.biases, strict=True)
-    for layer, (weights, biases) in enumerate(pairs, start=1):
-        weights[...], biases[...] = arrays[f"W{layer}"], arrays[f"b{layer}"]
+    network.load_arrays(record.weights)
     return network
 
 

@@ -194,7 +194,7 @@ def step_cost(settings: Row, cores: int) -> tuple[float, float, str]:
     many = 1
 
     def advance() -> None:
-        trainer.advance(trainer.step + many)
+        trainer.advance(trainer.progress.step + many)
 
     with blas_threads(1):
         advance()

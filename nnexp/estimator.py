@@ -173,9 +173,7 @@ class MLP:
             raise InputError(f"{target} is there already: give another name, or overwrite=True")
         arrays: dict[str, Any] = {"classes": self.classes_, "examples": np.array(self._examples)}
         arrays["settings"] = np.array(json.dumps(self._settings))
-        pairs = zip(network.weights, network.biases, strict=True)
-        for layer, (weights, biases) in enumerate(pairs, start=1):
-            arrays |= {f"W{layer}": weights, f"b{layer}": biases}
+        arrays |= network.arrays()
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         write_whole(target, buffer.getvalue())
@@ -198,12 +196,7 @@ class MLP:
             model.classes_, model._examples = arrays["classes"], int(arrays["examples"])
             features, classes = len(arrays["W1"]), len(model.classes_)
             network = build_network(model._config(model._examples, features, classes))
-            pairs = zip(network.weights, network.biases, strict=True)
-            for layer, (weights, biases) in enumerate(pairs, start=1):
-                for part, stored in ((weights, arrays[f"W{layer}"]), (biases, arrays[f"b{layer}"])):
-                    if part.shape != stored.shape or part.dtype != stored.dtype:
-                        raise ValueError(f"layer {layer} has another shape")
-                    part[...] = stored
+            network.load_arrays(arrays)
         except FileNotFoundError:
             raise InputError(f"{path} is not there: give the path of a saved model") from None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

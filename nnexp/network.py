@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,24 @@ class Network:
             rows, units = math.prod(b.shape[:-1]), b.shape[-1]
             b[...] = _draw(biases, stream(seed, "biases", layer), rows, units)
 
+    def arrays(self) -> dict[str, Array]:
+        """Return copies of the parameters: ``W1 (i, o)``, ``b1 (o,)``, ``W2``, …."""
+        return {name: own.copy() for name, own in self._named()}
+
+    def load_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Take over the parameters that `arrays` returned; other keys are passed over.
+
+        Raises
+        ------
+        ValueError
+            If one is missing, or has another shape or dtype.
+        """
+        for name, own in self._named():
+            stored = arrays.get(name)
+            if stored is None or stored.shape != own.shape or stored.dtype != own.dtype:
+                raise ValueError(f"{name} is not an array {own.shape} of {own.dtype}")
+            own[...] = stored
+
     def forward(self, x: Array) -> Array:
         """Return the logits (n, k) of ``x (n, i)``: a view of a buffer, until the next call."""
         n, below, last = len(x), x, len(self.weights) - 1
@@ -112,8 +130,8 @@ class Network:
         ``x (n, i)`` and ``targets (n, k)`` are that batch's. The logits and activations are spent.
         """
         n = len(x)
+        loss = self.output_gradient(targets, n)
         delta = self.activations[-1][:n]
-        loss = self.loss(delta, targets, n, self.deltas[-1][:n], self.row[:n])
         for layer in reversed(range(len(self.weights))):
             below = self.activations[layer - 1][:n] if layer else x
             np.matmul(below.T, delta, out=self.weight_grads[layer])
@@ -124,6 +142,20 @@ class Network:
                 self.activation.backward(upstream, below, self.inputs[layer - 1][:n])
                 delta = upstream
         return loss
+
+    def _named(self) -> Iterator[tuple[str, Array]]:
+        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
+            yield f"W{layer}", w
+            yield f"b{layer}", b
+
+    def output_gradient(self, targets: Array, n: int) -> float:
+        """Return Σ losses / ``n`` of the rows just sent ``forward``, given ``targets (rows, k)``.
+
+        Their logits become its gradient, in place.
+        """
+        rows = len(targets)
+        logits, scratch = self.activations[-1][:rows], self.deltas[-1][:rows]
+        return self.loss(logits, targets, n, scratch, self.row[:rows])
 
     def bias_shape(self, units: int) -> tuple[int, ...]:
         """Return the shape of the biases of a layer of ``units``."""

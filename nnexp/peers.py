@@ -118,7 +118,7 @@ class NNexp:
 
     def advance(self, steps: int) -> None:
         """Take so many more steps."""
-        self.trainer.advance(self.trainer.step + steps)
+        self.trainer.advance(self.trainer.progress.step + steps)
 
     def layers(self) -> Layers:
         """Return weights and biases."""

@@ -15,27 +15,24 @@ Array = npt.NDArray[Any]
 
 
 def state(trainer: Trainer) -> dict[str, Array]:
-    """Return all that the run needs to go on: ``W1 (i, o)``, ``b1 (o,)`` …, moments."""
-    pairs = zip(trainer.network.weights, trainer.network.biases, strict=True)
-    arrays: dict[str, Any] = {}
-    for layer, (weights, biases) in enumerate(pairs, start=1):
-        arrays |= {f"W{layer}": weights.copy(), f"b{layer}": biases.copy()}
+    """Return all that the run needs to continue: ``W1 (i, o)``, ``b1 (o,)`` …, moments."""
+    arrays: dict[str, Any] = trainer.network.arrays()
     moments = vars(trainer.optimizer).items()
     arrays |= {f"optimizer.{k}": np.array(v) for k, v in moments if isinstance(v, np.ndarray | int)}
-    progress = (trainer.step, trainer.samples, trainer.seconds, trainer.batch_loss)
+    done = trainer.progress
+    progress = (done.step, done.samples, trainer.seconds, done.batch_loss)
     return arrays | {"progress": np.array(progress, dtype=np.float64)}
 
 
 def restore(trainer: Trainer, arrays: Mapping[str, Array]) -> None:
     """Take up a run where its `state` was taken: its evaluation there is not made again."""
-    pairs = zip(trainer.network.weights, trainer.network.biases, strict=True)
-    for layer, (weights, biases) in enumerate(pairs, start=1):
-        weights[...], biases[...] = arrays[f"W{layer}"], arrays[f"b{layer}"]
+    trainer.network.load_arrays(arrays)
     for name, value in vars(trainer.optimizer).items():
         if isinstance(value, np.ndarray):
             value[...] = arrays[f"optimizer.{name}"]
         elif f"optimizer.{name}" in arrays:
             setattr(trainer.optimizer, name, int(arrays[f"optimizer.{name}"]))
+    done = trainer.progress
     step, samples, trainer.seconds, batch_loss = arrays["progress"].tolist()
-    trainer.batch_loss = None if math.isnan(batch_loss) else batch_loss
-    trainer.step, trainer.samples, trainer.saved_at = int(step), int(samples), int(step)
+    done.batch_loss = None if math.isnan(batch_loss) else batch_loss
+    done.step, done.samples, trainer.saved_at = int(step), int(samples), int(step)

@@ -20,7 +20,7 @@ errors streams threads checks custom locks
 initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data
-choices config experiment assembly training resuming computations
+choices config experiment assembly progress steps training resuming computations
 records markup comparison statistics verdicts effects calibration outcomes studies claims
 styles sheets inline plots picture responses depth figures answers portraits studio
 evidence webpage book page

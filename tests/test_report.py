@@ -22,8 +22,7 @@ def draw(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def run(*words: str) -> Outcome:
         capfd.readouterr()
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "take_step", None)
-            patch.setattr(Trainer, "take_block", None)
+            patch.setattr(Trainer, "advance", None)
             status = report.main(list(words))
         return Outcome(status, *capfd.readouterr())
 

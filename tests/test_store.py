@@ -23,9 +23,10 @@ from nnexp.config import RunConfig
 from nnexp.errors import InputError
 from nnexp.optimizers import OPTIMIZERS
 from nnexp.records import DIVERGED, FAILED, FINISHED, DamagedRecord, Record, Store
+from nnexp.steps import PlainSteps
 from nnexp.sweep import Job, Options, run_all
 from nnexp.threads import ONE_THREAD
-from nnexp.training import Evaluation, Trainer
+from nnexp.training import Evaluation
 from nnexp.worker import execute
 from tests.conftest import Command
 from tests.settings import RUN
@@ -610,13 +611,13 @@ def test_load_refuses_what_is_no_result(store: Store, tmp_path: Path) -> None:
 def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note every training step that this process takes."""
     taken: list[int] = []
-    step = Trainer.take_step
+    step = PlainSteps.step
 
-    def noted(self: Trainer) -> None:
-        taken.append(self.step)
+    def noted(self: PlainSteps) -> None:
+        taken.append(self.progress.step)
         step(self)
 
-    monkeypatch.setattr(Trainer, "take_step", noted)
+    monkeypatch.setattr(PlainSteps, "step", noted)
     return taken
 
 

@@ -13,12 +13,14 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nnexp import __version__
 from nnexp.comparison import compare
+from nnexp.config import RunConfig
 from nnexp.records import load
 from nnexp.training import Trainer
 from tests.conftest import Command, Outcome
@@ -61,13 +63,13 @@ def own(text: str, name: str = "mine.py") -> None:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note the seed of every run that begins training in this process."""
     seeds: list[int] = []
-    begin = Trainer.__post_init__
+    begin = Trainer.__init__
 
-    def noted(self: Trainer) -> None:
-        seeds.append(self.config.seed)
-        begin(self)
+    def noted(self: Trainer, config: RunConfig, *rest: Any) -> None:
+        seeds.append(config.seed)
+        begin(self, config, *rest)
 
-    monkeypatch.setattr(Trainer, "__post_init__", noted)
+    monkeypatch.setattr(Trainer, "__init__", noted)
     return seeds
 
 

@@ -167,11 +167,7 @@ def test_equal_settings_give_equal_numbers(sampling: str) -> None:
 def batches(**settings: Any) -> list[list[int]]:
     """Return the rows of every batch of a run."""
     t = trainer(**settings)
-    seen = []
-    for step in range(t.config.total_steps()):
-        seen.append(t.next_rows().tolist())
-        t.advance(step + 1)
-    return seen
+    return [t.batches.rows(step).tolist() for step in range(t.config.total_steps())]
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)

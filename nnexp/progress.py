@@ -1,0 +1,76 @@
+"""How far a run has come, and in which order it sees its training examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.streams import stream
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass
+class Progress:
+    """What a run has done so far.
+
+    ``step`` counts updates and ``samples`` the examples they were made from; ``batch_loss`` is the
+    mean loss of the last batch before its update. The ``running`` fields are sums over the batches
+    since the last evaluation.
+    """
+
+    step: int = 0
+    samples: int = 0
+    batch_loss: float | None = None
+    running_loss: float = 0.0
+    running_correct: int = 0
+    running_samples: int = 0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last batch's loss was not finite."""
+        return self.batch_loss is not None and not math.isfinite(self.batch_loss)
+
+    def running_means(self) -> dict[str, float | None]:
+        """Return ``running_loss`` and ``running_accuracy``, and start the sums afresh."""
+        loss = _mean(self.running_loss, self.running_samples)
+        accuracy = _mean(self.running_correct, self.running_samples)
+        self.running_loss, self.running_correct, self.running_samples = 0.0, 0, 0
+        return {"running_loss": loss, "running_accuracy": accuracy}
+
+
+class Batches:
+    """The batches of a run, as indices into its ``examples``: an order for each epoch.
+
+    ``order_of`` is a sampling of `nnexp.sampling`; orders depend on ``seed`` alone, so that runs of
+    equal seed see the same batches.
+    """
+
+    def __init__(
+        self,
+        order_of: Callable[[np.random.Generator, int, int], Indices],
+        examples: int,
+        size: int,
+        seed: int,
+    ) -> None:
+        self.order_of, self.examples, self.size, self.seed = order_of, examples, size, seed
+        self.per_epoch = -(-examples // size)
+        self._epoch, self._order = -1, np.empty(0, np.intp)
+
+    def rows(self, step: int, steps: int = 1) -> Indices:
+        """Return the indices of the batch of ``step``, or of several from there on in its epoch."""
+        epoch, index = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            rng = stream(self.seed, "order", epoch)
+            self._epoch, self._order = epoch, self.order_of(rng, self.examples, self.size)
+        return self._order[index * self.size : (index + steps) * self.size]
+
+
+def _mean(total: float, count: int) -> float | None:
+    if not count:
+        return None
+    return total / count if math.isfinite(total) else math.inf
