@@ -50,6 +50,6 @@ def nnexp(
 @pytest.fixture
 def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run ``python -m nnexp`` as `nnexp` does, but without the page and its slow plots."""
-    monkeypatch.setattr("nnexp.page.write_sweep", lambda folder, *tables, **words: [])
+    monkeypatch.setattr("nnexp.page.write_page", lambda *tables, **words: [])
     monkeypatch.setattr("nnexp.app.studio", nullcontext)
     return nnexp
