@@ -20,14 +20,17 @@ class SweepStopped(RuntimeError):
     """
 
 
-# What settings and choices are called elsewhere.
-_ALIASES = {
+# What other libraries call our settings and choices, in lower case.
+_SYNONYMS = {
+    # settings
     "act": "activation",
     "activation_function": "activation",
+    "alpha": "weight_decay",
     "batch": "batch_size",
     "criterion": "loss",
     "dataset": "data",
     "epoch": "epochs",
+    "eta": "lr",
     "hidden_layer_sizes": "hidden",
     "hidden_layers": "hidden",
     "hidden_size": "hidden",
@@ -36,25 +39,74 @@ _ALIASES = {
     "initialiser": "init",
     "initialization": "init",
     "initializer": "init",
+    "kernel_initializer": "init",
+    "bias_initializer": "bias_init",
+    "l2": "weight_decay",
     "layers": "hidden",
     "learning_rate": "lr",
+    "learning_rate_init": "lr",
     "loss_function": "loss",
+    "max_iter": "epochs",
     "num_epochs": "epochs",
-    "glorot": "xavier",
-    "kaiming": "he",
-    "nll": "cross_entropy",
     "optim": "optimizer",
     "optimiser": "optimizer",
     "random_state": "seed",
+    "solver": "optimizer",
+    # initialisers
+    "glorot": "xavier",
+    "glorot_normal": "xavier",
+    "glorot_uniform": "xavier_uniform",
+    "xavier_normal": "xavier",
+    "kaiming": "he",
+    "kaiming_normal": "he",
+    "kaiming_uniform": "he_uniform",
+    "he_normal": "he",
+    "lecun_normal": "lecun",
+    "random_normal": "normal",
+    "gaussian": "normal",
+    "random_uniform": "uniform",
+    "standard_normal": "randn",
+    "zeros": "zero",
+    "ones": "constant",
+    "ortho": "orthogonal",
+    # activations
+    "logistic": "sigmoid",
+    "linear": "identity",
+    "swish": "silu",
+    "heaviside": "step",
+    "leakyrelu": "leaky_relu",
+    # losses
+    "ce": "cross_entropy",
+    "nll": "cross_entropy",
+    "log_loss": "cross_entropy",
+    "crossentropyloss": "cross_entropy",
+    "categorical_crossentropy": "cross_entropy",
+    "sparse_categorical_crossentropy": "cross_entropy",
+    "softmax_cross_entropy": "cross_entropy",
+    "bce": "binary_cross_entropy",
+    "bceloss": "binary_cross_entropy",
+    "bcewithlogitsloss": "binary_cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy",
+    "mean_squared_error": "mse",
+    "mseloss": "mse",
+    "squared_error": "mse",
+    # data
+    "fashionmnist": "fashion_mnist",
 }
+# Known elsewhere and absent here: a name that looks alike would be another thing.
+_ABSENT = frozenset(
+    {"adamw", "trunc_normal", "truncated_normal", "nadam", "adadelta", "softmax", "hinge", "lbfgs"}
+)
 
 
 def suggestion(name: str, choices: Iterable[str]) -> str:
-    """Return ``": did you mean 'lr'?"`` if a choice resembles ``name`` or is meant, else ``""``."""
+    """Return ``": did you mean 'lr'?"`` if a choice resembles ``name`` or means it, else ``""``."""
     names = sorted(choices)
     lower = name.lower()
-    alias = _ALIASES.get(lower, lower)
-    close = [alias] if alias in names else difflib.get_close_matches(lower, names, n=1)
+    meant = _SYNONYMS.get(lower, lower)
+    if meant in names:
+        return f": did you mean {meant!r}?"
+    close = [] if lower in _ABSENT else difflib.get_close_matches(lower, names, n=1)
     return f": did you mean {close[0]!r}?" if close else ""
 
 
