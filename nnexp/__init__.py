@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nnexp.data import arrays as dataset
     from nnexp.estimator import MLP
-    from nnexp.records import load
+    from nnexp.tables import load
 
 __version__ = "0.1.0"
 __all__ = ["MLP", "__version__", "dataset", "load"]
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
         return MLP
     if name == "load":
-        from nnexp.records import load
+        from nnexp.tables import load
 
         return load
     if name == "dataset":

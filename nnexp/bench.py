@@ -26,9 +26,9 @@ from threadpoolctl import ThreadpoolController
 
 from nnexp import sheets
 from nnexp.data import load
+from nnexp.files import write_whole
 from nnexp.gradients import numerical_gradient
 from nnexp.peers import WORKLOADS, Contestant, Layers, Workload, contestants
-from nnexp.records import write_whole
 from nnexp.threads import available_cores
 from nnexp.training import Trainer, train
 from nnexp.worker import environment

@@ -23,10 +23,11 @@ from nnexp import evidence, figures, portraits, responses, sheets, webpage
 from nnexp.claims import Judgement, from_table, maps, to_table
 from nnexp.comparison import Comparison, compare
 from nnexp.errors import InputError
+from nnexp.files import write_whole
 from nnexp.markup import environment
 from nnexp.outcomes import fitting
-from nnexp.records import Tables, load, write_whole
 from nnexp.studies import Study
+from nnexp.tables import Tables, load
 from nnexp.threads import available_cores
 from nnexp.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.webpage import Section, Shown

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nnexp.checks import whole
-from nnexp.records import write_whole, writing
+from nnexp.files import write_whole, writing
 from nnexp.statistics import joint_band, mean_interval, prediction_interval
 from nnexp.verdicts import decided
 

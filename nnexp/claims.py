@@ -19,8 +19,8 @@ from nnexp import statistics, verdicts
 from nnexp.computations import agrees, compute, entry
 from nnexp.errors import InputError, unknown
 from nnexp.outcomes import Outcome, best, described, matching, measured
-from nnexp.records import Tables
 from nnexp.studies import ORDERS, Claim, Study
+from nnexp.tables import Tables
 
 # Figures of an array that are told.
 _MOST_FIGURES = 4

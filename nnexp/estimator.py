@@ -20,8 +20,8 @@ from nnexp.assembly import build_network
 from nnexp.config import RunConfig
 from nnexp.data import Dataset, Description, Split, describe, in_memory
 from nnexp.errors import InputError, unknown
+from nnexp.files import write_whole
 from nnexp.network import Network
-from nnexp.records import write_whole
 from nnexp.threads import available_cores
 from nnexp.training import Trainer, train
 

@@ -16,9 +16,9 @@ from matplotlib.ticker import MaxNLocator
 from nnexp import plots, sheets
 from nnexp.claims import Judgement, band, differences, maps
 from nnexp.figures import Picture
-from nnexp.records import Tables
 from nnexp.sheets import FAINT, INK, NEUTRAL, words_on
 from nnexp.studies import ORDERS, Claim, Study
+from nnexp.tables import Tables
 
 _WIDTH = 5.4
 # The names of the pictures, the latter two followed by their claim's id.

@@ -36,9 +36,12 @@ from nnexp.custom import is_custom
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import PLACES, STUDY
-from nnexp.records import Record, Store, tables, tidy, to_csv, write_whole
+from nnexp.files import write_whole
+from nnexp.records import Record, tidy, to_csv
+from nnexp.store import Store
 from nnexp.studio import Studio
 from nnexp.sweep import Hire, Job, Options, Watcher, run_all
+from nnexp.tables import tables
 
 # Points of a sweep.
 _MOST_POINTS = 100_000

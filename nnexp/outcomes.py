@@ -13,7 +13,8 @@ import pandas as pd
 
 from nnexp.errors import InputError, unknown
 from nnexp.mechanism import QUANTILES
-from nnexp.records import DIVERGED, FAILED, Tables
+from nnexp.records import DIVERGED, FAILED
+from nnexp.tables import Tables
 
 Mask = npt.NDArray[np.bool_]
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
+from nnexp.files import write_whole
 from nnexp.inline import dark_colours, inline_svg
 from nnexp.markup import environment
-from nnexp.records import DIVERGED, FAILED, FINISHED, Record, write_whole
+from nnexp.records import DIVERGED, FAILED, FINISHED, Record
 from nnexp.studio import Studio, draw
 
 _FILES = {

@@ -21,8 +21,9 @@ from matplotlib.figure import Figure
 from nnexp import answers, sheets
 from nnexp.errors import InputError
 from nnexp.picture import Picture
-from nnexp.records import FINISHED, Record, read_exactly
+from nnexp.records import FINISHED, Record
 from nnexp.sheets import NEUTRAL, WIDTH, words_on
+from nnexp.tables import read_exactly
 
 Array = npt.NDArray[Any]
 

@@ -12,9 +12,12 @@ import pandas as pd
 from nnexp import app, book
 from nnexp.comparison import compare
 from nnexp.errors import InputError
+from nnexp.files import write_whole
 from nnexp.page import write_page
-from nnexp.records import FAILED, DamagedRecord, Record, Store, Tables, load, tables, write_whole
+from nnexp.records import FAILED, Record
 from nnexp.reproduction import sound
+from nnexp.store import DamagedRecord, Store
+from nnexp.tables import Tables, load, tables
 from nnexp.upkeep import DAMAGED, select
 
 

@@ -21,8 +21,9 @@ from nnexp.config_source import experiment_folders
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import located
 from nnexp.outcomes import fitting
-from nnexp.records import FAILED, Record, Tables, tables
+from nnexp.records import FAILED, Record
 from nnexp.studies import ORDERS, Study, read_study
+from nnexp.tables import Tables, tables
 from nnexp.verdicts import INCONCLUSIVE
 
 # How many seeds an arm has at each look of --top-up.

@@ -70,7 +70,7 @@ def studio() -> Iterator[Studio | None]:
         gc.disable()  # which would cost a tenth of the time of a process that soon ends
         from nnexp import figures  # noqa: F401
         from nnexp.comparison import compare
-        from nnexp.records import tables
+        from nnexp.tables import tables
 
         with suppress(EOFError, ConnectionError):
             records = there.recv()

@@ -25,7 +25,8 @@ from typing import Any, Protocol, cast
 from nnexp.config import RunConfig
 from nnexp.errors import SweepStopped
 from nnexp.locks import RunLock
-from nnexp.records import FAILED, DamagedRecord, Record, Store
+from nnexp.records import FAILED, Record
+from nnexp.store import DamagedRecord, Store
 from nnexp.threads import ONE_THREAD, available_cores
 from nnexp.training import Evaluation, evaluation_steps
 from nnexp.worker import blank, execute

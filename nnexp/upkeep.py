@@ -16,7 +16,9 @@ from rich.text import Text
 
 from nnexp.config import NUMERICS, RunConfig
 from nnexp.errors import InputError, suggestion, unknown
-from nnexp.records import FAILED, DamagedRecord, Record, Row, Store, to_csv, write_whole
+from nnexp.files import write_whole
+from nnexp.records import FAILED, Record, Row, to_csv
+from nnexp.store import DamagedRecord, Store
 from nnexp.verification import (
     DIFFERENT,
     IDENTICAL,

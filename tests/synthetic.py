@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from nnexp import sheets
-from nnexp.records import Tables
+from nnexp.tables import Tables
 
 SETTINGS: dict[str, Any] = {
     "data": "mnist",

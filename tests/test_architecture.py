@@ -16,12 +16,13 @@ PACKAGE = Path(nnexp.__file__).parent
 
 # A module imports only those that stand before it. A new module gets its place here.
 ROOMS = """
-errors streams threads checks custom locks
+errors streams threads checks custom locks files
 initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data
 choices config experiment assembly progress steps training resuming computations
-records markup comparison statistics verdicts effects calibration outcomes studies claims
+records store tables
+markup comparison statistics verdicts effects calibration outcomes studies claims
 styles sheets inline plots picture responses depth figures answers portraits studio
 evidence webpage book page
 worker estimator verification upkeep

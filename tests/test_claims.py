@@ -12,8 +12,8 @@ import pytest
 from nnexp.claims import band, differences, from_table, judge, maps, to_table
 from nnexp.errors import InputError
 from nnexp.outcomes import fitting
-from nnexp.records import Tables
 from nnexp.studies import Study, read_study
+from nnexp.tables import Tables
 from tests.synthetic import grid, make_tables
 
 SEEDS = range(10)

@@ -11,7 +11,7 @@ import pytest
 
 from nnexp.comparison import Comparison, compare, curves, spreads
 from nnexp.errors import InputError
-from nnexp.records import Tables
+from nnexp.tables import Tables
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])

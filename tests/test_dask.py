@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import nnexp
-from nnexp.records import FAILED, FINISHED, Store
+from nnexp.records import FAILED, FINISHED
+from nnexp.store import Store
 from nnexp.threads import ONE_THREAD
 from nnexp.verification import IDENTICAL, TOLERANCES, compare
 from nnexp.worker import environment, execute

@@ -9,7 +9,7 @@ import pytest
 from nnexp import depth
 from nnexp.activations import ACTIVATIONS
 from nnexp.comparison import Comparison, compare
-from nnexp.records import tables
+from nnexp.tables import tables
 from nnexp.theory import moments, propagate
 from nnexp.worker import execute
 from tests.settings import RUN

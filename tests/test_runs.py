@@ -19,7 +19,8 @@ import pytest
 
 from nnexp.config import NUMERICS, RunConfig
 from nnexp.display import Display
-from nnexp.records import DIVERGED, FAILED, FINISHED, Record, Store
+from nnexp.records import DIVERGED, FAILED, FINISHED, Record
+from nnexp.store import Store
 from nnexp.sweep import Job, Options, run_all
 from nnexp.upkeep import main
 from nnexp.worker import environment

@@ -22,8 +22,9 @@ from nnexp.assembly import form
 from nnexp.config import RunConfig
 from nnexp.errors import InputError
 from nnexp.optimizers import OPTIMIZERS
-from nnexp.records import DIVERGED, FAILED, FINISHED, DamagedRecord, Record, Store
+from nnexp.records import DIVERGED, FAILED, FINISHED, Record
 from nnexp.steps import PlainSteps
+from nnexp.store import DamagedRecord, Store
 from nnexp.sweep import Job, Options, run_all
 from nnexp.threads import ONE_THREAD
 from nnexp.training import Evaluation
@@ -174,7 +175,7 @@ CRASHES = """
 import os, sys
 from pathlib import Path
 from dataclasses import replace
-from nnexp.records import Store
+from nnexp.store import Store
 from nnexp.worker import execute
 from tests.test_store import config
 
@@ -261,7 +262,7 @@ RIVALS = """
 import os, sys
 from pathlib import Path
 
-from nnexp.records import Store
+from nnexp.store import Store
 
 store, marker, taken = Store(Path(sys.argv[1])), Path(sys.argv[1], "held"), 0
 while taken < 200:

@@ -14,8 +14,9 @@ from nnexp import figures
 from nnexp.comparison import compare
 from nnexp.page import write_sweep
 from nnexp.picture import Picture
-from nnexp.records import Record, tables
+from nnexp.records import Record
 from nnexp.studio import draw, studio
+from nnexp.tables import tables
 from nnexp.worker import execute
 from tests.test_store import DEFAULTS
 

@@ -21,7 +21,7 @@ import pytest
 from nnexp import __version__
 from nnexp.comparison import compare
 from nnexp.config import RunConfig
-from nnexp.records import load
+from nnexp.tables import load
 from nnexp.training import Trainer
 from tests.conftest import Command, Outcome
 

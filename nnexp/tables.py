@@ -1,0 +1,83 @@
+"""The collected tables of runs: made of records, and read from folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nnexp.errors import InputError
+from nnexp.records import SCORES, Record, tidy
+from nnexp.store import DamagedRecord, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Tables(NamedTuple):
+    """The tables of a sweep or of one run, as ``nnexp.load`` returns them."""
+
+    runs: pd.DataFrame
+    metrics: pd.DataFrame
+    layers: pd.DataFrame
+
+
+def tables(records: Iterable[Record]) -> Tables:
+    """Return the collected tables of ``records``: a row a run, an evaluation, a layer."""
+    import pandas as pd
+
+    records = list(records)
+    metrics = [row for record in records for row in tidy(record, record.metrics)]
+    layers = [row for record in records for row in tidy(record, record.layers)]
+    keys = ["run_id", "epoch", "step"]
+    runs = pd.DataFrame([record.summary_row() for record in records])
+    return Tables(
+        runs.astype(dict.fromkeys(SCORES, float)) if records else runs,
+        pd.DataFrame(metrics) if metrics else pd.DataFrame(columns=keys),
+        pd.DataFrame(layers) if layers else pd.DataFrame(columns=[*keys, "layer", "units"]),
+    )
+
+
+def read_exactly(file: Path, **how: Any) -> pd.DataFrame:
+    """Return a CSV file as a table, its numbers to the bit; ``how`` is for `pandas.read_csv`."""
+    import pandas as pd
+
+    version = tuple(map(int, pd.__version__.split(".")[:2]))
+    if version < (3, 1):  # from there on it is so unasked
+        how["float_precision"] = "round_trip"
+    table: pd.DataFrame = pd.read_csv(file, **how)
+    return table
+
+
+def load(folder: str | Path) -> Tables:
+    """Read the tables of a sweep's folder, or of one run's record, as DataFrames.
+
+    Raises
+    ------
+    InputError
+        If the folder holds neither.
+    """
+    folder = Path(folder)
+    if (folder / "run.json").is_file():
+        try:
+            record = Store(folder.resolve().parent).read(folder.resolve().name)
+        except DamagedRecord as error:
+            raise InputError(f"damaged record: {error}") from None
+        if record is None:
+            raise InputError(f"the run in {str(folder)!r} failed: its run.json holds the traceback")
+        return tables([record])
+    names = ("runs", "metrics", "layers")
+    missing = [f"{name}.csv" for name in names if not (folder / f"{name}.csv").is_file()]
+    if missing:
+        raise InputError(
+            f"{str(folder)!r} holds no {missing[0]}: give the folder of a sweep or a run's record"
+        )
+    # An arm may be called "NA".
+    text = {"hidden": str, "batch_size": str, "evaluate_at": str, "arm": str}
+    empty = {"keep_default_na": False, "na_values": ["", "nan"]}
+    found = tables([])._asdict()
+    for name in names:
+        file = folder / f"{name}.csv"
+        if file.read_bytes().strip():  # runs that all failed have no evaluation, nor a column
+            found[name] = read_exactly(file, dtype=text, **empty)
+    return Tables(**found)
