@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from nnexp.data import Dataset, DataSettings, idx, load, mnist
+from nnexp.data.cache import recheck
 from nnexp.errors import InputError
 
 IMAGES = "t10k-images-idx3-ubyte"
@@ -139,6 +140,22 @@ def test_a_damaged_cache_is_noticed_and_rebuilt(
     assert run_workers(1, unpacked, tmp_path / "gun") == [expected]
     assert sha256(unpacked / "mnist" / IMAGES) == DIGESTS[IMAGES]
     assert (unpacked / "mnist" / f"{IMAGES}.seal").read_text().startswith(DIGESTS[IMAGES] or "?")
+
+
+def test_a_recheck_finds_what_was_altered_behind_a_seal(
+    unpacked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, expected: str
+) -> None:
+    monkeypatch.setenv("NNEXP_CACHE", str(unpacked))
+    assert recheck() == []
+    path = unpacked / "mnist" / IMAGES
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run_workers(1, unpacked, tmp_path / "gun") != [expected]  # size and time are believed
+    assert recheck() == [path]
+    assert recheck() == []
+    assert run_workers(1, unpacked, tmp_path / "gun") == [expected]
+    assert sha256(path) == DIGESTS[IMAGES]
 
 
 def test_whole_files_are_not_unpacked_again(unpacked: Path, tmp_path: Path, expected: str) -> None:

@@ -52,12 +52,46 @@ def lookup(path: Path, sha256: str | None) -> Content | None:
     try:
         if sealed[1:] == _state(path) and sha256 in (None, sealed[0]):
             return mapped(path, sealed[0])
-        if sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+        if sha256 is not None and _digest(path) == sha256:
             _write(_seal(path), " ".join([sha256, *_state(path)]).encode())
             return mapped(path, sha256)
     except (OSError, ValueError):
         pass  # missing, empty or unreadable: it is unpacked again
     return None
+
+
+def recheck() -> list[Path]:
+    """Read every unpacked file of the cache again; return those that differ from their seal.
+
+    `lookup` believes a seal as long as size and time of change agree. This function does not: it
+    breaks the seals of the files it returns, so that they are unpacked again when they are next
+    needed. Call it before this process loads any data.
+
+    Raises
+    ------
+    InputError
+        If an altered file cannot be dealt with, because the cache is read-only.
+    """
+    altered = []
+    for seal in sorted(folder().glob("*/*.seal")):
+        path = seal.with_name(seal.name.removesuffix(".seal"))
+        try:
+            whole = seal.read_text().split()[:1] == [_digest(path)]
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            whole = False
+        if whole:
+            continue
+        try:
+            seal.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{path} was altered, and nnexp cannot write to its folder to unpack it again "
+                f"({error.strerror}): delete the file, or set NNEXP_CACHE to another folder"
+            ) from error
+        altered.append(path)
+    return altered
 
 
 def unpack(archive: Path, path: Path, sha256: str | None) -> Content:
@@ -95,6 +129,14 @@ def gunzip(archive: Path) -> Content:
             f"{archive} is missing or damaged ({error}): install nnexp again or copy the file again"
         ) from error
     return Content(np.frombuffer(data, np.uint8), hashlib.sha256(data).hexdigest(), str(archive))
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _seal(path: Path) -> Path:
