@@ -393,6 +393,32 @@ def test_damaged_idx_files_are_refused(
         assert f"{file}.gz" in refusal("idx", root=root)
 
 
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (struct.pack(">4I", 2051, 400, 28, 28), "promises 313616 bytes and it has more"),
+        (struct.pack(">4I", 2051, 0, 28, 28), "holds no images"),
+        (struct.pack(">4I", 2051, *(2**32 - 1,) * 3), "GiB of memory"),
+        (b"nonsense, nonsense", "is not an IDX file of images"),
+    ],
+)
+def test_a_gzip_file_is_inflated_no_further_than_its_header_promises(
+    tmp_path: Path, digits: tuple[Array, Array, Array, Array], header: bytes, words: str
+) -> None:
+    root = write_idx(tmp_path, digits, True)
+    with gzip.open(tmp_path / f"{IDX[0]}.gz", "wb") as bomb:
+        bomb.write(header)
+        for _ in range(64):
+            bomb.write(bytes(1 << 20))
+    tracemalloc.start()
+    sentence = refusal("idx", root=root)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert f"{IDX[0]}.gz" in sentence
+    assert peak < 4 << 20
+    assert words in sentence
+
+
 def test_idx_files_must_belong_together(
     tmp_path: Path, digits: tuple[Array, Array, Array, Array]
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from nnexp import checks
 from nnexp.errors import InputError
 
 
@@ -94,8 +95,8 @@ def recheck() -> list[Path]:
     return altered
 
 
-def unpack(archive: Path, path: Path, sha256: str | None) -> Content:
-    """Unpack the gzip file ``archive`` to ``path`` and return its verified content.
+def keep(content: Content, path: Path, sha256: str | None) -> Content:
+    """Write ``content`` to ``path`` and return it from there, verified.
 
     Any number of processes may do this at once: each writes aside, and the last rename leaves
     the same bytes. Where nothing can be written the content stays in memory.
@@ -103,12 +104,11 @@ def unpack(archive: Path, path: Path, sha256: str | None) -> Content:
     Raises
     ------
     InputError
-        If ``archive`` is damaged or does not hold the content that ``sha256`` promises.
+        If it is not the content that ``sha256`` promises.
     """
-    content = gunzip(archive)
     if sha256 not in (None, content.sha256):
         raise InputError(
-            f"{archive} is not the published file (the SHA-256 of its content is "
+            f"{content.name} is not the published file (the SHA-256 of its content is "
             f"{content.sha256}, not {sha256}): install nnexp again or copy the file again"
         )
     try:
@@ -120,15 +120,27 @@ def unpack(archive: Path, path: Path, sha256: str | None) -> Content:
         return content
 
 
-def gunzip(archive: Path) -> Content:
-    """Return the content of a gzip file, in memory; InputError if it cannot be unpacked."""
+def inflate(archive: Path, most: int) -> npt.NDArray[np.uint8]:
+    """Return the beginning of what a gzip file holds, ``most`` bytes or less.
+
+    A small file may hold terabytes, so the caller says how many bytes it expects.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be unpacked, or this machine has no memory for ``most`` bytes.
+    """
+    checks.memory(str(archive), most)
+    data, filled = np.empty(most, np.uint8), 0
     try:
-        data = gzip.decompress(archive.read_bytes())
+        with gzip.open(archive) as stream:
+            while count := stream.readinto(data[filled:].data):
+                filled += count
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{archive} is missing or damaged ({error}): install nnexp again or copy the file again"
         ) from error
-    return Content(np.frombuffer(data, np.uint8), hashlib.sha256(data).hexdigest(), str(archive))
+    return data[:filled]
 
 
 def _digest(path: Path) -> str:

@@ -8,6 +8,8 @@ database of handwritten digits, "File formats").
 from __future__ import annotations
 
 import functools
+import hashlib
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +65,29 @@ def stamps(root: str) -> tuple[Stamp, ...]:
 def content(file: Stamp) -> Content:
     """Return the raw bytes of an IDX file: memory-mapped, or unpacked if it is gzipped."""
     if file.path.endswith(".gz"):
-        return cache.gunzip(Path(file.path).expanduser())
+        return unpacked(Path(file.path).expanduser())
     if file.size == 0:
         raise InputError(f"{file.path} is empty: copy the file again")
     data = np.memmap(file.location, np.uint8, "r")
     return Content(data, checksum(file), file.path)
+
+
+def unpacked(archive: Path) -> Content:
+    """Return the content of a gzipped IDX file, in memory.
+
+    No more is inflated than its header promises, and a byte that shows whether there is more.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be unpacked, or this machine has no memory for what it promises.
+    """
+    beginning = cache.inflate(archive, 16)
+    numbers = _numbers(beginning)
+    dimensions = {_IMAGES: 3, _LABELS: 1}.get(numbers[0] if numbers else 0, 0)
+    promised = _promised(numbers[1 : 1 + dimensions]) if dimensions < len(numbers) else 16
+    data = cache.inflate(archive, promised + 1)
+    return Content(data, hashlib.sha256(data.data).hexdigest(), str(archive))
 
 
 def assemble(contents: Sequence[Content], pixels: tuple[float, float] | None = None) -> Raw:
@@ -128,23 +148,34 @@ def _labels(file: Content) -> npt.NDArray[np.intp]:
 
 def _header(file: Content, magic: int, what: str, dimensions: int) -> list[int]:
     """Return the sizes that the header names, after checking them against the file's length."""
-    size = 4 * (1 + dimensions)
-    numbers = np.frombuffer(file.data[: len(file.data[:size]) // 4 * 4].tobytes(), ">u4").tolist()
+    numbers = _numbers(file.data[: 4 * (1 + dimensions)])
     if len(numbers) <= dimensions or numbers[0] != magic:
         raise InputError(
             f"{file.name} is not an IDX file of {what} (magic number {magic}): "
             "give the file as it was published"
         )
-    sizes: list[int] = numbers[1:]
+    sizes = numbers[1:]
     if min(sizes) == 0:
         raise InputError(f"{file.name} holds no {what}: give a file that does")
-    expected = size + int(np.prod(sizes, dtype=object))
-    if expected != len(file.data):
+    expected, there = _promised(sizes), len(file.data)
+    if expected != there:
         raise InputError(
             f"{file.name} is truncated or altered: its header promises {expected} bytes and it "
-            f"has {len(file.data)}: copy or download it again"
+            f"has {there if there < expected else 'more'}: copy or download it again"
         )
     return sizes
+
+
+def _numbers(beginning: npt.NDArray[np.uint8]) -> list[int]:
+    """Return the numbers of 4 bytes at the beginning of a file."""
+    whole = beginning[: len(beginning) // 4 * 4]
+    numbers: list[int] = np.frombuffer(whole.tobytes(), ">u4").tolist()
+    return numbers
+
+
+def _promised(sizes: Sequence[int]) -> int:
+    """Return how many bytes a file has whose header names these sizes."""
+    return 4 * (1 + len(sizes)) + math.prod(sizes)
 
 
 def _make(values: Mapping[str, object]) -> Source:

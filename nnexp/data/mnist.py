@@ -117,7 +117,7 @@ def _from_cache(name: str, folder: str) -> Raw:
         if found is None and publication.mirrors:
             found = _unpack_download(name, path, archive, raw)
         elif found is None:
-            found = cache.unpack(PACKAGED / f"{file}.gz", path, raw)
+            found = cache.keep(idx.unpacked(PACKAGED / f"{file}.gz"), path, raw)
         contents.append(found)
     return idx.assemble(contents, _PIXELS)
 
@@ -127,11 +127,11 @@ def _unpack_download(name: str, path: Path, archive: str | None, raw: str | None
     target = path.with_name(f"{path.name}.gz")
     if raw is not None and target.is_file():
         try:
-            return cache.unpack(target, path, raw)
+            return cache.keep(idx.unpacked(target), path, raw)
         except InputError:
             pass  # damaged: downloaded again
     download.fetch(name, PUBLICATIONS[name].mirrors, target, archive, idx.FILES)
-    return cache.unpack(target, path, raw)
+    return cache.keep(idx.unpacked(target), path, raw)
 
 
 @functools.lru_cache(maxsize=2)
