@@ -6,6 +6,7 @@ import gzip
 import os
 import struct
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,18 @@ def test_labels_of_a_file_are_renumbered(table: Any) -> None:
         ("0\n1\n", "table.csv has a single column"),
         ("5,1,2\n5,3,4\n", "has a single class, the label 5"),
         ("0,1,2\n1,3,\x00\n", "table.csv"),
+        ("0,1,2\n1,3," + "9" * 131073, "table.csv, line 2 is not CSV (field larger than"),
+        ("0,1,2\n1,3," + "9," * 2**23, "table.csv, line 2 has more than 16,777,216 characters"),
+        (
+            "9007199254740992,1,2\n9007199254740993,3,4\n",
+            "line 1, column 1: the label 9007199254740992 is out of range: labels are whole "
+            "numbers from 0 to 9007199254740991",
+        ),
+        ("0,1,2\n1e30,3,4\n", "line 2, column 1: the label 1e+30 is out of range"),
+        (
+            "".join(f"{i},1,2\n" for i in range(10_001)),
+            "has 10001 different labels, each of which is a class, and 10000 are the most",
+        ),
     ],
 )
 def test_a_bad_csv_is_refused_by_line_and_column(table: Any, text: str, words: str) -> None:
@@ -312,7 +325,7 @@ GOOD: dict[str, Any] = {
         ({"x_train": np.full((4, 2), "a")}, "x_train has the shape (4, 2) and the type <U1"),
         ({"x_train": np.ones((4, 2), complex)}, "the type complex128"),
         ({"x_train": np.zeros((4, 0))}, "x_train has the shape (4, 0)"),
-        ({"x_train": np.full((4, 2), object())}, "cannot be read as an .npz file of plain arrays"),
+        ({"x_train": np.full((4, 2), object())}, "x_train holds Python objects: give"),
         ({"x_train": np.array([[1, 2], [3, np.nan], [5, 6], [7, 8]])}, "x_train[1] has nan as"),
         ({"x_train": np.full((4, 2), -1e300)}, "x_train[0] has -1e+300 as feature 0"),
         ({"x_test": np.ones((2, 3))}, "x_train have the shape (2,) and those of x_test (3,)"),
@@ -320,6 +333,7 @@ GOOD: dict[str, Any] = {
         ({"y_train": np.ones(4)}, "the type float64: give 4 whole numbers"),
         ({"y_train": np.eye(4, dtype=int)}, "y_train has the shape (4, 4)"),
         ({"y_train": np.array([0, 1, -2, 1])}, "y_train[2]: the label -2 is out of range"),
+        ({"y_train": np.array([0, 1, 2**63, 1], np.uint64)}, "the label 9223372036854775808 is"),
         ({"y_test": np.array([0, 9])}, "y_test[1]: the label 9 is out of range"),
     ],
 )
@@ -339,13 +353,78 @@ def test_bad_npz_files_are_refused(tmp_path: Path) -> None:
     flipped[len(whole) // 8] ^= 0xFF
     single = tmp_path / "single.npy"
     np.save(single, np.ones(3))
-    for content in (b"", b"hello", whole[:-30], whole[: len(whole) // 2], bytes(flipped),
-                    single.read_bytes()):  # fmt: skip
+    for content in (b"", b"hello", whole[:-30], whole[: len(whole) // 2], single.read_bytes()):
         bad.write_bytes(content)
-        assert "bad.npz cannot be read as an .npz file" in refusal("npz", file=str(bad))
+        assert "bad.npz is not an .npz file, or a part" in refusal("npz", file=str(bad))
+    bad.write_bytes(flipped)
+    assert "bad.npz is damaged (" in refusal("npz", file=str(bad))
+    np.savez(bad, **GOOD)
+    bad.write_bytes(bad.read_bytes().replace(bytes(GOOD["x_train"]), bytes(64)))
+    assert "bad.npz is damaged (Bad CRC-32" in refusal("npz", file=str(bad))
     assert "cannot be read" in refusal("npz", file=str(tmp_path / "missing.npz"))
     both = refusal("npz", file=str(good), scale="raw", test_fraction=0.5)
     assert "has test arrays of its own" in both
+
+
+def npz_member(shape: str, descr: str = "|u1", more: bytes = b"") -> bytes:
+    """Return what x_train.npy holds if its header names this shape and type."""
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header + b"\n" + more
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        (npz_member("(4, 2)", more=bytes(64 << 20)), "another size than its header says"),
+        (npz_member("(1000000000000, 2)"), "another size than its header says"),
+        (npz_member("(-4, -2)", more=bytes(8)), "another size than its header says"),
+        (npz_member("(" * 200 + ")" * 200), "is damaged"),
+        (npz_member("(4, 2)", "|u0"), "is damaged"),
+        (npz_member("(4, 2)", "|O", bytes(64)), "x_train holds Python objects"),
+        (b"\x93NUMPY\x09\x00", "is damaged"),
+        (b"", "is damaged"),
+    ],
+)
+def test_an_array_is_not_inflated_where_its_header_is_wrong(
+    tmp_path: Path, member: bytes, words: str
+) -> None:
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x_train.npy", member)
+    tracemalloc.start()
+    sentence = refusal("npz", file=str(path), test_fraction=0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "bomb.npz" in sentence
+    assert words in sentence
+    assert peak < 4 << 20
+
+
+def test_an_array_larger_than_the_memory_is_refused(tmp_path: Path) -> None:
+    path, declared = tmp_path / "bomb.npz", 1 << 50
+    member = npz_member(f"({declared}, 1)")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train.npy", member)
+    raw = path.read_bytes()
+    # The directory of the archive is made to lie as the array's header does.
+    at = raw.index(b"PK\x01\x02")
+    size = len(member) + declared
+    extra = struct.pack("<HHQ", 1, 8, size)
+    entry = bytearray(raw[at : raw.index(b"PK\x05\x06")])
+    entry[24:28] = b"\xff" * 4
+    entry[30:32] = struct.pack("<H", len(extra))
+    end = bytearray(raw[raw.index(b"PK\x05\x06") :])
+    end[12:16] = struct.pack("<I", len(entry) + len(extra))
+    path.write_bytes(raw[:at] + bytes(entry) + extra + bytes(end))
+    assert "GiB of memory, and this machine has" in refusal("npz", file=str(path))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_npz_file_is_packed_as_numpy_packs_it(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "other.npz"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x_train.npy", npz_member("(4, 2)", more=bytes(8)))
+    assert "write it again with numpy.savez" in refusal("npz", file=str(path))
 
 
 # IDX

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from nnexp import checks
 from nnexp.data.source import (
+    LARGEST_LABEL,
     Kind,
     Raw,
     Source,
@@ -34,6 +35,9 @@ from nnexp.data.source import (
 from nnexp.errors import InputError, unknown
 
 HEADERS = ("auto", "true", "false")
+
+# The most characters of a line. Splitting it takes some 50 bytes a field.
+_LONGEST_LINE = 2**24
 
 
 class Table(NamedTuple):
@@ -95,13 +99,14 @@ class Csv:
 
 @functools.lru_cache(maxsize=4)
 def _table(file: Stamp, header: str, label_column: int | str) -> Table:
+    checks.memory(file.path, file.size)
     try:
         names, skipped = _header(file, header, label_column)
         values = _read_fast(file, skipped)
         if values is None:
             values = _read_carefully(file, skipped)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file.path} is not a CSV text file ({error}): give one") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file.path} is not a CSV text file in UTF-8: save it as one") from error
     column = _label_index(file, names, values.shape[1], label_column)
     if (bad := unfit(values)) is not None:
         value = values[bad]
@@ -110,12 +115,13 @@ def _table(file: Stamp, header: str, label_column: int | str) -> Table:
             "give finite numbers"
         )
     labels = values[:, column]
-    wrong = (labels < 0) | (labels != np.floor(labels))
+    wrong = (labels < 0) | (labels != np.floor(labels)) | (labels > LARGEST_LABEL)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
-            f"{_place(file, skipped, row, column)}: the label {labels[row]:g} is out of range: "
-            "labels are whole numbers from 0, and data.label_column says in which column"
+            f"{_place(file, skipped, row, column)}: the label {labels[row]:.16g} is out of range: "
+            f"labels are whole numbers from 0 to {LARGEST_LABEL}, and data.label_column says in "
+            "which column they stand"
         )
     x = np.ascontiguousarray(np.delete(values, column, axis=1))
     return Table(compact(x), labels.astype(np.intp), file, skipped, column)
@@ -127,7 +133,7 @@ def _header(file: Stamp, header: str, label_column: int | str) -> tuple[list[str
     ``auto`` takes the first row for a header if its field for the label is not a number.
     """
     with _open(file) as text:
-        line, fields = next(_rows(text), (0, []))
+        line, fields = next(_rows(file, text), (0, []))
     if not fields:
         raise InputError(f"{file.path} is empty: give a CSV file with a row an example")
     named = isinstance(label_column, str)
@@ -171,7 +177,7 @@ def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
             warnings.simplefilter("error")  # an empty file; a fraction read as an integer
             try:
                 return np.loadtxt(
-                    text,
+                    _lines(file, text),
                     dtype,
                     comments=None,
                     delimiter=",",
@@ -188,7 +194,7 @@ def _read_carefully(file: Stamp, skipped: int) -> npt.NDArray[Any]:
     """Return the values (n, columns), float64, or raise the InputError that names the culprit."""
     table: list[npt.NDArray[Any]] = []
     with _open(file) as text:
-        for line, fields in _rows(text, skipped):
+        for line, fields in _rows(file, text, skipped):
             if table and len(fields) != len(table[0]):
                 raise InputError(
                     f"{file.path}, line {line}, column {min(len(fields), len(table[0])) + 1}: "
@@ -220,17 +226,37 @@ def _open(file: Stamp) -> TextIO:
     return open(file.location, encoding="utf-8-sig", newline="")
 
 
-def _rows(text: TextIO, skipped: int = 0) -> Iterator[tuple[int, list[str]]]:
+def _lines(file: Stamp, text: TextIO) -> Iterator[str]:
+    """Yield the lines of a file, none of which may be so long that it fills the memory."""
+    for number in itertools.count(1):
+        line = text.readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise InputError(
+                f"{file.path}, line {number} has more than {_LONGEST_LINE:,} characters: "
+                "give a row an example, each on a line of its own"
+            )
+        if not line:
+            return
+        yield line
+
+
+def _rows(file: Stamp, text: TextIO, skipped: int = 0) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number from 1, fields) of each row after ``skipped`` lines that is not blank."""
-    reader = csv.reader(text)
-    for fields in reader:
-        if reader.line_num > skipped and (len(fields) > 1 or "".join(fields).strip()):
-            yield reader.line_num, fields
+    reader = csv.reader(_lines(file, text))
+    try:
+        for fields in reader:
+            if reader.line_num > skipped and (len(fields) > 1 or "".join(fields).strip()):
+                yield reader.line_num, fields
+    except csv.Error as error:
+        raise InputError(
+            f"{file.path}, line {reader.line_num} is not CSV ({error}): give numbers, "
+            "separated by commas"
+        ) from error
 
 
 def _place(file: Stamp, skipped: int, row: int, column: int) -> str:
     with _open(file) as text:
-        line, _ = next(itertools.islice(_rows(text, skipped), row, None))
+        line, _ = next(itertools.islice(_rows(file, text, skipped), row, None))
     return f"{file.path}, line {line}, column {column + 1}"
 
 

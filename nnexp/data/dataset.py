@@ -23,6 +23,11 @@ from nnexp.data.source import Raw
 from nnexp.errors import InputError
 from nnexp.streams import stream
 
+# The targets hold a number for each pair of classes.
+_MOST_CLASSES = 10_000
+# How many labels an error message names.
+_NAMED = 20
+
 # Parts of the stream "subset".
 _TEST, _VALIDATION, _TRAIN = 0, 1, 2
 
@@ -250,13 +255,20 @@ def _class_labels(settings: DataSettings, raw: Raw) -> tuple[int, ...]:
         if label not in present:
             raise InputError(
                 f"data.classes: no training example has the label {label}: "
-                f"choose from {', '.join(map(str, present))}"
+                f"choose from {', '.join(map(str, present[:_NAMED]))}"
+                + (", …" if len(present) > _NAMED else "")
             )
     labels = settings.classes or present
     if len(labels) < 2:
         raise InputError(
             f"data={settings.name} has a single class, the label {labels[0]}: "
             "give data of two classes or more"
+        )
+    if len(labels) > _MOST_CLASSES:
+        raise InputError(
+            f"data={settings.name} has {len(labels)} different labels, each of which is a class, "
+            f"and {_MOST_CLASSES} are the most: give labels that name classes, "
+            "or keep only some of them with data.classes=[…]"
         )
     return labels
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import pickle
+import math
+import warnings
 import zipfile
-import zlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nnexp import checks
 from nnexp.data.source import (
+    LARGEST_LABEL,
     Kind,
     Raw,
     Source,
@@ -87,27 +88,53 @@ def _read(file: Stamp, test_fraction: float | None) -> Raw:
 
 def _arrays(file: Stamp) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of the file that have one of the four names."""
-    damage = (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        zlib.error,
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-        NotImplementedError,
-    )
-    try:
-        with open(file.location, "rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array")
-            return {name: archive[name] for name in _NAMES if name in archive.files}
-    except damage as error:
+    if not zipfile.is_zipfile(file.location):
         raise InputError(
-            f"{file.path} cannot be read as an .npz file of plain arrays ({error}): "
-            f"write it with numpy.savez, arrays {', '.join(_NAMES)}"
+            f"{file.path} is not an .npz file, or a part of one: copy it again, or write it with "
+            f"numpy.savez, arrays {', '.join(_NAMES)}"
+        )
+    try:
+        with zipfile.ZipFile(file.location) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            members = {f"{name}.npy": name for name in _NAMES}
+            entries = [entry for entry in archive.infolist() if entry.filename in members]
+            checks.memory(file.path, sum(_bytes(file, archive, entry) for entry in entries))
+            arrays = {}
+            for entry in entries:
+                with archive.open(entry) as stream:
+                    array = np.lib.format.read_array(stream, allow_pickle=False)
+                arrays[members[entry.filename]] = array
+    except InputError:
+        raise
+    except Exception as error:  # zipfile and NumPy raise a dozen types for damaged files
+        raise InputError(
+            f"{file.path} is damaged ({error}): copy it again, or write it again with numpy.savez"
         ) from error
+    return arrays
+
+
+def _bytes(file: Stamp, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """Return how many bytes an array takes, by its header alone: nothing else is inflated."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(
+            f"{file.path} is not packed as NumPy does it: write it again with numpy.savez"
+        )
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read(stream)
+        promised = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject:
+            raise InputError(
+                f"{file.path}: {entry.filename.removesuffix('.npy')} holds Python objects: "
+                "give numbers, an example a row"
+            )
+        if min(shape, default=0) < 0 or stream.tell() + promised != entry.file_size:
+            raise ValueError(f"{entry.filename} has another size than its header says")
+    return promised
 
 
 def _split(
@@ -126,10 +153,11 @@ def _split(
             f"{file.path}: y_{split} has the shape {y.shape} and the type {y.dtype}: give "
             f"{len(x)} whole numbers, the labels of x_{split}"
         )
-    if y.min() < 0:
+    if y.min() < 0 or y.max() > LARGEST_LABEL:
+        row = int(np.argmin(y) if y.min() < 0 else np.argmax(y))
         raise InputError(
-            f"{file.path}, y_{split}[{int(np.argmin(y))}]: the label {y.min()} is out of range: "
-            "labels are whole numbers from 0"
+            f"{file.path}, y_{split}[{row}]: the label {y.flat[row]} is out of range: "
+            f"labels are whole numbers from 0 to {LARGEST_LABEL}"
         )
     x = np.ascontiguousarray(x.reshape(len(x), -1))
     if (bad := unfit(x)) is not None:

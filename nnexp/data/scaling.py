@@ -78,15 +78,15 @@ def target_codes(targets: str, classes: int, outputs: int, dtype: npt.DTypeLike)
         raise unknown("data.targets", targets, TARGETS)
     off, on = TARGETS[targets]
     if outputs == classes:
-        codes = np.where(np.eye(classes, dtype=bool), on, off)
+        codes = np.full((classes, classes), off, dtype)
+        np.fill_diagonal(codes, on)
     elif outputs == 1 and classes == 2:
-        codes = np.array([[off], [on]])
+        codes = np.array([[off], [on]], dtype)
     else:
         raise InputError(
             f"data.outputs={outputs} does not fit {classes} classes: give {classes}"
             + (" or 1" if classes == 2 else "")
         )
-    codes = codes.astype(dtype)
     codes.flags.writeable = False
     return codes
 

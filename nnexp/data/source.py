@@ -14,6 +14,9 @@ import numpy.typing as npt
 
 from nnexp.errors import InputError
 
+# Every whole number up to here is exact in float64, in which CSV files are read.
+LARGEST_LABEL = 2**53 - 1
+
 
 @dataclass(frozen=True, eq=False)
 class Raw:
@@ -116,7 +119,8 @@ def unfit(x: npt.NDArray[Any]) -> tuple[int, int] | None:
     """Return the first (row, column) of ``x`` that is no finite float32 number, or None."""
     if x.dtype.kind in "bu" and x.dtype.itemsize < 8:
         return None
-    bad = ~(np.abs(x, dtype=np.float64) <= np.finfo(np.float32).max)
+    with np.errstate(over="ignore"):  # of long doubles, which are then infinite
+        bad = ~(np.abs(x, dtype=np.float64) <= np.finfo(np.float32).max)
     if not bad.any():
         return None
     row, column = np.unravel_index(int(np.argmax(bad)), bad.shape)
