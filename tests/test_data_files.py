@@ -366,6 +366,23 @@ def test_bad_npz_files_are_refused(tmp_path: Path) -> None:
     assert "has test arrays of its own" in both
 
 
+def test_standardizing_beyond_float32_is_refused(tmp_path: Path) -> None:
+    x_train = np.array([[1, 1], [1 + 1e-15, 2], [1, 3], [1, 5]]) * 1e-30
+    np.savez(tmp_path / "far.npz", **{**GOOD, "x_train": x_train, "x_test": np.full((2, 2), 3e38)})
+    own = DataSettings.from_mapping(
+        {"name": "npz", "file": str(tmp_path / "far.npz"), "scale": "standardize"}
+    )
+    with pytest.raises(InputError, match="feature 0 hardly varies in training, and one example"):
+        load(own)
+    assert np.isfinite(load(own, "float64").test.x).all()
+
+
+def test_long_doubles_beyond_float32_are_refused(tmp_path: Path) -> None:
+    long = np.full((4, 2), np.finfo(np.longdouble).max)
+    np.savez(tmp_path / "long.npz", **{**GOOD, "x_train": long})
+    assert "not finite in float32" in refusal("npz", file=str(tmp_path / "long.npz"), scale="raw")
+
+
 def npz_member(shape: str, descr: str = "|u1", more: bytes = b"") -> bytes:
     """Return what x_train.npy holds if its header names this shape and type."""
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from nnexp.data import selection
 from nnexp.data.scaling import moments, scaled
 from nnexp.data.settings import DataSettings
-from nnexp.data.source import Raw
+from nnexp.data.source import Raw, span, unfit
 from nnexp.errors import InputError
 from nnexp.streams import stream
 
@@ -180,6 +180,12 @@ def _loaded(settings: DataSettings, dtype: np.dtype[Any], state: Hashable) -> Da
 
     def convert(part: _Part) -> Split:
         x = scaled(part.x, part.rows, settings.scale, dtype, statistics)
+        if standard and not np.isfinite(span(x)).all() and (bad := unfit(x)) is not None:
+            raise InputError(
+                f"data.scale=standardize: feature {bad[1]} hardly varies in training, and one "
+                f"example has {part.x[part.rows[bad[0]], bad[1]]:g} there, too many standard "
+                f"deviations away for float32: leave that feature out, or use data.scale=raw"
+            )
         labels = part.labels.copy()
         labels.flags.writeable = False
         return Split(x, labels)

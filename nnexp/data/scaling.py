@@ -34,7 +34,8 @@ def scaled(
         if scale == "standardize" and statistics is not None:
             centred = part - statistics[0]
             centred *= statistics[1]
-            block[...] = centred
+            with np.errstate(over="ignore"):  # the caller looks for infinite features
+                block[...] = centred
         elif scale == "raw":
             np.copyto(block, part, casting="unsafe")
         else:
