@@ -269,6 +269,15 @@ def test_csv_files_must_match_and_exist(table: Any, tmp_path: Path) -> None:
     assert "is not a CSV text file" in refusal("csv", train=str(binary), test=train)
 
 
+@pytest.mark.parametrize(
+    ("name", "key"), [("csv", "train"), ("npz", "file"), ("idx", "root"), ("kmnist", "root")]
+)
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "a" * 5000, "a\0b", "\ud800"])
+def test_a_path_that_cannot_be_is_refused(name: str, key: str, path: str) -> None:
+    values = {"test": "x"} if name == "csv" else {}
+    assert refusal(name, **{key: path}, **values).startswith(f"data.{key}=")
+
+
 def test_a_changed_file_is_read_again(table: Any) -> None:
     path = table(ROWS)
     own = DataSettings.from_mapping({"name": "csv", "train": path, "test": path, "scale": "raw"})

@@ -30,7 +30,7 @@ def folder() -> Path:
     """Return nnexp's cache folder: ``NNEXP_CACHE``, else the platform's own place for caches."""
     chosen = os.environ.get("NNEXP_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     return Path(platformdirs.user_cache_dir("nnexp", appauthor=False))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,23 +50,23 @@ class Idx:
 
 def stamps(root: str) -> tuple[Stamp, ...]:
     """Return the stamps of the four files in the folder ``root``: the raw one where both are."""
-    folder = Path(root).expanduser()
+    folder = os.path.expanduser(root)
     found = []
     for name in FILES:
-        names = [n for n in (name, f"{name}.gz") if (folder / n).is_file()]
+        names = [n for n in (name, f"{name}.gz") if os.path.isfile(os.path.join(folder, n))]
         if not names:
             raise InputError(
                 f"data.root={root} has no {name} (nor {name}.gz): put the four files "
                 f"{', '.join(FILES)} there, raw or gzipped"
             )
-        found.append(stamp("root", str(folder / names[0])))
+        found.append(stamp("root", os.path.join(folder, names[0])))
     return tuple(found)
 
 
 def content(file: Stamp) -> Content:
     """Return the raw bytes of an IDX file: memory-mapped, or unpacked if it is gzipped."""
     if file.path.endswith(".gz"):
-        return unpacked(Path(file.path).expanduser())
+        return unpacked(Path(file.path))
     if file.size == 0:
         raise InputError(f"{file.path} is empty: copy the file again")
     data = np.memmap(file.location, np.uint8, "r")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +67,17 @@ class Stamp(NamedTuple):
 
 def user_path(key: str, value: object) -> str:
     """Return ``value``, given as ``data.<key>``: the path of a file or folder as it was written."""
-    if not isinstance(value, str) or not value:
-        raise InputError(f"data.{key}={value} is invalid: give the path of a file or folder")
-    return value
+    try:
+        if isinstance(value, str) and value and b"\0" not in os.fsencode(value):
+            return value
+    except UnicodeEncodeError:
+        pass  # half of a surrogate pair
+    raise InputError(f"data.{key}={value!r} is invalid: give the path of a file or folder")
 
 
 def stamp(key: str, path: str) -> Stamp:
     """Return the stamp of the file ``path`` given as ``data.<key>``; InputError if missing."""
-    location = Path(path).expanduser().absolute()
+    location = Path(os.path.expanduser(path)).absolute()
     try:
         status = location.stat()
         if not location.is_file():
