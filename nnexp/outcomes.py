@@ -159,9 +159,7 @@ def _equal(column: pd.Series[Any], value: Any) -> Mask:
     if isinstance(value, bool) or not isinstance(value, int | float):
         nothing = column.isna() if value in (None, "none") else False
         return np.asarray((column.astype(str) == str(value)) | nothing)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
-    near: Mask = np.isclose(numbers, value, rtol=1e-9, atol=0)
-    return near
+    return np.asarray(pd.to_numeric(column, errors="coerce") == value)
 
 
 def _measure(
@@ -203,7 +201,9 @@ def _moment(rows: pd.DataFrame, at: Mapping[str, float], diverged: bool) -> Mask
         return last
     ((by, value),) = at.items()
     clock = rows[by].to_numpy(float)
-    here: Mask = np.isclose(clock, value)
+    # An epoch is a step divided by the steps of an epoch, and rounded.
+    hundredth_of_a_step = 0.01 * clock.max() / max(steps.max(), 1) if by == "epoch" else 0.0
+    here: Mask = np.abs(clock - value) <= hundredth_of_a_step
     if here.any():
         return here
     if clock.max() < value and diverged:

@@ -137,6 +137,30 @@ def test_the_choice_of_runs_by_setting_and_moment(study: Any) -> None:
         judge(study(early.replace("test: g", "outcome: test_acuracy, matters: 1, test: g")), tables)
 
 
+def test_a_moment_is_exact_to_the_step(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93)
+    for table in (tables.metrics, tables.layers):  # as if an epoch had a million steps
+        table["step"] = table["step"] // 600 * 1_000_000 + table["step"] % 600 * 1_001
+        table["epoch"] = table["step"] / 1_000_000
+    text = "test: greater, arms: [a, b], at: {}, expected: reproduced"
+    last = int(tables.metrics["step"].max())
+    for near in ({"step": last}, {"epoch": last / 1e6}, {"epoch": float(f"{last / 1e6:.8f}")}):
+        assert judge(study(text.format(near)), tables)[0].first == pytest.approx(0.95, abs=0.01)
+    for off in ({"step": last - 1}, {"epoch": (last - 1) / 1e6}, {"step": last - 0.5}):
+        with pytest.raises(InputError, match="were not evaluated at"):
+            judge(study(text.format(off)), tables)
+    curve = "test: curve, arm: a, by: step, points: {}, rounding: 0.1, expected: consistent"
+    with pytest.raises(InputError, match="were not evaluated at"):
+        judge(study(curve.format({last - 1: 0.9})), tables)
+
+
+def test_settings_are_matched_exactly(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.93)
+    tables.runs["data.train_size"] = 999_999_999
+    with pytest.raises(InputError, match="no run at arm a, data.train_size 1000000000"):
+        fitting(tables.runs, {"arm": "a", "data.train_size": 1_000_000_000})
+
+
 def test_a_change_and_a_fall_are_measured_up_to_the_moment(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93)
     step = tables.metrics["step"].to_numpy()
