@@ -20,7 +20,7 @@ import pandas as pd
 from jinja2 import Environment
 
 from nnexp import evidence, figures, portraits, responses, sheets, webpage
-from nnexp.claims import Judgement, from_table, maps, to_table
+from nnexp.claims import Judgement, current, from_table, maps, to_table
 from nnexp.comparison import Comparison, compare
 from nnexp.errors import InputError
 from nnexp.files import write_whole
@@ -29,7 +29,7 @@ from nnexp.outcomes import fitting
 from nnexp.studies import Study
 from nnexp.tables import Tables, load
 from nnexp.threads import available_cores
-from nnexp.verdicts import INCONCLUSIVE, UNDERPOWERED
+from nnexp.verdicts import INCONCLUSIVE, STALE, UNDERPOWERED
 from nnexp.webpage import Section, Shown
 
 # Studies that are drawn in less time than it takes to start other processes.
@@ -117,22 +117,22 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
     judgements = from_table(
         pd.read_csv(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
     )
-    known = {claim.id for claim in study.claims}
-    judgements = [one for one in judgements if one.claim in known]
-    judged = {one.claim for one in judgements}
-    study = replace(study, claims=tuple(c for c in study.claims if c.id in judged))
+    judgements = current(judgements, study)
+    study = _with_claims(study, judgements)
     if not (folder / "runs.csv").is_file():
         return Chapter(study, judgements, [], 0, 0.0)
     tables = load(folder)
     seconds = float(tables.runs["seconds"].sum())
-    drawn = [*evidence.pictures(study, judgements, tables), *_of_runs(study, tables)]
+    valid = [one for one in judgements if one.verdict != STALE]
+    shown_of = _with_claims(study, valid)
+    drawn = [*evidence.pictures(shown_of, valid, tables), *_of_runs(study, tables)]
     drawn += portraits.pictures(portraits.read(folder))
     shown = [
         Shown(
             p.name,
             p.caption,
             p.alt,
-            evidence.claims_of(p, study),
+            evidence.claims_of(p, shown_of),
             svg=sheets.svg(p.figure),
             png=sheets.png(p.figure) if p.name in portraits.NAMES else b"",
             csv=p.csv,
@@ -140,6 +140,12 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
         for p in drawn
     ]
     return Chapter(study, judgements, shown, len(tables.runs), seconds)
+
+
+def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
+    """Return ``study`` with those of its claims that ``judgements`` are of."""
+    judged = {one.claim for one in judgements}
+    return replace(study, claims=tuple(claim for claim in study.claims if claim.id in judged))
 
 
 def _of_runs(study: Study, tables: Tables) -> Iterator[figures.Picture]:
@@ -172,6 +178,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         .render(
             judgements=judgements,
             counts=_counted(one.verdict for one in judgements),
+            stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
             studies=[
                 {
@@ -223,8 +230,8 @@ def coverage(judgements: Sequence[Judgement], results: str = "results") -> str:
 
 
 def _counted(verdicts: Iterable[str]) -> str:
-    counts = Counter(verdicts)
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    counts = Counter(verdict for verdict in verdicts if verdict != STALE)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) or STALE
 
 
 def _write_chapter(chapter: Chapter, folder: Path) -> Section:

@@ -18,7 +18,7 @@ import pandas as pd
 from nnexp import statistics, verdicts
 from nnexp.computations import agrees, compute, entry
 from nnexp.errors import InputError, unknown
-from nnexp.outcomes import Outcome, best, described, matching, measured
+from nnexp.outcomes import Outcome, best, described, failures, matching, measured
 from nnexp.studies import ORDERS, Claim, Study
 from nnexp.tables import Tables
 
@@ -35,7 +35,8 @@ class Judgement:
     ``level``; ``detectable`` is the difference that ``n`` runs would have shown with a power of
     80 %, ``seeds_needed`` how many runs would show ``matters``. ``skewed`` is ``yes`` where the
     differences are too skewed for a normal sample, and the interval less sure than it says (see
-    `nnexp.calibration`). What does not apply is empty.
+    `nnexp.calibration`). ``digest`` is `Study.digest` of when it was judged, empty in the tables
+    of an older nnexp. What does not apply is empty.
     """
 
     study: str
@@ -65,11 +66,12 @@ class Judgement:
     skewed: str = ""
     holds_in: str = ""
     note: str = ""
+    digest: str = ""
 
     @property
     def as_expected(self) -> bool:
-        """Whether the verdict is the one that the study expects."""
-        return self.verdict == self.expected
+        """Whether the verdict is the one that the study expects, or is none as it is stale."""
+        return self.verdict in (self.expected, verdicts.STALE)
 
 
 def to_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -86,13 +88,36 @@ def from_table(table: pd.DataFrame) -> list[Judgement]:
     for row in table.to_dict("records"):
         values: dict[str, Any] = {}
         for name, kind in kinds.items():
-            text = row[name]
+            text = row.get(name, "")
             if kind == "str":
                 values[name] = text
             elif text:
                 values[name] = int(text) if kind.startswith("int") else float(text)
         judgements.append(Judgement(**values))
     return judgements
+
+
+def current(judgements: Sequence[Judgement], study: Study) -> list[Judgement]:
+    """Return what earlier ``judgements`` say of the claims that ``study`` has now.
+
+    They take over how it words its claims and what it expects. A judgement of a claim that is
+    another one by now, or is tested otherwise, is stale: it loses its verdict and its numbers.
+    Those of an older nnexp, which kept no digest, stay as they are.
+    """
+    claims = {claim.id: claim for claim in study.claims}
+    found = []
+    for one in judgements:
+        claim = claims.get(one.claim)
+        if claim is None:
+            continue
+        if one.digest == study.digest(claim):
+            one = replace(one, **_said(study, claim, one.protocol))
+        elif one.digest:
+            again = f"stale: judge again with {study.command()}"
+            said = _said(study, claim, "") | {"digest": one.digest}
+            one = Judgement(**said, measured=again, verdict=verdicts.STALE)
+        found.append(one)
+    return found
 
 
 def judge(study: Study, tables: Tables | None, looks: int = 1) -> list[Judgement]:
@@ -162,10 +187,16 @@ def _judge(study: Study, claim: Claim, tables: Tables | None, looks: int) -> Jud
         raise _error(study, claim, "there are no runs")
     try:
         if claim.test in ORDERS:
-            return _compared(study, claim, tables, looks)
-        return (_published if claim.test == "published" else _curve)(study, claim, tables)
+            found = _compared(study, claim, tables, looks)
+        else:
+            found = (_published if claim.test == "published" else _curve)(study, claim, tables)
+        lost = [failures(arm, tables, claim.where) for arm in dict.fromkeys(claim.arms)]
     except InputError as error:
         raise _error(study, claim, str(error)) from None
+    if not any(lost):
+        return found
+    measured = "; ".join([found.measured, *filter(None, lost)])
+    return replace(found, measured=measured, verdict=verdicts.WITHHELD)
 
 
 def _error(study: Study, claim: Claim, message: str) -> InputError:
@@ -207,7 +238,6 @@ def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:
     (arm,) = claim.arms
     values = measured(claim.outcome, arm, tables, claim.where, claim.at).to_numpy(float)
     said = _said(study, claim, described(claim.where, claim.at))
-    said["published"] = said["published"] or f"{claim.value:g}"
     if not len(values):
         raise InputError(f"no run of arm {arm!r} has ended: see the sweep's failed runs")
     interval = statistics.prediction_interval(values, rounding=claim.rounding)
@@ -262,7 +292,6 @@ def _curve(study: Study, claim: Claim, tables: Tables) -> Judgement:
     points = f"{inside} of {len(table)} points within the joint band; farthest "
     at = f"{claim.by} {table['at'][worst]:g}"
     said = _said(study, claim, described(claim.where, {}))
-    said["published"] = said["published"] or f"{len(table)} points"
     return Judgement(
         **said,
         measured=f"{points}{_digits(claim.outcome, table['mean'][worst])} against "
@@ -290,10 +319,8 @@ def _computed(study: Study, claim: Claim) -> Judgement:
         )
         for name, part in parts.items()
     ]
-    said = _said(study, claim, "")
-    said["published"] = claim.note or _figures(claim.published)
     return Judgement(
-        **said,
+        **_said(study, claim, ""),
         measured=_figures(parts),
         verdict=verdicts.REPRODUCED if all(same) else verdicts.CONTRADICTED,
     )
@@ -318,12 +345,24 @@ def _said(study: Study, claim: Claim, protocol: str) -> dict[str, Any]:
         "row": claim.row,
         "statement": claim.statement,
         "test": claim.test,
-        "published": "" if claim.published is None else str(claim.published),
+        "published": _printed(claim),
         "outcome": "" if claim.test == "computed" else str(claim.outcome),
         "protocol": protocol,
         "expected": claim.expected,
         "note": claim.note,
+        "digest": study.digest(claim),
     }
+
+
+def _printed(claim: Claim) -> str:
+    """Return what was published, in words."""
+    if claim.test == "computed":
+        return claim.note or _figures(claim.published)
+    if claim.published is not None and str(claim.published):
+        return str(claim.published)
+    return {"published": f"{claim.value:g}", "curve": f"{len(claim.points)} points"}.get(
+        claim.test, ""
+    )
 
 
 def _measured(claim: Claim, pairs: pd.DataFrame, low: float, high: float) -> str:

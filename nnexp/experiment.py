@@ -135,13 +135,18 @@ class Design:
         return key.split(".")[0] in {name.split(".")[0] for name in (*self.swept, *self.by_arms)}
 
 
-def design(content: Mapping[str, Any], arms: Mapping[str, Iterable[str]]) -> Design:
-    """Return the design of an experiment's ``content``, its ``arms`` given as overrides."""
+def parameters(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an experiment's ``content`` sweeps: ``hydra.sweeper.params``."""
     params: Any = content
     for key in ("hydra", "sweeper", "params"):
         params = params.get(key) if isinstance(params, Mapping) else None
+    return params if isinstance(params, Mapping) else {}
+
+
+def design(content: Mapping[str, Any], arms: Mapping[str, Iterable[str]]) -> Design:
+    """Return the design of an experiment's ``content``, its ``arms`` given as overrides."""
     swept = {}
-    for key, value in (params if isinstance(params, Mapping) else {}).items():
+    for key, value in parameters(content).items():
         text = str(value)
         single = re.sub(r"\[[^]]*\]", "", text)
         if key not in ("arm", "seed") and re.search(r"[,(*]", single):

@@ -100,6 +100,12 @@ def measured(
     return by_seed
 
 
+def failures(arm: str, tables: Tables, where: Mapping[str, Any]) -> str:
+    """Say how many runs of ``arm`` failed, at the settings ``where``; empty for none."""
+    failed = matching(tables.runs, arm, where)["status"] == FAILED
+    return f"{failed.sum()} of {len(failed)} runs of arm {arm} failed" if failed.any() else ""
+
+
 def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataFrame:
     """Return the rows of ``runs`` that are of an arm, at the settings ``where``.
 

@@ -6,15 +6,26 @@ its claims come from, and the claims as data. Only that key is read here; Hydra 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnexp.errors import InputError, suggestion
-from nnexp.experiment import LINE, LINES, SETTINGS, Design, check_keys, design, plain, read_lines
+from nnexp.experiment import (
+    LINE,
+    LINES,
+    SETTINGS,
+    Design,
+    check_keys,
+    design,
+    parameters,
+    plain,
+    read_lines,
+)
 from nnexp.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
 from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
@@ -27,6 +38,8 @@ _FREE = ("published", "note")
 # Tests that compare arms, or an arm with a threshold; together they are a study's family.
 ORDERS = TESTS
 _RUNS = ("outcome", "where", "at")
+# What a claim says but is not judged by. ``published`` decides where a computation is checked.
+_WORDING = frozenset({"id", "row", "statement", "expected", "note", "line", "published"})
 _TESTS = {
     **dict.fromkeys(
         ORDERS, (*_RUNS, "arms", "arm", "threshold", "matters", "scale", "map", "tuned")
@@ -125,8 +138,9 @@ class Study:
     """A study file: where its claims come from, what is asked, and the claims.
 
     ``source`` has the title of every document in its own language; ``arms`` the overrides of each
-    arm; ``alpha`` is shared by the ``family`` claims; ``figures`` names the figures of the runs
-    that are shown, of the runs with the settings ``show``, and ``grids`` the heat maps of them.
+    arm, ``settings`` the other settings of the runs, swept ones included; ``alpha`` is shared by
+    the ``family`` claims; ``figures`` names the figures of the runs that are shown, of the runs
+    with the settings ``show``, and ``grids`` the heat maps of them.
     """
 
     name: str
@@ -144,12 +158,28 @@ class Study:
     claims: tuple[Claim, ...]
     alpha: float
     arms: Mapping[str, tuple[str, ...]]
+    settings: Mapping[str, Any]
     has_runs: bool
 
     @property
     def family(self) -> int:
         """How many claims share the error rate ``alpha``: the comparisons of the file."""
         return sum(claim.test in ORDERS for claim in self.claims)
+
+    def digest(self, claim: Claim) -> str:
+        """Return the identity of all in the file that decides the verdict on ``claim``.
+
+        Its wording does not: a claim may be worded anew without being judged anew.
+        """
+        decides = {k: v for k, v in asdict(claim).items() if k not in _WORDING}
+        if claim.test == "computed":
+            decides["published"] = claim.published
+        else:
+            decides["overrides"] = {arm: self.arms[arm] for arm in claim.arms}
+            decides["settings"] = self.settings
+        if claim.test in ORDERS:
+            decides |= {"alpha": self.alpha, "family": self.family}
+        return hashlib.sha256(repr(_ordered(decides)).encode()).hexdigest()[:16]
 
     def command(self) -> str:
         """Return the line that reruns it."""
@@ -217,6 +247,7 @@ class _Reader:
             claims=read,
             alpha=alpha,
             arms=arms,
+            settings=self.settings(content),
             has_runs=any(claim.test != "computed" for claim in read),
         )
 
@@ -261,6 +292,11 @@ class _Reader:
             raise self.error(sweeper[LINE], f"params={params} is no mapping, as in lr: 0.1,1")
         whole = {key if key in (LINE, LINES) else key.split(".")[0]: params[key] for key in params}
         self.keys("hydra.sweeper.params", whole, (*SETTINGS, "arm"), ())
+
+    def settings(self, content: dict[str, Any]) -> dict[str, Any]:
+        given = plain(content)
+        own = {key: given[key] for key in given if key not in ("study", "arms", "hydra")}
+        return own | {"swept": parameters(given)}
 
     def arms(self, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         arms = content.get("arms") or {}
@@ -437,6 +473,14 @@ def _verdicts(test: str) -> tuple[str, ...]:
     if test in ORDERS:
         return COMPARED
     return (REPRODUCED, CONTRADICTED) if test == "computed" else PUBLISHED
+
+
+def _ordered(value: Any) -> Any:
+    """Return ``value`` with its mappings as lists of pairs in the order of their keys."""
+    if isinstance(value, Mapping):
+        pairs = [(str(key), _ordered(one)) for key, one in value.items()]
+        return sorted(pairs, key=lambda pair: pair[0])
+    return [_ordered(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _words(value: Any) -> str:

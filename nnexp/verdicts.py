@@ -10,6 +10,7 @@ over the claims of its study, and by the smallest difference that matters, S:
 | no difference that matters | -S < L and U < S | -S < L and U < S | |
 | inconclusive | else, or an infinite bound | the same | the same |
 | underpowered | fewer than 5 seeds, whatever the interval | the same | the same |
+| withheld | runs of its arms failed, whatever the interval | the same | the same |
 
 No interval meets two of the rules: 0 < L with U < S is a difference that does not matter, however
 sure it is. A bound that lies on 0 or on ±S decides nothing.
@@ -37,6 +38,11 @@ EXCEEDED = "exceeded"
 SHORT_OF = "short of"
 TOO_NOISY = "too noisy to tell"
 PUBLISHED = (CONSISTENT, EXCEEDED, SHORT_OF, TOO_NOISY)
+
+# The verdict on any claim of whose runs some failed: those left may be the better ones.
+WITHHELD = "withheld"
+# In the place of a verdict that was reached before the study was edited. It counts as none.
+STALE = "stale"
 
 TESTS = ("greater", "less", "equal")
 BETTER = ("higher", "lower")

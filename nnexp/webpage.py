@@ -55,6 +55,12 @@ _MARKS = {
     verdicts.TOO_NOISY: _Mark(
         "waves", "doubt", "Our own runs differ too much among each other to judge the figures."
     ),
+    verdicts.WITHHELD: _Mark(
+        "gap", "doubt", "Runs failed, and those that are left may be the better ones: run it again."
+    ),
+    verdicts.STALE: _Mark(
+        "clock", "doubt", "Not a verdict: the study was edited after the claim was judged."
+    ),
 }
 _RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
 
@@ -108,7 +114,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
             raise InputError(f"study {name!r} is there {count} times: give each one section")
     studies = [_study(section) for section in sections]
     rows = sorted((row for study in studies for row in study["rows"]), key=_by_document)
-    counts = Counter(row["judgement"].verdict for row in rows)
+    counts = _counted(rows)
     documents = {row["document"]: row["source"] for row in rows}
     pages = environment()
     pages.filters |= {
@@ -121,6 +127,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
         facts=facts,
         marks=_MARKS,
         counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
+        stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
         unexpected=sum(not row["judgement"].as_expected for row in rows),
         documents=documents,
         sources=len({row["source"] or row["document"] for row in rows}),
@@ -185,11 +192,17 @@ def _study(section: Section) -> dict[str, Any]:
         "anchor": _anchor("study", study.name),
         "study": study,
         "rows": rows,
-        "counts": Counter(row["judgement"].verdict for row in rows),
+        "counts": _counted(rows),
         "pictures": pictures,
         "runs": section.runs,
         "cost": _duration(section.seconds),
     }
+
+
+def _counted(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """Count the verdicts; a stale one is none."""
+    told = (row["judgement"].verdict for row in rows)
+    return Counter(verdict for verdict in told if verdict != verdicts.STALE)
 
 
 def _row(

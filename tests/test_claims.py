@@ -120,6 +120,31 @@ def test_fewer_than_five_seeds_decide_nothing(study: Any) -> None:
     assert judge(claim, few)[0].verdict == "underpowered"
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "test: greater, arms: [a, b], expected: reproduced",
+        "test: published, arm: a, value: 0.95, rounding: 0.005, expected: consistent",
+        "test: curve, arm: a, by: epoch, points: {5: 0.95}, rounding: 0.005, expected: consistent",
+    ],
+)
+def test_a_verdict_on_survivors_alone_is_withheld(study: Any, claim: str) -> None:
+    tables = planted(0.002, 0.95, 0.93)
+    whole = judge(study(claim), tables)[0]
+    assert whole.verdict != "withheld"
+    second = (tables.runs["seed"] == 1) & (tables.runs["arm"] == "a")
+    diverged = tables.runs.assign(status=tables.runs["status"].mask(second, "diverged"))
+    assert judge(study(claim), tables._replace(runs=diverged))[0].verdict == whole.verdict
+    failed = tables.runs.assign(status=tables.runs["status"].mask(second, "failed"))
+    found = judge(study(claim), tables._replace(runs=failed))[0]
+    assert found.verdict == "withheld"
+    assert found.n == 9
+    assert found.measured.endswith("; 1 of 10 runs of arm a failed")
+    assert not found.as_expected
+    other = study("test: greater, arms: [b, b], expected: reproduced")
+    assert judge(other, tables._replace(runs=failed))[0].verdict != "withheld"
+
+
 def test_the_choice_of_runs_by_setting_and_moment(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
     with pytest.raises(InputError, match=r"'c0': arm 'a' has several runs of seed 0: fix .*where"):
@@ -157,7 +182,7 @@ def test_a_moment_is_exact_to_the_step(study: Any) -> None:
 def test_settings_are_matched_exactly(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93)
     tables.runs["data.train_size"] = 999_999_999
-    with pytest.raises(InputError, match="no run at arm a, data.train_size 1000000000"):
+    with pytest.raises(InputError, match=r"no run at arm a, data\.train_size 1000000000"):
         fitting(tables.runs, {"arm": "a", "data.train_size": 1_000_000_000})
 
 

@@ -44,6 +44,66 @@ def test_the_studies_are_drawn_again_to_the_same_bytes(nnexp: Command, draw: Com
     assert {p: p.read_bytes() for p in drawn} == before
 
 
+def edited(old: str, new: str) -> None:
+    """Replace the first ``old`` in the study's file."""
+    file = Path("experiments/tiny.yaml")
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_an_edited_study_shows_no_verdict_of_before(nnexp: Command, draw: Command) -> None:
+    Path("experiments").mkdir()
+    define()
+    assert reproduction.main(["tiny"]) == 0
+    pages = [Path("results/README.md"), Path("results/tiny/README.md"), Path("results/report.html")]
+    before = [page.read_bytes() for page in pages]
+    said = "stale: judge again with python -m nnexp.reproduce tiny"
+    for old, new in (("test: greater", "test: less"), ("batch_size: 20", "batch_size: 10")):
+        edited(old, new)
+        assert draw().status == 0
+        for page in pages:
+            text = page.read_text("utf-8")
+            assert said in text, new
+            assert "contradicted</b>" not in text
+        assert "2 claims, 1 study: 1 reproduced." in pages[0].read_text("utf-8")
+        assert "**contradicted** |" not in pages[1].read_text("utf-8")
+        assert "1 claim is stale and in no count" in pages[2].read_text("utf-8")
+        assert 'value="contradicted"' not in pages[2].read_text("utf-8")
+        assert 'value="stale"' not in pages[2].read_text("utf-8")
+        edited(new, old)
+    assert draw().status == 0
+    assert [page.read_bytes() for page in pages] == before
+
+
+def test_another_wording_is_shown_with_the_same_verdict(nnexp: Command, draw: Command) -> None:
+    Path("experiments").mkdir()
+    define()
+    assert reproduction.main(["tiny"]) == 0
+    edited("Random weights end above weights of zero.", "Random weights lose to zeros.")
+    edited("expected: contradicted", "expected: reproduced")
+    edited("row: D2.1", "row: D2.9")
+    assert draw().status == 0
+    text = Path("results/README.md").read_text("utf-8")
+    assert "| D2.9 | Random weights lose to zeros. |" in text
+    assert "**contradicted** (expected: reproduced)" in text
+    assert "stale" not in text
+
+
+def test_verdicts_of_an_older_nnexp_stay_as_they_are(nnexp: Command, draw: Command) -> None:
+    Path("experiments").mkdir()
+    define()
+    assert reproduction.main(["tiny"]) == 0
+    before = Path("results/tiny/README.md").read_bytes()
+    claims = Path("results/tiny/claims.csv")
+    pd.read_csv(claims, dtype=str).drop(columns="digest").to_csv(claims, index=False)
+    assert draw().status == 0
+    assert Path("results/tiny/README.md").read_bytes() == before
+    edited("matters: 0.001", "matters: 0.002")
+    assert draw().status == 0
+    assert "**contradicted**" in Path("results/tiny/README.md").read_text("utf-8")
+
+
 @pytest.mark.slow
 def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> None:
     for name, init in (("one", "xavier"), ("two", "zero")):

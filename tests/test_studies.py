@@ -64,6 +64,72 @@ def test_a_study_is_read(file: Path) -> None:
     assert study.command() == "python -m nnexp.reproduce mine"
 
 
+THIRD = """\
+    - id: third
+      row: D3.1
+      statement: One half each.
+      test: computed
+      compute: softmax
+      given: {logits: [0, 0]}
+      published: {probabilities: [0.5, 0.5]}
+      rounding: 0.005
+      expected: reproduced
+arms:
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("A ends above B.", "A beats B.", ""),
+        ("row: D2.1", "row: D2.2", ""),
+        ("expected: reproduced", "expected: contradicted", ""),
+        ("title: A title", "title: Another", ""),
+        ("figures: [accuracy]", "figures: [loss]", ""),
+        ("value: 0.9", "value: 0.90", ""),
+        ("      rounding: 0.05", "      note: a note\n      rounding: 0.05", ""),
+        ("hydra:\n", "hydra:\n  launcher: {workers: 1}\n", ""),
+        ("arms:\n", "arms:\n  c: [init=he]\n", ""),
+        ("test: greater", "test: less", "first"),
+        ("[a, b]", "[b, a]", "first"),
+        ("test: greater", "test: greater\n      matters: 0.01", "first"),
+        ("test: greater", "test: greater\n      scale: log10\n      matters: 0.003", "first"),
+        ("test: greater", "test: greater\n      at: {epoch: 1}", "first"),
+        ("test: greater", "test: greater\n      map: [epoch]", "first"),
+        ("test: greater", "test: greater\n      where: {init: he}", "first"),
+        ("figures: [accuracy]", "alpha: 0.01", "first"),
+        ("b: [init=zero]", "b: [init=he]", "first"),
+        ("a: [init=xavier]", "a: [init=he]", "first second"),
+        ("range(10)", "range(20)", "first second"),
+        ("arms:\n", "epochs: 3\narms:\n", "first second"),
+        ("value: 0.9", "value: 0.8", "second"),
+        ("rounding: 0.05\n", "rounding: 0.05\n      cap: 0.2\n", "second"),
+        ("rounding: 0.05\n", "rounding: 0.05\n      better: lower\n", "second"),
+        ("[0.5, 0.5]", "[0.4, 0.6]", "third"),
+        ("logits: [0, 0]", "logits: [0, 1]", "third"),
+        (
+            "  claims:\n",
+            "  claims:\n    - {id: more, row: D2.3, statement: s, test: less, arms: [a, b], "
+            "expected: reproduced}\n",
+            "first",
+        ),
+    ],
+)
+def test_a_digest_changes_with_what_decides_a_verdict(
+    file: Path, old: str, new: str, changed: str
+) -> None:
+    def digests(text: str) -> dict[str, str]:
+        file.write_text(text, "utf-8")
+        study = read_study(file)
+        assert study is not None
+        return {claim.id: study.digest(claim) for claim in study.claims}
+
+    text = TEXT.replace("arms:\n  a", THIRD + "  a")
+    assert old in text
+    before, after = digests(text), digests(text.replace(old, new, 1))
+    assert {name for name in before if before[name] != after[name]} == set(changed.split())
+
+
 def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
     file.write_text("# @package _global_\nlr: 0.1\n")
     assert read_study(file) is None

@@ -15,7 +15,7 @@ from nnexp.errors import InputError
 from nnexp.initializers import INITIALIZERS
 from nnexp.inline import dark_colours, inline_svg
 from nnexp.styles import choice_styles
-from nnexp.verdicts import COMPARED, PUBLISHED
+from nnexp.verdicts import COMPARED, PUBLISHED, STALE, WITHHELD
 from nnexp.webpage import Section, Shown, phrase, prose, render
 from tests.pages import INITS, LOG, section
 from tests.synthetic import contrast
@@ -74,9 +74,11 @@ def test_the_page_says_what_was_found(inits, log, tmp_path):
 
 def test_every_verdict_has_a_symbol_and_a_tone_of_its_own_words(inits, log, tmp_path):
     found = page(tmp_path, inits, log)
-    tile = r'value="([^"]+)"><svg class="mark" aria-hidden="true"><use href="#([\w-]+)"/>'
-    symbols = dict(re.findall(tile, found.source))
-    assert symbols.keys() == {*COMPARED, *PUBLISHED}
+    badge = r'<li><span class="verdict \w+"><svg [^>]+><use href="#([\w-]+)"/></svg><span>([^<]+)<'
+    symbols = {verdict: symbol for symbol, verdict in re.findall(badge, found.source)}
+    assert symbols.keys() == {*COMPARED, *PUBLISHED, WITHHELD, STALE}
+    tiles = re.findall(r'name="verdict" value="([^"]+)"', found.source)
+    assert {*tiles} == {*COMPARED, *PUBLISHED}
     assert len(set(symbols.values())) == len(symbols)
     drawn = re.findall(r'<symbol id="([\w-]+)"[^>]*>(.+?)</symbol>', found.source)
     assert {name for name, _ in drawn} == set(symbols.values())
