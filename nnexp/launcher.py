@@ -33,6 +33,7 @@ from nnexp.checks import real
 from nnexp.choices import build
 from nnexp.config import RunConfig
 from nnexp.custom import is_custom
+from nnexp.data import describe
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import PLACES, STUDY
@@ -341,7 +342,10 @@ def launch(
 
 
 def _doubts(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield what should be known of a user's own functions before they train."""
+    """Yield what should be known of the data, and of a user's own functions, before training."""
+    data = dict.fromkeys(job.config.data for job in jobs)
+    remarks = dict.fromkeys(remark for own in data for remark in describe(own).remarks)
+    yield from (f"note: {remark}" for remark in remarks)
     for choice in {str(job.config.activation): job.config.activation for job in jobs}.values():
         wrong = None
         if is_custom(choice.name):

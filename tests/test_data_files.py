@@ -16,6 +16,7 @@ import pytest
 
 from nnexp.data import Dataset, DataSettings, describe, load
 from nnexp.errors import InputError
+from tests.conftest import Command
 
 Array = npt.NDArray[Any]
 IDX = (
@@ -174,6 +175,71 @@ def test_csv_of_one_file_is_split(table: Any) -> None:
     assert sorted(numbers) == list(range(100))
     other = data("csv", train=table(text), test_fraction=0.2, scale="raw", seed=1)
     assert not np.array_equal(other.test.x, own.test.x)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dog,1,2\ncat,3,4\ndog,5,6\n",
+        "kind,a,b\ndog,1,2\ncat,3,4\ndog,5,6\n",
+        '"dog", 1,2\n cat,3,4\n\ndog,5,6',
+    ],
+)
+def test_labels_that_are_text_are_numbered_in_sorted_order(table: Any, text: str) -> None:
+    path = table(text)
+    own = data("csv", train=path, test=table("cat,0,9\n" * 2, "test.csv"), scale="raw")
+    assert own.train.x.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert own.train.labels.tolist() == [1, 0, 1]
+    assert own.test.labels.tolist() == [0, 0]
+    assert own.description.labels == ("cat", "dog")
+    assert own.description.remarks == (
+        "the labels of data=csv are text, numbered in sorted order: 'cat' 0, 'dog' 1",
+    )
+    swapped = data("csv", train=path, test=path, scale="raw", classes=[1, 0])
+    assert swapped.description.labels == ("dog", "cat")
+    assert swapped.train.labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "words"),
+    [
+        ("dog,1,2\n1,3,4\n", "1,2,3\n", "line 1, column 1: 'dog' is not a number"),
+        ("0,1,2\n1,3,4\nO,5,6\n", "0,2,3\n", "line 3, column 1: 'O' is not a number"),
+        ("dog,1,2\n,3,4\n", "cat,2,3\n", "line 2, column 1: '' is not a number"),
+        ("dog,1,2\ncat,x,4\n", "cat,2,3\n", "line 2, column 2: 'x' is not a number"),
+        ("dog,1,2\ncat,3,4\n", "cow,2,3\n", "test.csv, line 1, column 1: no training example has"),
+        ("dog,1,2\ncat,3,4\n", "1,2,3\n", "table.csv are text and those of"),
+        ("0,1,2\n1,3,4\n", "cat,2,3\n", "test.csv are text and those of"),
+    ],
+)
+def test_labels_are_text_in_every_row_or_in_none(
+    table: Any, train: str, test: str, words: str
+) -> None:
+    paths = {"train": table(train), "test": table(test, "test.csv")}
+    assert words in refusal("csv", scale="raw", header="false", **paths)
+
+
+@pytest.mark.parametrize(
+    ("high", "scale", "remark"),
+    [("255", "unit", ""), ("16", "unit", "between 0 and 16"), ("7.5", "shifted", "0 and 7.5"),
+     ("200.5", "unit", "0 and 200.5"), ("16", "raw", ""), ("16", "standardize", "")],
+)  # fmt: skip
+def test_features_that_are_no_pixels_are_remarked_upon(
+    table: Any, high: str, scale: str, remark: str
+) -> None:
+    path = table(f"0,0,1\n1,{high},2\n")
+    own = data("csv", train=path, test=path, scale=scale)
+    assert len(own.description.remarks) == bool(remark)
+    assert remark in "".join(own.description.remarks)
+
+
+def test_remarks_on_data_are_made_once_before_training(quick: Command, table: Any) -> None:
+    path = table("dog,1,2\ncat,3,4\n" * 20)
+    words = (f"data.train={path}", f"data.test={path}", "data=csv", "steps=2", "batch_size=4")
+    done = quick("-m", *words, "hidden=2", "seed=0,1")
+    assert done.status == 0, done.err
+    assert done.err.count("note: the labels of data=csv are text") == 1
+    assert done.err.count("note: data.scale=unit divides by 255") == 1
 
 
 def test_labels_of_a_file_are_renumbered(table: Any) -> None:

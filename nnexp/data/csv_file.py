@@ -1,5 +1,7 @@
 """CSV files: a row an example, one column its label, all the others its features.
 
+Labels are whole numbers, or text that is numbered in sorted order.
+
 NumPy's reader does the work. Where it stumbles the file is read again, slowly and with care: that
 names the culprit's line and column, both counted from 1 as editors do.
 """
@@ -44,7 +46,7 @@ class Table(NamedTuple):
     """What a CSV file holds, and where its rows stand."""
 
     x: npt.NDArray[Any]  # (n, features), uint8 if it fits, else float64
-    labels: npt.NDArray[np.intp]  # (n,)
+    labels: npt.NDArray[Any]  # (n,), intp, or text
     file: Stamp
     header: int  # number of lines before the first row
     column: int  # of the label, from 0
@@ -81,15 +83,17 @@ class Csv:
                 f"{test.file.path} has {test.x.shape[1] + 1} columns and {train.file.path} "
                 f"{train.x.shape[1] + 1}: give files with the same columns"
             )
+        names, labels = _numbered(train, test)
         return Raw(
             train.x,
-            train.labels,
+            labels[0],
             None if test is None else test.x,
-            None if test is None else test.labels,
+            None if test is None else labels[1],
             digest=combined(checksum(file) for file in stamps),
             span=span(train.x),
             test_fraction=self.test_fraction,
             place=train.place if test is None else test.place,
+            names=names,
         )
 
     def _stamps(self) -> tuple[Stamp, ...]:
@@ -97,14 +101,40 @@ class Csv:
         return (train,) if self.test is None else (train, stamp("test", self.test))
 
 
+def _numbered(
+    train: Table, test: Table | None
+) -> tuple[tuple[str, ...], list[npt.NDArray[np.intp]]]:
+    """Return the names of the labels, if they are text, and the labels of each file as numbers."""
+    both = [train] if test is None else [train, test]
+    texts = [table for table in both if table.labels.dtype.kind == "U"]
+    if not texts:
+        return (), [table.labels for table in both]
+    if len(texts) < len(both):
+        other = next(table for table in both if table.labels.dtype.kind != "U")
+        raise InputError(
+            f"the labels of {texts[0].file.path} are text and those of {other.file.path} "
+            "numbers: give both files the same kind"
+        )
+    names = np.unique(train.labels)
+    for table in both:
+        unseen = ~np.isin(table.labels, names)
+        if unseen.any():
+            row = int(np.argmax(unseen))
+            raise InputError(
+                f"{table.place(row)}: no training example has the label "
+                f"{str(table.labels[row])!r}: correct it, or leave the row out"
+            )
+    return tuple(names.tolist()), [np.searchsorted(names, table.labels) for table in both]
+
+
 @functools.lru_cache(maxsize=4)
 def _table(file: Stamp, header: str, label_column: int | str) -> Table:
     checks.memory(file.path, file.size)
     try:
         names, skipped = _header(file, header, label_column)
-        values = _read_fast(file, skipped)
+        values, texts = _read_fast(file, skipped), None
         if values is None:
-            values = _read_carefully(file, skipped)
+            values, texts = _read_carefully(file, names, skipped, label_column)
     except UnicodeDecodeError as error:
         raise InputError(f"{file.path} is not a CSV text file in UTF-8: save it as one") from error
     column = _label_index(file, names, values.shape[1], label_column)
@@ -114,6 +144,9 @@ def _table(file: Stamp, header: str, label_column: int | str) -> Table:
             f"{_place(file, skipped, *bad)}: {value:g} is not finite in float32: "
             "give finite numbers"
         )
+    x = compact(np.ascontiguousarray(np.delete(values, column, axis=1)))
+    if texts is not None:
+        return Table(x, texts, file, skipped, column)
     labels = values[:, column]
     wrong = (labels < 0) | (labels != np.floor(labels)) | (labels > LARGEST_LABEL)
     if wrong.any():
@@ -123,23 +156,28 @@ def _table(file: Stamp, header: str, label_column: int | str) -> Table:
             f"labels are whole numbers from 0 to {LARGEST_LABEL}, and data.label_column says in "
             "which column they stand"
         )
-    x = np.ascontiguousarray(np.delete(values, column, axis=1))
-    return Table(compact(x), labels.astype(np.intp), file, skipped, column)
+    return Table(x, labels.astype(np.intp), file, skipped, column)
 
 
 def _header(file: Stamp, header: str, label_column: int | str) -> tuple[list[str] | None, int]:
     """Return the names of the columns, if the file has them, and how many lines to skip.
 
-    ``auto`` takes the first row for a header if its field for the label is not a number.
+    ``auto`` takes the first row for a header if its field for the label is not a number, unless
+    the second row's is not either and the first row's other fields are.
     """
     with _open(file) as text:
-        line, fields = next(_rows(file, text), (0, []))
+        rows = _rows(file, text)
+        line, fields = next(rows, (0, []))
+        _, second = next(rows, (0, []))
     if not fields:
         raise InputError(f"{file.path} is empty: give a CSV file with a row an example")
     named = isinstance(label_column, str)
     if header == "auto":
         first = 0 if named else _label_index(file, None, len(fields), label_column)
-        header = "true" if named or _number(fields[first]) is None else "false"
+        text_label = not named and _number(fields[first]) is None
+        if text_label and first < len(second) and _number(second[first]) is None:
+            text_label = None in map(_number, fields[:first] + fields[first + 1 :])
+        header = "true" if named or text_label else "false"
     if header == "false" and named:
         raise InputError(
             f"data.label_column={label_column} is the name of a column, and data.header=false "
@@ -190,9 +228,17 @@ def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
     return None
 
 
-def _read_carefully(file: Stamp, skipped: int) -> npt.NDArray[Any]:
-    """Return the values (n, columns), float64, or raise the InputError that names the culprit."""
+def _read_carefully(
+    file: Stamp, names: list[str] | None, skipped: int, label_column: int | str
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Return the values (n, columns), float64, and the labels (n,) if all of them are text.
+
+    The values of such labels are 0. Raises the InputError that names the culprit.
+    """
     table: list[npt.NDArray[Any]] = []
+    texts: list[str] = []
+    first_text: InputError | None = None
+    column = 0
     with _open(file) as text:
         for line, fields in _rows(file, text, skipped):
             if table and len(fields) != len(table[0]):
@@ -201,18 +247,33 @@ def _read_carefully(file: Stamp, skipped: int) -> npt.NDArray[Any]:
                     f"the row has {len(fields)} columns and those above {len(table[0])}: "
                     "give every row the same number"
                 )
+            if not table:
+                column = _label_index(file, names, len(fields), label_column)
             numbers = [_number(field) for field in fields]
-            if None in numbers:
-                column = numbers.index(None)
-                raise InputError(
-                    f"{file.path}, line {line}, column {column + 1}: {fields[column]!r} is not a "
-                    "number: give numbers (a header goes into the first line, with "
-                    "data.header=true)"
-                )
+            if bad := [i for i, number in enumerate(numbers) if number is None]:
+                # Where labels have been text so far, another column is the culprit.
+                culprit = next((i for i in bad if i != column or not texts), column)
+                wrong = _not_a_number(file, line, culprit, fields)
+                label = fields[column].strip()
+                if bad != [column] or not label:
+                    raise wrong
+                first_text = first_text or wrong
+                texts.append(label)
+                numbers[column] = 0.0
             table.append(np.array(numbers, np.float64))
     if not table:
         raise InputError(f"{file.path} has a header and no rows: give a row an example")
-    return np.stack(table)
+    if first_text is not None and len(texts) < len(table):
+        raise first_text
+    return np.stack(table), np.array(texts) if texts else None
+
+
+def _not_a_number(file: Stamp, line: int, column: int, fields: list[str]) -> InputError:
+    return InputError(
+        f"{file.path}, line {line}, column {column + 1}: {fields[column]!r} is not a number: give "
+        "numbers (a header goes into the first line, with data.header=true; labels may be text if "
+        "all of them are)"
+    )
 
 
 def _number(field: str) -> float | None:

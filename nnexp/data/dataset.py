@@ -9,7 +9,7 @@ whole training file, whether or not the ``first`` examples have them all.
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,10 @@ from nnexp.streams import stream
 
 # The targets hold a number for each pair of classes.
 _MOST_CLASSES = 10_000
-# How many labels an error message names.
+# How many labels a message names.
 _NAMED = 20
+# The largest value of pixels from 0 to 255 is this at least.
+_BRIGHT = 64
 
 # Parts of the stream "subset".
 _TEST, _VALIDATION, _TRAIN = 0, 1, 2
@@ -44,7 +46,8 @@ class Description:
     classes: int
     image_shape: tuple[int, int] | None  # rows, columns; None if examples are no images
     digest: str
-    labels: tuple[int, ...]  # the file's own label of class 0, 1, …
+    labels: tuple[int | str, ...]  # the file's own label of class 0, 1, …
+    remarks: tuple[str, ...] = ()  # what the user should know before training, a sentence each
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +241,8 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
         classes=len(labels),
         image_shape=raw.image_shape,
         digest=raw.digest,
-        labels=labels,
+        labels=tuple(raw.names[label] for label in labels) if raw.names else labels,
+        remarks=tuple(_remarks(settings, raw)),
     )
     return _Arranged(description, train, test, validation)
 
@@ -251,6 +255,22 @@ def _check_scale(settings: DataSettings, raw: Raw) -> None:
             f"data.scale={settings.scale} is for pixels from 0 to 255, and the training features "
             f"of data={settings.name} lie between {low:g} and {high:g}: "
             "use data.scale=raw or data.scale=standardize"
+        )
+
+
+def _remarks(settings: DataSettings, raw: Raw) -> Iterator[str]:
+    """Yield what may be otherwise than the user thinks."""
+    if raw.names:
+        told = ", ".join(f"{name!r} {i}" for i, name in enumerate(raw.names[:_NAMED]))
+        more = ", …" if len(raw.names) > _NAMED else ""
+        yield f"the labels of data={settings.name} are text, numbered in sorted order: {told}{more}"
+    low, high = raw.span
+    pixels = raw.x_train.dtype == np.uint8 and high >= _BRIGHT
+    if settings.scale in ("unit", "shifted") and not pixels:
+        yield (
+            f"data.scale={settings.scale} divides by 255, and the training features of "
+            f"data={settings.name} do not look like pixels from 0 to 255 (they lie between "
+            f"{low:g} and {high:g}): consider data.scale=standardize or data.scale=raw"
         )
 
 

@@ -36,6 +36,7 @@ class Raw:
     image_shape: tuple[int, int] | None = None
     test_fraction: float | None = None
     place: Callable[[int], str] = "test example {}".format  # where a test label stands
+    names: tuple[str, ...] = ()  # of the labels 0, 1, … where the file has them as text
 
 
 class Source(Protocol):
