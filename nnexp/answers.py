@@ -47,14 +47,15 @@ class Kept(NamedTuple):
 def kept(record: Record) -> Kept | None:
     """Return what a record kept, if it has weights and its examples are images.
 
-    ``None`` for a run that did not finish or was not told to keep them (``save_weights=true``), and
-    for one whose data, or a user's own function, are gone or no longer what they were.
+    ``None`` for a run that did not finish or was not told to keep them (``save_weights=true``), for
+    one whose data, or a user's own function, are gone or no longer what they were, and for one
+    with such a function that the command at hand did not ask for: it is not imported.
     """
     if record.status != FINISHED or record.weights is None:
         return None
     try:
-        config = RunConfig.from_mapping(record.config)
-        if config.identity() != record.identity:
+        config = RunConfig.from_mapping(record.config, trusted=False)
+        if config.identity() != record.identity or (config.has_own() and not record.asked):
             return None
     except InputError:
         return None

@@ -43,10 +43,14 @@ CUSTOM = ("init", "bias_init", "activation", "loss")
 
 @dataclass(frozen=True)
 class Choice:
-    """A named choice with the parameters it takes, such as ``normal`` with ``std`` 0.01."""
+    """A named choice with the parameters it takes, such as ``normal`` with ``std`` 0.01.
+
+    ``source`` is the digest of the source of a user's own function, see `nnexp.custom`.
+    """
 
     name: str
     parameters: tuple[tuple[str, Any], ...] = ()
+    source: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
         """Return ``{"name": …, parameter: value, …}``."""
@@ -59,7 +63,7 @@ def build(key: str, choice: Choice) -> Any:
     if key == "sampling":
         return SAMPLINGS[choice.name]
     if custom.is_custom(choice.name):
-        return _build_custom(key, custom.resolve(choice.name), parameters)
+        return _build_custom(key, custom.resolve(choice.name, choice.source), parameters)
     entry = CHOICES[key][choice.name]
     if key in ("init", "bias_init"):
         return lambda rng, fan_in, fan_out: entry(rng, fan_in, fan_out, **parameters)
@@ -86,15 +90,28 @@ def defaults_of(key: str, name: str) -> dict[str, Any]:
     """
     if key == "sampling":
         return {}
-    function = custom.resolve(name) if custom.is_custom(name) else CHOICES[key][name]
+    if custom.is_custom(name):
+        return _defaults_of_custom(key, name, custom.source_digest(name))
+    return _defaults(CHOICES[key][name])
+
+
+def _defaults_of_custom(key: str, name: str, source: str) -> dict[str, Any]:
+    function = custom.resolve(name, source)
     if not callable(function):
         raise InputError(f"{key}={name} is not a function")
+    return _defaults(function)
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if isinstance(p.default, int | float | str)}
 
 
-def read(key: str, value: object) -> Choice:
+def read(key: str, value: object, *, trusted: bool = True) -> Choice:
     """Return the choice that ``value``, a name or a mapping with parameters, makes in a group.
+
+    Unless the value is ``trusted``, a user's own function is not imported, and its parameters are
+    taken as they are.
 
     Raises
     ------
@@ -108,7 +125,10 @@ def read(key: str, value: object) -> Choice:
     own = key in CUSTOM and custom.is_custom(name)
     if not own and name not in registry:
         raise unknown(key, name, registry)
-    defaults = defaults_of(key, name)
+    source = custom.source_digest(name) if own else ""
+    if own and not trusted:
+        return Choice(name, tuple(given.items()), source)
+    defaults = _defaults_of_custom(key, name, source) if own else defaults_of(key, name)
     parameters: dict[str, Any] = {}
     for parameter, default in defaults.items():
         v = given.pop(parameter, default)
@@ -119,7 +139,7 @@ def read(key: str, value: object) -> Choice:
     if given:
         takes = f"it takes {', '.join(defaults)}" if defaults else "it takes no parameter"
         raise InputError(f"{key}={name} has no parameter {next(iter(given))!r}: {takes}")
-    choice = Choice(name, tuple(parameters.items()))
+    choice = Choice(name, tuple(parameters.items()), source)
     if key == "loss" or own:
         build(key, choice)  # which refuses what only it can judge
     if name == "uniform" and parameters["low"] > parameters["high"]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnexp import checks, custom
+from nnexp import checks
 from nnexp.choices import CHOICES, CUSTOM, Choice, as_mapping, read
 from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
@@ -79,8 +79,11 @@ class RunConfig:
     seed: int
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> RunConfig:
+    def from_mapping(cls, mapping: Mapping[str, Any], *, trusted: bool = True) -> RunConfig:
         """Check ``mapping`` (nested, as composed from ``conf/``) and return the typed settings.
+
+        A user's own functions are imported if the mapping is ``trusted``. That of a record, which
+        may name anything, is not.
 
         Raises
         ------
@@ -95,7 +98,7 @@ class RunConfig:
         for key in fields:
             if key not in mapping:
                 raise InputError(f"the key {key!r} is missing: give {key}=…")
-        choices = {key: read(key, mapping[key]) for key in CHOICES}
+        choices = {key: read(key, mapping[key], trusted=trusted) for key in CHOICES}
         epochs = _optional(mapping["epochs"], lambda v: checks.whole("epochs", v, 1))
         steps = _optional(mapping["steps"], lambda v: checks.whole("steps", v, 1))
         if epochs is not None and steps is not None:
@@ -152,8 +155,8 @@ class RunConfig:
         if self.data.has_paths():
             mapping["data"]["digest"] = describe(self.data).digest[:_DIGITS]
         for key in CUSTOM:
-            if custom.is_custom(name := getattr(self, key).name):
-                mapping[key]["source"] = custom.source_digest(name)[:_DIGITS]
+            if source := getattr(self, key).source:
+                mapping[key]["source"] = source[:_DIGITS]
         mapping["evaluate_at"] = " ".join(map(str, self.evaluate_at)) or None
         for key, value in mapping.items():
             if isinstance(value, dict):
@@ -189,16 +192,19 @@ class RunConfig:
     def identity(self) -> dict[str, Any]:
         """Return all that decides the run's numbers: settings, core, data, a user's own source."""
         settings = {**self.to_mapping(), "data": self.data.identity()}
-        named = {key: getattr(self, key).name for key in CUSTOM}
-        sources = {k: custom.source_digest(n) for k, n in named.items() if custom.is_custom(n)}
+        sources = {key: source for key in CUSTOM if (source := getattr(self, key).source)}
         for key in sources:
-            settings[key] = {**settings[key], "name": _own_name(named[key])}
+            settings[key] = {**settings[key], "name": _own_name(getattr(self, key).name)}
         return {
             "numerics": NUMERICS,
             "settings": settings,
             "data": describe(self.data).digest,
             "sources": sources,
         }
+
+    def has_own(self) -> bool:
+        """Tell whether it names a function of a user's own."""
+        return any(getattr(self, key).source for key in CUSTOM)
 
     def run_id(self) -> str:
         """Return ``<readable slug>-<hash of the identity>``: the name of the run's record."""

@@ -1,20 +1,31 @@
 """A user's own initialiser, activation or loss, named on the command line and never registered.
 
 ``mine.py:my_init`` is a function of a file (relative to the working directory); ``package.my_init``
-one of an importable module. Its source is part of a run's identity.
+one of an importable module. Its source is part of a run's identity: see `nnexp.sources`.
+
+The user's modules run from the very bytes that were hashed, apart from ``sys.modules``. So what
+trains is what the identity says, however long the process lives and whatever else it imported.
 """
 
 from __future__ import annotations
 
-import hashlib
+import builtins
 import importlib
-import importlib.util
-from functools import lru_cache
-from pathlib import Path
+import threading
+from collections.abc import Mapping, Sequence
+from importlib.util import module_from_spec, resolve_name
 from types import ModuleType
 from typing import Any
 
 from nnexp.errors import InputError
+from nnexp.sources import Module, Source, trace
+
+# Versions of functions that stay imported.
+_MOST_KEPT = 64
+_kept: dict[tuple[str, str], ModuleType] = {}
+# Compiled modules, by their files: a process can load one only once.
+_compiled: dict[str, tuple[bytes, ModuleType]] = {}
+_LOCK = threading.RLock()
 
 
 def is_custom(name: str) -> bool:
@@ -22,57 +33,150 @@ def is_custom(name: str) -> bool:
     return ":" in name or "." in name
 
 
-def resolve(name: str) -> Any:
-    """Return the function or object that ``name`` refers to.
+def source_digest(name: str) -> str:
+    """Return the SHA-256 of the source behind ``name``; nothing of it is run.
 
     Raises
     ------
     InputError
-        If the file, the module or the name in it does not exist, or the file does not import.
+        If the file or the module does not exist.
     """
-    module, attribute = _module(name)
+    return _trace(name).digest
+
+
+def resolve(name: str, digest: str) -> Any:
+    """Return the function or object that ``name`` refers to, of the source with this ``digest``.
+
+    Raises
+    ------
+    InputError
+        If the file, the module or the name in it does not exist, the file does not import, or its
+        source is another by now.
+    """
+    place, attribute = _split(name)
+    with _LOCK:
+        module = _kept.get((place, digest))
+        if module is None:
+            source = _trace(name)
+            if source.digest != digest:
+                raise InputError(f"{name!r} has changed meanwhile: give the command again")
+            module = _run(name, source)
+            if len(_kept) >= _MOST_KEPT:
+                del _kept[next(iter(_kept))]
+            _kept[place, digest] = module
     try:
         return getattr(module, attribute)
     except AttributeError:
-        file = module.__file__
-        raise InputError(f"{name!r} not found: {file} defines no {attribute!r}") from None
+        raise InputError(f"{name!r} not found: {place} defines no {attribute!r}") from None
 
 
-def source_digest(name: str) -> str:
-    """Return the SHA-256 of the source file behind ``name``."""
-    module, _ = _module(name)
-    return hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
+def _split(name: str) -> tuple[str, str]:
+    """Return the file or module, and what is named of it."""
+    place, _, attribute = name.rpartition(":" if ":" in name else ".")
+    return place, attribute
 
 
-def _module(name: str) -> tuple[ModuleType, str]:
+def _trace(name: str) -> Source:
     if name.endswith(".py"):
         raise InputError(f"{name!r} names a file and no function in it: write {name}:NAME")
-    if ":" in name:
-        file, _, attribute = name.rpartition(":")
-        path = Path(file).expanduser().resolve()
-        if not path.is_file():
-            raise InputError(f"{name!r} not found: there is no file {str(path)!r}")
-        return _import_file(str(path), path.stat().st_mtime_ns), attribute
-    dotted, _, attribute = name.rpartition(".")
+    place, _ = _split(name)
+    if ":" in name and not place.endswith(".py"):
+        raise InputError(f"{place!r} is not a Python file: write FILE.py:NAME")
     try:
-        module = importlib.import_module(dotted)
-    except (Exception, SystemExit) as error:  # what a user's module raises; ValueError for ".name"
-        remedy = "write FILE.py:NAME, or the dotted name of an installed module"
-        raise InputError(f"{name!r} does not import: {error}; {remedy}") from error
-    if not module.__file__:
-        raise InputError(f"{name!r} not found: {dotted!r} has no source file")
-    return module, attribute
+        return trace(place)
+    except InputError as error:
+        raise InputError(f"{name!r} not found: {error}") from None
 
 
-@lru_cache(maxsize=32)
-def _import_file(path: str, changed: int) -> ModuleType:
-    """Import a file, anew when it has ``changed``, under a name that no package can have."""
-    spec = importlib.util.spec_from_file_location(f"nnexp custom {path}", path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path!r} is no Python file: write FILE.py:NAME")
-    module = importlib.util.module_from_spec(spec)
+def _run(name: str, source: Source) -> ModuleType:
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{path!r} does not import: {type(error).__name__}: {error}") from error
+        if not source.modules:
+            return importlib.import_module(source.module)
+        return _Modules(source.modules).load(source.module)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{name!r} does not import: {reason}") from error
+
+
+class _Modules:
+    """One version of a user's modules, each run when it is first imported."""
+
+    def __init__(self, known: Mapping[str, Module]) -> None:
+        self.known = known
+        self.loaded: dict[str, ModuleType] = {}
+        # Python asks a module's own builtins for what an import statement calls.
+        self.builtins = {**vars(builtins), "__import__": self.import_}
+
+    def load(self, name: str) -> ModuleType:
+        """Return a module, after its packages."""
+        package, _, last = name.rpartition(".")
+        parent = self.load(package) if package else None
+        with _LOCK:
+            if name not in self.loaded:
+                if name not in self.known:
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+                self.run(name, self.known[name], parent, last)
+            return self.loaded[name]
+
+    def run(self, name: str, known: Module, parent: ModuleType | None, last: str) -> None:
+        """Make a module, which is there already for those that import each other, and run it."""
+        if known.spec.has_location and not known.is_source:
+            module = _load_compiled(known)
+        else:
+            module = module_from_spec(known.spec)
+        self.loaded[name] = module
+        if parent is not None:
+            setattr(parent, last, module)
+        if known.is_source:
+            module.__dict__["__builtins__"] = self.builtins
+            try:
+                exec(
+                    compile(known.content, str(known.spec.origin), "exec", dont_inherit=True),
+                    module.__dict__,
+                )
+            except BaseException:
+                del self.loaded[name]
+                raise
+
+    def import_(
+        self,
+        name: str,
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        """Do what ``__import__`` does, with the user's modules first."""
+        package = (globals or {}).get("__package__") or ""
+        if level and not package:
+            raise ImportError("attempted relative import with no known parent package")
+        whole = resolve_name("." * level + name, package) if level else name
+        top = whole.partition(".")[0]
+        package_is_known = top in self.known and self.known[top].spec.has_location
+        if whole not in self.known and not package_is_known:
+            return builtins.__import__(name, globals, locals, fromlist or (), level)
+        module = self.load(whole)
+        if not fromlist:
+            return self.load(top)
+        names = list(fromlist)
+        if "*" in names:
+            names += getattr(module, "__all__", ())
+        for inner in names:
+            if f"{whole}.{inner}" in self.known and not hasattr(module, inner):
+                self.load(f"{whole}.{inner}")
+        return module
+
+
+def _load_compiled(known: Module) -> ModuleType:
+    file = str(known.spec.origin)
+    if file not in _compiled:
+        module = module_from_spec(known.spec)
+        assert known.spec.loader is not None
+        known.spec.loader.exec_module(module)
+        _compiled[file] = known.content, module
+    content, module = _compiled[file]
+    if content != known.content:
+        raise InputError(f"{file} has changed since it was loaded: start the program again")
     return module

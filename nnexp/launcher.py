@@ -446,7 +446,7 @@ def sweep(
         raise
     names = {job.run_id: job.arm for job in jobs}
     for record in records:
-        record.arm = names[record.run_id]
+        record.arm, record.asked = names[record.run_id], True
     if records and folder is not None:
         collect(records, folder, Path(settings["store"]), artist)
     return list(records)

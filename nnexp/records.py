@@ -29,6 +29,8 @@ class Record:
     ``metrics`` has a row for each evaluation, ``layers`` one for each evaluation and layer;
     ``arm`` is the name that the sweep at hand has for it, if any, and no part of the record;
     ``error`` is the traceback of a failed run; ``weights`` the final parameters, if kept.
+    ``asked`` is no part of it either: whether the command at hand names this run, so that functions
+    of the user's own, which any record may name, may be imported.
     """
 
     run_id: str
@@ -44,6 +46,7 @@ class Record:
     weights: dict[str, npt.NDArray[Any]] | None = None
     reused: bool = False
     arm: str | None = None
+    asked: bool = False
 
     def summary_row(self) -> Row:
         """Return the run's row of ``runs.csv``."""

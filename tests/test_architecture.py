@@ -17,6 +17,7 @@ PACKAGE = Path(nnexp.__file__).parent
 # A module imports only those that stand before it. A new module gets its place here.
 ROOMS = """
 errors streams threads checks custom locks files
+errors streams threads checks sources custom locks
 initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data
