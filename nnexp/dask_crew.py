@@ -179,7 +179,8 @@ class DaskCrew:
                 raise InputError(
                     f"the Dask worker {address} cannot train these runs ({answer}): the files that "
                     f"they read must lie there too, under the same path, seen from the folder in "
-                    f"which the worker was started"
+                    f"which the worker was started; after a change of an installed package, start "
+                    f"the worker again"
                 )
             self.fit.add(address)
             own = environment()
@@ -236,10 +237,12 @@ def examine(samples: Iterable[Sample]) -> dict[str, Any]:
         If a file that a run reads is missing, or is another.
     """
     for mapping, identity in samples:
-        for name in differences(identity, RunConfig.from_mapping(mapping).identity()):
+        found = RunConfig.from_mapping(mapping, trusted=False).identity()
+        for name in differences(identity, found):
             group = name.removeprefix("sources.")  # data, or the group of a user's function
             choice = mapping[group]["name"] if group in mapping else NUMERICS
             raise InputError(f"{group}: {choice} is not the same there as here")
+        RunConfig.from_mapping(mapping)  # a user's functions must import there too
     return environment()
 
 

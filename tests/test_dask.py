@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,9 +159,9 @@ def on(address: str) -> tuple[str, ...]:
     return ("hydra/launcher=dask", f"hydra.launcher.scheduler={address}")
 
 
-def numbers(store: Path) -> dict[str, object]:
+def numbers(store: Path) -> dict[str, tuple[Any, ...]]:
     """Return what every record of a store says, time left aside."""
-    found: dict[str, object] = {}
+    found: dict[str, tuple[Any, ...]] = {}
     for run_id in Store(store).run_ids():
         record = Store(store).recall(run_id)
         metrics = [{k: v for k, v in row.items() if k != "seconds"} for row in record.metrics]
@@ -301,6 +302,35 @@ def test_files_that_the_runs_read_must_be_the_same_on_the_workers(
     assert run(home, *ours, "store=far", *on(cluster.address)).status == 0
     assert run(home, *ours, "store=near").status == 0
     assert numbers(home / "far") == numbers(home / "near")
+
+
+@pytest.mark.slow
+def test_a_worker_that_lives_on_trains_an_edited_function_as_it_is_now(
+    own_cluster: Cluster, home: Path
+) -> None:
+    def save(scale: int, width: str) -> None:
+        for folder in (home, *own_cluster.folders("worker")):
+            source = "import width\ndef g(rng, i, o):\n"
+            source += f"    return rng.normal(size=(i, o)) / width.of(i) * {scale}\n"
+            (folder / "mymod.py").write_text(source)
+            (folder / "width.py").write_text(f"def of(inputs): return {width}\n")
+            for file in ("mymod.py", "width.py"):
+                os.utime(folder / file, (1e9, 1e9))
+
+    own_cluster.work("--no-nanny", "--nthreads", "2")
+    words = ("init=mymod.g", "seed=0,1", "steps=3", "hidden=4", "data.train_size=200")
+    found = []
+    for scale, width in ((1, "9"), (2, "9"), (2, "8")):
+        save(scale, width)
+        far, near = (f"{place}{scale}{width}" for place in ("far", "near"))
+        status, _, err = run(home, *words, f"store={far}", *on(own_cluster.address))
+        assert status == 0, err
+        assert run(home, *words, f"store={near}").status == 0
+        assert numbers(home / far) == numbers(home / near)
+        found.append(numbers(home / far))
+    assert len({run_id for runs in found for run_id in runs}) == 6
+    losses = {repr(run[3]) for runs in found for run in runs.values()}
+    assert len(losses) == 6
 
 
 @pytest.mark.slow
