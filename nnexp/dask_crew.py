@@ -43,6 +43,7 @@ _VERSION = "__import__('nnexp').__version__"
 _TRAIN = "__import__('nnexp.dask_crew', fromlist=['train']).train(task)"
 # Who would tell at length what we say in a sentence.
 _LOGGERS = ("distributed", "distributed.client", "tornado.application")
+_SCHEMES = ("tcp", "tls")
 # What of a worker's environment moves the last digits of its results.
 _DIGITS = ("numpy", "blas", "machine")
 
@@ -273,12 +274,20 @@ def _samples(jobs: Sequence[Job]) -> list[Sample]:
 
 
 def _connect(scheduler: str) -> Client:
+    scheme, given, _ = scheduler.partition("://")
+    if given and scheme not in _SCHEMES:
+        raise InputError(
+            f"hydra.launcher.scheduler={scheduler} is not a Dask scheduler's address: give it as "
+            f"tcp://HOST:8786, or tls://HOST:8786"
+        )
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         asyncio.run(asyncio.wait_for(_reach(scheduler), _CONNECT + 1))
         return Client(scheduler, timeout=_CONNECT, set_as_default=False)
-    except (OSError, asyncio.TimeoutError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # each kind of address has its own ways to fail
         raise InputError(
             f"no Dask scheduler at hydra.launcher.scheduler={scheduler} "
             f"({error or 'it does not answer'}): start one with 'dask scheduler', or give its "
@@ -289,5 +298,10 @@ def _connect(scheduler: str) -> Client:
 async def _reach(scheduler: str) -> None:
     """Shake hands: a `Client` would wait for ever for one who listens and never answers."""
     arguments = Security().get_connection_args("client")
+    if scheduler.startswith("tls://") and arguments.get("ssl_context") is None:
+        raise InputError(
+            f"hydra.launcher.scheduler={scheduler} needs certificates: name them in Dask's "
+            f"configuration, at distributed.comm.tls, or give a scheduler at tcp://HOST:8786"
+        )
     comm = await connect(scheduler, timeout=_CONNECT, **arguments)
     await comm.close()
