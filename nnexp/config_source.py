@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from nnexp.choices import CUSTOM, defaults_of
 from nnexp.custom import is_custom
 from nnexp.errors import InputError
-from nnexp.experiment import STUDY, check_keys
+from nnexp.experiment import STUDY, checked
 
 PACKAGE = Path(__file__).resolve().parent
 GROUP = "experiments"
@@ -95,22 +95,18 @@ def _split(config_path: str) -> tuple[str, str]:
 
 def _experiments() -> Iterator[Path]:
     for folder in experiment_folders():
-        yield from folder.glob("*.yaml")
+        yield from (path for path in folder.glob("*.yaml") if path.is_file())
 
 
 def _read(file: Path) -> DictConfig:
     """Return what an experiment's file says; InputError for what it cannot say."""
+    text = checked(file)
     try:
-        text = file.read_text("utf-8")
         settings = OmegaConf.create(text)
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
-    except yaml.MarkedYAMLError as error:
+    except yaml.MarkedYAMLError as error:  # a key that is there twice, a tag of Python's
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from error
-    if not isinstance(settings, DictConfig):
-        raise InputError(f"{file} holds a list: write settings, as in lr: 0.1")
-    check_keys(file, text, settings)
+    assert isinstance(settings, DictConfig)
     if set(settings) <= set(STUDY):
         raise InputError(
             f"study {file.stem!r} has no runs: python -m nnexp.reproduce {file.stem} judges it"

@@ -44,6 +44,14 @@ def source_digest(name: str) -> str:
     return _trace(name).digest
 
 
+def is_installed(name: str) -> bool:
+    """Tell whether ``name`` is of a module that is there and is not the user's own."""
+    try:
+        return not _trace(name).modules
+    except InputError:
+        return False
+
+
 def resolve(name: str, digest: str) -> Any:
     """Return the function or object that ``name`` refers to, of the source with this ``digest``.
 

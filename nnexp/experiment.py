@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from nnexp.choices import CHOICES, CUSTOM
 from nnexp.config import RunConfig
+from nnexp.custom import is_installed
 from nnexp.errors import InputError, suggestion
 
 # Keys that say where and how, and so are the same for a whole sweep.
@@ -20,7 +23,18 @@ STUDY = ("arm", "study")
 SETTINGS = tuple(RunConfig.__dataclass_fields__)
 # In a mapping that was read with its lines: where it begins, and where each of its keys stands.
 LINE, LINES = "__line__", "__lines__"
-_KEYS = (*SETTINGS, *PLACES, *STUDY, "defaults", "hydra")
+_KEYS = (*SETTINGS, *(key for key in PLACES if key != "store"), *STUDY, "defaults", "hydra")
+# What an experiment may set of Hydra's.
+_HYDRA = ("hydra.sweeper.params", "hydra.launcher.workers", "hydra.launcher.wait")
+_GROUPS = ("data", *CHOICES)
+_BASE = r"(/experiments/)?[\w-]+"
+_DEFAULT = re.compile(rf"(?:override\s+)?/?({'|'.join(_GROUPS)})")
+# An interpolation of a setting, and of nothing that a resolver reads.
+_SETTING = re.compile(r"\$\{\.*(?!hydra\b)\w+(\.\w+)*\}")
+# Keys that mean something to Hydra, and the one that takes in another mapping.
+_MEANT, _MEANT_OR_MERGED = re.compile(r"_\w+_"), re.compile(r"_\w+_|<<")
+# A file's size, its values (with those that aliases repeat), and how deep they are nested.
+_MOST_BYTES, _MOST_NODES, _DEEPEST = 1_000_000, 100_000, 30
 
 
 class _Loader(yaml.SafeLoader):
@@ -45,39 +59,182 @@ def plain(value: Any) -> Any:
     return [plain(v) for v in value] if isinstance(value, list) else value
 
 
-def read_lines(file: Path) -> tuple[str, Any]:
-    """Return the text of a YAML file and what it says, every mapping with its lines.
+def read_lines(file: Path) -> Any:
+    """Return what an experiment's file says, every mapping with its lines.
 
     Raises
     ------
     InputError
-        If it is no YAML, or no UTF-8.
+        If it is not YAML, or says what an experiment may not: see `checked`.
     """
+    return yaml.load(checked(file), _Loader)
+
+
+def checked(file: Path) -> str:
+    """Return the text of an experiment's file, once it is known to hold nothing but settings.
+
+    The file may come from anywhere. So it cannot have Hydra make an object, read the environment or
+    the machine, name a place to write to, or grow beyond bounds when it is read.
+
+    Raises
+    ------
+    InputError
+        With the file, the line and the remedy.
+    """
+    size = file.stat().st_size
+    if size > _MOST_BYTES:
+        raise InputError(f"{file} has {size:,} bytes: an experiment has {_MOST_BYTES:,} at most")
     try:
         text = file.read_text("utf-8")
-        return text, yaml.load(text, _Loader)
+        root = yaml.compose(text, _Loader)
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: no YAML, {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{file} is nested more than {_DEEPEST} deep: make it flat") from None
+    if root is None:
+        return text
+    if not isinstance(root, yaml.MappingNode):
+        what = repr(root.value) if isinstance(root, yaml.ScalarNode) else "a list"
+        raise InputError(f"{file} holds {what}: write settings, as in lr: 0.1")
+    _Check(file).top(root)
+    return text
 
 
-def check_keys(file: Path, text: str, keys: Iterable[object]) -> None:
-    """Refuse an experiment of which one of the top ``keys`` is unknown.
+class _Check:
+    """Checks the nodes of one file."""
 
-    Raises
-    ------
-    InputError
-        With the file, the line of its ``text`` and the remedy.
-    """
-    for key in keys:
-        if key not in _KEYS:
-            root = yaml.compose(text)
-            nodes = root.value if isinstance(root, yaml.MappingNode) else []
-            line = 1 + next((n.start_mark.line for n, _ in nodes if n.value == str(key)), 0)
-            hint = suggestion(str(key), _KEYS) or f": keys are {', '.join(_KEYS)}"
-            raise InputError(f"{file}, line {line}: unknown key {str(key)!r}{hint}")
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.seen = 0
+
+    def error(self, node: yaml.Node, message: str) -> InputError:
+        return InputError(f"{self.file}, line {node.start_mark.line + 1}: {message}")
+
+    def top(self, root: yaml.MappingNode) -> None:
+        for key, node in root.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self.error(key, f"unknown key: keys are {', '.join(_KEYS)}")
+            interpolated = key.value not in ("arms", "defaults", "hydra")
+            barred = _MEANT if key.value == "study" else _MEANT_OR_MERGED
+            self.plain(node, interpolated, barred)
+            if key.value == "store":
+                raise self.error(
+                    key, "an experiment does not say where runs are kept: give store=FOLDER"
+                )
+            if key.value not in _KEYS:
+                hint = suggestion(key.value, _KEYS) or f": keys are {', '.join(_KEYS)}"
+                raise self.error(key, f"unknown key {key.value!r}{hint}")
+            if key.value == "defaults":
+                self.defaults(node)
+            elif key.value == "hydra":
+                self.hydra(node)
+            elif key.value == "arms":
+                for _, arm in _pairs(node):
+                    for given in arm.value if isinstance(arm, yaml.SequenceNode) else ():
+                        setting, _, value = str(given.value).partition("=")
+                        self.function(given, setting, value)
+            elif key.value in CUSTOM:
+                inner = [value for k, value in _pairs(node) if k.value == "name"]
+                for named in inner or [node]:
+                    if isinstance(named, yaml.ScalarNode):
+                        self.function(named, key.value, named.value)
+
+    def plain(
+        self, node: yaml.Node, interpolated: bool, barred: re.Pattern[str], depth: int = 0
+    ) -> None:
+        """Refuse keys that mean something to Hydra, and interpolations other than of a setting."""
+        self.seen += 1
+        if self.seen > _MOST_NODES:
+            raise self.error(node, f"more than {_MOST_NODES:,} values: write fewer aliases")
+        if depth > _DEEPEST:
+            raise self.error(node, f"nested more than {_DEEPEST} deep: make it flat")
+        if isinstance(node, yaml.ScalarNode):
+            for match in re.finditer(r"\$\\*{", node.value):
+                if not interpolated or not _SETTING.match(node.value, match.start()):
+                    allowed = "a setting, as in ${lr}" if interpolated else "plain values"
+                    raise self.error(node, f"{node.value!r}: an experiment has {allowed} here")
+            return
+        for child in node.value:
+            if isinstance(child, tuple):
+                key, child = child
+                if not isinstance(key, yaml.ScalarNode) or barred.fullmatch(key.value):
+                    name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+                    raise self.error(key, f"{name!r} is no key of an experiment: leave it out")
+            self.plain(child, interpolated, barred, depth + 1)
+
+    def defaults(self, node: yaml.Node) -> None:
+        entries = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for entry in entries:
+            if isinstance(entry, yaml.ScalarNode) and re.fullmatch(_BASE, entry.value):
+                continue
+            pairs = _pairs(entry)
+            match = _DEFAULT.fullmatch(pairs[0][0].value) if len(pairs) == 1 else None
+            choice = pairs[0][1] if pairs else entry
+            if match is None or not isinstance(choice, yaml.ScalarNode) or "://" in choice.value:
+                raise self.error(
+                    entry,
+                    f"defaults of an experiment choose one of {', '.join(_GROUPS)}, as in "
+                    f"'- override /init: he': give all else on the command line",
+                )
+            self.function(choice, match[1], choice.value)
+
+    def hydra(self, node: yaml.Node) -> None:
+        mappings = ("hydra", "hydra.sweeper", "hydra.launcher", _HYDRA[0])
+        for path, key, value in [("hydra", node, node), *_paths(node, "hydra", 2)]:
+            if path in mappings and not isinstance(value, yaml.MappingNode):
+                raise self.error(key, f"{path} is no mapping: write it as in {{lr: '0.1,1'}}")
+            if path in (*mappings, *_HYDRA):
+                continue
+            if path == "hydra.launcher.scheduler":
+                raise self.error(
+                    key, f"{path} is who may run code here: give it on the command line alone"
+                )
+            hint = suggestion(path, _HYDRA)
+            raise self.error(
+                key, f"{path} is not for an experiment{hint or ':'} it may set {', '.join(_HYDRA)}"
+            )
+        known = (*SETTINGS, "arm")
+        params = (value for path, _, value in _paths(node, "hydra", 2) if path == _HYDRA[0])
+        for key, value in itertools.chain.from_iterable(map(_pairs, params)):
+            if key.value.split(".")[0] not in known:
+                hint = suggestion(key.value, known) or f": keys are {', '.join(known)}"
+                raise self.error(
+                    key, f"{_HYDRA[0]} sweeps settings, and has an unknown key {key.value!r}{hint}"
+                )
+            self.function(value, key.value, str(value.value))
+
+    def function(self, node: yaml.Node, setting: str, value: str) -> None:
+        """Refuse the name of a function that is not in a file or module of the user's own."""
+        group = setting.strip().lstrip("+").partition("@")[0].removesuffix(".name")
+        if group not in CUSTOM:
+            return
+        if "$" in value:
+            raise self.error(node, f"{group}={value}: an experiment has plain values here")
+        for name in re.findall(r"(?<![\w./\\~-])[^\W\d]\w*(?:\.\w+)+(?![\w.]*:)", value):
+            if is_installed(name):
+                raise self.error(
+                    node,
+                    f"{group}={name} is of an installed module, which only the command line may "
+                    f"name: in an experiment, name a function in a file of yours",
+                )
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Return the keys and values of a mapping; there are none in anything else."""
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _paths(node: yaml.Node, path: str, depth: int) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+    """Yield the keys of nested mappings by their dotted paths, with the nodes of key and value."""
+    for key, value in _pairs(node):
+        yield f"{path}.{key.value}", key, value
+        if depth > 1:
+            yield from _paths(value, f"{path}.{key.value}", depth - 1)
 
 
 def located(file: Path, sentence: str) -> InputError:

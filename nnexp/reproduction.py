@@ -93,7 +93,7 @@ def study_files() -> dict[str, Path]:
     """Return the files of experiments by name; one in the working directory comes first."""
     files: dict[str, Path] = {}
     for folder in experiment_folders():
-        for file in sorted(folder.glob("*.yaml")):
+        for file in sorted(filter(Path.is_file, folder.glob("*.yaml"))):
             files.setdefault(file.stem, file)
     return dict(sorted(files.items()))
 

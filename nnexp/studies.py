@@ -15,17 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.errors import InputError, suggestion
-from nnexp.experiment import (
-    LINE,
-    LINES,
-    SETTINGS,
-    Design,
-    check_keys,
-    design,
-    parameters,
-    plain,
-    read_lines,
-)
+from nnexp.experiment import LINE, LINES, Design, design, parameters, plain, read_lines
 from nnexp.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
 from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
@@ -194,10 +184,9 @@ def read_study(file: Path) -> Study | None:
     InputError
         If the file is malformed: the file, the line, what is wrong and the remedy.
     """
-    text, content = read_lines(file)
+    content = read_lines(file)
     if not isinstance(content, dict) or "study" not in content:
         return None
-    check_keys(file, text, plain(content))
     return _Reader(file).study(content)
 
 
@@ -219,7 +208,6 @@ class _Reader:
         if not isinstance(text["source"], dict):
             raise self.error(line, f"source={text['source']}: give document: title, as in D2: …")
         arms = self.arms(content)
-        self.sweeper(content)
         varied = design(plain(content), arms)
         claims = text["claims"]
         if not isinstance(claims, list) or not claims:
@@ -280,18 +268,6 @@ class _Reader:
         return Grid(
             given["down"], given["across"], given.get("where", {}), given.get("tuned", {}), line
         )
-
-    def sweeper(self, content: dict[str, Any]) -> None:
-        hydra = content.get("hydra") or {}
-        sweeper = hydra.get("sweeper") if isinstance(hydra, dict) else None
-        if not isinstance(sweeper, dict):
-            return
-        self.keys("hydra.sweeper", sweeper, ("params",), ())
-        params = sweeper.get("params") or {}
-        if not isinstance(params, dict):
-            raise self.error(sweeper[LINE], f"params={params} is no mapping, as in lr: 0.1,1")
-        whole = {key if key in (LINE, LINES) else key.split(".")[0]: params[key] for key in params}
-        self.keys("hydra.sweeper.params", whole, (*SETTINGS, "arm"), ())
 
     def settings(self, content: dict[str, Any]) -> dict[str, Any]:
         given = plain(content)

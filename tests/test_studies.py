@@ -218,8 +218,12 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             "sed: range(10)",
             r"line 30: hydra.sweeper.params .*'sed': did you mean",
         ),
-        ("params: {", "parms: {", r"line 30: hydra.sweeper has an unknown key 'parms'"),
-        ("{arm: all, seed: range(10)}", "all", r"line 30: params=all is no mapping"),
+        (
+            "params: {",
+            "parms: {",
+            r"line 30: hydra.sweeper.parms is not for an experiment: did you mean",
+        ),
+        ("{arm: all, seed: range(10)}", "all", r"line 30: hydra.sweeper.params is no mapping"),
         (
             "test: greater",
             "test: greater\n      tuned: {over: lr, by: accuracy}",
