@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nnexp import __version__
+from nnexp.checks import MOST_DIGITS, TOO_LONG
 from nnexp.config_source import NnexpSearchPath, NnexpSource, shipped
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.launcher import check_overrides, composing
@@ -77,6 +78,8 @@ def _main(arguments: list[str]) -> int:
     for word in arguments:
         if not word.isprintable():
             raise InputError(f"{word!r} holds a character that cannot be printed: leave it out")
+        if re.search(TOO_LONG, word):
+            raise InputError(f"{word} holds a number of more than {MOST_DIGITS} digits: shorten it")
     if "--version" in arguments:
         print(f"nnexp {__version__}")
         return 0
@@ -92,10 +95,19 @@ def _main(arguments: list[str]) -> int:
         if getattr(args, name):
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag} is not for nnexp: put your own settings into experiments/")
+    actions = ("multirun", "cfg", "info", "shell_completion")
+    if sum(bool(getattr(args, name)) for name in actions) > 1:
+        raise InputError("-m, --cfg, --info and --shell-completion exclude each other: give one")
+    words = [override.partition("=")[0] for override in args.overrides]
+    if args.shell_completion and not {"install", "uninstall", "query"}.intersection(words):
+        raise InputError("--shell-completion needs install=bash or uninstall=bash (or zsh, fish)")
     set_up()
     if args.cfg or args.info or args.hydra_help or args.shell_completion:
-        with composing(), _errors_raised():
-            _run_hydra(args, parser, _task, str(shipped("conf")), "config")
+        try:
+            with composing(), _errors_raised():
+                _run_hydra(args, parser, _task, str(shipped("conf")), "config")
+        except SystemExit as end:  # it has said why
+            return BAD_INPUT if end.code else 0
         return 0
     records = run(args.overrides, multirun=args.multirun)
     return int(any(record.status == FAILED for record in records))

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from nnexp.errors import InputError, unknown
 
 LARGEST = 10**9
+# A number longer than any setting's, which Python may refuse to read.
+MOST_DIGITS = 1000
+TOO_LONG = rf"[\d_]{{{MOST_DIGITS + 1}}}"
 
 
 def whole(
@@ -33,7 +36,7 @@ def real(
     """Return ``value`` as a finite float between ``low`` and ``high``: strictly, if ``open_``."""
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
-        number = float(value)
+        number = float(value) + 0.0  # -0.0 is 0.0
     inside = low < number < high if open_ else low <= number <= high
     if not (math.isfinite(number) and inside):
         words = ("above", "below") if open_ else ("from", "to")

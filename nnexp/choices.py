@@ -135,6 +135,8 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
         if not own and not isinstance(default, str):
             bounds = _RANGES.get(parameter, (-math.inf, math.inf))
             v = checks.real(f"{key}.{parameter}", v, *bounds)
+        elif isinstance(v, float):
+            v += 0.0  # -0.0 is 0.0
         parameters[parameter] = v
     if given:
         takes = f"it takes {', '.join(defaults)}" if defaults else "it takes no parameter"

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from nnexp.checks import MOST_DIGITS, TOO_LONG
 from nnexp.choices import CHOICES, CUSTOM
 from nnexp.config import RunConfig
 from nnexp.custom import is_installed
@@ -31,6 +32,9 @@ _BASE = r"(/experiments/)?[\w-]+"
 _DEFAULT = re.compile(rf"(?:override\s+)?/?({'|'.join(_GROUPS)})")
 # An interpolation of a setting, and of nothing that a resolver reads.
 _SETTING = re.compile(r"\$\{\.*(?!hydra\b)\w+(\.\w+)*\}")
+# What a sweep of arms takes for none of them, or for all.
+NO_NAMES = ("null", "all")
+_TEXT = "tag:yaml.org,2002:str"
 # Keys that mean something to Hydra, and the one that takes in another mapping.
 _MEANT, _MEANT_OR_MERGED = re.compile(r"_\w+_"), re.compile(r"_\w+_|<<")
 # A file's size, its values (with those that aliases repeat), and how deep they are nested.
@@ -134,7 +138,9 @@ class _Check:
             elif key.value == "hydra":
                 self.hydra(node)
             elif key.value == "arms":
-                for _, arm in _pairs(node):
+                for name, arm in _pairs(node):
+                    if name.tag != _TEXT or name.value.lower() in NO_NAMES:
+                        raise self.error(name, f"{name.value!r} cannot name an arm: give another")
                     for given in arm.value if isinstance(arm, yaml.SequenceNode) else ():
                         setting, _, value = str(given.value).partition("=")
                         self.function(given, setting, value)
@@ -154,6 +160,8 @@ class _Check:
         if depth > _DEEPEST:
             raise self.error(node, f"nested more than {_DEEPEST} deep: make it flat")
         if isinstance(node, yaml.ScalarNode):
+            if re.search(TOO_LONG, node.value):
+                raise self.error(node, f"a number of more than {MOST_DIGITS} digits: shorten it")
             for match in re.finditer(r"\$\\*{", node.value):
                 if not interpolated or not _SETTING.match(node.value, match.start()):
                     allowed = "a setting, as in ${lr}" if interpolated else "plain values"

@@ -21,8 +21,15 @@ from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.defaults_list import create_defaults_list
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Glob,
+    IntervalSweep,
+    Override,
+    RangeSweep,
+)
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -36,7 +43,7 @@ from nnexp.custom import is_custom
 from nnexp.data import describe
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
-from nnexp.experiment import PLACES, STUDY
+from nnexp.experiment import NO_NAMES, PLACES, STUDY
 from nnexp.files import write_whole
 from nnexp.records import Record, tidy, to_csv
 from nnexp.store import Store
@@ -127,6 +134,7 @@ def check_overrides(loader: ConfigLoader, arguments: Sequence[str]) -> None:
         if key in seen:
             raise InputError(f"{key!r} is given twice: give it once, with commas to sweep it")
         seen.add(key)
+        _check_plugins(key, override)
         if override.is_sweep_override():
             if key in PLACES:
                 raise InputError(
@@ -139,6 +147,18 @@ def check_overrides(loader: ConfigLoader, arguments: Sequence[str]) -> None:
             raise InputError(f"{key}={value} is no choice: give one name (with -m, several: a,b)")
 
 
+def _check_plugins(key: str, override: Override) -> None:
+    """Refuse what would put something else in the place of nnexp's launcher and sweeper."""
+    given = override.input_line
+    if key in ("hydra.launcher._target_", "hydra.sweeper._target_"):
+        raise InputError(f"{given} is not nnexp's own: choose hydra/launcher=local, or dask")
+    mappings = ("hydra.launcher", "hydra.sweeper", "hydra.sweeper.params")
+    if key in mappings and not isinstance(override.value(), dict):
+        raise InputError(f"{given}: {key} is a mapping: give {key}.KEY=VALUE")
+    if key == "hydra.verbose" and not isinstance(override.value(), bool | str | list):
+        raise InputError(f"{given}: give hydra.verbose=true, false, or a logger's name")
+
+
 def parse_sweep(
     loader: ConfigLoader, params: Mapping[str, str], arguments: Sequence[str], arms: Iterable[str]
 ) -> list[list[str]]:
@@ -149,11 +169,32 @@ def parse_sweep(
         parser.parse_override(f"arm={','.join(arms)}") if o.input_line == "arm=all" else o
         for o in [*parser.parse_overrides([f"{k}={v}" for k, v in params.items()]), *given]
     ]
+    for override in overrides:
+        _check_sweep(loader, override)
     count = math.prod(_count(o) for o in overrides)
     if not 1 <= count <= _MOST_POINTS:
         raise InputError(f"a sweep of {count} points: give 1 at least and {_MOST_POINTS} at most")
     (points,) = BasicSweeper.split_arguments(overrides, None)
     return points
+
+
+def _check_sweep(loader: ConfigLoader, override: Override) -> None:
+    """Refuse a sweep that has no values, or no end of them."""
+    sweep, given = override.value(), override.input_line
+    if isinstance(sweep, IntervalSweep):
+        raise InputError(f"{given}: an interval has no end of values: list some, as in 0.1,1")
+    if isinstance(sweep, RangeSweep):
+        bounds = [float(x or 0) for x in (sweep.start, sweep.stop, sweep.step)]
+        if not all(map(math.isfinite, bounds)):
+            raise InputError(f"{given}: a range has finite bounds, as in range(5)")
+        if sweep.step == 0:
+            raise InputError(f"{given}: the step of a range must not be 0")
+    if isinstance(sweep, Glob):
+        names = loader.get_group_options(override.key_or_group, ObjectType.CONFIG)
+        if not names:
+            raise InputError(f"{given}: {override.key_or_group} has no choices: list its values")
+        if not sweep.filter(names):
+            raise InputError(f"{given} fits no choice: choose from {', '.join(names)}")
 
 
 def _count(override: Override) -> int:
@@ -177,6 +218,8 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
         raise InputError(f"arms={arms} is no mapping: give every arm a name and its overrides")
     parser = OverridesParser.create(loader)
     for name, overrides in arms.items():
+        if not isinstance(name, str) or name.lower() in NO_NAMES:
+            raise InputError(f"{name!r} cannot name an arm: give another")
         whole = isinstance(overrides, list) and all(isinstance(o, str) for o in overrides)
         if not whole:
             raise InputError(
@@ -198,17 +241,22 @@ def compose_jobs(
 ) -> list[Job]:
     """Return the checked job of every point; an arm's overrides go before the point's own.
 
+    Where the points overrule what arms set, the jobs bear no arm's name: it would no longer tell
+    what they are.
+
     Raises
     ------
     InputError
         For the first invalid point, or two points that are the same run.
     """
     jobs: dict[str, Job] = {}
+    named = not overruled(points, arms)
     shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
     for point in points:
         settings = composer.compose(expand(point, arms))
         label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
-        job = Job(RunConfig.from_mapping(scientific(settings)), label, arm_of(point))
+        arm = arm_of(point) if named else None
+        job = Job(RunConfig.from_mapping(scientific(settings)), label, arm)
         twin = jobs.get(job.run_id)
         if twin is not None:
             raise InputError(
@@ -228,8 +276,27 @@ def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]
         raise InputError(f"arm={name}: no arms are defined; choose an experiment that does")
     if name not in arms:
         raise unknown("arm", name, arms)
-    keys = {o.split("=")[0].lstrip("+") for o in own}
-    return [o for o in arms[name] if o.split("=")[0].lstrip("+") not in keys] + own
+    keys = set(map(_key, own))
+    return [o for o in arms[name] if _key(o) not in keys] + own
+
+
+def overruled(points: Iterable[Sequence[str]], arms: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the settings of arms to which points of these arms give other values."""
+    found = {
+        _key(own)
+        for point in points
+        for own in arms.get(arm_of(point) or "", ())
+        if any(_key(given) == _key(own) and _value(given) != _value(own) for given in point)
+    }
+    return sorted(found)
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+")
+
+
+def _value(override: str) -> str:
+    return override.partition("=")[2].strip("'\"")
 
 
 def arm_of(point: Sequence[str]) -> str | None:
@@ -433,6 +500,8 @@ def sweep(
         if not hasattr(launcher, "check"):
             raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")
         launcher.check(settings)
+    if keys := overruled(points, named):
+        print(f"note: {', '.join(keys)} overrules what arms set: they go unnamed", file=sys.stderr)
     for doubt in _doubts(jobs):
         print(doubt, file=sys.stderr)
     places = {"store": settings["store"]}

@@ -121,8 +121,13 @@ CASES = [
     ("data=xor steps=1000000", ["1000000 evaluations", "evaluate_every"]),
     ("-m seed=range(0)", ["0 points", "1 at least"]),
     ("-m seed=range(1000000000)", ["1000000000 points", "100000 at most"]),
-    ("-m seed=range(0,3,0)", ["cannot be read", "ZeroDivisionError"]),
-    ("lr=" + "1" * 5000, ["cannot be read", "4300"]),
+    ("-m seed=range(0,3,0)", ["seed=range(0,3,0)", "the step of a range must not be 0"]),
+    ("-m lr=range(nan,3)", ["lr=range(nan,3)", "finite bounds"]),
+    ("-m lr=range(1,inf)", ["lr=range(1,inf)", "finite bounds"]),
+    ("-m lr=interval(0,1)", ["lr=interval(0,1)", "no end of values"]),
+    ("-m lr=glob(*)", ["lr=glob(*)", "lr has no choices"]),
+    ("-m init=glob(zzz*)", ["init=glob(zzz*) fits no choice", "choose from constant"]),
+    ("lr=" + "1" * 5000, ["a number of more than 1000 digits"]),
     ("hidden=" + "[" * 500, ["is no override"]),
     ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "cannot be printed"]),
     ("hidden=" + "a" * 100_000, ["hidden=aaa", "aaa is no list of widths"]),
@@ -130,9 +135,14 @@ CASES = [
     ("++arms.a=5 arm=a", ["the arm 'a' is 5", "list of overrides"]),
     ("--config-name=x", ["--config-name", "experiments/"]),
     ("--config-dir=x", ["--config-dir", "experiments/"]),
-    ("--shell-completion", ["cannot be read"]),
+    ("--shell-completion", ["--shell-completion needs install=bash"]),
+    ("-m --cfg=job", ["exclude each other"]),
     ("--cfg=job lrr=1", ["unknown key 'lrr'", "did you mean 'lr'"]),
-    ("hydra.launcher._target_=os.getcwd", ["cannot be read", "os.getcwd"]),
+    ("hydra.launcher._target_=os.getcwd", ["not nnexp's own", "hydra/launcher=local"]),
+    ("hydra.launcher=5", ["hydra.launcher is a mapping"]),
+    ("hydra.sweeper=null", ["hydra.sweeper is a mapping"]),
+    ("hydra.sweeper.params=5", ["hydra.sweeper.params is a mapping"]),
+    ("hydra.verbose=5", ["hydra.verbose=true, false"]),
     ("hydra/launcher=basic", ["hydra/launcher=local"]),
     ("hidden", ["'hidden'", "key=value"]),
     ("--nosuch", ["--nosuch", "--help"]),
@@ -151,6 +161,14 @@ def test_one_sentence_and_nothing_written(
     for part in parts:
         assert part in outcome.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_is_not_there_ends_with_status_2(nnexp: Command) -> None:
+    assert nnexp("--cfg=job", "--package=nosuch") == (
+        2,
+        "",
+        "package 'nosuch' not found in config\n",
+    )
 
 
 def write_csv(path: Path, text: str) -> None:

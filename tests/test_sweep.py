@@ -536,9 +536,36 @@ def test_an_arm_is_the_same_run_as_its_settings_written_out(
 
 def test_the_command_line_beats_the_arm_and_the_arm_the_file(quick: Command) -> None:
     study(STUDY + "lr: 7\n")
-    assert quick("-m", "+experiments=mine", "arm=low", "init=randn", ALONE).status == 0
+    outcome = quick("-m", "+experiments=mine", "arm=low", "init=randn", ALONE)
+    assert outcome.status == 0
+    assert "note: init overrules what arms set: they go unnamed" in outcome.err
     (row,) = table("runs.csv")
     assert (row["lr"], row["init"]) == ("0.1", "randn")
+
+
+def test_an_arm_bears_its_name_only_while_it_is_what_it_sets(quick: Command) -> None:
+    study(STUDY)
+    line = ("-m", "+experiments=mine", "arm=all", ALONE)
+    assert quick(*line, "lr=0.1,0.2").status == 0
+    assert not any(row.get("arm") for row in table("runs.csv"))
+    outcome = quick(*line, "steps=1", "epochs=null")
+    assert "note" not in outcome.err
+    assert [row["arm"] for row in table("runs.csv")] == ["low", "high"]
+    outcome = quick("-m", "+experiments=mine", "arm=low", "lr=0.1", ALONE)
+    assert "note" not in outcome.err
+    assert [row["arm"] for row in table("runs.csv")] == ["low"]
+
+
+def test_a_negative_zero_is_a_zero(quick: Command) -> None:
+    words = ("init=constant", "bias_init=constant", "activation=leaky_relu")
+    zeros = ("init.value=0.0", "bias_init.value=0", "weight_decay=0", "activation.slope=0.0")
+    assert quick(*TINY, *words, *zeros).status == 0
+    outcome = quick(*TINY, *words, *(zero.replace("=0", "=-0") for zero in zeros))
+    assert "1 of 1 already in the store" in outcome.err
+    own("def init(rng, i, o, shift=0.0):\n    return rng.random((i, o)) + shift\n")
+    assert quick(*TINY, "init=mine.py:init", "init.shift=0.0").status == 0
+    outcome = quick(*TINY, "init=mine.py:init", "init.shift=-0.0")
+    assert "1 of 1 already in the store" in outcome.err
 
 
 def test_a_study_may_name_its_own_sweep(quick: Command) -> None:
@@ -560,6 +587,10 @@ def test_a_study_may_name_its_own_sweep(quick: Command) -> None:
         (STUDY.replace("lr=1,", "store=x,"), "arm=all", ["high", "'store'"]),
         (STUDY.replace("[lr=0.1, init=he]", "5"), "arm=all", ["arm 'low'", "list of overrides"]),
         (STUDY.replace("[lr=0.1, init=he]", "[5]"), "arm=all", ["arm 'low'", "list of overrides"]),
+        (STUDY.replace("low:", "null:"), "", ["line 4", "'null' cannot name an arm"]),
+        (STUDY.replace("low:", "'null':"), "arm='null'", ["'null' cannot name an arm"]),
+        (STUDY.replace("low:", "all:"), "arm=all", ["'all' cannot name an arm"]),
+        (STUDY.replace("low:", "1:"), "arm=all", ["'1' cannot name an arm"]),
         (STUDY + "arm: [unclosed\n", "", ["mine.yaml", "line"]),
         (STUDY + "nosuch: 1\n", "", ["mine.yaml", "nosuch"]),
         (STUDY + "lr: fast\n", "", ["lr=fast"]),
