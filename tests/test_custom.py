@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from nnexp import custom
+from nnexp.answers import kept
 from nnexp.config import RunConfig
 from nnexp.errors import InputError
+from nnexp.worker import execute
 from tests.settings import RUN
 
 Write = Callable[..., None]
@@ -271,3 +273,15 @@ def test_a_runs_identity_covers_the_helpers(write: Write) -> None:
     after = RunConfig.from_mapping(settings)
     assert before.run_id() != after.run_id()
     assert before.columns()["init.source"] != after.columns()["init.source"]
+
+
+def test_a_network_of_a_record_is_made_with_own_functions_only_if_it_was_asked_for(
+    write: Write,
+) -> None:
+    write(mine="def init(rng, i, o): return rng.random((i, o))\n")
+    data = {"name": "mnist", "train_size": 40}
+    settings = {**RUN, "data": data, "init": "mine.py:init", "epochs": None, "steps": 1}
+    record = execute(settings, save_weights=True)
+    assert kept(record) is None
+    record.asked = True
+    assert kept(record) is not None
