@@ -13,7 +13,7 @@ from typing import Any
 
 from nnexp import checks
 from nnexp.choices import CHOICES, CUSTOM, Choice, as_mapping, read
-from nnexp.data import DataSettings, Description, describe
+from nnexp.data import PATHS, DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
 from nnexp.quirks import QUIRKS
 
@@ -150,21 +150,7 @@ class RunConfig:
         What a path leads to is told by its content: ``data.digest`` of a user's own files, and
         ``init.source`` of a function of the user's own (the first digits of their SHA-256).
         """
-        flat: dict[str, Any] = {}
-        mapping = {**self.to_mapping(), "data": self.data.identity()}
-        if self.data.has_paths():
-            mapping["data"]["digest"] = describe(self.data).digest[:_DIGITS]
-        for key in CUSTOM:
-            if source := getattr(self, key).source:
-                mapping[key]["source"] = source[:_DIGITS]
-        mapping["evaluate_at"] = " ".join(map(str, self.evaluate_at)) or None
-        for key, value in mapping.items():
-            if isinstance(value, dict):
-                flat[key] = value["name"]
-                flat.update({f"{key}.{k}": v for k, v in value.items() if k != "name"})
-            else:
-                flat[key] = value
-        return {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in flat.items()}
+        return columns(self.to_mapping(), self.identity())
 
     def outputs(self) -> int:
         """Return the number of output units: one a class, or a single one for two classes."""
@@ -191,13 +177,10 @@ class RunConfig:
 
     def identity(self) -> dict[str, Any]:
         """Return all that decides the run's numbers: settings, core, data, a user's own source."""
-        settings = {**self.to_mapping(), "data": self.data.identity()}
         sources = {key: source for key in CUSTOM if (source := getattr(self, key).source)}
-        for key in sources:
-            settings[key] = {**settings[key], "name": _own_name(getattr(self, key).name)}
         return {
             "numerics": NUMERICS,
-            "settings": settings,
+            "settings": without_places(self.to_mapping()),
             "data": describe(self.data).digest,
             "sources": sources,
         }
@@ -208,18 +191,55 @@ class RunConfig:
 
     def run_id(self) -> str:
         """Return ``<readable slug>-<hash of the identity>``: the name of the run's record."""
-        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         words = [
             self.data.name,
-            _own_name(self.init.name),
-            _own_name(self.activation.name),
+            own_name(self.init.name),
+            own_name(self.activation.name),
             format_hidden(self.hidden),
             f"lr{self.lr:g}",
             f"s{self.seed}",
         ]
         slug = "-".join(re.sub(r"[^A-Za-z0-9.+]+", "_", word)[-24:] for word in words)
-        return f"{slug}-{digest}"
+        return f"{slug}-{fingerprint(self.identity())}"
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """Return the hash of a run's identity, the last part of its ``run_id``."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def own_functions(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of the user's own functions in a run's nested settings, by their key."""
+    named = {key: config[key]["name"] for key in CUSTOM}
+    return {key: name for key, name in named.items() if custom.is_custom(name)}
+
+
+def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's nested settings without the paths of its data and of the user's functions."""
+    data = {key: value for key, value in config["data"].items() if key not in PATHS}
+    own = {
+        key: {**config[key], "name": own_name(name)} for key, name in own_functions(config).items()
+    }
+    return {**config, "data": data, **own}
+
+
+def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's nested settings flattened for a table, see `RunConfig.columns`."""
+    mapping = {**config, "data": without_places(config)["data"]}
+    if any(config["data"].get(key) for key in PATHS):
+        mapping["data"]["digest"] = identity["data"][:_DIGITS]
+    for key, digest in identity["sources"].items():
+        mapping[key] = {**config[key], "source": digest[:_DIGITS]}
+    mapping["evaluate_at"] = " ".join(map(str, config["evaluate_at"])) or None
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            flat[key] = value["name"]
+            flat.update({f"{key}.{k}": v for k, v in value.items() if k != "name"})
+        else:
+            flat[key] = value
+    return {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in flat.items()}
 
 
 def _data(value: object) -> DataSettings:
@@ -229,7 +249,7 @@ def _data(value: object) -> DataSettings:
     return DataSettings.from_mapping(as_mapping("data", value))
 
 
-def _own_name(name: str) -> str:
+def own_name(name: str) -> str:
     """Return a choice's name without the file or module of a user's own."""
     return re.split(r"[:.]", name)[-1]
 

@@ -44,7 +44,7 @@ from nnexp.data import describe
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import NO_NAMES, PLACES, STUDY
-from nnexp.files import write_whole
+from nnexp.files import sync, write_whole
 from nnexp.records import Record, tidy, to_csv
 from nnexp.store import Store
 from nnexp.studio import Studio
@@ -378,6 +378,7 @@ def prepare(folders: Mapping[str, str | Path]) -> list[Path]:
             for part in [*reversed(path.parents), path]:
                 if not part.exists():
                     part.mkdir(exist_ok=True)
+                    sync(part.parent)
                     made.append(part)
             tempfile.TemporaryFile(dir=path).close()
         except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from nnexp import versions
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
 from nnexp.files import write_whole
@@ -101,7 +102,7 @@ def write_page(
         held_settings=comparison.held_settings,
         findings=findings(found.table),
         undecided=undecided(found.table),
-        doubts=found.doubts,
+        doubts=[*found.doubts, *versions.mixed(records)],
         effects=list(_effects(found)),
         references=[f"{f.reference} ({f.name})" for f in found.factors],
         counts=_counts(comparison.runs["status"]),

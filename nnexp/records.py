@@ -28,8 +28,9 @@ class Record:
     ``config`` is the nested mapping of its settings, ``columns`` the same flattened for tables;
     ``metrics`` has a row for each evaluation, ``layers`` one for each evaluation and layer;
     ``arm`` is the name that the sweep at hand has for it, if any, and no part of the record;
-    ``error`` is the traceback of a failed run; ``weights`` the final parameters, if kept.
-    ``asked`` is no part of it either: whether the command at hand names this run, so that functions
+    ``error`` is the traceback of a failed run; ``weights`` the final parameters, if kept;
+    ``parent`` the ``run_id`` and ``step`` of the stored run that it continued, if any.
+    ``asked`` is not part of it either: whether the command at hand names this run, so that functions
     of the user's own, which any record may name, may be imported.
     """
 
@@ -43,6 +44,7 @@ class Record:
     error: str | None = None
     environment: Row = field(default_factory=dict)
     identity: Row = field(default_factory=dict)
+    parent: Row | None = None
     weights: dict[str, npt.NDArray[Any]] | None = None
     reused: bool = False
     arm: str | None = None

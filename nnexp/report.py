@@ -18,7 +18,7 @@ from nnexp.records import FAILED, Record
 from nnexp.reproduction import sound
 from nnexp.store import DamagedRecord, Store
 from nnexp.tables import Tables, load, tables
-from nnexp.upkeep import DAMAGED, select
+from nnexp.upkeep import DAMAGED, NEWER, select
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
     if not folder.is_dir():
         raise InputError(f"there is no store {str(folder)!r}: give --store FOLDER")
     store = Store(folder)
-    rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, FAILED)]
+    rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, NEWER, FAILED)]
     if not rows:
         raise InputError(f"no finished run in {folder} fits {' '.join(filters)}")
     records = []

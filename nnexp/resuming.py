@@ -24,6 +24,17 @@ def state(trainer: Trainer) -> dict[str, Array]:
     return arrays | {"progress": np.array(progress, dtype=np.float64)}
 
 
+def fits(trainer: Trainer, arrays: Mapping[str, Array], step: int) -> bool:
+    """Tell whether ``arrays`` are a `state` of the trainer's run after ``step`` steps."""
+    own = state(trainer)
+    same = own.keys() == arrays.keys() and all(
+        array.shape == arrays[name].shape and array.dtype.kind == arrays[name].dtype.kind
+        for name, array in own.items()
+    )
+    progress = arrays["progress"][:3] if same else np.empty(0)
+    return same and progress[0] == step and bool(np.isfinite(progress).all())
+
+
 def restore(trainer: Trainer, arrays: Mapping[str, Array]) -> None:
     """Take up a run where its `state` was taken: its evaluation there is not made again."""
     trainer.network.load_arrays(arrays)

@@ -2,7 +2,8 @@
 
 A record is a folder ``<store>/<run_id>/`` with ``config.yaml metrics.csv layers.csv run.json`` (and
 ``weights.npz`` where asked). It is written aside and appears by one rename; ``run.json`` holds the
-digests of the other files, so that damage is noticed.
+digests of the other files, so that damage is noticed. Nothing that a record says is believed before
+it is checked: a store may come from anywhere.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import stat
+import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
-from nnexp.files import writing
+from nnexp import checks, versions
+from nnexp.config import columns as config_columns
+from nnexp.config import fingerprint, own_functions, without_places
+from nnexp.errors import InputError
+from nnexp.files import sync, sync_all, writing
 from nnexp.locks import RunLock, take
-from nnexp.records import FAILED, FINISHED, Record, Row, from_csv, tidy, to_csv
+from nnexp.records import DIVERGED, FAILED, FINISHED, SCORES, Record, Row, from_csv, tidy, to_csv
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,12 +40,32 @@ _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 # What the folder of a record is called: its slug and its hash.
 _RUN_ID = re.compile(r"\w[\w.+-]*-[0-9a-f]{12}", re.ASCII)
+# The version of what a record holds and how; a record without one is of version 1.
+SCHEMA = 1
 # What ``run.json`` says of every run, whatever became of it.
-_OUTLINE = {"status": str, "seconds": float, "columns": dict, "outcome": dict, "files": dict}
+_OUTLINE: dict[str, Any] = {
+    "status": str,
+    "seconds": float,
+    "error": str | None,
+    "outcome": dict,
+    "environment": dict,
+    "identity": dict,
+    "config": dict,
+    "columns": dict,
+    "files": dict,
+}
+_TABLES = {"config.yaml", "metrics.csv", "layers.csv"}
+_WEIGHTS = "weights.npz"
+# A file is not read if so many times its size exceeds the machine's memory.
+_SHARE = 4
 
 
 class DamagedRecord(Exception):
     """A record in the store that does not hold what it held when it was written."""
+
+
+class NewerRecord(InputError):
+    """A record that a newer nnexp wrote in a way that this one does not know."""
 
 
 class Store:
@@ -62,12 +89,13 @@ class Store:
     def _recover(self, run_id: str) -> None:
         """Clear away what a writer of the run left aside, the old record put back if need be."""
         old, target = self._aside("old", run_id), self.path(run_id)
-        if old.exists() and not target.exists():
-            os.rename(old, target)
-        if old.is_file():
-            old.unlink()
+        if os.path.lexists(old):
+            if os.path.lexists(target):
+                sync(self.folder)  # the new record was on disk before it took this name
+            else:
+                os.rename(old, target)
         for aside in (self._aside("new", run_id), old):
-            shutil.rmtree(aside, ignore_errors=True)
+            _clear(aside)
 
     def _aside(self, kind: str, run_id: str) -> Path:
         return self.folder / f".{kind}-{run_id}"
@@ -79,8 +107,10 @@ class Store:
         ------
         DamagedRecord
             If a file of it is missing, altered or unreadable.
+        NewerRecord
+            If a newer nnexp wrote it.
         """
-        if not self.path(run_id).exists():
+        if not os.path.lexists(self.path(run_id)):
             return None
         record = self.recall(run_id)
         return None if record.status == FAILED else record
@@ -91,20 +121,26 @@ class Store:
         Raises
         ------
         DamagedRecord
-            If it is missing, altered or unreadable, or belongs to another run.
+            If it is missing, altered, unreadable, or not that of this run.
+        NewerRecord
+            If a newer nnexp wrote it.
         """
-        folder = self.path(run_id)
+        file = self.path(run_id) / "run.json"
         try:
-            run: Row = json.loads((folder / "run.json").read_text("utf-8"))
+            run: Row = json.loads(_content(file))
+            schema = run.get("schema", SCHEMA)
+            if isinstance(schema, int) and schema > SCHEMA:
+                raise NewerRecord(
+                    f"{file.parent} was written by a newer nnexp (schema {schema}, and this one "
+                    f"knows {SCHEMA}): update nnexp, or give another store"
+                )
             if run.pop("digest") != _digest(run):
-                raise DamagedRecord(f"{folder / 'run.json'} was altered after it was written")
-            if run["run_id"] != run_id:
-                raise DamagedRecord(f"{folder} holds the record of {run['run_id']}")
-            for key, kind in _OUTLINE.items():
-                if not isinstance(run[key], kind):
-                    raise TypeError(f"{key} in run.json is no {kind.__name__}")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _incomplete(folder / "run.json", error) from None
+                raise DamagedRecord(f"{file} was altered after it was written")
+            _check_outline(run, run_id)
+        except (DamagedRecord, NewerRecord):
+            raise
+        except Exception as error:  # whatever odd content may bring about
+            raise _incomplete(file, error) from None
         return run
 
     def recall(self, run_id: str) -> Record:
@@ -114,14 +150,16 @@ class Store:
         ------
         DamagedRecord
             If a file of it is missing, altered or unreadable.
+        NewerRecord
+            If a newer nnexp wrote it.
         """
         folder, run = self.path(run_id), self.outline(run_id)
         try:
-            files = {name: (folder / name).read_bytes() for name in run["files"]}
+            files = {name: _content(folder / name) for name in run["files"]}
             for name, content in files.items():
                 if hashlib.sha256(content).hexdigest() != run["files"][name]:
                     raise DamagedRecord(f"{folder / name} was altered after it was written")
-            return Record(
+            record = Record(
                 run_id=run_id,
                 config=run["config"],
                 columns=run["columns"],
@@ -132,11 +170,16 @@ class Store:
                 error=run["error"],
                 environment=run["environment"],
                 identity=run["identity"],
-                weights=_weights(files),
+                parent=run.get("parent"),
+                weights=_weights(files[_WEIGHTS]) if _WEIGHTS in files else None,
                 reused=True,
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            _check_rows(record, run["outcome"])
+        except DamagedRecord:
+            raise
+        except Exception as error:  # whatever odd content may bring about
             raise _incomplete(folder, error) from None
+        return record
 
     def run_ids(self) -> list[str]:
         """Return the names of all records, damaged ones too; other folders are passed over."""
@@ -161,17 +204,18 @@ class Store:
     def shorter(self, run_id: str, identity: Row, steps: Sequence[int]) -> Record | None:
         """Return the longest stored run that this one only continues, if its weights were kept.
 
-        It has the same identity but for its length, and was evaluated at the first of ``steps``.
+        It has the same identity but for its length, was evaluated at the first of ``steps``, and
+        was not made by edited code.
         """
         longest: Record | None = None
         for folder in self.folder.glob(f"{glob.escape(run_id.rpartition('-')[0])}-*"):
-            if folder.name == run_id or not (folder / "weights.npz").is_file():
+            if folder.name == run_id or not (folder / _WEIGHTS).is_file():
                 continue
             try:
                 record = self.read(folder.name)
-            except DamagedRecord:
+            except (DamagedRecord, NewerRecord):
                 continue
-            if record is None or record.status != FINISHED:
+            if record is None or record.status != FINISHED or versions.edited(record):
                 continue
             done = [row["step"] for row in record.metrics]
             continued = len(done) < len(steps) and done == list(steps[: len(done)])
@@ -183,6 +227,7 @@ class Store:
         """Put a record into the store: all of it, or nothing.
 
         A record that is there already (failed, damaged, or retrained by ``force``) is replaced.
+        It stays aside until the new one is settled.
         Two processes may write the same run only in turn: whoever does holds its lock.
 
         Raises
@@ -198,11 +243,44 @@ class Store:
                 new.mkdir(parents=True)
                 for name, content in files.items():
                     (new / name).write_bytes(content)
-                if target.exists():
+                if os.path.lexists(target):
+                    sync_all([*(new / name for name in files), new])
                     os.rename(target, self._aside("old", run_id))
                 os.rename(new, target)
-            finally:
+            except BaseException:
                 self._recover(run_id)
+                raise
+
+    def settle(self, run_ids: Iterable[str]) -> None:
+        """Wait until records that were written are on disk, then drop those that they replaced.
+
+        Many at once take little longer than one. Their locks must be held.
+
+        Raises
+        ------
+        InputError
+            If the store cannot be written.
+        """
+        run_ids = list(run_ids)
+        self.sync(run_ids)
+        with writing(self.folder):
+            for run_id in run_ids:
+                _clear(self._aside("old", run_id))
+
+    def sync(self, run_ids: Iterable[str]) -> None:
+        """Wait until records are on disk; InputError if they cannot be written."""
+        folders = [folder for folder in map(self.path, run_ids) if folder.is_dir()]
+        if folders:
+            with writing(self.folder):
+                sync_all(p for folder in folders for p in folder.iterdir() if p.is_file())
+                sync_all([*folders, self.folder])
+
+
+def _clear(path: Path) -> None:
+    """Remove what is at ``path``, if anything."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _files(record: Record) -> dict[str, bytes]:
@@ -215,8 +293,9 @@ def _files(record: Record) -> dict[str, bytes]:
     if record.weights is not None:
         buffer = io.BytesIO()
         np.savez(buffer, **record.weights)  # type: ignore[arg-type]
-        files["weights.npz"] = buffer.getvalue()
+        files[_WEIGHTS] = buffer.getvalue()
     run = {
+        "schema": SCHEMA,
         "run_id": record.run_id,
         "status": record.status,
         "seconds": record.seconds,
@@ -224,6 +303,7 @@ def _files(record: Record) -> dict[str, bytes]:
         "outcome": record.outcome(),
         "environment": record.environment,
         "identity": record.identity,
+        "parent": record.parent,
         "config": record.config,
         "columns": record.columns,
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
@@ -249,8 +329,70 @@ def _endless(identity: Row) -> Row:
     return endless
 
 
-def _weights(files: Mapping[str, bytes]) -> dict[str, npt.NDArray[Any]] | None:
-    if "weights.npz" not in files:
-        return None
-    with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as archive:
-        return dict(archive)
+def _content(file: Path) -> bytes:
+    """Return the bytes of a record's file, which must be a file and no link to one elsewhere."""
+    for path, right in ((file.parent, stat.S_ISDIR), (file, stat.S_ISREG)):
+        if not right(os.lstat(path).st_mode):
+            raise ValueError(f"{path.name} is a link or a special file")
+    checks.memory(str(file), _SHARE * os.lstat(file).st_size)
+    return file.read_bytes()
+
+
+def _check_outline(run: Row, run_id: str) -> None:
+    """Refuse a ``run.json`` that no run has, though its digest be right."""
+    if run["run_id"] != run_id:
+        raise DamagedRecord(f"the folder {run_id} holds the record of {run['run_id']}")
+    for key, kind in _OUTLINE.items():
+        if not isinstance(run[key], kind):
+            raise TypeError(f"{key} in run.json is of type {type(run[key]).__name__}")
+    if run["status"] not in (FINISHED, DIVERGED, FAILED):
+        raise ValueError(f"the status is {run['status']!r}")
+    if not _TABLES <= run["files"].keys() <= {*_TABLES, _WEIGHTS}:
+        raise ValueError(f"the files are {', '.join(run['files'])}")
+    for key in ("environment", "columns", "outcome"):
+        for name, value in run[key].items():
+            values = value if isinstance(value, list) else [value]
+            if not all(isinstance(v, str | int | float | None) for v in values):
+                raise TypeError(f"{key}.{name} in run.json is of type {type(value).__name__}")
+    parent = run.get("parent")
+    if not (parent is None or (type(parent["run_id"]), type(parent["step"])) == (str, int)):
+        raise TypeError("parent in run.json names no run and step")
+    identity, config = run["identity"], run["config"]
+    if fingerprint(identity) != run_id.rpartition("-")[2]:
+        raise DamagedRecord(f"{run_id} is not the hash of the identity that run.json gives")
+    kinds = {key: type(value) for key, value in identity.items()}
+    if kinds != {"numerics": int, "settings": dict, "data": str, "sources": dict}:
+        raise TypeError(f"the identity in run.json has {', '.join(identity)}, or other types")
+    columns = config_columns(config, identity)
+    if (
+        without_places(config) != identity["settings"]
+        or own_functions(config).keys() != identity["sources"].keys()
+        or any(columns.get(name) != value for name, value in run["columns"].items())
+        or not all(isinstance(digest, str) for digest in identity["sources"].values())
+    ):
+        raise DamagedRecord(f"the settings in run.json of {run_id} contradict its identity")
+
+
+def _check_rows(record: Record, outcome: Row) -> None:
+    """Refuse tables that no run leaves."""
+    steps = [row["step"] for row in record.metrics]
+    if steps != sorted({*steps}) or not (steps or record.status == FAILED):
+        raise ValueError(f"its evaluations are at steps {steps[:9]}")
+    if any(outcome.get(name) != value for name, value in record.outcome().items()):
+        raise ValueError("the outcome in run.json is not that of its evaluations")
+    numbers = ("epoch", "step", "samples", "seconds", *SCORES)
+    for row in record.metrics:
+        if not all(isinstance(row[name], int | float) for name in numbers):
+            raise ValueError(f"the evaluation at step {row['step']} lacks a measure")
+    known = {*steps}
+    for row in record.layers:
+        if row["step"] not in known or not isinstance(row["layer"], int):
+            raise ValueError(f"layers.csv has step {row['step']}, layer {row['layer']}")
+
+
+def _weights(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > len(content):
+            raise ValueError(f"{_WEIGHTS} is compressed")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)

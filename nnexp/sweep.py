@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from typing import Any, Protocol, cast
 
+from nnexp import versions
 from nnexp.config import RunConfig
 from nnexp.errors import SweepStopped
 from nnexp.locks import RunLock
@@ -34,6 +35,8 @@ from nnexp.worker import blank, execute
 # A run whose worker process died is tried again, so often in all.
 TRIES = 3
 _POLL = 0.1
+# Seconds that a record waits for others to be synced with.
+_PATIENCE = 0.5
 
 
 @dataclass
@@ -45,6 +48,7 @@ class Job:
     arm: str | None = None
     tries: int = 0
     damage: str = ""
+    edited: bool = False
     shorter: Record | None = None
     blank: Record = field(init=False)
     run_id: str = field(init=False)
@@ -150,14 +154,21 @@ def run_all(
 
     Raises
     ------
+    InputError
+        If the store cannot be written, or a newer nnexp has written one of the runs.
     SweepStopped
         If the workers are lost; what was finished is in the store.
     """
     records: dict[str, Record] = {}
+    unsettled = {*store.locked()}  # by another sweep, or by one that was killed
     for job in jobs:
-        record = None if options.force else _stored(store, job, options, watcher)
+        record = _stored(store, job, options, watcher)
         if record is not None:
             records[job.run_id] = record
+    if edited := sum(job.edited for job in jobs):
+        runs, are = ("run", "is") if edited == 1 else ("runs", "are")
+        watcher.noted(f"{edited} {runs} made by edited code of nnexp {are} trained again")
+    store.sync(run_id for run_id in records if run_id in unsettled)
     left = [job for job in jobs if job.run_id not in records]
     watcher.started(len(jobs), list(records.values()))
     if not left:
@@ -178,6 +189,7 @@ def run_all(
 
 
 def _stored(store: Store, job: Job, options: Options, watcher: Watcher) -> Record | None:
+    """Return the record in the store if it makes training the run needless."""
     try:
         record = store.read(job.run_id)
     except DamagedRecord as error:
@@ -185,7 +197,10 @@ def _stored(store: Store, job: Job, options: Options, watcher: Watcher) -> Recor
             job.damage = str(error)
             watcher.noted(f"damaged record, trained again: {error}")
         return None
-    return None if record and options.save_weights and record.weights is None else record
+    if record is None or options.force or (options.save_weights and record.weights is None):
+        return None
+    job.edited = versions.edited(record)
+    return None if job.edited else record
 
 
 @dataclass
@@ -206,10 +221,15 @@ def _work(
     records: dict[str, Record],
 ) -> None:
     held: dict[Future[Record], _Held] = {}
+    ended: dict[str, RunLock] = {}  # in the store, but not yet settled
+    settled_at = time.monotonic()
     elsewhere: deque[Job] = deque()
     try:
         while left or elsewhere or held:
             crew.check()
+            if ended and time.monotonic() - settled_at > _PATIENCE:
+                _settle(ended, store)
+                settled_at = time.monotonic()
             while left and len(held) < crew.size:
                 # A run that lost its worker goes on alone: if it loses another, it is to blame.
                 if held and (left[0].tries or any(h.job.tries for h in held.values())):
@@ -222,7 +242,7 @@ def _work(
                 # It may have been finished by another sweep since we looked.
                 record = None if options.force else _stored(store, job, options, watcher)
                 if record is not None:
-                    lock.release()
+                    ended[job.run_id] = lock
                     records[job.run_id] = record
                     watcher.recorded(record)
                     continue
@@ -236,15 +256,16 @@ def _work(
                 under_way = held.pop(future)
                 record = _outcome(future, under_way, crew, watcher)
                 if record is None:
+                    under_way.lock.release()
                     left.appendleft(under_way.job)
                 else:
+                    ended[record.run_id] = under_way.lock
                     _keep(record, store, watcher)
                     records[record.run_id] = record
                     watcher.recorded(record)
                     if record.status == FAILED and options.stop_on_error:
                         left.clear()
                         elsewhere.clear()
-                under_way.lock.release()
             if not held and not left and elsewhere:
                 left, elsewhere = elsewhere, deque()
                 time.sleep(_POLL)
@@ -252,6 +273,17 @@ def _work(
     finally:
         for under_way in held.values():
             under_way.lock.release()
+        _settle(ended, store)
+
+
+def _settle(ended: dict[str, RunLock], store: Store) -> None:
+    """See that the records of runs that have ended are on disk, and free the runs."""
+    try:
+        store.settle(ended)
+    finally:
+        for lock in ended.values():
+            lock.release()
+        ended.clear()
 
 
 def _keep(record: Record, store: Store, watcher: Watcher) -> None:

@@ -15,22 +15,25 @@ from rich.table import Table
 from rich.text import Text
 
 from nnexp.config import NUMERICS, RunConfig
+from nnexp.data import cache
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.files import write_whole
 from nnexp.records import FAILED, Record, Row, to_csv
-from nnexp.store import DamagedRecord, Store
+from nnexp.store import DamagedRecord, NewerRecord, Store
 from nnexp.verification import (
     DIFFERENT,
     IDENTICAL,
     TOLERANCES,
     Agreement,
+    alike,
     causes,
     compare,
     differences,
+    with_own_functions,
 )
 from nnexp.worker import execute
 
-DAMAGED, OBSOLETE, ASIDE = "damaged", "obsolete", "left aside"
+DAMAGED, NEWER, OBSOLETE, ASIDE = "damaged", "newer", "obsolete", "left aside"
 # What a list shows of how a run ended, and how.
 _OUTCOME = {
     "status": "",
@@ -101,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     entry.add_argument("runs", nargs=2, metavar="RUN")
     entry = command("verify", verify, "train a run again and compare; status 1 if it is different")
     entry.add_argument("run", metavar="RUN")
+    meaning = "functions of your own that it was trained with, as in init=mine.py:f"
+    entry.add_argument("functions", nargs="*", metavar="key=FILE.py:NAME", help=meaning)
     entry = command("export", export, "one CSV file with a row a run, as runs.csv")
     entry.add_argument("file", metavar="FILE.csv", type=Path)
     entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
@@ -121,7 +126,7 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
     if not rows:
         print(f"no run in {store.folder}" + (" fits" if arguments.filters else ""))
         return 0
-    told = [row["columns"] for row in rows if row["status"] != DAMAGED]
+    told = [row["columns"] for row in rows if row["status"] not in (DAMAGED, NEWER)]
     varied = [k for k in _names(told) if len({str(columns.get(k)) for columns in told}) > 1]
     cells, narrow = [["run", *varied, *_OUTCOME]], [["run", "settings", *_OUTCOME]]
     for row in rows:
@@ -146,17 +151,19 @@ def show(store: Store, arguments: argparse.Namespace) -> int:
     for title, mapping in (
         ("settings", record.columns),
         ("outcome", _outcome(record)),
+        ("continued from", record.parent or {}),
         ("environment", record.environment),
     ):
-        print(f"\n{title}")
-        _print_columns([[name, _text(value)] for name, value in mapping.items()], "  ")
+        if mapping:
+            print(f"\n{title}")
+            _print_columns([[_plain(name), _text(value)] for name, value in mapping.items()], "  ")
     if record.metrics:
         print("\nevaluations")
         names = _names(record.metrics)
         rows = [[_text(row.get(name), ".4g") for name in names] for row in record.metrics]
         _print_columns([names, *rows], "  ")
     if record.error:
-        print(f"\ntraceback\n{record.error.rstrip()}")
+        print("\ntraceback", *map(_plain, record.error.rstrip().splitlines()), sep="\n")
     return 0
 
 
@@ -175,26 +182,37 @@ def diff(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def verify(store: Store, arguments: argparse.Namespace) -> int:
-    """Train a run again and print how well it agrees with its record; nothing is written."""
+    """Train a run again and print how well it agrees with its record.
+
+    Nothing is written to the store, and the data are read and hashed anew.
+    """
     then = store.recall(find(store, arguments.run))
     if then.status == FAILED:
         raise InputError(f"{then.run_id} failed: it has no numbers to verify")
-    config = RunConfig.from_mapping(then.config)
+    if then.identity["numerics"] > NUMERICS:
+        raise InputError(
+            f"{then.run_id} was trained by a newer nnexp, whose numerics have version "
+            f"{then.identity['numerics']} and here {NUMERICS}: update nnexp"
+        )
+    mapping = with_own_functions(then, _pairs(arguments.functions))
+    for file in cache.recheck():
+        print(f"{file} was altered since it was unpacked: it is unpacked again")
+    config = RunConfig.from_mapping(mapping)
     print(f"{then.run_id}: training again what took {then.seconds:.2f} s", flush=True)
-    now = execute(then.config, save_weights=then.weights is not None)
+    now = execute(mapping, save_weights=then.weights is not None)
     tolerance = TOLERANCES[config.dtype]
     agreement = compare(then, now, tolerance)
     if agreement.verdict == IDENTICAL:
-        print(f"{IDENTICAL}: {len(then.metrics)} evaluations")
+        weights = ", and the weights" if then.weights is not None else ""
+        measures = f"{len(then.metrics)} evaluations, {len(then.layers)} rows of layers"
+        print(f"{IDENTICAL}: {measures}{weights}")
     else:
         print(f"{agreement.verdict}; tolerance: {tolerance}")
     _print_deviations(agreement)
     if now.error:
         print(f"it fails now:\n{now.error.rstrip()}")
-    reasons = causes(then, now)
-    _print_pairs("what is not as it was then", reasons)
-    if not reasons and agreement.verdict != IDENTICAL:
-        print("NumPy, BLAS, threads, Python, data and code are as they were then")
+    _print_pairs("what is not as it was then", causes(then, now))
+    print(f"\nas it was then: {', '.join(alike(then, now))}")
     return int(agreement.verdict == DIFFERENT)
 
 
@@ -209,6 +227,9 @@ def export(store: Store, arguments: argparse.Namespace) -> int:
         except DamagedRecord as error:
             damaged += 1
             print(f"left out, damaged: {error}", file=sys.stderr)
+        except NewerRecord as error:
+            damaged += 1
+            print(f"left out: {error}", file=sys.stderr)
     write_whole(arguments.file, to_csv(rows))
     print(f"{arguments.file}: {len(rows)} runs")
     return int(damaged > 0)
@@ -217,7 +238,8 @@ def export(store: Store, arguments: argparse.Namespace) -> int:
 def prune(store: Store, arguments: argparse.Namespace) -> int:
     """Remove what is of no use and no sweep is working on; without ``--yes`` say what there is."""
     found = [(_useless(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
-    found = [(kind, run_id) for kind, run_id in found if kind]
+    newer = sum(kind == NEWER for kind, _ in found)
+    found = [(kind, run_id) for kind, run_id in found if kind not in ("", NEWER)]
     found += [(ASIDE, run_id) for run_id in store.leftovers()]
     locks = len(store.locked())
     if arguments.yes:
@@ -232,6 +254,8 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
         print(f"removed: {', '.join(counts)}")
     else:
         print(f"would remove: {', '.join(counts)}, but for what a sweep holds; add --yes to do it")
+    if newer:
+        print(f"left alone: {newer} written by a newer nnexp")
     return 0
 
 
@@ -266,12 +290,7 @@ def _hash(run_id: str) -> str:
 
 def select(store: Store, filters: Sequence[str]) -> list[Row]:
     """Return the outlines of the runs that fit all ``filters``, each ``key=value,value…``."""
-    wanted: dict[str, list[str]] = {}
-    for text in filters:
-        key, sign, values = text.partition("=")
-        if not sign:
-            raise InputError(f"{text!r} is no filter: write key=value, as in init=xavier,he")
-        wanted[key] = values.split(",")
+    wanted = {key: values.split(",") for key, values in _pairs(filters).items()}
     rows = [_outline(store, run_id) for run_id in store.run_ids()]
     keys = ["status", *_names(row["columns"] for row in rows)]
     for key in wanted:
@@ -287,12 +306,22 @@ def select(store: Store, filters: Sequence[str]) -> list[Row]:
     ]
 
 
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """Return what ``key=value`` words say."""
+    for word in words:
+        if "=" not in word:
+            raise InputError(f"{word!r} is not of the form key=value, as in init=he")
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
+
+
 def _outline(store: Store, run_id: str) -> Row:
+    blank: Row = {"run_id": run_id, "columns": {}, "outcome": {}, "seconds": None}
     try:
         return store.outline(run_id)
     except DamagedRecord:
-        blank: Row = {"columns": {}, "outcome": {}, "seconds": None}
-        return {"run_id": run_id, "status": DAMAGED, **blank}
+        return {**blank, "status": DAMAGED}
+    except NewerRecord:
+        return {**blank, "status": NEWER}
 
 
 def _fits(value: Any, text: str) -> bool:
@@ -310,9 +339,11 @@ def _useless(store: Store, run_id: str, obsolete: bool) -> str:
         record = store.recall(run_id)
     except DamagedRecord:
         return DAMAGED
+    except NewerRecord:
+        return NEWER
     if record.status == FAILED:
         return FAILED
-    return OBSOLETE if obsolete and record.identity["numerics"] != NUMERICS else ""
+    return OBSOLETE if obsolete and record.identity["numerics"] < NUMERICS else ""
 
 
 def _removed(store: Store, kind: str, run_id: str, obsolete: bool) -> bool:
@@ -352,10 +383,15 @@ def _text(value: Any, style: str = "") -> str:
     if value is None or value == "":
         return _EMPTY
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return _plain(", ".join(map(str, value)))
     if isinstance(value, bool):
         return str(value).lower()
-    return format(value, style) if isinstance(value, float) else str(value)
+    return format(value, style) if isinstance(value, float) else _plain(str(value))
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` with characters that could steer a terminal written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:
@@ -398,4 +434,5 @@ def _print_pairs(title: str, pairs: Mapping[str, tuple[Any, Any]]) -> None:
     """Print what differs, a line for each, the first value before the second."""
     if pairs:
         print(f"\n{title}")
-        _print_columns([[name, _text(a), _text(b)] for name, (a, b) in pairs.items()], "  ")
+        rows = [[_plain(name), _text(a), _text(b)] for name, (a, b) in pairs.items()]
+        _print_columns(rows, "  ")

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.config import own_functions, own_name
+from nnexp.custom import source_digest
+from nnexp.errors import InputError
 from nnexp.records import SPLITS, Record, Row
 
 IDENTICAL, WITHIN, DIFFERENT = "identical to the bit", "within tolerance", "different"
@@ -95,6 +98,7 @@ _LABELS = {
     "nnexp": "code (nnexp)",
     "commit": "code (commit)",
     "dirty": "code (uncommitted changes)",
+    "code": "code (SHA-256)",
     "numerics": "code (version of the numerics)",
     "data": "data (SHA-256)",
     "python": "Python",
@@ -123,10 +127,55 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
 
 
 def causes(then: Record, now: Record) -> dict[str, tuple[Any, Any]]:
-    """Return what may have moved two records of one run apart: (then, now) by what it is."""
+    """Return what may have moved the numbers apart: (then, now) by what it is.
+
+    What the record does not tell cannot be compared and is left out.
+    """
     environment = differences(then.environment, now.environment)
     identity = differences(then.identity, now.identity)
-    return {_LABELS.get(name, name): pair for name, pair in (environment | identity).items()}
+    apart = (environment | identity).items()
+    return {_LABELS.get(name, name): pair for name, pair in apart if pair[0] is not None}
+
+
+def alike(then: Record, now: Record) -> list[str]:
+    """Return what of code, data and machine both records tell, and tell alike."""
+    told = {**then.environment, **then.identity}
+    today = {**now.environment, **now.identity}
+    shared = [n for n in _LABELS if told.get(n) is not None and same(told[n], today.get(n))]
+    return [_LABELS[name] for name in shared]
+
+
+def with_own_functions(then: Record, named: Mapping[str, str]) -> Row:
+    """Return the settings of a record with the functions that the user ``named``, by their key.
+
+    To import a file is to run it, and a record may name any file. So only functions that the
+    user's own command names are used, and only if their source is that of the run.
+
+    Raises
+    ------
+    InputError
+        If the run has a function that is not named, or is not the one that is.
+    """
+    own = own_functions(then.config)
+    for key in named:
+        if key not in own:
+            there = ", ".join(own) or "none"
+            raise InputError(f"{then.run_id} has no {key} of your own to be named: it has {there}")
+    if missing := {key: name for key, name in own.items() if key not in named}:
+        words = " ".join(f"{key}={name}" for key, name in missing.items())
+        raise InputError(
+            f"{then.run_id} was trained with {words}, and what only a record names is not "
+            f"imported: if it is yours, give the same command with {words}"
+        )
+    for key, name in named.items():
+        digest, recorded = source_digest(name), then.identity["sources"][key]
+        if digest != recorded or own_name(name) != own_name(own[key]):
+            raise InputError(
+                f"{key}={name} is not what {then.run_id} was trained with: that was "
+                f"{own_name(own[key])!r} of a source with the SHA-256 {recorded[:12]}…, and this "
+                f"is {own_name(name)!r} of one with {digest[:12]}…; nothing was imported"
+            )
+    return {**then.config, **{key: {**then.config[key], "name": named[key]} for key in named}}
 
 
 def _names(then: Row, now: Row) -> list[str]:

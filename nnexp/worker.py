@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import functools
 import platform
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from nnexp import __version__
+from nnexp import versions
 from nnexp.config import RunConfig
 from nnexp.data import load
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record
-from nnexp.resuming import restore, state
+from nnexp.resuming import fits, restore, state
 from nnexp.training import Evaluation, Trainer, train
 
 
@@ -43,9 +41,12 @@ def execute(
         with _blas().limit(limits=1, user_api="blas"):
             trainer = Trainer(config, load(config.data, np.dtype(config.dtype)), threads)
             record.environment["form"] = trainer.form
-            if shorter is not None and shorter.weights is not None:
-                restore(trainer, shorter.weights)
+            kept = (shorter and shorter.weights) or {}
+            reached = shorter.metrics[-1]["step"] if shorter else 0
+            if shorter and fits(trainer, kept, reached):
+                restore(trainer, kept)
                 record.metrics, record.layers = list(shorter.metrics), list(shorter.layers)
+                record.parent = {"run_id": shorter.run_id, "step": reached}
             for evaluation in train(trainer):
                 _note(record, evaluation)
                 report(evaluation)
@@ -91,11 +92,8 @@ def _blas() -> ThreadpoolController:
 def environment() -> dict[str, Any]:
     """Return what besides the settings may move a result's last bits: versions, BLAS, machine."""
     blas = [lib for lib in _blas().info() if lib["user_api"] == "blas"]
-    commit, dirty = _commit()
     return {
-        "nnexp": __version__,
-        "commit": commit,
-        "dirty": dirty,
+        **versions.code(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": [f"{b['internal_api']} {b['version']} ({b.get('architecture')})" for b in blas],
@@ -104,22 +102,3 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "byteorder": sys.byteorder,
     }
-
-
-def _commit() -> tuple[str | None, bool | None]:
-    """Return the commit of the checkout that this code runs from, and whether it was changed."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None, None
-    try:
-        commit = _git(root, "rev-parse", "HEAD")
-        changes = _git(root, "status", "--porcelain", "--untracked-files=no", "nnexp")
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    return commit, bool(changes)
-
-
-def _git(root: Path, *words: str) -> str:
-    command = ["git", "-C", str(root), *words]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    return answer.stdout.strip()

@@ -22,7 +22,7 @@ initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data
 choices config experiment assembly progress steps training resuming computations
-records store tables
+records versions store tables
 markup comparison statistics verdicts effects calibration outcomes studies claims
 styles sheets inline plots picture responses depth figures answers portraits studio
 evidence webpage book page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import json
 import os
 import re
 import shutil
@@ -17,12 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.config import NUMERICS, RunConfig
+from nnexp import load
+from nnexp.config import NUMERICS, RunConfig, fingerprint
 from nnexp.display import Display
+from nnexp.errors import InputError
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record
 from nnexp.store import Store
 from nnexp.sweep import Job, Options, run_all
 from nnexp.upkeep import main
+from nnexp.verification import IDENTICAL
 from nnexp.worker import environment
 from tests.conftest import Outcome
 from tests.settings import RUN
@@ -88,11 +92,16 @@ def names(store: Path, **settings: Any) -> list[str]:
     return [d["run_id"] for d in described if settings.items() <= d.items()]
 
 
-def rewrite(store: Path, run_id: str, change: Callable[[Record], Any]) -> None:
-    """Change a record and write it as a run that came out so would be."""
+def rewrite(store: Path, run_id: str, change: Callable[[Record], Any]) -> str:
+    """Change a record, write it as a run that came out so would be, and return its name."""
     record = Store(store).recall(run_id)
     change(record)
+    record.run_id = f"{run_id.rpartition('-')[0]}-{fingerprint(record.identity)}"
+    if record.run_id != run_id:
+        shutil.rmtree(store / run_id)
     Store(store).write(record)
+    Store(store).settle([record.run_id])
+    return record.run_id
 
 
 def scaled(column: str, factor: float) -> Callable[[Record], None]:
@@ -186,7 +195,8 @@ def test_list_of_a_thousand_runs_is_quick_and_reads_no_table(store: Path, runs: 
     (run_id, *_) = names(store, status=FINISHED)
     record = Store(store).recall(run_id)
     for number in range(1000):
-        record.run_id = f"{run_id[:-12]}{number:012x}"
+        record.identity["data"] = f"{number:064x}"
+        record.run_id = f"{run_id[:-12]}{fingerprint(record.identity)}"
         Store(store).write(record)
         (store / record.run_id / "metrics.csv").unlink()
     start = time.process_time()
@@ -217,7 +227,7 @@ def test_a_run_is_found_by_any_beginning_that_fits_it_alone(store: Path, runs: R
         ([], "required: COMMAND"),
         (["lst"], "invalid choice: 'lst'"),
         (["list", "--colour"], "unrecognized arguments: --colour"),
-        (["list", "init"], "'init' is no filter: write key=value"),
+        (["list", "init"], "'init' is not of the form key=value"),
         (["list", "inti=he"], "unknown column 'inti': did you mean 'init'?"),
         (["list", "--store", "nowhere"], "there is no store 'nowhere'"),
         (["show"], "required: RUN"),
@@ -289,7 +299,9 @@ def test_verify_tells_within_tolerance_from_different(store: Path, runs: Runs) -
     assert status == 0
     assert "within tolerance; tolerance: losses 0.01 relative, accuracies 0.005" in out
     assert [out.split("from step")[1].split()[i] for i in (0, 2)] == ["test_loss", "3"]
-    assert "NumPy, BLAS, threads, Python, data and code are as they were then" in out
+    assert "\nas it was then: code (nnexp), " in out
+    assert "BLAS threads" in out.splitlines()[-1]
+    assert "what is not" not in out
     rewrite(store, run_id, scaled("test_loss", 1.1))
     status, out, _ = runs("verify", run_id)
     assert status == 1
@@ -343,26 +355,93 @@ def test_verify_notices_another_blas(store: Path, runs: Runs) -> None:
     assert "(Haswell)" in done.stdout
 
 
-def test_verify_names_changed_data_and_changed_code(store: Path, runs: Runs) -> None:
-    mine = Path("mine.py").resolve()
-    mine.write_text("def mine(rng, i, o):\n    return rng.normal(size=(i, o))\n")
-
+def test_verify_names_changed_data(store: Path, runs: Runs) -> None:
     def save(seed: int) -> None:
         x, y = np.random.default_rng(seed).integers(0, 255, (40, 6)), np.arange(40) % 2
         np.savez("digits.npz", x_train=x, y_train=y, x_test=x, y_test=y)
 
     save(0)
     data = {"name": "npz", "file": str(Path("digits.npz").resolve())}
-    (record,) = made(store, {"data": data, "init": f"{mine}:mine"})
-    assert "identical to the bit" in runs("verify", record.run_id).out
+    (record,) = made(store, {"data": data})
+    out = runs("verify", record.run_id).out
+    assert "identical to the bit: 4 evaluations, 8 rows of layers\n" in out
+    assert "data (SHA-256)" in out.splitlines()[-1]
     save(1)
-    mine.write_text("def mine(rng, i, o):\n    return 5 * rng.normal(size=(i, o))\n")
     status, out, _ = runs("verify", record.run_id)
     assert status == 1
-    assert "data (SHA-256)" in out
-    assert "sources.init" in out
+    assert (
+        "data (SHA-256)" in out.split("what is not as it was then")[1].split("as it was then:")[0]
+    )
+    Path("digits.npz").unlink()
+    assert "cannot be read" in refused(runs("verify", record.run_id[-12:]))
+
+
+MINE = """
+from pathlib import Path
+
+Path(__file__).with_name("imported").touch()
+
+
+def mine(rng, i, o):
+    return rng.normal(size=(i, o))
+"""
+
+
+def test_no_function_is_imported_because_a_record_names_it(store: Path, runs: Runs) -> None:
+    mine, elsewhere, mark = Path("mine.py").resolve(), Path("away/copy.py"), Path("imported")
+    mine.write_text(MINE)
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(MINE)
+    (record,) = made(store, {"init": f"{mine}:mine"})
+    mark.unlink()
+    run_id = record.run_id
+    for words in (["list"], ["show", run_id], ["diff", run_id, run_id], ["prune"]):
+        assert runs(*words).status == 0
+    assert f"give the same command with init={mine}:mine" in refused(runs("verify", run_id))
+    assert "has no loss of your own" in refused(runs("verify", run_id, "loss=mine.py:mine"))
+    assert not mark.exists()
+    assert not Path("away/imported").exists()
+
+    for place in ("mine.py", "away/copy.py"):
+        assert IDENTICAL in runs("verify", run_id, f"init={place}:mine").out
+    assert Path("away/imported").exists()
+    mark.unlink(missing_ok=True)
+    mine.write_text(MINE.replace("return ", "return 5 * "))
+    sentence = refused(runs("verify", run_id, "init=mine.py:mine"))
+    assert "init=mine.py:mine is not what" in sentence
+    assert "is not what" in refused(runs("verify", run_id, "init=away/copy.py:other"))
+    assert not mark.exists()
     mine.unlink()
-    assert "there is no file" in refused(runs("verify", record.run_id[-12:]))
+    assert "there is no file" in refused(runs("verify", run_id, "init=mine.py:mine"))
+
+
+def test_verify_reads_the_data_anew(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of the cache that was altered behind its seal is found and unpacked again."""
+    monkeypatch.setenv("NNEXP_CACHE", str(tmp_path / "cache"))
+    data = {"name": "mnist", "train_size": 100}
+    (record,) = made(tmp_path / "store", {"data": data, "batch_size": 50})
+    file = tmp_path / "cache" / "mnist" / "train-images-idx3-ubyte"
+    before, content = file.stat(), bytearray(file.read_bytes())
+    content[5000:6000] = bytes(1000)
+    file.unlink()  # it may be mapped
+    file.write_bytes(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    _, out, _ = runs("--store", str(tmp_path / "store"), "verify", record.run_id)
+    assert f"{file} was altered since it was unpacked" in out
+    assert IDENTICAL in out
+
+
+def test_verify_tells_apart_what_a_record_does_not_tell(store: Path, runs: Runs) -> None:
+    """As one of an older nnexp, which kept no digest of its code."""
+    (run_id,) = names(store, init="he", seed=0)
+    rewrite(store, run_id, lambda record: record.environment.pop("code"))
+    out = runs("verify", run_id).out
+    assert "code (nnexp)" in out.splitlines()[-1]
+    assert "code (SHA-256)" not in out
+    rewrite(store, run_id, lambda record: record.environment.update(code="0" * 64))
+    assert "code (SHA-256)" in runs("verify", run_id).out.split("what is not as it was then")[1]
 
 
 def test_verify_compares_kept_weights_too(tmp_path: Path, runs: Runs) -> None:
@@ -450,9 +529,9 @@ def tree(folder: Path) -> set[str]:
 
 def test_prune_says_first_and_does_it_when_told(store: Path, runs: Runs) -> None:
     damaged, old = names(store, seed=1, status=FINISHED)
-    kept = [old, *names(store, seed=0, status=FINISHED), *names(store, status=DIVERGED)]
     (store / damaged / "layers.csv").unlink()
-    rewrite(store, old, lambda record: record.identity.update(numerics=NUMERICS - 1))
+    old = rewrite(store, old, lambda record: record.identity.update(numerics=NUMERICS - 1))
+    kept = [old, *names(store, seed=0, status=FINISHED), *names(store, status=DIVERGED)]
     put_back = "xor-he-sigmoid-8-lr7-s0-0123456789ab"  # its writer was killed between two renames
     for name in (f".new-{old}", f".old-{put_back}"):
         shutil.copytree(store / old, store / name)
@@ -481,6 +560,48 @@ def test_prune_says_first_and_does_it_when_told(store: Path, runs: Runs) -> None
     assert old in tree(store)
     assert "removed: 1 obsolete" in runs("prune", "--obsolete", "--yes").out
     assert names(store, status=FINISHED) == names(store, seed=0, status=FINISHED)
+
+
+def newer(store: Path, run_id: str) -> None:
+    """Make a record one of a schema to come, of which nothing but the version is known."""
+    run = json.loads((store / run_id / "run.json").read_text())
+    future = {"schema": 99, "run_id": run_id, "steps": [1, 2], "digest": "of another kind"}
+    (store / run_id / "run.json").write_text(json.dumps({**future, "was": run}))
+
+
+def test_a_record_of_a_newer_nnexp_is_told_and_left_alone(store: Path, runs: Runs) -> None:
+    run_id, other = names(store, init="he", status=FINISHED)
+    newer(store, run_id)
+    before = {path: path.stat().st_mtime_ns for path in (store / run_id).rglob("*")}
+    sentence = refused(runs("show", run_id))
+    assert "was written by a newer nnexp (schema 99, and this one knows 1): update" in sentence
+    for words in (["verify", run_id], ["diff", run_id, other], ["diff", other, run_id]):
+        assert refused(runs(*words)) == sentence
+    line = next(line for line in runs("list").out.splitlines() if run_id in line)
+    assert line.split()[-5] == "newer"
+    assert "status=newer" not in runs("list", "status=newer").err
+    out = runs("prune", "--yes", "--obsolete").out
+    assert "left alone: 1 written by a newer nnexp" in out
+    assert run_id not in out
+    status, out, err = runs("export", "all.csv")
+    assert (status, out) == (1, "all.csv: 4 runs\n")
+    assert "newer nnexp" in err
+    with pytest.raises(InputError, match="newer nnexp"):
+        load(store / run_id)
+    for options in ({}, {"force": True}):
+        with pytest.raises(InputError, match="written by a newer nnexp"):
+            made(store, {"init": "xavier", "seed": 5}, {"init": "he", "seed": 0}, **options)
+    assert len(Store(store).run_ids()) == 5  # nothing is trained first
+    assert {path: path.stat().st_mtime_ns for path in (store / run_id).rglob("*")} == before
+
+
+def test_a_run_of_newer_numerics_is_neither_verified_nor_pruned(store: Path, runs: Runs) -> None:
+    (run_id,) = names(store, init="he", seed=0)
+    run_id = rewrite(store, run_id, lambda r: r.identity.update(numerics=NUMERICS + 1))
+    sentence = refused(runs("verify", run_id))
+    assert f"numerics have version {NUMERICS + 1} and here {NUMERICS}: update nnexp" in sentence
+    assert run_id not in runs("prune", "--obsolete", "--yes").out
+    assert runs("show", run_id).status == 0
 
 
 def test_prune_leaves_alone_what_a_sweep_is_working_on(store: Path, runs: Runs) -> None:

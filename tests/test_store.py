@@ -129,11 +129,11 @@ def test_numbers_keep_every_bit(store: Store) -> None:
     record = execute(config().to_mapping())
     odd = [math.inf, 5e-324, 0.1 + 0.2, 1 / 3, 1.7976931348623157e308, 1e22, None, 0.0]
     first = record.metrics[0]
-    record.metrics = [{**first, "step": i, "test_loss": x} for i, x in enumerate(odd)]
+    record.metrics = [{**first, "step": i, "batch_loss": x} for i, x in enumerate(odd)]
     store.write(record)
     back = store.read(record.run_id)
     assert back is not None
-    assert [row["test_loss"] for row in back.metrics] == odd
+    assert [row["batch_loss"] for row in back.metrics] == odd
     assert [type(row["step"]) for row in back.metrics] == [int] * len(odd)
 
 
@@ -201,10 +201,12 @@ for earlier in (None, first):
         store = Store(folder / f"{earlier is None}-{crashes}")
         if earlier:
             store.write(earlier)
+            store.settle([earlier.run_id])
         pid = os.fork()
         if pid == 0:
             crash_at(crashes)
             store.write(second)
+            store.settle([second.run_id])
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         store.folder.mkdir(exist_ok=True)

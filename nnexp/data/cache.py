@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import platformdirs
 
 from nnexp import checks
 from nnexp.errors import InputError
+from nnexp.files import replace
 
 
 class Content(NamedTuple):
@@ -54,7 +54,7 @@ def lookup(path: Path, sha256: str | None) -> Content | None:
         if sealed[1:] == _state(path) and sha256 in (None, sealed[0]):
             return mapped(path, sealed[0])
         if sha256 is not None and _digest(path) == sha256:
-            _write(_seal(path), " ".join([sha256, *_state(path)]).encode())
+            replace(_seal(path), " ".join([sha256, *_state(path)]).encode())
             return mapped(path, sha256)
     except (OSError, ValueError):
         pass  # missing, empty or unreadable: it is unpacked again
@@ -113,8 +113,8 @@ def keep(content: Content, path: Path, sha256: str | None) -> Content:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, content.data.data)
-        _write(_seal(path), " ".join([content.sha256, *_state(path)]).encode())
+        replace(path, content.data.data)
+        replace(_seal(path), " ".join([content.sha256, *_state(path)]).encode())
         return mapped(path, content.sha256)
     except OSError:
         return content
@@ -158,16 +158,3 @@ def _seal(path: Path) -> Path:
 def _state(path: Path) -> list[str]:
     status = path.stat()
     return [str(status.st_size), str(status.st_mtime_ns)]
-
-
-def _write(path: Path, data: bytes | memoryview) -> None:
-    """Write ``path`` whole: aside in the same folder, then by one rename."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(aside, 0o644)  # a cache may be shared
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise

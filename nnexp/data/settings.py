@@ -34,7 +34,7 @@ _COMMON: dict[str, object] = {
 }
 
 # Where files lie is no part of what a run computes; their content is, by its digest.
-_PATHS = frozenset({"root", "train", "test", "file"})
+PATHS = frozenset({"root", "train", "test", "file"})
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ class DataSettings:
 
     def has_paths(self) -> bool:
         """Tell whether the examples come from files of the user's own."""
-        return any(value for key, value in self.to_mapping().items() if key in _PATHS)
+        return any(value for key, value in self.to_mapping().items() if key in PATHS)
 
     def identity(self) -> dict[str, object]:
         """Return `to_mapping` without the paths: with the digest, what decides the arrays."""
-        return {key: value for key, value in self.to_mapping().items() if key not in _PATHS}
+        return {key: value for key, value in self.to_mapping().items() if key not in PATHS}
 
 
 def _kept(value: object) -> tuple[int, ...]:

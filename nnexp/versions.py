@@ -1,0 +1,81 @@
+"""Which code made a record, and whether it is this code."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import subprocess
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nnexp import __version__
+from nnexp.records import Record
+
+_PACKAGE = Path(__file__).resolve().parent
+# Digits of a commit or digest that a sentence shows.
+_DIGITS = 7
+
+
+@functools.cache
+def code() -> dict[str, Any]:
+    """Return what a record keeps of this code.
+
+    ``commit`` is that of the checkout it runs from and ``dirty`` whether it was edited since
+    (``None`` where there is no checkout, or no git); ``code`` is the SHA-256 of nnexp's own files.
+    """
+    commit, dirty = _commit()
+    return {"nnexp": __version__, "commit": commit, "dirty": dirty, "code": digest()}
+
+
+@functools.cache
+def digest() -> str:
+    """Return the SHA-256 of nnexp's own source files, their names included."""
+    total = hashlib.sha256()
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        total.update(f"{file.relative_to(_PACKAGE).as_posix()} {content}\n".encode())
+    return total.hexdigest()
+
+
+def edited(record: Record) -> bool:
+    """Tell whether a record was made by an edited checkout other than this very code."""
+    made = record.environment
+    return bool(made.get("dirty")) and made.get("code") != digest()
+
+
+def mixed(records: Iterable[Record]) -> list[str]:
+    """Return a sentence for a page if ``records`` were made by different versions of nnexp."""
+    counts = Counter(_version(record.environment) for record in records)
+    if len(counts) < 2:
+        return []
+    named = ", ".join(f"{version} ({count})" for version, count in sorted(counts.items()))
+    return [f"Runs were made by different versions of nnexp: {named}."]
+
+
+def _version(made: dict[str, Any]) -> str:
+    version = str(made.get("nnexp"))
+    if made.get("commit"):
+        version += f" at {str(made['commit'])[:_DIGITS]}"
+    if made.get("dirty"):
+        version += f", edited ({str(made.get('code'))[:_DIGITS]})"
+    return version
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    root = _PACKAGE.parent
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--untracked-files=no", "nnexp")
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return commit, bool(changes)
+
+
+def _git(root: Path, *words: str) -> str:
+    command = ["git", "-C", str(root), *words]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    return answer.stdout.strip()
