@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import filecmp
 import functools
 import itertools
 import os
@@ -393,6 +394,94 @@ def mounted(folder: Path, *words: str) -> Iterator[bool]:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def power_cut(folder: Path, cuts: int, rng: np.random.Generator) -> Trial:
+    """Cut the power: when a sweep has ended, and while one replaces all of its records.
+
+    What is on a disk then is what its image holds: a copy of it is mounted and looked at.
+    """
+    trial = Trial("the power is cut", unit="cuts")
+    expected, seconds = undisturbed(folder / "undisturbed")
+    image, disk = folder / "image", folder / "disk"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(96 * 2**20)
+    made = shutil.which("mkfs.ext4") and not subprocess.run(["mkfs.ext4", "-q", image]).returncode
+    with mounted(disk, "-o", "loop", str(image)) if made else contextlib.nullcontext() as done:
+        if not done:
+            trial.name += ": left out, as it needs mkfs.ext4 and a user who may mount"
+            return trial
+        place = Place(disk)
+        status, _, err = place.run(*SWEEP)
+        trial.check(status == 0, f"status {status}: {err}")
+        old = after_cut(trial, image, expected, "after the sweep")
+        trial.check(len(old) == 2 * SEEDS, f"{len(old)} of {2 * SEEDS} records are left")
+        process = None
+        for number in range(cuts):
+            if process is None or process.poll() is not None:
+                process = place.start(*SWEEP, "force=true")
+            time.sleep(float(rng.uniform(0.05, 0.5)) * seconds)
+            left = after_cut(trial, image, None, f"cut {number}", stopped=process.pid)
+            lost = old.keys() - left.keys()
+            trial.check(not lost, f"cut {number}: lost {', '.join(lost)}")
+        if process is not None:
+            end(process)
+        status, _, err = place.run(*SWEEP, "force=true")
+        trial.check(status == 0, f"force=true: status {status}: {err}")
+        new = after_cut(trial, image, expected, "after force=true")
+        same = [run_id for run_id, was in old.items() if new.get(run_id) in (was, None)]
+        trial.check(not same, f"not replaced: {', '.join(same)}")
+    return trial
+
+
+def after_cut(
+    trial: Trial,
+    image: Path,
+    expected: Mapping[str, list[str]] | None,
+    what: str,
+    stopped: int | None = None,
+) -> dict[str, float]:
+    """Return the seconds of the runs that a copy of a disk has; all is checked to be whole.
+
+    The processes of the session ``stopped`` stand still meanwhile, so that a copy is of a moment.
+    """
+    copy, view = image.with_name("copy"), image.with_name("view")
+    view.mkdir(exist_ok=True)
+    processes = session(stopped) if stopped else {}
+    signal_all(processes, signal.SIGSTOP)
+    shutil.copyfile(image, copy)
+    while not filecmp.cmp(image, copy, shallow=False):  # written to meanwhile, by the kernel
+        shutil.copyfile(image, copy)
+    signal_all(processes, signal.SIGCONT)
+    trial.done += 1
+    seconds = {}
+    with mounted(view, "-o", "loop", str(copy)) as done:
+        trial.check(done, f"{what}: the copy cannot be mounted")
+        place = Place(view)
+        for run_id in place.store.run_ids():
+            try:
+                place.store.recall(run_id)
+            except DamagedRecord as error:
+                trial.check(False, f"{what}: {error}")
+        for run_id in {*place.store.run_ids(), *place.store.leftovers()}:
+            lock = place.store.lock(run_id)
+            assert lock is not None
+            lock.release()
+            record = place.store.read(run_id)
+            if record is not None:
+                seconds[run_id] = record.seconds
+        if expected is not None:
+            trial.check(whole_files(view), f"{what}: a file is half written")
+            trial.check(place.tables() == expected, f"{what}: other tables")
+    return seconds
+
+
+def signal_all(processes: Mapping[int, str], number: int) -> None:
+    """Send a signal to processes, those that are gone left out."""
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def at_once(folder: Path, sweeps: int) -> Trial:
     """Start the same sweep many times at once over one store."""
     trial = Trial(f"{sweeps} sweeps started at once on one store", unit="sweeps")
@@ -477,6 +566,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--disks", type=int, default=5, help="small ones, of as many sizes")
+    parser.add_argument("--cuts", type=int, default=20, help="of the power, in mid-sweep")
     parser.add_argument("--commands", type=int, default=500)
     parser.add_argument("--sweeps", type=int, default=10, help="started at once")
     parser.add_argument("--seed", type=int, default=0)
@@ -488,6 +578,7 @@ def main() -> int:
         "kills": lambda folder: kills(folder, arguments.kills, rng),
         "full_disk": lambda folder: full_disk(folder, arguments.disks),
         "read_only": read_only,
+        "power_cut": lambda folder: power_cut(folder, arguments.cuts, rng),
         "at_once": lambda folder: at_once(folder, arguments.sweeps),
         "clock": clock,
         "hostile": lambda folder: hostile(folder, arguments.commands, rng),

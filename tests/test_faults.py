@@ -9,14 +9,27 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
-SLICES = ("kills", "full_disk", "read_only", "at_once", "clock", "hostile")
+SLICES = ("kills", "full_disk", "read_only", "power_cut", "at_once", "clock", "hostile")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the script is for Linux")
 @pytest.mark.parametrize("fault", SLICES)
 def test_nnexp_survives(fault: str) -> None:
-    sizes = ("--kills", "3", "--disks", "2", "--commands", "20", "--sweeps", "4", "--seed", "7")
+    sizes = (
+        "--kills",
+        "3",
+        "--disks",
+        "2",
+        "--cuts",
+        "3",
+        "--commands",
+        "20",
+        "--sweeps",
+        "4",
+        "--seed",
+        "7",
+    )
     outcome = subprocess.run(
         [sys.executable, str(SCRIPT), "--only", fault, *sizes], capture_output=True, text=True
     )

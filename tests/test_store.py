@@ -21,6 +21,7 @@ from nnexp import load
 from nnexp.assembly import form
 from nnexp.config import RunConfig
 from nnexp.errors import InputError
+from nnexp.files import write_whole
 from nnexp.optimizers import OPTIMIZERS
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record
 from nnexp.steps import PlainSteps
@@ -256,6 +257,144 @@ def test_a_full_disk_leaves_the_earlier_record(
     assert str(store.folder) in str(error.value)
     assert store.read(record.run_id) == replace(record, reused=True)
     assert sorted(p.name for p in store.folder.iterdir()) == [".locks", record.run_id]
+
+
+# On disk before it counts.
+
+
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Note, in their order, syncs, renames and removals: what was done and to which name."""
+    seen: list[tuple[str, str]] = []
+    opened: dict[int, str] = {}
+    os_open, os_fsync, os_rename, os_replace = os.open, os.fsync, os.rename, os.replace
+    rmtree = shutil.rmtree
+
+    def noted(action: str, path: Any) -> None:
+        seen.append((action, Path(path).name))
+
+    def opening(path: Any, *rest: Any, **more: Any) -> int:
+        handle = os_open(path, *rest, **more)
+        opened[handle] = str(path)
+        return handle
+
+    def syncing(handle: int) -> None:
+        os_fsync(handle)
+        noted("sync", opened[handle])
+
+    def renaming(old: Any, new: Any) -> None:
+        noted("rename", new)
+        os_rename(old, new)
+
+    def replacing(old: Any, new: Any) -> None:
+        noted("rename", new)
+        os_replace(old, new)
+
+    def removing(path: Any, **more: Any) -> None:
+        if Path(path).exists():
+            noted("remove", path)
+        rmtree(path, **more)
+
+    monkeypatch.setattr(os, "open", opening)
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "rename", renaming)
+    monkeypatch.setattr(os, "replace", replacing)
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    monkeypatch.setattr("nnexp.files.sys.platform", "linux")  # macOS has another call
+    return seen
+
+
+RECORD = ("config.yaml", "metrics.csv", "layers.csv", "run.json")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
+def test_a_new_record_is_on_disk_when_its_sweep_ends(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = calls(monkeypatch)
+    record = train(store)
+    renamed = seen.index(("rename", record.run_id))
+    after = [name for action, name in seen[renamed:] if action == "sync"]
+    assert sorted(after) == sorted([*RECORD, record.run_id, store.folder.name])
+    assert {*after[:4]} == {*RECORD}  # the files before the folders that name them
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
+def test_an_old_record_goes_when_the_new_one_is_on_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = train(store).run_id
+    seen = calls(monkeypatch)
+    run_all([Job(config())], store, Options(force=True, workers=1), Notes())
+    aside = seen.index(("rename", f".old-{run_id}"))
+    placed = seen.index(("rename", run_id))
+    removed = seen.index(("remove", f".old-{run_id}"))
+    assert aside < placed < removed
+    before = {name for action, name in seen[:aside] if action == "sync"}
+    assert {*RECORD, f".new-{run_id}"} <= before
+    assert ("sync", store.folder.name) in seen[placed:removed]
+    assert seen.count(("remove", f".old-{run_id}")) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
+def test_a_file_is_on_disk_before_it_replaces_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "runs.csv"
+    write_whole(file, "old\n")
+    seen = calls(monkeypatch)
+    write_whole(file, "new\n")
+    (_, aside), *rest = seen
+    assert aside.startswith(".runs.csv-")
+    assert rest == [("rename", "runs.csv"), ("sync", tmp_path.name)]
+    assert file.read_text() == "new\n"
+
+
+def test_many_records_are_synced_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled: list[list[str]] = []
+    settle = Store.settle
+
+    def noted(self: Store, run_ids: Any) -> None:
+        settled.append(list(run_ids))
+        assert set(settled[-1]) <= set(store.locked())  # nobody else replaces them meanwhile
+        settle(self, run_ids)
+
+    monkeypatch.setattr(Store, "settle", noted)
+    monkeypatch.setattr("nnexp.sweep._PATIENCE", 3600)
+    store.folder.mkdir()
+    jobs = [Job(config(seed=seed)) for seed in range(6)]
+    run_all(jobs, store, Options(workers=1), Notes())
+    assert settled == [[job.run_id for job in jobs]]
+    assert store.locked() == []
+
+
+def test_a_record_of_a_sweep_that_was_killed_is_synced_before_it_is_reused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed, settled = train(store, seed=1), train(store, seed=2)
+    (store.folder / ".locks" / f"{killed.run_id}.lock").touch()  # as its driver left it
+    seen = calls(monkeypatch)
+    for seed in (1, 2):
+        assert train(store, seed=seed).reused
+    synced = {name for action, name in seen if action == "sync"}
+    assert killed.run_id in synced
+    assert settled.run_id not in synced
+
+
+def test_a_failed_sync_is_one_sentence_and_keeps_the_old_record(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = train(store)
+
+    def broken(handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    monkeypatch.setattr("nnexp.files.sys.platform", "linux")
+    with pytest.raises(InputError, match=r"cannot write .* \(Input/output error\)"):
+        run_all([Job(config())], store, Options(force=True, workers=1), Notes())
+    assert store.read(record.run_id) == replace(record, reused=True)
+    assert sorted(p.name for p in store.folder.iterdir()) == [".locks", record.run_id]
+    assert store.locked() == []
 
 
 # Locks.
