@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp import load
+from nnexp import load, versions
 from nnexp.assembly import form
 from nnexp.config import RunConfig
 from nnexp.errors import InputError
@@ -831,3 +831,82 @@ def test_weights_asked_for_later_are_had_by_training_again(store: Store) -> None
     assert (store.path(bare.run_id) / "weights.npz").is_file()
     assert untimed(kept) == untimed(bare)
     assert train(store).reused
+
+
+def test_a_continued_run_names_its_parent(store: Store, steps_taken: list[int]) -> None:
+    short = train(store, save_weights=True, epochs=5)
+    long = train(store, epochs=10)
+    parent = {"run_id": short.run_id, "step": 15}
+    assert long.parent == parent
+    back = store.read(long.run_id)
+    assert back is not None
+    assert back.parent == parent
+    assert short.parent is None
+    assert json.loads((store.path(long.run_id) / "run.json").read_text())["parent"] == parent
+
+
+# Whose code made it.
+
+
+def made_by(store: Store, run_id: str, **environment: Any) -> None:
+    """Write a record as another version of nnexp would have."""
+    record = store.recall(run_id)
+    record.environment |= environment
+    store.write(record)
+    store.settle([run_id])
+
+
+def test_a_record_of_edited_code_is_trained_again_unless_this_is_that_code(store: Store) -> None:
+    runs = [train(store, seed=seed).run_id for seed in range(4)]
+    for run_id in runs[:2]:
+        made_by(store, run_id, dirty=True, code="0" * 64)
+    made_by(store, runs[2], dirty=True, code=versions.digest())
+    made_by(store, runs[3], dirty=False, code="0" * 64)
+    watcher = Notes()
+    jobs = [Job(config(seed=seed)) for seed in range(4)]
+    run_all(jobs, store, Options(workers=1), watcher)
+    assert watcher.notes == ["2 runs made by edited code of nnexp are trained again"]
+    assert watcher.reused == runs[2:]
+    assert all(store.recall(run_id).environment["code"] != "0" * 64 for run_id in runs[:3])
+    watcher = Notes()
+    run_all(jobs, store, Options(workers=1), watcher)
+    assert (watcher.notes, watcher.reused) == ([], runs)
+
+
+def test_a_record_of_edited_code_is_not_continued(store: Store, steps_taken: list[int]) -> None:
+    short = train(store, save_weights=True, epochs=5)
+    made_by(store, short.run_id, dirty=True, code=None)
+    steps_taken.clear()
+    assert train(store, epochs=10).parent is None
+    assert steps_taken == list(range(30))
+
+
+@pytest.mark.parametrize("name", ["W1", "progress", "missing"])
+def test_weights_that_do_not_fit_are_not_continued(
+    store: Store, steps_taken: list[int], name: str
+) -> None:
+    short = train(store, save_weights=True, epochs=5)
+    assert short.weights is not None
+    short.weights[name] = np.full(4, np.nan)
+    store.write(short)
+    store.settle([short.run_id])
+    steps_taken.clear()
+    long = train(store, epochs=10)
+    assert (long.status, long.parent) == (FINISHED, None)
+    assert steps_taken == list(range(30))
+
+
+def test_mixed_versions_are_told() -> None:
+    record = execute(config().to_mapping())
+
+    def made(count: int, **environment: Any) -> list[Record]:
+        return [replace(record, environment=environment)] * count
+
+    old = made(3, nnexp="0.1.0", commit="1234abcdef", dirty=False)
+    new = made(1, nnexp="0.2.0", commit=None, dirty=None)
+    assert versions.mixed(old) == []
+    assert versions.mixed([*old, *new]) == [
+        "Runs were made by different versions of nnexp: 0.1.0 at 1234abc (3), 0.2.0 (1)."
+    ]
+    edited = made(2, nnexp="0.1.0", commit="1234abcdef", dirty=True, code="99ff" * 16)
+    assert "0.1.0 at 1234abc, edited (99ff99f) (2)" in versions.mixed([*old, *edited])[0]
