@@ -29,6 +29,7 @@ from nnexp.verification import (
     causes,
     compare,
     differences,
+    untold,
     with_own_functions,
 )
 from nnexp.worker import execute
@@ -213,6 +214,8 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
         print(f"it fails now:\n{now.error.rstrip()}")
     _print_pairs("what is not as it was then", causes(then, now))
     print(f"\nas it was then: {', '.join(alike(then, now))}")
+    if unknown_then := untold(then, now):
+        print(f"not told by the record: {', '.join(unknown_then)}")
     return int(agreement.verdict == DIFFERENT)
 
 

@@ -95,7 +95,7 @@ def compare(then: Record, now: Record, tolerance: Tolerance) -> Agreement:
 
 # What entries of a record's environment and identity mean.
 _LABELS = {
-    "nnexp": "code (nnexp)",
+    "nnexp": "version of nnexp",
     "commit": "code (commit)",
     "dirty": "code (uncommitted changes)",
     "code": "code (SHA-256)",
@@ -139,10 +139,19 @@ def causes(then: Record, now: Record) -> dict[str, tuple[Any, Any]]:
 
 def alike(then: Record, now: Record) -> list[str]:
     """Return what of code, data and machine both records tell, and tell alike."""
-    told = {**then.environment, **then.identity}
-    today = {**now.environment, **now.identity}
+    told, today = ({**record.environment, **record.identity} for record in (then, now))
     shared = [n for n in _LABELS if told.get(n) is not None and same(told[n], today.get(n))]
     return [_LABELS[name] for name in shared]
+
+
+def untold(then: Record, now: Record) -> list[str]:
+    """Return what of code, data and machine the record does not tell, as older ones do not."""
+    told, today = ({**record.environment, **record.identity} for record in (then, now))
+    return [
+        label
+        for name, label in _LABELS.items()
+        if told.get(name) is None and today.get(name) is not None
+    ]
 
 
 def with_own_functions(then: Record, named: Mapping[str, str]) -> Row:

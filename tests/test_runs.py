@@ -299,7 +299,7 @@ def test_verify_tells_within_tolerance_from_different(store: Path, runs: Runs) -
     assert status == 0
     assert "within tolerance; tolerance: losses 0.01 relative, accuracies 0.005" in out
     assert [out.split("from step")[1].split()[i] for i in (0, 2)] == ["test_loss", "3"]
-    assert "\nas it was then: code (nnexp), " in out
+    assert "\nas it was then: version of nnexp, " in out
     assert "BLAS threads" in out.splitlines()[-1]
     assert "what is not" not in out
     rewrite(store, run_id, scaled("test_loss", 1.1))
@@ -437,9 +437,10 @@ def test_verify_tells_apart_what_a_record_does_not_tell(store: Path, runs: Runs)
     """As one of an older nnexp, which kept no digest of its code."""
     (run_id,) = names(store, init="he", seed=0)
     rewrite(store, run_id, lambda record: record.environment.pop("code"))
-    out = runs("verify", run_id).out
-    assert "code (nnexp)" in out.splitlines()[-1]
-    assert "code (SHA-256)" not in out
+    *_, alike, untold = runs("verify", run_id).out.splitlines()
+    assert alike.startswith("as it was then: version of nnexp, ")
+    assert "code (SHA-256)" not in alike
+    assert untold == "not told by the record: code (SHA-256)"
     rewrite(store, run_id, lambda record: record.environment.update(code="0" * 64))
     assert "code (SHA-256)" in runs("verify", run_id).out.split("what is not as it was then")[1]
 
