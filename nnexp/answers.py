@@ -62,7 +62,10 @@ def kept(record: Record) -> Kept | None:
     data = load(config.data, np.dtype(config.dtype))
     if data.description.image_shape is None or data.test is None:
         return None
-    return Kept(record, data, rebuild(record))
+    try:
+        return Kept(record, data, rebuild(record))
+    except (KeyError, ValueError):  # its weights are those of no such network
+        return None
 
 
 def rebuild(record: Record) -> Network:

@@ -153,6 +153,17 @@ def test_a_network_is_rebuilt_to_its_own_accuracy(tmp_path):
     np.testing.assert_array_equal(rebuild(record).weights[0], record.weights["W1"])
 
 
+@pytest.mark.parametrize("array", [None, np.zeros((2, 2)), np.array(["x"])], ids=str)
+def test_weights_of_another_network_are_not_shown(tmp_path, array):
+    record = planted(tmp_path)
+    assert record.weights is not None
+    if array is None:
+        del record.weights["W1"]
+    else:
+        record.weights["W1"] = array
+    assert kept(record) is None
+
+
 def test_no_mistake_no_picture_of_any(tmp_path):
     record = planted(tmp_path)
     assert record.weights is not None
