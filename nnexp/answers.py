@@ -64,7 +64,7 @@ def kept(record: Record) -> Kept | None:
         return None
     try:
         return Kept(record, data, rebuild(record))
-    except (KeyError, ValueError):  # its weights are those of no such network
+    except ValueError:  # its weights are those of no such network
         return None
 
 

@@ -35,6 +35,12 @@ def images(classes: list[int]) -> np.ndarray:
     return x
 
 
+def plant(record: Record, **arrays: np.ndarray) -> None:
+    """Put other arrays in the place of a record's weights."""
+    assert record.weights is not None
+    record.weights |= {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
 def planted(folder: Path, hidden: str = "none", **settings: object) -> Record:
     """Return a run on three classes whose weights see what is shown: its errors are SWAPPED's.
 
@@ -59,8 +65,7 @@ def planted(folder: Path, hidden: str = "none", **settings: object) -> Record:
     assert record.weights is not None
     templates = images([0, 1, 2]).reshape(3, -1).T
     if hidden == "none":
-        record.weights["W1"] = templates
-        record.weights["b1"] = np.zeros(3)
+        plant(record, W1=templates, b1=np.zeros(3))
     return record
 
 
@@ -122,7 +127,7 @@ def test_hidden_units_come_by_their_norm_and_no_more_than_64(tmp_path):
     record = planted(tmp_path, hidden="70")
     assert record.weights is not None
     norms = np.arange(70) % 35
-    record.weights["W1"] = np.tile(norms / SIDE, (SIDE * SIDE, 1))
+    plant(record, W1=np.tile(norms / SIDE, (SIDE * SIDE, 1)))
     picture = drawn(record)["weights"]
     sheet = picture.figure.axes[0].images[0].get_array()
     corners = sheet[2 :: SIDE + 2, 2 :: SIDE + 2].ravel() * SIDE
@@ -136,8 +141,8 @@ def test_a_single_output_stands_for_both_classes(tmp_path):
     data = {**settings, "classes": [3, 5], "outputs": 1}
     record = planted(tmp_path, hidden="2", data=data, loss="binary_cross_entropy")
     assert record.weights is not None
-    record.weights |= {"W1": np.repeat(images([1]).reshape(-1, 1), 2, axis=1)}
-    record.weights |= {"W2": np.ones((2, 1)), "b2": np.array([-4.0])}
+    plant(record, W1=np.repeat(images([1]).reshape(-1, 1), 2, axis=1))
+    plant(record, W2=np.ones((2, 1)), b2=np.array([-4.0]))
     said = drawn(record)
     # z = 2·4 - 4 where row 1 is lit, else -4: two images of class 0 are called class 1 in the file.
     assert texts(said["mistakes"]) == [f"5 → 3\n{1 / (1 + np.exp(-4)):.3f}"] * 2
@@ -170,7 +175,7 @@ def test_no_mistake_no_picture_of_any(tmp_path):
     # Without the class 3 every image is given the label that the file has, by the bias or the row.
     record.config["data"]["classes"] = [5, 8]
     record.identity = RunConfig.from_mapping(record.config).identity()
-    record.weights |= {"W1": images([1, 2]).reshape(2, -1).T, "b1": np.array([1e-3, 0])}
+    plant(record, W1=images([1, 2]).reshape(2, -1).T, b1=np.array([1e-3, 0]))
     named = drawn(record)
     assert list(named) == ["weights", "confusion"]
     assert "0 of 10 are wrong" in named["confusion"].caption
@@ -207,8 +212,8 @@ def test_arms_stand_side_by_side_each_on_a_scale_of_its_own(tmp_path):
     one, other = planted(tmp_path, hidden="9", seed=0), planted(tmp_path, hidden="9", seed=1)
     assert one.weights is not None
     assert other.weights is not None
-    one.weights["W1"] = np.ones((SIDE * SIDE, 9))
-    other.weights["W1"] = np.arange(SIDE * SIDE * 9.0).reshape(SIDE * SIDE, 9)
+    plant(one, W1=np.ones((SIDE * SIDE, 9)))
+    plant(other, W1=np.arange(SIDE * SIDE * 9.0).reshape(SIDE * SIDE, 9))
     again = dataclasses.replace(one, run_id="again")
     arms = {one.run_id: "equal", other.run_id: "apart", "again": "equal"}
     tables = sit([one, other, again], arms)
