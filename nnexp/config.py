@@ -13,6 +13,7 @@ from typing import Any
 
 from nnexp import checks
 from nnexp.choices import CHOICES, CUSTOM, Choice, as_mapping, read
+from nnexp.custom import is_custom
 from nnexp.data import PATHS, DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
 from nnexp.quirks import QUIRKS
@@ -212,7 +213,7 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
 def own_functions(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the names of the user's own functions in a run's nested settings, by their key."""
     named = {key: config[key]["name"] for key in CUSTOM}
-    return {key: name for key, name in named.items() if custom.is_custom(name)}
+    return {key: name for key, name in named.items() if is_custom(name)}
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:

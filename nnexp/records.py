@@ -30,8 +30,8 @@ class Record:
     ``arm`` is the name that the sweep at hand has for it, if any, and no part of the record;
     ``error`` is the traceback of a failed run; ``weights`` the final parameters, if kept;
     ``parent`` the ``run_id`` and ``step`` of the stored run that it continued, if any.
-    ``asked`` is not part of it either: whether the command at hand names this run, so that functions
-    of the user's own, which any record may name, may be imported.
+    ``asked`` is not part of it either: whether the command names this run, so that functions of the
+    user's own, which any record may name, may be imported.
     """
 
     run_id: str
