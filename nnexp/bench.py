@@ -26,7 +26,7 @@ from threadpoolctl import ThreadpoolController
 
 from nnexp import sheets
 from nnexp.data import load
-from nnexp.files import write_whole
+from nnexp.folders import check_folder, fill
 from nnexp.gradients import numerical_gradient
 from nnexp.peers import WORKLOADS, Contestant, Layers, Workload, contestants
 from nnexp.threads import available_cores
@@ -414,12 +414,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", choices=names, default=names, metavar="W")
     parser.add_argument("--race", action="store_true", help="the workloads alone, nothing written")
     options = parser.parse_args(arguments)
+    check_folder(options.out, "--out FOLDER")
     cores = available_cores()
     raced = [w for w in WORKLOADS if w.name in options.only]
     rows = [row for workload in raced for row in race(workload, options.repeats, cores)]
     if options.race:
         return 0
-    options.out.mkdir(parents=True, exist_ok=True)
     here = machine(cores)
     measures: dict[str, Callable[[], list[Row]]] = {
         "workloads": lambda: rows,
@@ -427,19 +427,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "scaling": lambda: scaling(cores),
         "gradients": gradients,
     }
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
+    files: dict[str, str | bytes] = {}
     for name, measure in measures.items():  # each is kept, should a later one fail
         tables[name] = pd.DataFrame(measure())
-        write_whole(options.out / f"{name}.csv", tables[name].to_csv(index=False))
+        files[f"{name}.csv"] = tables[name].to_csv(index=False)
+        fill(options.out, files)
     figures = {
         "workloads": draw_race(tables["workloads"]),
         "scaling": draw_scaling(tables["scaling"], 1e9 * here[f"sgemm_gflops_{cores}"]),
     }
     for name, figure in figures.items():
-        write_whole(options.out / f"{name}.png", sheets.png(figure))
-        write_whole(options.out / f"{name}.svg", sheets.svg(figure))
-    write_whole(options.out / "machine.json", json.dumps(here, indent=1) + "\n")
-    write_whole(options.out / "README.md", page(here, tables))
+        files |= {f"{name}.png": sheets.png(figure), f"{name}.svg": sheets.svg(figure)}
+    files["machine.json"] = json.dumps(here, indent=1) + "\n"
+    fill(options.out, {**files, "README.md": page(here, tables)})
     print(f"written to {options.out}")
     return 0
 

@@ -23,7 +23,7 @@ from nnexp import evidence, figures, portraits, responses, sheets, webpage
 from nnexp.claims import Judgement, current, from_table, maps, to_table
 from nnexp.comparison import Comparison, compare
 from nnexp.errors import InputError
-from nnexp.files import write_whole
+from nnexp.folders import check_finished, check_folder, fill
 from nnexp.markup import environment
 from nnexp.outcomes import fitting
 from nnexp.studies import Study
@@ -37,6 +37,8 @@ _FEW = 2
 # Square brackets would end a picture's description in Markdown.
 _ROUND = str.maketrans("[]", "()")
 _TABLES = ("runs.csv", "metrics.csv", "layers.csv", "summary.csv", "maps.csv", "claims.csv")
+# What figures are drawn from, and so stays when they are drawn again.
+_KEPT = (*_TABLES, *(f"{name}.csv" for name in portraits.NAMES))
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ def write_tables(
 ) -> None:
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
-    ``sitting`` holds those of its portraits, see `nnexp.portraits.sit`; those of runs that went
-    before are removed.
+    ``sitting`` holds those of its portraits, see `nnexp.portraits.sit`. The page, figures and
+    tables of the runs that went before are removed.
 
     Raises
     ------
@@ -91,11 +93,20 @@ def write_tables(
                 written[grid.name] = responses.grid_cells(tables.runs, grid)
             except InputError as error:
                 raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in set(portraits.NAMES) - set(sitting):
-        (folder / f"{name}.csv").unlink(missing_ok=True)
-    for name, table in written.items():
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    csv = {n: table.to_csv(index=False, lineterminator="\n") for n, table in written.items()}
+    fill(folder, {f"{name}.csv": text for name, text in csv.items()})
+
+
+def check_places(studies: Sequence[Study], results: Path) -> None:
+    """Refuse ``results`` if the report or a study's files would go among files of others.
+
+    Raises
+    ------
+    InputError
+        If a folder holds files that nnexp did not write.
+    """
+    for folder in (results, *(results / study.name for study in studies)):
+        check_folder(folder, "--results FOLDER")
 
 
 def read_chapter(study: Study, results: Path) -> Chapter:
@@ -114,6 +125,7 @@ def read_chapter(study: Study, results: Path) -> Chapter:
 
 def _read_chapter(study: Study, results: Path) -> Chapter:
     folder = results / study.name
+    check_finished(folder)
     judgements = from_table(
         pd.read_csv(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
     )
@@ -164,7 +176,14 @@ def _fitting(tables: Tables, where: Mapping[str, Any]) -> Comparison:
 
 
 def write_report(studies: Sequence[Study], results: Path) -> Path:
-    """Draw all figures and write every page from the tables in ``results``; return the report."""
+    """Draw all figures and write every page from the tables in ``results``; return the report.
+
+    Raises
+    ------
+    InputError
+        If the tables do not hold what a study asks for, or a folder holds files of others.
+    """
+    check_places(studies, results)
     chapters = _read(studies, results)
     sections = [_write_chapter(chapter, results / chapter.study.name) for chapter in chapters]
     judgements = sorted(
@@ -193,14 +212,13 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             calibration=calibration.read_text("utf-8") if calibration.is_file() else "",
         )
     )
-    write_whole(results / "README.md", text)
     words = [] if len(chapters) == len(studies) else [chapter.study.name for chapter in chapters]
     where = [] if results == Path("results") else ["--results", str(results)]
     facts = {
         "Run all of it again": shlex.join(["python", "-m", "nnexp.reproduce", *words, *where]),
         "Draw it again from the tables": shlex.join(["python", "-m", "nnexp.report", *where]),
     }
-    write_whole(results / "report.html", webpage.render(sections, facts))
+    fill(results, {"README.md": text, "report.html": webpage.render(sections, facts)})
     return results / "report.html"
 
 
@@ -236,9 +254,9 @@ def _counted(verdicts: Iterable[str]) -> str:
 
 def _write_chapter(chapter: Chapter, folder: Path) -> Section:
     """Write a study's figures and page into ``folder``; return what the HTML page says of it."""
+    files: dict[str, str | bytes] = {}
     for picture in chapter.pictures:
-        write_whole(folder / f"{picture.name}.svg", picture.svg)
-        write_whole(folder / f"{picture.name}.csv", picture.csv)
+        files |= {f"{picture.name}.svg": picture.svg, f"{picture.name}.csv": picture.csv}
     text = (
         _pages()
         .get_template("study.md")
@@ -251,7 +269,7 @@ def _write_chapter(chapter: Chapter, folder: Path) -> Section:
             tables=[name for name in _TABLES if (folder / name).is_file()],
         )
     )
-    write_whole(folder / "README.md", text)
+    fill(folder, {**files, "README.md": text}, keep=_KEPT)
     return Section(
         chapter.study, chapter.judgements, chapter.pictures, chapter.seconds, chapter.runs
     )

@@ -21,7 +21,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from nnexp.checks import whole
-from nnexp.files import write_whole, writing
+from nnexp.files import writing
+from nnexp.folders import check_folder, fill
 from nnexp.statistics import joint_band, mean_interval, prediction_interval
 from nnexp.verdicts import decided
 
@@ -269,12 +270,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m nnexp.calibration", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/calibration"), metavar="FOLDER")
     options = parser.parse_args(arguments)
+    check_folder(options.out, "--out FOLDER")
     with writing(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
     table = calibrate()
     rows = table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    write_whole(options.out / "calibration.csv", rows)
-    write_whole(options.out / "README.md", page(table))
+    fill(options.out, {"calibration.csv": rows, "README.md": page(table)})
     print(f"{as_markdown(table)}\nwritten to {options.out}")
     return 0
 

@@ -44,7 +44,8 @@ from nnexp.data import describe
 from nnexp.display import Display, conclude
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import NO_NAMES, PLACES, STUDY
-from nnexp.files import sync, write_whole
+from nnexp.files import sync
+from nnexp.folders import check_folder
 from nnexp.records import Record, tidy, to_csv
 from nnexp.store import Store
 from nnexp.studio import Studio
@@ -453,11 +454,9 @@ def collect(
         "metrics.csv": [row for r in records for row in tidy(r, r.metrics)],
         "layers.csv": [row for r in records for row in tidy(r, r.layers)],
     }
-    for name, content in rows.items():
-        write_whole(folder / name, to_csv(content))
-    written = [folder / name for name in rows]
     comparison = compare(*tables(records))
-    written += write_page(folder, comparison, command=command(), artist=artist, records=records)
+    csv = {name: to_csv(content) for name, content in rows.items()}
+    written = write_page(folder, comparison, csv, command=command(), artist=artist, records=records)
     found = findings(effects(comparison).table)
     conclude(comparison.summary, found, records, store, written)
 
@@ -501,13 +500,15 @@ def sweep(
         if not hasattr(launcher, "check"):
             raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")
         launcher.check(settings)
+    places = {"store": settings["store"]}
+    if folder is not None:
+        key = "hydra.run.dir" if single else "hydra.sweep.dir"
+        check_folder(folder, f"{key}=FOLDER")
+        places[key] = str(folder)
     if keys := overruled(points, named):
         print(f"note: {', '.join(keys)} overrules what arms set: they go unnamed", file=sys.stderr)
     for doubt in _doubts(jobs):
         print(doubt, file=sys.stderr)
-    places = {"store": settings["store"]}
-    if folder is not None:
-        places["hydra.run.dir" if single else "hydra.sweep.dir"] = str(folder)
     made = prepare(places)
     try:
         records = launcher.run(jobs, settings)

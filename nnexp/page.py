@@ -12,7 +12,7 @@ import pandas as pd
 from nnexp import versions
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
-from nnexp.files import write_whole
+from nnexp.folders import fill
 from nnexp.inline import dark_colours, inline_svg
 from nnexp.markup import environment
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record
@@ -41,14 +41,15 @@ def write_sweep(
     *,
     command: str,
     artist: Studio | None = None,
+    records: Sequence[Record] = (),
 ) -> list[Path]:
-    """Write ``summary.csv``, ``effects.csv``, the plots and ``index.html`` into ``folder``.
+    """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
     The tables are those of the records; ``command`` is the line that made them; an ``artist`` has
-    been given the order for their figures. A plot is written as PNG, as SVG, and as the CSV of its
-    numbers. The folder exists; a file of these names in it is replaced, whole. The page needs no
-    other file and no network, and links to those of ``runs.csv``, ``metrics.csv``, ``layers.csv``
-    that lie beside it.
+    been given the order for their figures; without one, ``records`` are those of whose weights a
+    portrait may be drawn. A plot is written as PNG, as SVG, and as the CSV of its numbers. The
+    files that nnexp wrote into ``folder`` before are removed. The page needs no other file and no
+    network.
 
     Returns
     -------
@@ -58,28 +59,30 @@ def write_sweep(
     Raises
     ------
     InputError
-        If there is no run.
+        If there is no run, or the folder holds files that nnexp did not write.
     """
-    return write_page(folder, compare(runs, metrics, layers), command=command, artist=artist)
+    comparison = compare(runs, metrics, layers)
+    found = {"runs.csv": runs, "metrics.csv": metrics, "layers.csv": layers}
+    tables = {name: table.to_csv(index=False, lineterminator="\n") for name, table in found.items()}
+    return write_page(folder, comparison, tables, command=command, artist=artist, records=records)
 
 
 def write_page(
     folder: Path,
     comparison: Comparison,
+    tables: Mapping[str, str],
     *,
     command: str,
     artist: Studio | None = None,
     records: Sequence[Record] = (),
 ) -> list[Path]:
-    """Write what `write_sweep` writes, of runs that are compared already.
-
-    Without an ``artist``, ``records`` are those of whose weights a portrait may be drawn.
-    """
+    """Write what `write_sweep` writes, of runs that are compared and ``tables`` that are CSV."""
     found = effects(comparison)
     written = {"summary.csv": comparison.summary}
     if len(found.table):
         written["effects.csv"] = found.table
-    files: dict[str, str | bytes] = {
+    files: dict[str, str | bytes] = dict(tables)
+    files |= {
         name: table.to_csv(index=False, lineterminator="\n") for name, table in written.items()
     }
     shown = []
@@ -91,9 +94,6 @@ def write_page(
         files[f"{drawing.name}.csv"] = drawing.csv
         inline = inline_svg(drawing.svg.decode(), f"plot-{drawing.name}", drawing.alt)
         shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
-    stale = {"effects.csv"} - set(files)  # an earlier sweep's may lie there
-    there = {name for name in _FILES if (folder / name).is_file()} - stale
-    tables = {name: of for name, of in _FILES.items() if name in there | set(files)}
     files["index.html"] = page.render(
         title=_title(comparison),
         command=command,
@@ -112,13 +112,9 @@ def write_page(
         seeds=comparison.seeds,
         pictures=shown,
         runs=list(_runs(comparison)),
-        tables=tables,
+        tables={name: rows for name, rows in _FILES.items() if name in files},
     )
-    for name, content in files.items():
-        write_whole(folder / name, content)
-    for name in stale:
-        (folder / name).unlink(missing_ok=True)
-    return [folder / name for name in files]
+    return fill(folder, files)
 
 
 def _title(comparison: Comparison) -> str:

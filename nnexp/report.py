@@ -10,10 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from nnexp import app, book
-from nnexp.comparison import compare
 from nnexp.errors import InputError
-from nnexp.files import write_whole
-from nnexp.page import write_page
+from nnexp.folders import check_folder
+from nnexp.page import write_sweep
 from nnexp.records import FAILED, Record
 from nnexp.reproduction import sound
 from nnexp.store import DamagedRecord, Store
@@ -39,15 +38,11 @@ def _main(arguments: list[str]) -> int:
         )
     if options.out is None:
         raise InputError("give --out FOLDER, where the tables, plots and page are to be written")
-    if options.out.is_dir() and any(options.out.iterdir()) and not _is_page(options.out):
-        raise InputError(f"--out {options.out} holds other files: give a new folder, or a page's")
+    check_folder(options.out, "--out FOLDER")
     records = [] if folders else _of_store(options.store, filters)
     found = _of_folders(folders) if folders else tables(records)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name, table in found._asdict().items():
-        write_whole(options.out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     command = " ".join(["python -m nnexp.report", *arguments])
-    written = write_page(options.out, compare(*found), command=command, records=records)
+    written = write_sweep(options.out, *found, command=command, records=records)
     print(f"page    {written[-1]}")
     return 0
 
@@ -65,10 +60,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", type=Path, default=Path("results/runs"), help="finished runs")
     parser.add_argument("--results", type=Path, default=Path("results"), help="the studies' tables")
     return parser
-
-
-def _is_page(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in ("index.html", "runs.csv"))
 
 
 def _of_folders(folders: Sequence[str]) -> Tables:

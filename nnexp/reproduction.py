@@ -50,6 +50,7 @@ def _main(arguments: list[str]) -> int:
         for study in studies:
             print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
         return 0
+    book.check_places(studies, options.results)
     app.set_up()
     well, wrong, judged = True, "", 0
     for study in studies:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.errors import InputError
+from nnexp.folders import check_finished
 from nnexp.records import SCORES, Record, tidy
 from nnexp.store import DamagedRecord, Store
 
@@ -66,6 +67,7 @@ def load(folder: str | Path) -> Tables:
         if record is None:
             raise InputError(f"the run in {str(folder)!r} failed: its run.json holds the traceback")
         return tables([record])
+    check_finished(folder)
     names = ("runs", "metrics", "layers")
     missing = [f"{name}.csv" for name in names if not (folder / f"{name}.csv").is_file()]
     if missing:

@@ -18,6 +18,7 @@ PACKAGE = Path(nnexp.__file__).parent
 ROOMS = """
 errors streams threads checks custom locks files
 errors streams threads checks sources custom locks
+errors streams threads checks custom locks files folders
 initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data

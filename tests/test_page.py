@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from nnexp.comparison import compare
 from nnexp.errors import InputError
+from nnexp.folders import MARKER
 from nnexp.page import write_sweep
 from tests.synthetic import grid, make_tables
 
@@ -74,16 +75,13 @@ def write(folder: Path, points=INITS, seeds=(0,), command: str = COMMAND, **mish
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a sweep of three arms and three seeds, with a run that diverged."""
     folder = tmp_path_factory.mktemp("sweep")
-    tables = make_tables(INITS, (0, 1, 2), diverged={(1, 0): 700})
-    for name, table in tables._asdict().items():
-        table.to_csv(folder / f"{name}.csv", index=False)
-    write_sweep(folder, *tables, command=COMMAND)
+    write_sweep(folder, *make_tables(INITS, (0, 1, 2), diverged={(1, 0): 700}), command=COMMAND)
     return folder
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a sweep of three arms and a seed, written where no table lies."""
+    """Return the folder of a sweep of three arms and a seed."""
     folder = tmp_path_factory.mktemp("plain")
     write(folder)
     return folder
@@ -99,8 +97,10 @@ def test_the_files_are_named_and_there_once_more_the_same_and_whole(plain):
     results, mechanism = ["loss", "accuracy", "final"], ["activations", "gradients"]
     pictures = [*results, *mechanism, "saturation", "symmetry"]
     names = [f"{picture}.{form}" for picture in pictures for form in ("svg", "png", "csv")]
-    assert [path.name for path in written] == ["summary.csv", "effects.csv", *names, "index.html"]
-    assert {path.name for path in plain.iterdir()} == before.keys() == {p.name for p in written}
+    tables = ["runs.csv", "metrics.csv", "layers.csv", "summary.csv", "effects.csv"]
+    assert [path.name for path in written] == [*tables, *names, "index.html"]
+    assert {path.name for path in plain.iterdir()} == before.keys()
+    assert before.keys() == {MARKER, *(path.name for path in written)}
     for path in written:
         assert path.read_bytes() == (kept / path.name).read_bytes()
         assert not path.samefile(kept / path.name)
@@ -153,10 +153,11 @@ def test_the_page_needs_no_network_and_no_other_file(swept):
     assert "http" not in fetched.replace("http-equiv", "")
 
 
-def test_only_tables_that_are_there_are_linked(plain):
-    links = Page(plain / "index.html").attributes("a", "href")
+def test_only_tables_that_are_there_are_linked(tmp_path):
+    write(tmp_path, INITS[:1])
+    links = Page(tmp_path / "index.html").attributes("a", "href")
     assert "summary.csv" in links
-    assert "runs.csv" not in links
+    assert "effects.csv" not in links
 
 
 def test_every_figure_is_inline_named_and_captioned(swept):
@@ -252,7 +253,8 @@ def test_an_incomplete_grid_is_called_out(tmp_path):
 
 def test_a_sweep_of_failures_has_a_page_without_figures(tmp_path):
     written = write(tmp_path, failed=[(0, 0), (1, 0), (2, 0)])
-    assert [path.name for path in written] == ["summary.csv", "index.html"]
+    tables = ["runs.csv", "metrics.csv", "layers.csv", "summary.csv"]
+    assert [path.name for path in written] == [*tables, "index.html"]
     page = Page(tmp_path / "index.html")
     assert "No run has numbers to draw." in page.text
     assert "3 of 3 runs failed." in page.text
