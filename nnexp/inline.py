@@ -1,11 +1,15 @@
-"""An SVG drawing as an element of a page, in the colours of the reader's theme."""
+"""An SVG drawing as an element of a page, in the colours of the reader's theme.
+
+A page allows no style but that of its head, by a hash: what the drawing says in ``style`` becomes
+attributes, and its colours variables, for which `theme` gives the rules.
+"""
 
 from __future__ import annotations
 
 import functools
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
@@ -14,15 +18,14 @@ from nnexp import sheets, styles
 # The card of a page in dark mode, and what is drawn or written on it.
 _DARK = {"#ffffff": "#1d2127", sheets.INK: "#e7eaee", sheets.NEUTRAL: "#a5aeb9"}
 _DARK |= {sheets.FAINT.lower(): "#39414b"}
-_COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})\b")
+_COLOUR = re.compile(r'\b(fill|stroke)="(#[0-9a-f]{6})"')
 
 
 def inline_svg(svg: str, name: str, alt: str) -> Markup:
     """Return an SVG document for a page: named for who cannot see it, with ids of its own.
 
     Ids get ``name`` before them, and its root the id ``name``; a rule for every element of the page
-    becomes one for the drawing's own. On a screen in dark mode the sheet is dark, and the colours
-    of the arms are light enough for it; words on a coloured cell keep theirs.
+    becomes the root's own. Words on a coloured cell keep their colour on a dark page.
     """
     body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
@@ -31,26 +34,35 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
     own = ""
     if rule is not None:
         body = body[: rule.start()] + body[rule.end() :]
-        own = rule[1].strip()
-    body = re.sub(r' (fill|stroke)="(#[0-9a-f]{6})"', r' style="\g<1>: \g<2>"', body)
+        own = f"{_attributes(rule[1])} "
+    body = re.sub(r'\bstyle="([^"]*)"', lambda match: _attributes(match[1]), body)
+    body = _COLOUR.sub(lambda match: f'{match[1]}="{themed(match[2])}"', body)
     # What has no colour of its own is black.
-    themed = {sheets.INK: "--c0"}
-
-    def variable(match: re.Match[str]) -> str:
-        if match[2] not in dark_colours():
-            return match[0]
-        return f"{match[1]}: var({themed.setdefault(match[2], f'--c{len(themed)}')})"
-
-    body = _COLOUR.sub(variable, body)
-    light = "".join(f"{key}:{colour};" for colour, key in themed.items())
-    dark = "".join(f"{key}:{dark_colours()[colour]};" for colour, key in themed.items())
-    style = (
-        f"<style>#{name}{{{light}fill:var(--c0);{own}}}"
-        f"@media screen and (prefers-color-scheme:dark){{#{name}{{{dark}}}}}</style>"
+    root = (
+        f'<svg id="{name}" role="img" aria-label="{html.escape(alt)}" '
+        f'fill="{themed(sheets.INK)}" {own}'
     )
-    head, rest = body.split(">", 1)
-    root = f'<svg id="{name}" role="img" aria-label="{html.escape(alt)}" '
-    return Markup(f"{head.replace('<svg ', root, 1)}>{style}{rest}")
+    return Markup(body.replace("<svg ", root, 1))
+
+
+def _attributes(declarations: str) -> str:
+    """Return the declarations of a style as attributes, which SVG has for each of them."""
+    pairs = (one.split(":", 1) for one in declarations.split(";") if one.strip())
+    values = {name.strip(): value.strip() for name, value in pairs}
+    return " ".join(f'{name}="{value}"' for name, value in values.items())
+
+
+def themed(colour: str) -> str:
+    """Return a colour of a drawing as a page has it: a variable, if a dark page has another."""
+    return f"var(--{colour.lower()[1:]})" if colour.lower() in dark_colours() else colour
+
+
+def theme(drawn: Iterable[str]) -> str:
+    """Return the rules of a page's style for all colours that are `themed` in what is ``drawn``."""
+    found = {name for one in drawn for name in re.findall(r"var\(--([0-9a-f]{6})\)", one)}
+    light = "".join(f"--{name}:#{name};" for name in sorted(found))
+    dark = "".join(f"--{name}:{dark_colours()[f'#{name}']};" for name in sorted(found))
+    return f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
 
 
 @functools.cache

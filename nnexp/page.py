@@ -13,7 +13,7 @@ from nnexp import versions
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
 from nnexp.folders import fill
-from nnexp.inline import dark_colours, inline_svg
+from nnexp.inline import inline_svg, theme, themed
 from nnexp.markup import environment
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record
 from nnexp.studio import Studio, draw
@@ -94,7 +94,9 @@ def write_page(
         files[f"{drawing.name}.csv"] = drawing.csv
         inline = inline_svg(drawing.svg.decode(), f"plot-{drawing.name}", drawing.alt)
         shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
+    arms = list(_arms(comparison, gallery.looks))
     files["index.html"] = page.render(
+        theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=_title(comparison),
         command=command,
         levels=comparison.levels,
@@ -106,7 +108,7 @@ def write_page(
         effects=list(_effects(found)),
         references=[f"{f.reference} ({f.name})" for f in found.factors],
         counts=_counts(comparison.runs["status"]),
-        arms=list(_arms(comparison, gallery.looks)),
+        arms=arms,
         scores=_present(comparison),
         milestones=_milestones(comparison),
         seeds=comparison.seeds,
@@ -165,8 +167,7 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
         counts = {s: row[s] for s in (FINISHED, DIVERGED, FAILED) if row[s]}
         yield {
             "label": row["arm"],
-            "colour": colour,
-            "dark": dark_colours().get(colour.lower(), colour),
+            "colour": themed(colour),
             "dashes": "" if line == "-" else " ".join(f"{2 * d:g}" for d in line[1]),
             "counts": counts,
             "scores": scores,

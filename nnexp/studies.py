@@ -289,6 +289,8 @@ class _Reader:
         test = raw["test"]
         self.one_of(line, "test", test, _TESTS)
         what = f"claim {raw['id']!r} ({test})"
+        if not re.fullmatch(r"[\w.+-]+", str(raw["id"])):
+            raise self.error(line, f"{what}: an id names files: give letters, digits and _.+-")
         self.keys(what, raw, (*_CLAIM, *_FREE, *_TESTS[test]), _NEEDED.get(test, ()))
         self.one_of(line, "verdict expected", raw["expected"], _verdicts(test))
         values: dict[str, Any] = {key: _words(raw[key]) for key in ("id", "row", "statement")}

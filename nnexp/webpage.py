@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from nnexp import verdicts
 from nnexp.claims import Judgement
 from nnexp.errors import InputError, unknown
-from nnexp.inline import inline_svg
+from nnexp.inline import inline_svg, theme
 from nnexp.markup import environment, unbroken
 from nnexp.studies import ORDERS, Claim, Study
 
@@ -124,6 +124,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
         "tongue": _tongue,
     }
     return pages.get_template("report.html").render(
+        theme=theme(picture["svg"] for study in studies for picture in study["pictures"]),
         facts=facts,
         marks=_MARKS,
         counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
@@ -241,7 +242,10 @@ def _by_document(row: Mapping[str, Any]) -> tuple[bool, list[tuple[str, int]]]:
 
 
 def _anchor(*parts: str) -> str:
-    return "-".join(re.sub(r"[^0-9A-Za-z_-]", "_", part) for part in parts)
+    """Return an id of its own for the thing of these names, of letters, digits and ``_.-``."""
+    return "-".join(
+        re.sub(r"[^0-9A-Za-z_]", lambda match: f".{ord(match[0]):x}.", part) for part in parts
+    )
 
 
 def _tongue(text: str) -> str:

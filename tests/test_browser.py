@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from nnexp.markup import source_hash
 from nnexp.webpage import render
 from tests.conftest import Command
 from tests.pages import FOUND, sections
@@ -35,7 +36,8 @@ WATCH = """
 const wrong = [];
 addEventListener("error", event => wrong.push(String(event.message)));
 addEventListener("unhandledrejection", event => wrong.push(String(event.reason)));
-addEventListener("securitypolicyviolation", event => wrong.push(`refused: ${event.blockedURI}`));
+addEventListener("securitypolicyviolation",
+  event => wrong.push(`refused: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 """
 
 # At its end: what every page is held to, after what is done on it has been done.
@@ -245,7 +247,10 @@ def read(
 ) -> dict[str, Any]:
     """Return what the script ``act``, and a look at ``page`` after it, found at this width."""
     assert page.count("<head>") == page.count("</body>") == 1
-    copy = page.replace("<head>", f"<head>\n<script>{WATCH}</script>")
+    # The page allows its own scripts alone: this one is added to them.
+    assert page.count("; script-src ") == 1
+    copy = page.replace("; script-src ", f"; script-src {source_hash(act + LOOK)} ")
+    copy = copy.replace("<head>", f"<head>\n<script>{WATCH}</script>")
     copy = copy.replace("</body>", f"<script>{act}{LOOK}</script>\n</body>")
     (folder / "copy.html").write_text(copy, "utf-8")
     frame = folder / "frame.html"
@@ -361,7 +366,7 @@ def test_a_sweep_ends_in_a_page_that_works(browser, nnexp: Command, tmp_path):
 
 def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
     # The policy of the copy refuses every script, so the page is what it is without any.
-    still = example.replace("script-src 'unsafe-inline';", "script-src 'none';")
+    still = re.sub(r"script-src [^;]*;", "script-src 'none';", example)
     assert still != example
     (tmp_path / "still.html").write_text(still, "utf-8")
     shown = dumped(browser, tmp_path / "still.html", tmp_path / "profile")
@@ -372,7 +377,9 @@ def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
 
 
 def test_on_paper_all_is_open_and_nothing_is_to_be_pressed(browser, example, tmp_path):
-    paper = example.replace("@media print", "@media all").replace("@media screen", "@media print")
+    (style,) = re.findall(r"<style>(.*?)</style>", example, flags=re.DOTALL)
+    rules = style.replace("@media print", "@media all").replace("@media screen", "@media print")
+    paper = example.replace(style, rules).replace(source_hash(style), source_hash(rules))
     found = read(browser, paper, PRINTED, tmp_path, PAPER)
     check(found, PAPER, "light")
     assert found["hidden"] == []
@@ -387,13 +394,19 @@ def test_the_checks_notice_what_is_wrong(browser, example, tmp_path):
     broken = example.replace(
         'href="data:image/png;base64,iVBOR', 'href="data:image/png;base64,xxxxx'
     )
+    script = "throw new Error('planted');"
+    rules = ".planted { width: 500px; color: #999; background: #aaa }"
+    for kind, text in (("script", script), ("style", rules)):
+        broken = broken.replace(f"{kind}-src ", f"{kind}-src {source_hash(text)} ")
     broken = broken.replace(
         "</main>",
-        '<p style="width: 500px; color: #999; background: #aaa">pale</p>'
-        "<script>throw new Error('planted');</script></main>",
+        f'<style>{rules}</style><p class="planted">pale</p><script>{script}</script>'
+        '<p style="color: red" onclick="alert(1)">refused</p><script>alert(1)</script></main>',
     )
     found = read(browser, broken, READ, tmp_path, 390)
     assert any("planted" in message for message in found["wrong"])
-    assert "P.null" in found["wide"]
-    assert any(message.startswith("P. 1.") for message in found["pale"])
+    refused = [message.split()[1] for message in found["wrong"] if message.startswith("refused")]
+    assert sorted(refused) == ["script-src-attr", "script-src-elem", "style-src-attr"]
+    assert "P.planted" in found["wide"]
+    assert any(message.startswith("P.planted 1.") for message in found["pale"])
     assert len(found["missing"]) == 1

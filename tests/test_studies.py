@@ -152,6 +152,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         ("value: 0.9", "", r"line 17: claim 'second' \(published\) lacks 'value'"),
         ("value: 0.9", "value: high", r"line 17: value='high' is no number"),
         ("id: second", "id: first", r"line 17: claim 'first' is there twice"),
+        ("id: second", "id: ../second", r"line 17: .*an id names files: give letters, digits"),
         ("expected: reproduced", "expected: reproducd", r"line 11: .*did you mean 'reproduced'\?"),
         ("expected: consistent", "expected: reproduced", r"line 17: .*choose from consistent, ex"),
         (

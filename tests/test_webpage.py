@@ -13,7 +13,7 @@ from nnexp import sheets
 from nnexp.activations import ACTIVATIONS
 from nnexp.errors import InputError
 from nnexp.initializers import INITIALIZERS
-from nnexp.inline import dark_colours, inline_svg
+from nnexp.inline import dark_colours, inline_svg, theme
 from nnexp.styles import choice_styles
 from nnexp.verdicts import COMPARED, PUBLISHED, STALE, WITHHELD
 from nnexp.webpage import Section, Shown, phrase, prose, render
@@ -215,9 +215,8 @@ def test_prose():
 
 def test_a_drawing_keeps_its_ids_and_rules_to_itself():
     assert inline_svg(SVG, "fig", 'a "b"') == (
-        '<svg id="fig" role="img" aria-label="a &quot;b&quot;" viewBox="0 0 40 20">'
-        "<style>#fig{--c0:#000000;fill:var(--c0);stroke-linejoin: round}"
-        "@media screen and (prefers-color-scheme:dark){#fig{--c0:#e7eaee;}}</style>"
+        '<svg id="fig" role="img" aria-label="a &quot;b&quot;" fill="var(--000000)" '
+        'stroke-linejoin="round" viewBox="0 0 40 20">'
         '<g id="fig-axes"><use href="#fig-mark"/>'
         '<path clip-path="url(#fig-clip)"/></g></svg>'
     )
@@ -226,13 +225,41 @@ def test_a_drawing_keeps_its_ids_and_rules_to_itself():
 def test_a_drawing_is_dark_on_a_dark_page_and_words_on_a_cell_are_as_they_were():
     style = 'style="fill: #0072b2; stroke: #ffffff; opacity: 0.5"'
     cell = '<path style="fill: #eef5fc"/><text style="fill: #101010"/>'
-    page = str(inline_svg(f"<svg><path {style}/>{cell}</svg>", "fig", "alt"))
-    assert 'style="fill: var(--c1); stroke: var(--c2); opacity: 0.5"' in page
-    assert "#fig{--c0:#000000;--c1:#0072b2;--c2:#ffffff;fill:var(--c0);}" in page
-    assert "dark){#fig{--c0:#e7eaee;--c1:#3d9be9;--c2:#1d2127;}}" in page
-    assert cell in page
+    page = str(inline_svg(f'<svg viewBox="0 0 9 9"><path {style}/>{cell}</svg>', "fig", "alt"))
+    assert '<path fill="var(--0072b2)" stroke="var(--ffffff)" opacity="0.5"/>' in page
+    assert '<path fill="#eef5fc"/><text fill="#101010"/>' in page
+    assert theme([page]) == (
+        ":root{--000000:#000000;--0072b2:#0072b2;--ffffff:#ffffff;}"
+        "@media screen and (prefers-color-scheme:dark)"
+        "{:root{--000000:#e7eaee;--0072b2:#3d9be9;--ffffff:#1d2127;}}"
+    )
     hatched = str(inline_svg('<svg><pattern><rect fill="#ffffff"/></pattern></svg>', "h", "alt"))
-    assert '<rect style="fill: var(--c1)"/>' in hatched
+    assert '<rect fill="var(--ffffff)"/>' in hatched
+
+
+def test_a_value_that_is_given_twice_is_the_last_as_in_a_style():
+    image = '<image style="image-rendering:crisp-edges;image-rendering:pixelated"/>'
+    assert '<image image-rendering="pixelated"/>' in inline_svg(f"<svg>{image}</svg>", "i", "alt")
+
+
+def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
+    names = ["a-b", "a", "a b", "a.b", 'a"><img src=x onerror=alert(1)>', "javascript:alert(1)"]
+    claims = {"a-b": "c", "a": "b-c"}
+    several = []
+    for name in names:
+        study = replace(inits.study, name=name)
+        renamed = claims.get(name, "c")
+        claim = replace(inits.study.claims[0], id=renamed)
+        study = replace(study, claims=(claim,))
+        own = [replace(inits.judgements[0], study=name, claim=renamed)]
+        several.append(replace(inits, study=study, judgements=own, pictures=[]))
+    found = page(tmp_path, *several)
+    ids = [a["id"] for _, a in found.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[\w.-]+", str(name), re.ASCII) for name in ids)
+    for link in found.attributes("a", "href"):
+        assert re.fullmatch(r"#[\w.-]+|[\w.%-]+/runs\.csv", str(link), re.ASCII)
+    assert "img" not in {tag for tag, _ in found.elements}
 
 
 def test_what_is_drawn_can_be_seen_on_a_dark_page():
