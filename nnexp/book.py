@@ -18,16 +18,18 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment
+from markupsafe import Markup
 
 from nnexp import evidence, figures, portraits, responses, sheets, webpage
+from nnexp.cells import frame_to_csv
 from nnexp.claims import Judgement, current, from_table, maps, to_table
 from nnexp.comparison import Comparison, compare
 from nnexp.errors import InputError
 from nnexp.folders import check_finished, check_folder, fill
-from nnexp.markup import environment
+from nnexp.markup import environment, markdown
 from nnexp.outcomes import fitting
 from nnexp.studies import Study
-from nnexp.tables import Tables, load
+from nnexp.tables import Tables, load, read_exactly
 from nnexp.threads import available_cores
 from nnexp.verdicts import INCONCLUSIVE, STALE, UNDERPOWERED
 from nnexp.webpage import Section, Shown
@@ -93,8 +95,7 @@ def write_tables(
                 written[grid.name] = responses.grid_cells(tables.runs, grid)
             except InputError as error:
                 raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
-    csv = {n: table.to_csv(index=False, lineterminator="\n") for n, table in written.items()}
-    fill(folder, {f"{name}.csv": text for name, text in csv.items()})
+    fill(folder, {f"{name}.csv": frame_to_csv(table) for name, table in written.items()})
 
 
 def check_places(studies: Sequence[Study], results: Path) -> None:
@@ -127,7 +128,7 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
     folder = results / study.name
     check_finished(folder)
     judgements = from_table(
-        pd.read_csv(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
+        read_exactly(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
     )
     judgements = current(judgements, study)
     study = _with_claims(study, judgements)
@@ -209,7 +210,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
                 for c in chapters
             ],
             missing=sorted({s.name for s in studies} - {c.study.name for c in chapters}),
-            calibration=calibration.read_text("utf-8") if calibration.is_file() else "",
+            calibration=_own(calibration.read_text("utf-8")) if calibration.is_file() else "",
         )
     )
     words = [] if len(chapters) == len(studies) else [chapter.study.name for chapter in chapters]
@@ -299,9 +300,20 @@ def _numbers(one: Judgement) -> str:
     return "; ".join(parts)
 
 
+def _own(text: str) -> Markup:
+    """Return a page of nnexp's own as Markdown, but for HTML that somebody may have put there."""
+    return Markup(text.replace("<", "&lt;"))
+
+
+def _cell(text: object) -> Markup:
+    """Return a text as a cell of a table in Markdown."""
+    one_line = markdown(" ".join(str(text).split()))
+    return Markup(re.sub(r"(?<!\\)((?:\\\\)*)\|", r"\1\\|", one_line))
+
+
 def _pages() -> Environment:
-    pages = environment(escaped=False)
-    pages.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
+    pages = environment(html=False)
+    pages.filters["cell"] = _cell
     pages.filters["alt"] = lambda text: " ".join(text.split()).translate(_ROUND)
     pages.filters["numbers"] = _numbers
     return pages

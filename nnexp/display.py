@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -22,6 +22,7 @@ from rich.table import Table
 
 from nnexp.records import DIVERGED, FAILED, FINISHED, Record
 from nnexp.sweep import Job
+from nnexp.terminal import terminal
 from nnexp.training import Evaluation
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Display:
     """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self.console = Console(stderr=True)
+        self.console = terminal(stderr=True)
         self.labels = {job.run_id: job.label for job in jobs}
         self.scores: dict[str, list[float]] = {job.label: [] for job in jobs}
         self.total = len(jobs)
@@ -51,7 +52,7 @@ class Display:
         self.moment = ""
         columns = (
             BarColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             TextColumn("gone,"),
             TimeRemainingColumn(),
@@ -112,7 +113,7 @@ class Display:
 
     def say(self, line: str) -> None:
         """Print a line above the progress."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def _count(self, record: Record) -> None:
         self.done += 1
@@ -149,7 +150,7 @@ def conclude(
 
     ``summary`` is that of `nnexp.comparison.summarise`, ``found`` that of `nnexp.effects.findings`.
     """
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = terminal(width=None if sys.stdout.isatty() else 100)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("arm", overflow="fold")
     for name in ("test accuracy", "test loss", "seconds", "status"):
@@ -171,7 +172,7 @@ def conclude(
             "mean ± standard deviation over seeds; median seconds of training", style="dim"
         )
     for finding in found[:_FINDINGS_SHOWN]:
-        console.print(f"found   {finding}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"found   {finding}", soft_wrap=True)
     if len(found) > _FINDINGS_SHOWN:
         console.print(f"        and {len(found) - _FINDINGS_SHOWN} more, on the page")
     for record in records:
@@ -180,7 +181,7 @@ def conclude(
             place = "" if str(store) == "results/runs" else f" --store {store}"
             show = f"python -m nnexp.runs show{place} {record.run_id}"
             for line in (f"failed: {record.run_id}: {last}", f"  to see why: {show}"):
-                console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+                console.print(line, style="red", soft_wrap=True)
     plots = [path.stem for path in written if path.suffix == ".png"]
     tables = [path.name for path in written if path.suffix == ".csv" and path.stem not in plots]
     for line in (
@@ -189,7 +190,7 @@ def conclude(
         f"plots   {' '.join(plots)} (each .png .svg .csv)" if plots else "plots   none",
         f"runs    {store}/",
     ):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _with_std(row: dict[Any, Any], score: str, style: str) -> str:

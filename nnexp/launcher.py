@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import pickle
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ from hydra.core.override_parser.types import (
     Glob,
     IntervalSweep,
     Override,
+    Quote,
+    QuotedString,
     RangeSweep,
 )
 from hydra.core.utils import JobReturn, JobStatus
@@ -166,8 +169,9 @@ def parse_sweep(
     """Return the points of a sweep, each a list of overrides; ``arguments`` beat ``params``."""
     parser = OverridesParser.create(loader)
     given = parser.parse_overrides(list(arguments))
+    every = ",".join(map(_spelt, arms))
     overrides = [
-        parser.parse_override(f"arm={','.join(arms)}") if o.input_line == "arm=all" else o
+        parser.parse_override(f"arm={every}") if o.input_line == "arm=all" else o
         for o in [*parser.parse_overrides([f"{k}={v}" for k, v in params.items()]), *given]
     ]
     for override in overrides:
@@ -219,7 +223,9 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
         raise InputError(f"arms={arms} is no mapping: give every arm a name and its overrides")
     parser = OverridesParser.create(loader)
     for name, overrides in arms.items():
-        if not isinstance(name, str) or name.lower() in NO_NAMES:
+        if not isinstance(name, str) or not name.isprintable() or not name.strip():
+            raise InputError(f"the arm {name!r}: give it a name of letters that can be printed")
+        if name.lower() in NO_NAMES:
             raise InputError(f"{name!r} cannot name an arm: give another")
         whole = isinstance(overrides, list) and all(isinstance(o, str) for o in overrides)
         if not whole:
@@ -302,8 +308,23 @@ def _value(override: str) -> str:
 
 def arm_of(point: Sequence[str]) -> str | None:
     """Return the name of the arm that a point is of, if any."""
-    names = [o.removeprefix("arm=") for o in point if o.startswith("arm=")]
-    return names[-1] if names and names[-1] != "null" else None
+    given = [o for o in point if o.startswith("arm=")]
+    if not given or given[-1] == "arm=null":
+        return None
+    name = given[-1].removeprefix("arm=")
+    return _unquoted(given[-1]) if name[:1] in ("'", '"') else name
+
+
+def _spelt(name: str) -> str:
+    """Return the name of an arm as an override gives it: quoted, unless it is a plain word."""
+    if re.fullmatch(r"[\w.+-]+", name) and name != "null":
+        return name
+    return QuotedString(text=name, quote=Quote.single).with_quotes()
+
+
+@functools.cache
+def _unquoted(override: str) -> str:
+    return str(OverridesParser.create().parse_override(override).value())
 
 
 def scientific(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,17 +14,50 @@ from markupsafe import Markup
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def environment(*, escaped: bool = True) -> jinja2.Environment:
-    """Return what renders the templates: ``escaped`` for HTML, not so for Markdown."""
+# A run of code or of bold text, as a study's texts have them, and what would be more than text.
+_SET = re.compile(r"`[^`]+`|\*\*(?=\S).+?(?<=\S)\*\*", re.DOTALL)
+_SPECIAL = re.compile(
+    r"[\\`~$|]|\](?=[(\[:])|\*(?! )|(?<=\S)\*|(?<!\w)_|_(?!\w)|"
+    r"^(?=[ \t]*(?:#|\+ |=+[ \t]*$))",  # as a line begins: a heading, a list
+    re.MULTILINE,
+)
+
+
+def environment(*, html: bool = True) -> jinja2.Environment:
+    """Return what renders the templates, of ``html`` or of Markdown: text in them is escaped."""
     rendering = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=escaped,
+        autoescape=html,
+        finalize=None if html else markdown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     rendering.filters |= {"unbroken": unbroken, "hash": source_hash, "link": link}
     return rendering
+
+
+def markdown(value: object) -> Markup:
+    """Return a text as Markdown: ``**bold**`` and code in backticks are set, all else is text.
+
+    Links, images, HTML and the like in it are shown as they are written.
+    """
+    if isinstance(value, Markup):
+        return value
+    text, parts, end = str(value), [], 0
+    for match in _SET.finditer(text):
+        parts.append(_literal(text[end : match.start()]))
+        whole = match[0]
+        bold = whole.startswith("**")
+        # Code stays on one line: a line that looked like a list's would end it.
+        parts.append(f"**{markdown(whole[2:-2])}**" if bold else " ".join(whole.split("\n")))
+        end = match.end()
+    return Markup("".join([*parts, _literal(text[end:])]))
+
+
+def _literal(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(lambda match: f"\\{match[0]}", text)
 
 
 def source_hash(text: str) -> Markup:

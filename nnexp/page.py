@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nnexp import versions
+from nnexp.cells import frame_to_csv
 from nnexp.comparison import Comparison, compare
 from nnexp.effects import LEVEL, Effects, effects, findings, undecided
 from nnexp.folders import fill
@@ -63,7 +64,7 @@ def write_sweep(
     """
     comparison = compare(runs, metrics, layers)
     found = {"runs.csv": runs, "metrics.csv": metrics, "layers.csv": layers}
-    tables = {name: table.to_csv(index=False, lineterminator="\n") for name, table in found.items()}
+    tables = {name: frame_to_csv(table) for name, table in found.items()}
     return write_page(folder, comparison, tables, command=command, artist=artist, records=records)
 
 
@@ -82,9 +83,7 @@ def write_page(
     if len(found.table):
         written["effects.csv"] = found.table
     files: dict[str, str | bytes] = dict(tables)
-    files |= {
-        name: table.to_csv(index=False, lineterminator="\n") for name, table in written.items()
-    }
+    files |= {name: frame_to_csv(table) for name, table in written.items()}
     shown = []
     page = environment().get_template("sweep.html")
     gallery = (artist.gallery() if artist is not None else None) or draw(comparison, records)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from nnexp.cells import frame_to_csv
 from nnexp.comparison import Comparison
 
 # More arms than this are told by the first and the last in rank alone.
@@ -33,7 +34,7 @@ class Picture:
     @property
     def csv(self) -> str:
         """What is drawn, as CSV: measured numbers to ten digits."""
-        return self.table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
+        return frame_to_csv(self.table, float_format="%.10g")
 
 
 def by(comparison: Comparison) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nnexp.cells import guarded
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -73,12 +75,15 @@ def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return ``rows`` as CSV text; floats in their shortest exact form, ``None`` empty."""
+    """Return ``rows`` as CSV text; floats in their shortest exact form, ``None`` empty.
+
+    Text is `nnexp.cells.guarded`.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: guarded(value) for name, value in row.items()} for row in rows)
     return buffer.getvalue()
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pandas as pd
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from nnexp import app, book, portraits
 from nnexp.claims import Judgement, judge
@@ -24,6 +24,7 @@ from nnexp.outcomes import fitting
 from nnexp.records import FAILED, Record
 from nnexp.studies import ORDERS, Study, read_study
 from nnexp.tables import Tables, tables
+from nnexp.terminal import terminal
 from nnexp.verdicts import INCONCLUSIVE
 
 # How many seeds an arm has at each look of --top-up.
@@ -154,7 +155,7 @@ def reproduce(study: Study, options: argparse.Namespace) -> Reproduction:
 
 
 def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[Record]:
-    Console(stderr=True).print(f"\n[bold]{study.name}[/]: {study.question}", highlight=False)
+    terminal(stderr=True).print(Text.assemble("\n", (study.name, "bold"), f": {study.question}"))
     overrides = [f"+experiments={study.name}", f"store={options.store}"]
     overrides.append(f"hydra.launcher.workers={options.workers}")
     overrides += [f"seed=range({seeds})"] if seeds is not None else []
@@ -165,7 +166,7 @@ def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[R
 
 
 def _tell(study: Study, judgements: Sequence[Judgement]) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = terminal(width=None if sys.stdout.isatty() else 160)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("row", "claim", "verdict", "n", "measured"):
         table.add_column(name, overflow="fold")
@@ -174,7 +175,7 @@ def _tell(study: Study, judgements: Sequence[Judgement]) -> None:
         n = "" if judgement.n is None else str(judgement.n)
         cells = (judgement.row, judgement.claim, judgement.verdict + mark, n, judgement.measured)
         table.add_row(*cells)
-    console.print(table, markup=False, highlight=False)
+    console.print(table)
     counts = Counter(judgement.verdict for judgement in judgements)
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    console.print(f"{study.name}: {told}", highlight=False)
+    console.print(f"{study.name}: {told}")

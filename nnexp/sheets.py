@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 Look = dict[str, Any]
 
@@ -158,11 +161,24 @@ def style() -> Iterator[None]:
 
 def _saved(figure: Figure, form: str, metadata: dict[str, None], **how: Any) -> bytes:
     buffer = io.BytesIO()
-    with style():
+    with style(), warnings.catch_warnings():
+        # A name may have characters that the font lacks: it shows boxes, the page the name.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        _take_literally(figure)
         if figure.get_layout_engine() is not None:
             _settle(figure)
         figure.savefig(buffer, format=form, metadata=metadata, **how)
     return buffer.getvalue()
+
+
+def _take_literally(figure: Figure) -> None:
+    """Draw all text as it is, as names may hold ``$``; only powers of ten on an axis are set."""
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    logarithmic = [axis for axis in axes if isinstance(axis.get_major_formatter(), LogFormatter)]
+    powers = {label for axis in logarithmic for label in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(text in powers)
 
 
 def _settle(figure: Figure) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnexp.cells import unguarded_frame
 from nnexp.errors import InputError
 from nnexp.folders import check_finished
 from nnexp.records import SCORES, Record, tidy
@@ -40,14 +41,16 @@ def tables(records: Iterable[Record]) -> Tables:
 
 
 def read_exactly(file: Path, **how: Any) -> pd.DataFrame:
-    """Return a CSV file as a table, its numbers to the bit; ``how`` is for `pandas.read_csv`."""
+    """Return a CSV file as a table, its numbers to the bit and its text as it was written.
+
+    ``how`` is for `pandas.read_csv`.
+    """
     import pandas as pd
 
     version = tuple(map(int, pd.__version__.split(".")[:2]))
     if version < (3, 1):  # from there on it is so unasked
         how["float_precision"] = "round_trip"
-    table: pd.DataFrame = pd.read_csv(file, **how)
-    return table
+    return unguarded_frame(pd.read_csv(file, **how))
 
 
 def load(folder: str | Path) -> Tables:

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from nnexp.config import NUMERICS, RunConfig
 from nnexp.data import cache
@@ -20,6 +18,7 @@ from nnexp.errors import InputError, suggestion, unknown
 from nnexp.files import write_whole
 from nnexp.records import FAILED, Record, Row, to_csv
 from nnexp.store import DamagedRecord, NewerRecord, Store
+from nnexp.terminal import terminal
 from nnexp.verification import (
     DIFFERENT,
     IDENTICAL,
@@ -137,7 +136,7 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
         cells.append([row["run_id"], *own.values(), *ending])
         words = " ".join(f"{k}={v}" for k, v in own.items() if v != _EMPTY)
         narrow.append([_hash(row["run_id"]), words, *ending])
-    console = Console(highlight=False)
+    console = terminal()
     if not sys.stdout.isatty() or _fits_in(console.width, cells):
         _print_columns(cells)
     else:
@@ -418,7 +417,7 @@ def _wrapped(rows: Sequence[Sequence[str]]) -> Table:
     for place, name in enumerate(header):
         table.add_column(name, no_wrap=place != 1, overflow="fold")
     for row in body:
-        table.add_row(*map(Text, row))
+        table.add_row(*row)
     return table
 
 

@@ -19,6 +19,7 @@ ROOMS = """
 errors streams threads checks custom locks files
 errors streams threads checks sources custom locks
 errors streams threads checks custom locks files folders
+errors streams threads checks custom locks files folders terminal cells
 initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data

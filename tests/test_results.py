@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +58,12 @@ def test_the_readme_has_the_table_of_rows() -> None:
 
 
 def test_the_report_names_every_claim() -> None:
-    text = (RESULTS / "README.md").read_text("utf-8")
+    source = (RESULTS / "README.md").read_text("utf-8")
+    text = html.unescape(re.sub(r"\\([^\w\s])", r"\1", source))
     for study in STUDIES:
         assert f"]({study.name}/README.md)" in text
         for claim in study.claims:
-            assert " ".join(claim.statement.split()).replace("|", "\\|") in text
+            assert " ".join(claim.statement.split()) in text
 
 
 @pytest.mark.slow

@@ -1,0 +1,40 @@
+"""Text of a study in the Markdown of its report: set as it is meant, and never HTML or a link."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nnexp import book
+from nnexp.markup import markdown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain words, 0.5 [0.1, 0.9] and d2_init", "plain words, 0.5 [0.1, 0.9] and d2_init"),
+        ("**bold** and `code_<b>`", "**bold** and `code_<b>`"),
+        ("**bold `code` <b>**", "**bold `code` &lt;b&gt;**"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
+        ("[a](javascript:alert(1))", "[a\\](javascript:alert(1))"),
+        ("![a][b] and [b]: x", "![a\\][b] and [b\\]: x"),
+        ("a ` b ** c *d*", "a \\` b \\*\\* c \\*d\\*"),
+        ("_a_ $x$ ~~y~~ \\", "\\_a\\_ \\$x\\$ \\~\\~y\\~\\~ \\\\"),
+        ("- a list\n* of two", "- a list\n* of two"),
+        ("# no heading\n+ no list", "\\# no heading\n\\+ no list"),
+        ("| a |\n|---|", "\\| a \\|\n\\|---\\|"),
+        ("`code\n- <b>x</b>`", "`code - <b>x</b>`"),
+    ],
+)
+def test_text_as_markdown(text: str, expected: str) -> None:
+    assert markdown(text) == expected
+    assert markdown(markdown(text)) == expected
+
+
+@pytest.mark.parametrize("text", ["a | b", "`a | <b>`", "`a \\| <b>`", "a\n\\|", "`a\\\\| <b>`"])
+def test_no_cell_of_a_table_ends_early(text: str) -> None:
+    cell = book._pages().filters["cell"](text)
+    assert "\n" not in cell
+    assert all(len(slashes) % 2 for slashes in re.findall(r"(\\*)\|", cell))
