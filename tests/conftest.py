@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from nnexp.folders import fill
 from nnexp.threads import ONE_THREAD
 
 
@@ -50,6 +51,8 @@ def nnexp(
 @pytest.fixture
 def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run ``python -m nnexp`` as `nnexp` does, but without the page and its slow plots."""
-    monkeypatch.setattr("nnexp.page.write_page", lambda *tables, **words: [])
+    monkeypatch.setattr(
+        "nnexp.page.write_page", lambda folder, comparison, tables, **words: fill(folder, tables)
+    )
     monkeypatch.setattr("nnexp.app.studio", nullcontext)
     return nnexp
