@@ -29,11 +29,12 @@ from nnexp import __version__
 from nnexp.checks import MOST_DIGITS, TOO_LONG
 from nnexp.config_source import NnexpSearchPath, NnexpSource, shipped
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
+from nnexp.interrupts import Terminated, terminable
 from nnexp.launcher import check_overrides, composing
 from nnexp.records import FAILED, Record
 from nnexp.studio import studio
 
-STOPPED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+STOPPED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 # Hydra's own switch: raise errors, traceback and all.
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 # Characters of a message at most.
@@ -43,7 +44,8 @@ _LONGEST = 1000
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return its exit status.
 
-    0 all well, 1 a run failed or the sweep could not go on, 2 bad input, 130 interrupted.
+    0 all well, 1 a run failed or the sweep could not go on, 2 bad input, 130 interrupted,
+    143 terminated.
     """
     return guarded(_main, list(sys.argv[1:] if argv is None else argv))
 
@@ -52,14 +54,15 @@ def guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Return the exit status of a command's ``work``; what goes wrong is said in one sentence."""
     full_error = os.environ.get(_FULL_ERROR) == "1"
     try:
-        return work(arguments)
-    except KeyboardInterrupt:
+        with terminable():
+            return work(arguments)
+    except KeyboardInterrupt as signal:
         print(
             "interrupted; runs that had ended are in the store, and the same command goes on from "
             "there; those under way begin again",
             file=sys.stderr,
         )
-        return INTERRUPTED
+        return TERMINATED if isinstance(signal, Terminated) else INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has had enough, as in "nnexp --help | head".
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

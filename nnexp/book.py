@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from nnexp.errors import InputError
 from nnexp.folders import check_finished, check_folder, fill
 from nnexp.markup import environment, markdown
 from nnexp.outcomes import fitting
+from nnexp.processes import Workers
 from nnexp.studies import Study
 from nnexp.tables import Tables, load, read_exactly
 from nnexp.threads import available_cores
@@ -229,8 +228,9 @@ def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
     draw = functools.partial(read_chapter, results=results)
     if len(judged) <= _FEW:
         return list(map(draw, judged))
-    with ProcessPoolExecutor(available_cores(), multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(draw, judged))
+    with Workers(available_cores()) as workers:
+        calls = [workers.submit(functools.partial(draw, study)) for study in judged]
+        return [call.result() for call in calls]
 
 
 def coverage(judgements: Sequence[Judgement], results: str = "results") -> str:

@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +27,7 @@ from nnexp.choices import CUSTOM
 from nnexp.config import NUMERICS, RunConfig
 from nnexp.custom import is_custom
 from nnexp.errors import InputError, SweepStopped
+from nnexp.processes import WorkerDied
 from nnexp.records import Record
 from nnexp.sweep import Job, Options, Watcher
 from nnexp.verification import differences
@@ -98,9 +98,6 @@ class DaskCrew:
         sent.add_done_callback(functools.partial(self._pass_on, future))
         return future
 
-    def renew(self, executor: Any) -> None:
-        """Do nothing: Dask itself gives a dead worker's runs to others."""
-
     def check(self) -> None:
         """Look now and then who is there.
 
@@ -134,7 +131,7 @@ class DaskCrew:
         elif (error := sent.exception()) is None:
             future.set_result(sent.result())
         elif isinstance(error, KilledWorker):  # by this run, or by another that stood beside it
-            future.set_exception(BrokenProcessPool(str(error)))
+            future.set_exception(WorkerDied(str(error)))
         elif isinstance(error, ImportError):
             future.set_exception(SweepStopped(f"a Dask worker cannot run nnexp: {error}; {_KEPT}"))
         else:

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnexp.interrupts import SIGNALS
+
 if TYPE_CHECKING:
     from nnexp.comparison import Comparison
     from nnexp.picture import Picture
@@ -148,9 +150,9 @@ def _can_fork() -> bool:
 
 
 def _forked(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
-    """Start a process that does ``work`` and never hears of Ctrl-C, which is for this one."""
+    """Start a process that does ``work``; Ctrl-C and SIGTERM are for this one alone."""
     process = multiprocessing.get_context("fork").Process(target=work)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         process.start()
     finally:

@@ -8,27 +8,23 @@ work instead of doing it twice.
 from __future__ import annotations
 
 import functools
-import os
-import signal
-import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import resource_tracker
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 from nnexp import versions
 from nnexp.config import RunConfig
 from nnexp.errors import SweepStopped
+from nnexp.interrupts import held_back
 from nnexp.locks import RunLock
+from nnexp.processes import WorkerDied, Workers
 from nnexp.records import FAILED, Record
 from nnexp.store import DamagedRecord, Store
-from nnexp.threads import ONE_THREAD, available_cores
+from nnexp.threads import available_cores
 from nnexp.training import Evaluation, evaluation_steps
 from nnexp.worker import blank, execute
 
@@ -36,7 +32,9 @@ from nnexp.worker import blank, execute
 TRIES = 3
 _POLL = 0.1
 # Seconds that a record waits for others to be synced with.
-_PATIENCE = 0.5
+_SETTLE = 0.5
+# Looks at runs that other processes train before the user is told: two seconds.
+_PATIENCE = 20
 
 
 @dataclass
@@ -112,22 +110,15 @@ class Crew(Protocol):
         """How many runs it takes at a time: some may wait."""
 
     @property
-    def executor(self) -> Any:
-        """Whoever a run is handed to now, to be named to `renew` if that run is lost."""
-
-    @property
     def tries(self) -> int:
         """How many lost workers a run is to blame for."""
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
         """Have a run trained.
 
-        The future fails with `SweepStopped` if there is no going on, and with `BrokenProcessPool`
-        if the run's worker died.
+        The future fails with `SweepStopped` if there is no going on, and with `WorkerDied` if the
+        run's worker died.
         """
-
-    def renew(self, executor: Any) -> None:
-        """Replace ``executor``, which has lost a worker and all its runs, unless that is done."""
 
     def check(self) -> None:
         """Take note of workers that came or went; `SweepStopped` if there is no going on."""
@@ -182,7 +173,7 @@ def run_all(
         # A worker trains a sweep's run even if it is the last: it may bring down its process.
         crew = _Crew(min(options.workers or available_cores(), len(left)))
     try:
-        _work(deque(left), crew, store, options, watcher, records)
+        _Work(deque(left), crew, store, options, watcher, records).do()
     finally:
         crew.dismiss()
     return [records[job.run_id] for job in jobs if job.run_id in records]
@@ -204,86 +195,123 @@ def _stored(store: Store, job: Job, options: Options, watcher: Watcher) -> Recor
 
 
 @dataclass
-class _Held:
-    """A run under way, the lock on it, and the executor it was given to."""
+class _Work:
+    """A sweep under way: what is left to do, and what is being done, under locks."""
 
-    job: Job
-    lock: RunLock
-    executor: Any
+    left: deque[Job]
+    crew: Crew
+    store: Store
+    options: Options
+    watcher: Watcher
+    records: dict[str, Record]
+    held: dict[Future[Record], Job] = field(default_factory=dict)
+    locks: dict[str, RunLock] = field(default_factory=dict)
+    elsewhere: deque[Job] = field(default_factory=deque)
+    waits: int = 0
+    # In the store, and not yet known to be on disk.
+    unsettled: list[str] = field(default_factory=list)
+    settled_at: float = field(default_factory=time.monotonic)
 
+    def do(self) -> None:
+        """Do all of it."""
+        try:
+            while self.left or self.elsewhere or self.held:
+                self.crew.check()
+                if time.monotonic() - self.settled_at > _SETTLE:
+                    self._settle()
+                while self.left and len(self.held) < self.crew.size and not self._must_wait():
+                    self._begin(self.left.popleft())
+                self._finish()
+                self._look_elsewhere()
+                self.watcher.tick(min(len(self.held), self.crew.workers))
+        finally:
+            self._free(*(self.locks.keys() - self.unsettled))
+            self._settle()
 
-def _work(
-    left: deque[Job],
-    crew: Crew,
-    store: Store,
-    options: Options,
-    watcher: Watcher,
-    records: dict[str, Record],
-) -> None:
-    held: dict[Future[Record], _Held] = {}
-    ended: dict[str, RunLock] = {}  # in the store, but not yet settled
-    settled_at = time.monotonic()
-    elsewhere: deque[Job] = deque()
-    try:
-        while left or elsewhere or held:
-            crew.check()
-            if ended and time.monotonic() - settled_at > _PATIENCE:
-                _settle(ended, store)
-                settled_at = time.monotonic()
-            while left and len(held) < crew.size:
-                # A run that lost its worker goes on alone: if it loses another, it is to blame.
-                if held and (left[0].tries or any(h.job.tries for h in held.values())):
-                    break
-                job = left.popleft()
-                lock = store.lock(job.run_id)
-                if lock is None:
-                    elsewhere.append(job)
-                    continue
-                # It may have been finished by another sweep since we looked.
-                record = None if options.force else _stored(store, job, options, watcher)
-                if record is not None:
-                    ended[job.run_id] = lock
-                    records[job.run_id] = record
-                    watcher.recorded(record)
-                    continue
-                if not options.force:
-                    steps = evaluation_steps(job.config)
-                    job.shorter = store.shorter(job.run_id, job.blank.identity, steps)
-                future = crew.submit(job, options)
-                held[future] = _Held(job, lock, crew.executor)
-            done = wait(held, timeout=_POLL, return_when=FIRST_COMPLETED).done if held else set()
-            for future in done:
-                under_way = held.pop(future)
-                record = _outcome(future, under_way, crew, watcher)
-                if record is None:
-                    under_way.lock.release()
-                    left.appendleft(under_way.job)
-                else:
-                    ended[record.run_id] = under_way.lock
-                    _keep(record, store, watcher)
-                    records[record.run_id] = record
-                    watcher.recorded(record)
-                    if record.status == FAILED and options.stop_on_error:
-                        left.clear()
-                        elsewhere.clear()
-            if not held and not left and elsewhere:
-                left, elsewhere = elsewhere, deque()
-                time.sleep(_POLL)
-            watcher.tick(min(len(held), crew.workers))
-    finally:
-        for under_way in held.values():
-            under_way.lock.release()
-        _settle(ended, store)
+    def _must_wait(self) -> bool:
+        """Tell whether the next run must not be begun yet.
 
+        A run that lost its worker goes on alone: if it loses another, it is to blame.
+        """
+        lost = self.left[0].tries or any(job.tries for job in self.held.values())
+        return bool(self.held and lost)
 
-def _settle(ended: dict[str, RunLock], store: Store) -> None:
-    """See that the records of runs that have ended are on disk, and free the runs."""
-    try:
-        store.settle(ended)
-    finally:
-        for lock in ended.values():
-            lock.release()
-        ended.clear()
+    def _begin(self, job: Job) -> None:
+        """Lock a run and hand it to the crew, unless another process has it or had it."""
+        with held_back():
+            lock = self.store.lock(job.run_id)
+            if lock is not None:
+                self.locks[job.run_id] = lock
+        if lock is None:
+            self.elsewhere.append(job)
+            return
+        try:
+            # It may have been finished by another sweep since we looked.
+            record = self._known(job)
+            if record is None:
+                self.held[self.crew.submit(job, self.options)] = job
+        except BaseException:
+            self._free(job.run_id)
+            raise
+        if record is not None:
+            self.unsettled.append(job.run_id)
+            self.records[job.run_id] = record
+            self.watcher.recorded(record)
+
+    def _known(self, job: Job) -> Record | None:
+        """Return the run's record, if it may be used; else see how much of it has been trained."""
+        if self.options.force:
+            return None
+        record = _stored(self.store, job, self.options, self.watcher)
+        if record is None:
+            steps = evaluation_steps(job.config)
+            job.shorter = self.store.shorter(job.run_id, job.blank.identity, steps)
+        return record
+
+    def _finish(self) -> None:
+        """Wait a moment for runs to end, and keep the records of those that do."""
+        done = wait(self.held, _POLL, FIRST_COMPLETED).done if self.held else set()
+        for future in done:
+            job = self.held[future]
+            record = _outcome(future, job, self.crew, self.watcher)
+            if record is None:
+                self.left.appendleft(job)
+                self._free(job.run_id)
+            else:
+                self.unsettled.append(job.run_id)
+                _keep(record, self.store, self.watcher)
+                self.records[record.run_id] = record
+                self.watcher.recorded(record)
+                if record.status == FAILED and self.options.stop_on_error:
+                    self.left.clear()
+                    self.elsewhere.clear()
+            del self.held[future]
+
+    def _look_elsewhere(self) -> None:
+        """Once nothing else is to do, look again at the runs that other processes train."""
+        if self.held or self.left or not self.elsewhere:
+            return
+        self.left, self.elsewhere = self.elsewhere, deque()
+        self.waits += 1
+        if self.waits == _PATIENCE:
+            others = ", ".join(job.run_id for job in self.left)
+            self.watcher.noted(f"waiting for another process, which is training {others}")
+        time.sleep(_POLL)
+
+    def _settle(self) -> None:
+        """See that the records of runs that have ended are on disk, and let go of the runs."""
+        try:
+            self.store.settle(self.unsettled)
+        finally:
+            self._free(*self.unsettled)
+            self.unsettled.clear()
+            self.settled_at = time.monotonic()
+
+    def _free(self, *run_ids: str) -> None:
+        """Let go of the locks on runs."""
+        with held_back():
+            for run_id in run_ids:
+                self.locks.pop(run_id).release()
 
 
 def _keep(record: Record, store: Store, watcher: Watcher) -> None:
@@ -298,13 +326,11 @@ def _keep(record: Record, store: Store, watcher: Watcher) -> None:
         store.write(record)
 
 
-def _outcome(future: Future[Record], held: _Held, crew: Crew, watcher: Watcher) -> Record | None:
+def _outcome(future: Future[Record], job: Job, crew: Crew, watcher: Watcher) -> Record | None:
     """Return the record, or ``None`` if the worker died and the run deserves another try."""
-    job = held.job
     try:
         record = future.result()
-    except BrokenProcessPool as error:
-        crew.renew(held.executor)
+    except WorkerDied as error:
         job.tries += 1
         if job.tries < crew.tries:
             watcher.noted(f"a worker died; {job.run_id} is tried again")
@@ -326,7 +352,6 @@ class _Alone:
 
     size = workers = 1
     tries = TRIES
-    executor = None
 
     def __init__(self, watcher: Watcher, threads: int) -> None:
         self.watcher = watcher
@@ -344,9 +369,6 @@ class _Alone:
             future.set_exception(error)
         return future
 
-    def renew(self, executor: Any) -> None:
-        pass
-
     def check(self) -> None:
         pass
 
@@ -355,69 +377,20 @@ class _Alone:
 
 
 class _Crew:
-    """Worker processes of loky, each with one BLAS thread, replaced when one dies."""
+    """Worker processes beside this one."""
 
     tries = TRIES
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.size = 2 * workers  # one under way and one waiting for each worker
-        self.executor = self._hire()
-
-    def _hire(self) -> Any:
-        import loky
-
-        return loky.ProcessPoolExecutor(
-            max_workers=self.workers,
-            env=ONE_THREAD,
-            initializer=_serve,
-            initargs=(os.getpid(),),
-        )
+        self.processes = Workers(workers)
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
-        executor = self.executor
-        try:
-            with _interrupts_held():
-                future = executor.submit(job.task(options))
-        except BrokenProcessPool:
-            self.renew(executor)
-            return self.submit(job, options)
-        return cast("Future[Record]", future)
-
-    def renew(self, executor: Any) -> None:
-        """Dismiss the crew of ``executor``, of which a worker has died, and hire another, once."""
-        if executor is self.executor:
-            self.dismiss()
-            self.executor = self._hire()
+        return self.processes.submit(job.task(options))
 
     def check(self) -> None:
         pass
 
     def dismiss(self) -> None:
-        self.executor.shutdown(wait=True, kill_workers=True)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment; processes born meanwhile never hear of it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # whose start, on the way to a worker's, would let go
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(driver: int) -> None:
-    """Begin a worker: leave Ctrl-C to the driver, and end when that ends, however it does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == driver:
-            time.sleep(_POLL)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+        self.processes.dismiss()

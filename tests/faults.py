@@ -264,7 +264,7 @@ def kill(
         while process.poll() is None and not any(place.store.folder.glob(".new-*")):
             pass
     elif rng.random() < 0.5:
-        workers = [pid for pid, line in session(process.pid).items() if "LokyProcess" in line]
+        workers = [pid for pid, line in session(process.pid).items() if "nnexp-worker" in line]
         victim = int(rng.choice(workers or [victim]))
     if process.poll() is not None:
         return False

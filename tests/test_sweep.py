@@ -454,7 +454,7 @@ def test_an_interrupted_single_run(tmp_path: Path) -> None:
 @needs_ps
 def test_workers_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
     process = start(tmp_path, "-m", *SLOW, "epochs=200", "seed=range(4)", PAIR)
-    while sum("LokyProcess" in line for line in living(process.pid)) < 2:
+    while sum("nnexp-worker" in line for line in living(process.pid)) < 2:
         assert process.poll() is None
         time.sleep(0.05)
     process.kill()
