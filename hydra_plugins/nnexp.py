@@ -37,7 +37,8 @@ class LocalLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run points given as overrides, as any Hydra sweeper asks for it."""
-        from nnexp.launcher import Composer, compose_jobs, job_returns, read_arms
+        from nnexp.composition import Composer
+        from nnexp.launcher import compose_jobs, job_returns, read_arms
 
         loader, settings = self.context.config_loader, _settings(self.settings)
         arms = read_arms(loader, settings["arms"])

@@ -5,32 +5,24 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
-from hydra import version
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import _run_hydra, create_automatic_config_search_path, get_args_parser
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.plugins import Plugins
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
     MissingConfigException,
     OverrideParseException,
 )
-from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from nnexp import __version__
+from nnexp.arguments import parse, parser
 from nnexp.checks import MOST_DIGITS, TOO_LONG
-from nnexp.config_source import NnexpSearchPath, NnexpSource, shipped
+from nnexp.composition import composing, opened, prepared, set_up, show
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.interrupts import Terminated, terminable
-from nnexp.launcher import check_overrides, composing
 from nnexp.records import FAILED, Record
 from nnexp.studio import studio
 
@@ -86,61 +78,22 @@ def _main(arguments: list[str]) -> int:
     if "--version" in arguments:
         print(f"nnexp {__version__}")
         return 0
-    parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]
-    args = parser.parse_intermixed_args(arguments)
-    if args.help:
+    options = parse(arguments)
+    if options.help:
         from nnexp.help import text
 
         print(text())
         return 0
-    for name in ("config_name", "config_path", "config_dir", "experimental_rerun"):
-        if getattr(args, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise InputError(f"{flag} is not for nnexp: put your own settings into experiments/")
-    actions = ("multirun", "cfg", "info", "shell_completion")
-    if sum(bool(getattr(args, name)) for name in actions) > 1:
-        raise InputError("-m, --cfg, --info and --shell-completion exclude each other: give one")
-    words = [override.partition("=")[0] for override in args.overrides]
-    if args.shell_completion and not {"install", "uninstall", "query"}.intersection(words):
-        raise InputError("--shell-completion needs install=bash or uninstall=bash (or zsh, fish)")
     set_up()
-    if args.cfg or args.info or args.hydra_help or args.shell_completion:
+    if options.cfg or options.info or options.hydra_help or options.shell_completion:
         try:
-            with composing(), _errors_raised():
-                _run_hydra(args, parser, _task, str(shipped("conf")), "config")
+            with composing(), opened() as hydra:
+                show(hydra, options, parser())
         except SystemExit as end:  # it has said why
             return BAD_INPUT if end.code else 0
         return 0
-    records = run(args.overrides, multirun=args.multirun)
+    records = run(options.overrides, multirun=options.multirun)
     return int(any(record.status == FAILED for record in records))
-
-
-@contextmanager
-def _errors_raised() -> Iterator[None]:
-    """Make Hydra raise its errors, which otherwise end the process."""
-    before = os.environ.get(_FULL_ERROR)
-    os.environ[_FULL_ERROR] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_FULL_ERROR]
-        else:
-            os.environ[_FULL_ERROR] = before
-
-
-def refuse(message: str) -> NoReturn:
-    """Take a command line that cannot be parsed for bad input."""
-    raise InputError(f"{message}: see python -m nnexp --help")
-
-
-def set_up() -> None:
-    """Make nnexp's sources and resolvers known to Hydra."""
-    version.setbase("1.3")
-    OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
-    for plugin in (NnexpSource, NnexpSearchPath):
-        Plugins.instance().register(plugin)
 
 
 def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> list[Record]:
@@ -149,34 +102,17 @@ def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> li
     The records are returned, and with ``collect`` written to a folder with plots and a page.
     """
     # To load the libraries that draw takes as long as all that comes before.
-    with studio() if multirun and collect else nullcontext() as artist:
-        search_path = create_automatic_config_search_path(None, None, str(shipped("conf")))
-        GlobalHydra.instance().clear()
-        hydra = Hydra.create_main_hydra2("nnexp", search_path)
-        mode = f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"
-        try:
-            with composing():
-                check_overrides(hydra.config_loader, overrides)
-                words = [*overrides, mode]
-                config = hydra.compose_config("config", words, RunMode.MULTIRUN, True)
-                context = HydraContext(hydra.config_loader, Callbacks(config))
-                sweeper = Plugins.instance().instantiate_sweeper(
-                    config=config, hydra_context=context, task_function=_task
-                )
-            if not collect:
-                sweeper.collects = False  # type: ignore[attr-defined]
-            sweeper.artist = artist  # type: ignore[attr-defined]
-            context.callbacks.on_multirun_start(config=config, config_name="config")
-            records = sweeper.sweep(list(config.hydra.overrides.task))
-            context.callbacks.on_multirun_end(config=config, config_name="config")
-            # Another sweeper than nnexp's may return anything, or nothing.
-            return [record for record in records or [] if isinstance(record, Record)]
-        finally:
-            GlobalHydra.instance().clear()
-
-
-def _task(config: DictConfig) -> None:
-    """Stand for the task function that Hydra asks for: nnexp's sweeper runs the jobs itself."""
+    with studio() if multirun and collect else nullcontext() as artist, opened() as hydra:
+        with composing():
+            config, sweeper, callbacks = prepared(hydra, overrides, multirun=multirun)
+        if not collect:
+            sweeper.collects = False  # type: ignore[attr-defined]
+        sweeper.artist = artist  # type: ignore[attr-defined]
+        callbacks.on_multirun_start(config=config, config_name="config")
+        records = sweeper.sweep(list(config.hydra.overrides.task))
+        callbacks.on_multirun_end(config=config, config_name="config")
+        # Another sweeper than nnexp's may return anything, or nothing.
+        return [record for record in records or [] if isinstance(record, Record)]
 
 
 def sentence(error: Exception) -> str:

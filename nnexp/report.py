@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from nnexp import app, book
+from nnexp.arguments import Parser
 from nnexp.errors import InputError
 from nnexp.folders import check_folder
 from nnexp.page import write_sweep
@@ -47,9 +47,8 @@ def _main(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nnexp.report", description=__doc__)
-    parser.error = app.refuse  # type: ignore[method-assign]
+def _parser() -> Parser:
+    parser = Parser(prog="python -m nnexp.report", description=__doc__)
     parser.add_argument(
         "what",
         nargs="*",

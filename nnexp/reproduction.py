@@ -16,7 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nnexp import app, book, portraits
+from nnexp.arguments import Parser
 from nnexp.claims import Judgement, judge
+from nnexp.composition import set_up
 from nnexp.config_source import experiment_folders
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import located
@@ -52,7 +54,7 @@ def _main(arguments: list[str]) -> int:
             print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
         return 0
     book.check_places(studies, options.results)
-    app.set_up()
+    set_up()
     well, wrong, judged = True, "", 0
     for study in studies:
         try:
@@ -73,9 +75,8 @@ def _main(arguments: list[str]) -> int:
     return 0 if well else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nnexp.reproduce", description=__doc__)
-    parser.error = app.refuse  # type: ignore[method-assign]
+def _parser() -> Parser:
+    parser = Parser(prog="python -m nnexp.reproduce", description=__doc__)
     parser.add_argument("names", nargs="*", help="studies; none means all of experiments/")
     parser.add_argument("--seeds", type=int, help="seeds an arm, instead of the study's own")
     looks = ", ".join(map(str, LOOKS))

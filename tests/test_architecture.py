@@ -30,7 +30,7 @@ markup comparison statistics verdicts effects calibration outcomes studies claim
 styles sheets inline plots picture responses depth figures answers portraits studio
 evidence webpage book page
 worker estimator verification upkeep
-config_source help
+arguments config_source composition help
 sweep display dask_crew launcher
 app reproduction reproduce report runs peers bench __main__
 """
@@ -48,8 +48,8 @@ HEAVY = {
         *("styles", "sheets", "plots", "picture", "responses", "depth", "figures", "portraits"),
         *("evidence", "studio", "book", "bench"),
     },
-    "hydra": {"config_source", "help", "launcher", "app", "reproduction"},
-    "omegaconf": {"config_source", "help", "launcher", "app", "reproduction"},
+    "hydra": {"composition", "config_source", "help", "launcher", "app", "reproduction"},
+    "omegaconf": {"composition", "config_source", "help", "launcher", "app", "reproduction"},
 }
 
 
