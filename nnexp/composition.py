@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import logging
 import math
 import os
 import pickle
@@ -112,6 +113,7 @@ def show(hydra: Hydra, options: argparse.Namespace, parser: argparse.ArgumentPar
     elif options.cfg:
         hydra.show_cfg("config", words, options.cfg, options.package, options.resolve)
     elif options.info:
+        logging.raiseExceptions = False  # these facts are logged, perhaps to one who stops reading
         hydra.show_info(options.info, "config", words)
     else:
         hydra.shell_completion("config", words)

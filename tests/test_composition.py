@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import hydra
@@ -41,17 +44,23 @@ def test_the_versions_of_hydra_that_this_was_tried_on() -> None:
         (("--info", "searchpath"), ["nnexp://"]),
         (("-i", "defaults"), ["init/xavier"]),
         (("--hydra-help",), ["--multirun,-m : a sweep", "Hydra"]),
-        (("--shell-completion", "query=bash"), []),
+        (("--shell-completion", "query=bash"), ["init=xavier"]),
         (("-h",), ["CHOICES"]),
     ],
 )
-def test_what_hydra_shows(nnexp: Command, words: tuple[str, ...], parts: list[str]) -> None:
-    outcome = nnexp(*words)
-    assert outcome.status == 0, outcome.err
+def test_what_hydra_shows(tmp_path: Path, words: tuple[str, ...], parts: list[str]) -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-m", "nnexp", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COMP_LINE": "nnexp init=xav"},
+        capture_output=True,
+        text=True,
+    )
+    assert outcome.returncode == 0, outcome.stderr
     for part in parts:
-        assert part in outcome.out
-    assert outcome.err == ""
-    assert list(Path.cwd().iterdir()) == []
+        assert part in outcome.stdout
+    assert outcome.stderr == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
