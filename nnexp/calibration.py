@@ -24,6 +24,7 @@ from nnexp.checks import whole
 from nnexp.files import writing
 from nnexp.folders import check_folder, fill
 from nnexp.statistics import joint_band, mean_interval, prediction_interval
+from nnexp.surroundings import settle
 from nnexp.verdicts import decided
 
 Array = npt.NDArray[np.float64]
@@ -267,6 +268,7 @@ def _bootstrap_t(sample: Array, rng: np.random.Generator) -> tuple[Array, Array]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, and write ``calibration.csv`` and ``README.md``."""
+    settle()
     parser = argparse.ArgumentParser(prog="python -m nnexp.calibration", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/calibration"), metavar="FOLDER")
     options = parser.parse_args(arguments)

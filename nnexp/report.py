@@ -6,6 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnexp.surroundings import settle
+
+if __name__ == "__main__":
+    settle()
+
 import pandas as pd
 
 from nnexp import app, book

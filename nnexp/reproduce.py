@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-from nnexp.threads import ONE_THREAD
+from nnexp.surroundings import settle
 
 
 def main() -> int:
     """Run the command line."""
-    os.environ.update(ONE_THREAD)  # before NumPy loads its BLAS
+    settle()
     from nnexp.reproduction import main
 
     return main()

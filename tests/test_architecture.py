@@ -21,6 +21,7 @@ errors streams threads checks sources custom locks
 errors streams threads checks custom locks files folders
 errors streams threads checks custom locks files folders terminal cells
 errors streams threads interrupts processes checks custom locks
+errors streams threads surroundings interrupts processes checks custom locks
 initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data

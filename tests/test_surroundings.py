@@ -1,0 +1,99 @@
+"""A command on a machine that lacks something: it does the same, and says nothing of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SWEEP = ("-m", "data=blobs", "data.n=100", "epochs=1", "hidden=4", "seed=0,1")
+# Nothing can be made below a file.
+NOWHERE = "/dev/null/nowhere"
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="environments of POSIX")
+
+
+def nnexp(
+    folder: Path, *words: str, module: str = "nnexp", closed: str = "", **environment: str | None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in ``folder``, with ``closed`` streams, in another environment."""
+    changed = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", module, *words],
+        cwd=folder,
+        env={name: value for name, value in changed.items() if value is not None},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+def pages(folder: Path) -> list[Path]:
+    return list(folder.glob("results/sweeps/*/index.html"))
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        {"PATH": NOWHERE},
+        {"HOME": None, "TERM": "dumb", "PATH": NOWHERE},
+        {"HOME": NOWHERE, "XDG_CACHE_HOME": None, "XDG_CONFIG_HOME": None, "MPLCONFIGDIR": None},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+    ],
+    ids=["no programs", "no home", "a home that is not there", "ASCII"],
+)
+def test_a_sweep_where_something_is_missing(tmp_path: Path, lacking: dict[str, str | None]) -> None:
+    before = set(Path("/tmp").glob("*matplotlib-*"))
+    outcome = nnexp(tmp_path, *SWEEP, **lacking)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr in ("", "2 runs to train\n")
+    assert "2 finished" in outcome.stdout
+    assert len(pages(tmp_path)) == 1
+    if lacking.get("HOME") == NOWHERE:
+        assert set(Path("/tmp").glob("*matplotlib-*")) <= before
+
+
+def test_characters_that_a_terminal_lacks_are_written_as_escapes(tmp_path: Path) -> None:
+    words = ("data=csv", "data.train=größe.csv")
+    outcome = nnexp(tmp_path, *words, LC_ALL="C.UTF-8", PYTHONIOENCODING="ascii")
+    assert outcome.returncode == 2
+    assert "gr\\xf6\\xdfe.csv" in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "closed", [">&-", *(pytest.param(c, marks=pytest.mark.slow) for c in ("2>&-", "<&- >&- 2>&-"))]
+)
+def test_closed_streams(tmp_path: Path, closed: str) -> None:
+    outcome = nnexp(tmp_path, *SWEEP, closed=closed)
+    assert outcome.returncode == 0, outcome.stderr
+    assert len(pages(tmp_path)) == 1
+    assert outcome.stderr in ("", "2 runs to train\n")
+    listed = nnexp(tmp_path, "list", module="nnexp.runs", closed=closed)
+    assert listed.returncode == 0
+    refused = nnexp(tmp_path, "seed=x", closed=closed)
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+
+
+@pytest.mark.slow
+def test_a_report_without_a_home(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "results" / "demo", tmp_path / "demo")
+    outcome = nnexp(
+        tmp_path,
+        *("demo", "--out", "drawn"),
+        module="nnexp.report",
+        HOME=NOWHERE,
+        XDG_CACHE_HOME=None,
+        XDG_CONFIG_HOME=None,
+        MPLCONFIGDIR=None,
+        PYTHONIOENCODING="ascii",
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr == ""
+    assert (tmp_path / "drawn" / "index.html").is_file()
