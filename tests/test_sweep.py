@@ -21,6 +21,8 @@ import pytest
 from nnexp import __version__
 from nnexp.comparison import compare
 from nnexp.config import RunConfig
+from nnexp.interrupts import Terminated, held_back, terminable
+from nnexp.store import Store
 from nnexp.tables import load
 from nnexp.training import Trainer
 from tests.conftest import Command, Outcome
@@ -448,6 +450,67 @@ def test_an_interrupted_single_run(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "the same command goes on" in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+@needs_ps
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
+def test_a_signal_at_any_moment_leaves_no_lock_and_no_worker(
+    tmp_path: Path, number: int, status: int
+) -> None:
+    for seeds in ("range(0,100)", "range(100,200)", "range(200,300)"):
+        line = ("-m", *BLOBS, f"seed={seeds}", PAIR)
+        before = len(records(tmp_path / STORE))
+        process = start(tmp_path, *line)
+        while process.poll() is None and len(records(tmp_path / STORE)) <= before:
+            time.sleep(0.01)
+        begin = time.monotonic()
+        os.killpg(process.pid, number)
+        _, err = process.communicate(timeout=30)
+        assert time.monotonic() - begin < 2
+        assert process.returncode == status
+        assert err.splitlines()[-1].startswith("interrupted; ")
+        assert len(err.splitlines()) <= 2
+        assert os.listdir(tmp_path / STORE / ".locks") == ["guard"]
+        assert living(process.pid) == []
+
+
+def test_a_signal_waits_while_steps_belong_together() -> None:
+    steps = []
+
+    def work() -> None:
+        with held_back():
+            signal.raise_signal(signal.SIGTERM)
+            steps.append("first")
+            with held_back():
+                signal.raise_signal(signal.SIGTERM)
+            steps.append("second")
+        steps.append("after")
+
+    with pytest.raises(Terminated), terminable():
+        work()
+    assert steps == ["first", "second"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_run_that_waits_for_another_process_says_so(quick: Command, tmp_path: Path) -> None:
+    assert quick(*BLOBS).status == 0
+    (run_id,) = records()
+    shutil.rmtree(STORE / run_id)
+    lock = Store(tmp_path / STORE).lock(run_id)
+    assert lock is not None
+    process = start(tmp_path, *BLOBS)
+    assert process.stderr is not None
+    begin = time.monotonic()
+    told = process.stderr.readline()
+    assert told == f"waiting for another process, which is training {run_id}\n"
+    assert time.monotonic() - begin > 2
+    lock.release()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "waiting" not in err
 
 
 @pytest.mark.slow
