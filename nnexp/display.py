@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Group
 from rich.live import Live
@@ -28,10 +28,14 @@ from nnexp.training import Evaluation
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
+
 # Findings told beneath the table.
 _FINDINGS_SHOWN = 3
 # Seconds between two lines where there is no terminal, arms shown live at most.
 _LOG_EVERY = 10.0
+# Seconds between two looks at what takes long on a terminal.
+_SHOW_EVERY = 1.0
 _ARMS_SHOWN = 12
 
 
@@ -196,3 +200,27 @@ def conclude(
 def _with_std(row: dict[Any, Any], score: str, style: str) -> str:
     mean, std = row[f"{score}_mean"], row[f"{score}_std"]
     return f"{mean:{style}}" + (f" ± {std:.2g}" if std == std else "")
+
+
+def followed(items: Sequence[T], done: str) -> Iterator[T]:
+    """Yield ``items``, and show how many are ``done`` where it takes long.
+
+    On a terminal a line is kept up to date, elsewhere one is written now and then.
+    """
+    console, shown_at = Console(stderr=True), time.monotonic()
+    every = _SHOW_EVERY if console.is_terminal else _LOG_EVERY
+    status = console.status("")
+    try:
+        for count, item in enumerate(items, 1):
+            yield item
+            now = time.monotonic()
+            if now - shown_at > every:
+                shown_at = now
+                line = f"{count} of {len(items)} {done}"
+                if console.is_terminal:
+                    status.update(line)
+                    status.start()
+                else:
+                    console.print(line, highlight=False)
+    finally:
+        status.stop()

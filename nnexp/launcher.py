@@ -20,7 +20,7 @@ from nnexp.composition import Composer, composing, parse_sweep, unquoted
 from nnexp.config import RunConfig
 from nnexp.custom import is_custom
 from nnexp.data import describe
-from nnexp.display import Display, conclude
+from nnexp.display import Display, conclude, followed
 from nnexp.errors import InputError, unknown
 from nnexp.experiment import NO_NAMES, PLACES, STUDY
 from nnexp.files import sync
@@ -80,7 +80,7 @@ def compose_jobs(
     jobs: dict[str, Job] = {}
     named = not overruled(points, arms)
     shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
-    for point in points:
+    for point in followed(points, "runs composed"):
         settings = composer.compose(expand(point, arms))
         label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
         arm = arm_of(point) if named else None

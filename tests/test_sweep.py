@@ -683,10 +683,37 @@ def test_progress_is_logged_where_there_is_no_terminal(
 ) -> None:
     monkeypatch.setattr("nnexp.display._LOG_EVERY", 0.0)
     outcome = quick("-m", *BLOBS, "seed=range(4)", ALONE)
-    lines = outcome.err.splitlines()
+    lines = [line for line in outcome.err.splitlines() if "composed" not in line]
     assert re.fullmatch(r"1 of 4 done, .*3 left after \d+ s", lines[0])
     assert re.fullmatch(r"4 of 4 done, 0 left after \d+ s", lines[-1])
     assert "\x1b" not in outcome.err + outcome.out
+
+
+def test_composing_many_runs_shows_how_far_it_is(
+    quick: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "composed" not in quick("-m", *BLOBS, "seed=range(4)", ALONE).err
+    monkeypatch.setattr("nnexp.display._LOG_EVERY", 0.0)
+    outcome = quick("-m", *BLOBS, "seed=range(4)", ALONE)
+    told = [line for line in outcome.err.splitlines() if "composed" in line]
+    assert told == [f"{count} of 4 runs composed" for count in (1, 2, 3, 4)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="opens a terminal of POSIX")
+def test_on_a_terminal_one_line_is_kept_up_to_date() -> None:
+    code = (
+        "import nnexp.display as display\n"
+        "display._SHOW_EVERY = 0.0\n"
+        "for _ in display.followed([0] * 5, 'runs composed'): pass\n"
+    )
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], stderr=theirs, env=environment, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "of 5 runs composed" in shown
+    assert "\x1b[2K" in shown
 
 
 def test_a_sweep_of_one(quick: Command) -> None:
