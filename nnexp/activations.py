@@ -228,6 +228,7 @@ def from_function(function: Callable[[Array], tuple[Array, Array]]) -> Activatio
     return Activation(forward, backward, needs_input=True)
 
 
+@np.errstate(all="ignore")
 def wrong_slope(activation: Activation) -> tuple[float, float, float] | None:
     """Return where an activation's derivative is not its values' slope: z, the one, the other.
 

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
 
 from nnexp.interrupts import SIGNALS
+from nnexp.surroundings import hush
 from nnexp.threads import ONE_THREAD
 
 T = TypeVar("T")
@@ -180,6 +181,7 @@ def _death(status: int) -> str:
 
 def serve(calls: BinaryIO) -> None:
     """Answer ``calls`` in a worker process, until there are no more of them."""
+    hush()
     answers = os.fdopen(os.dup(1), "wb")
     # A call may read and print: there is nothing to read, and prints go to standard error.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

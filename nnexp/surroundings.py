@@ -7,9 +7,12 @@ import io
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from nnexp.threads import ONE_THREAD
+
+_LIBRARIES = r"(nnexp|numpy|pandas|matplotlib)\."
 
 
 def settle() -> None:
@@ -19,11 +22,22 @@ def settle() -> None:
     """
     os.environ.update(ONE_THREAD)
     _open_streams()
+    hush()
     if "MPLCONFIGDIR" not in os.environ and not all(map(_writable, _homes_of_matplotlib())):
         # It would make one of its own in every process, and warn.
         folder = tempfile.TemporaryDirectory(prefix="nnexp-matplotlib-")
         atexit.register(folder.cleanup)
         os.environ["MPLCONFIGDIR"] = folder.name
+
+
+def hush() -> None:
+    """Show no warnings of ours, of the libraries', and of arithmetic: results say what came of it.
+
+    Those of a user's own functions are shown, and whatever ``python -W`` asks for.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.filterwarnings("ignore", module=_LIBRARIES)
 
 
 def _open_streams() -> None:

@@ -38,7 +38,7 @@ def execute(
     record = blank(config)
     record.environment = {**environment()}
     try:
-        with _blas().limit(limits=1, user_api="blas"):
+        with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
             trainer = Trainer(config, load(config.data, np.dtype(config.dtype)), threads)
             record.environment["form"] = trainer.form
             kept = (shorter and shorter.weights) or {}

@@ -97,3 +97,30 @@ def test_a_report_without_a_home(tmp_path: Path) -> None:
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr == ""
     assert (tmp_path / "drawn" / "index.html").is_file()
+
+
+NOISY = """
+import warnings
+import numpy as np
+
+def init(rng, fan_in, fan_out):
+    warnings.warn("a leaking tap")
+    return np.full((fan_in, fan_out), np.mean([])) + np.log(np.zeros((fan_in, fan_out)))
+
+def activation(z):
+    return np.log(z), np.exp(1e3 * z) / 0
+"""
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_arithmetic_warns_of_nothing_and_a_users_own_warnings_are_shown(
+    tmp_path: Path, workers: int
+) -> None:
+    (tmp_path / "mine.py").write_text(NOISY)
+    functions = ("init=he,mine.py:init", "activation=relu,mine.py:activation")
+    more = ("lr=0.1,1e30", f"hydra.launcher.workers={workers}")
+    outcome = nnexp(tmp_path, *SWEEP, *functions, *more)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "diverged" in outcome.stdout
+    assert "UserWarning: a leaking tap" in outcome.stderr
+    assert "RuntimeWarning" not in outcome.stderr
