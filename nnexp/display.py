@@ -207,7 +207,7 @@ def followed(items: Sequence[T], done: str) -> Iterator[T]:
 
     On a terminal a line is kept up to date, elsewhere one is written now and then.
     """
-    console, shown_at = Console(stderr=True), time.monotonic()
+    console, shown_at = terminal(stderr=True), time.monotonic()
     every = _SHOW_EVERY if console.is_terminal else _LOG_EVERY
     status = console.status("")
     try:

@@ -16,12 +16,8 @@ PACKAGE = Path(nnexp.__file__).parent
 
 # A module imports only those that stand before it. A new module gets its place here.
 ROOMS = """
-errors streams threads checks custom locks files
-errors streams threads checks sources custom locks
-errors streams threads checks custom locks files folders
-errors streams threads checks custom locks files folders terminal cells
-errors streams threads interrupts processes checks custom locks
-errors streams threads surroundings interrupts processes checks custom locks
+errors streams threads surroundings interrupts processes checks sources custom locks
+files folders terminal cells
 initializers activations losses optimizers sampling
 network gradients mechanism theory quirks delayed lanes
 data

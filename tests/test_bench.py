@@ -115,6 +115,7 @@ def test_the_tables_figures_and_page_are_written(
         *(f"{name}.{form}" for name in ("workloads", "scaling") for form in ("png", "svg")),
         "machine.json",
         "README.md",
+        ".nnexp",
     }
     assert set(pd.read_csv(tmp_path / "new" / "workloads.csv")["workload"]) == {"W2", "W4"}
     assert json.loads((tmp_path / "new" / "machine.json").read_text("utf-8"))["cores"] >= 1

@@ -26,7 +26,6 @@ NAMES = [
     "many words " * 30,
     "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
     "\U0001f986 :smile:",
-    "null",
     "a,b",
     'it\'s \\ "quoted\\"',
     "{a: 1}",
