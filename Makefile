@@ -39,7 +39,7 @@ $(VENV)/.tested: $(VENV)/.installed
 PEERS ?= torch jax scikit-learn
 
 bench: $(VENV)-bench/.installed
-	$(VENV)-bench/bin/python -m nnexp.bench
+	$(VENV)-bench/bin/python -m nnexp.benchmarks
 
 $(VENV)-bench/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-bench

@@ -16,9 +16,9 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from nnexp.records import Record
-    from nnexp.studio import Studio
-    from nnexp.sweep import Job
+    from nnexp.plotting.rendering import Studio
+    from nnexp.store.record import Record
+    from nnexp.sweeps.scheduler import Job
 
 
 class LocalLauncher(Launcher):
@@ -37,8 +37,8 @@ class LocalLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run points given as overrides, as any Hydra sweeper asks for it."""
-        from nnexp.composition import Composer
-        from nnexp.launcher import compose_jobs, job_returns, read_arms
+        from nnexp.cli.sweep import compose_jobs, job_returns, read_arms
+        from nnexp.config.composition import Composer
 
         loader, settings = self.context.config_loader, _settings(self.settings)
         arms = read_arms(loader, settings["arms"])
@@ -47,13 +47,13 @@ class LocalLauncher(Launcher):
 
     def check(self, settings: dict[str, Any]) -> None:
         """Refuse, before anything is written, what could not be run."""
-        from nnexp.launcher import options
+        from nnexp.cli.sweep import options
 
         options(settings, self.workers)
 
     def run(self, jobs: Sequence[Job], settings: dict[str, Any]) -> list[Record]:
         """Run checked jobs and return their records."""
-        from nnexp.launcher import launch
+        from nnexp.cli.sweep import launch
 
         return launch(jobs, settings, self.workers)
 
@@ -67,14 +67,14 @@ class DaskLauncher(LocalLauncher):
 
     def check(self, settings: dict[str, Any]) -> None:
         """Refuse, before anything is written, what could not be run."""
-        from nnexp.launcher import on_dask
+        from nnexp.cli.sweep import on_dask
 
         super().check(settings)
         on_dask(self.scheduler, self.wait)
 
     def run(self, jobs: Sequence[Job], settings: dict[str, Any]) -> list[Record]:
         """Run checked jobs on the cluster and return their records."""
-        from nnexp.launcher import launch, on_dask
+        from nnexp.cli.sweep import launch, on_dask
 
         return launch(jobs, settings, hire=on_dask(self.scheduler, self.wait))
 
@@ -104,7 +104,7 @@ class NnexpSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> list[Record]:
         """Run the points that ``arguments`` span and return their records."""
-        from nnexp.launcher import sweep
+        from nnexp.cli.sweep import sweep
 
         hydra = self.settings.hydra
         single = hydra.mode == RunMode.RUN

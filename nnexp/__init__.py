@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnexp.data import arrays as dataset
-    from nnexp.estimator import MLP
-    from nnexp.tables import load
+    from nnexp.store.tables import load
+    from nnexp.training.estimator import MLP
 
 __version__ = "0.1.0"
 __all__ = ["MLP", "__version__", "dataset", "load"]
@@ -21,11 +21,11 @@ __all__ = ["MLP", "__version__", "dataset", "load"]
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is first asked for: ``import nnexp`` stays cheap."""
     if name == "MLP":
-        from nnexp.estimator import MLP
+        from nnexp.training.estimator import MLP
 
         return MLP
     if name == "load":
-        from nnexp.tables import load
+        from nnexp.store.tables import load
 
         return load
     if name == "dataset":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from nnexp.surroundings import settle
+from nnexp.startup import settle
 
 
 def main() -> int:
     """Run the command line."""
     settle()
     try:
-        from nnexp.app import main
+        from nnexp.cli.app import main
     except KeyboardInterrupt:  # before anything has begun
         return 130
     return main()

@@ -1,16 +1,16 @@
-"""``python -m nnexp.reproduce``: run studies and judge their claims; see `nnexp.reproduction`."""
+"""``python -m nnexp.reproduce``: run studies and judge their claims; see `nnexp.cli.reproduce`."""
 
 from __future__ import annotations
 
 import sys
 
-from nnexp.surroundings import settle
+from nnexp.startup import settle
 
 
 def main() -> int:
     """Run the command line."""
     settle()
-    from nnexp.reproduction import main
+    from nnexp.cli.reproduce import main
 
     return main()
 

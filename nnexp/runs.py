@@ -1,16 +1,16 @@
-"""``python -m nnexp.runs``: look after the store of finished runs; see `nnexp.upkeep`."""
+"""``python -m nnexp.runs``: look after the store of finished runs; see `nnexp.cli.runs`."""
 
 from __future__ import annotations
 
 import sys
 
-from nnexp.surroundings import settle
+from nnexp.startup import settle
 
 
 def main() -> int:
     """Run the command line."""
     settle()
-    from nnexp.upkeep import main
+    from nnexp.cli.runs import main
 
     return main()
 

@@ -1,6 +1,7 @@
 """One BLAS thread, always: with more, the last bits of a result would depend on how many.
 
-More cores serve a sweep as workers, and a single run as the threads of its `nnexp.lanes`.
+More cores serve a sweep as workers, and a single run as the threads of its
+`nnexp.nn.threaded_batches`.
 """
 
 from __future__ import annotations

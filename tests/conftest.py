@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from nnexp.folders import fill
+from nnexp.store.folders import fill
 from nnexp.threads import ONE_THREAD
 
 
@@ -35,7 +35,7 @@ def nnexp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
     """Run ``python -m nnexp`` with these words, in an empty folder."""
-    from nnexp import app
+    from nnexp.cli import app
 
     monkeypatch.chdir(tmp_path)
 
@@ -52,7 +52,8 @@ def nnexp(
 def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run ``python -m nnexp`` as `nnexp` does, but without the page and its slow plots."""
     monkeypatch.setattr(
-        "nnexp.page.write_page", lambda folder, comparison, tables, **words: fill(folder, tables)
+        "nnexp.reports.sweep_page.write_page",
+        lambda folder, comparison, tables, **words: fill(folder, tables),
     )
-    monkeypatch.setattr("nnexp.app.studio", nullcontext)
+    monkeypatch.setattr("nnexp.cli.app.studio", nullcontext)
     return nnexp

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-import nnexp.app
+import nnexp.cli.app
 
 KEYS = """
 data data.scale data.targets data.classes data.outputs data.first data.train_size
@@ -153,7 +153,7 @@ def in_a_process_of_its_own(work: Path, words: list[str]) -> tuple[int, str, lis
             os.chdir(work)
             _note_writes(os.open(log, os.O_WRONLY | os.O_CREAT), given_folders(words))
             sys.argv = ["nnexp", *words]
-            status = nnexp.app.main(words)
+            status = nnexp.cli.app.main(words)
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
         except BaseException:

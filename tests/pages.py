@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nnexp import sheets
-from nnexp.claims import Judgement
-from nnexp.comparison import compare
-from nnexp.figures import pictures
-from nnexp.studies import Claim, Study, read_study
-from nnexp.webpage import Section, Shown
+from nnexp.analysis.arms import compare
+from nnexp.plotting import layout
+from nnexp.plotting.training_figures import pictures
+from nnexp.studies.html_report import Section, Shown
+from nnexp.studies.judging import Judgement
+from nnexp.studies.study import Claim, Study, read_study
 from tests.synthetic import grid, make_tables
 
 INITS = """
@@ -215,11 +215,11 @@ def sections(folder: Path) -> list[Section]:
     drawn = list(pictures(compare(*tables)))
     belongs = {"final": ("xavier_over_zero", "zero_over_randn"), "loss": ("he_over_xavier",)}
     vector = [
-        Shown(p.name, p.caption, p.alt, belongs.get(p.name, ()), svg=sheets.svg(p.figure))
+        Shown(p.name, p.caption, p.alt, belongs.get(p.name, ()), svg=layout.svg(p.figure))
         for p in drawn
     ]
     raster = [
-        Shown(p.name, p.caption, p.alt, ("end", "rows"), png=sheets.png(p.figure))
+        Shown(p.name, p.caption, p.alt, ("end", "rows"), png=layout.png(p.figure))
         for p in drawn[:1]
     ]
     return [

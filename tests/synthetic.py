@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from nnexp import sheets
-from nnexp.tables import Tables
+from nnexp.plotting import layout
+from nnexp.store.tables import Tables
 
 SETTINGS: dict[str, Any] = {
     "data": "mnist",
@@ -44,7 +44,7 @@ STEPS_PER_EPOCH = 600
 
 def assert_within(figure: Figure) -> None:
     """Hold that nothing of a figure is cut off at its edges."""
-    sheets.png(figure)
+    layout.png(figure)
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     assert (box.x0 >= 0, box.y0 >= 0, box.x1 <= width, box.y1 <= height) == (True,) * 4

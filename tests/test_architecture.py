@@ -1,8 +1,9 @@
-"""The house: imports run one way, the core needs NumPy alone, nothing draws from global state."""
+"""Imports run one way, the core needs NumPy alone, nothing draws from global random state."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,40 +15,25 @@ import nnexp
 
 PACKAGE = Path(nnexp.__file__).parent
 
-# A module imports only those that stand before it. A new module gets its place here.
-ROOMS = """
-errors streams threads surroundings interrupts processes checks sources custom locks
-files folders terminal cells
-initializers activations losses optimizers sampling
-network gradients mechanism theory quirks delayed lanes
-data
-choices config experiment assembly progress steps training resuming computations
-records versions store tables
-markup comparison statistics verdicts effects calibration outcomes studies claims
-styles sheets inline plots picture responses depth figures answers portraits studio
-evidence webpage book page
-worker estimator verification upkeep
-arguments config_source composition help
-sweep display dask_crew launcher
-app reproduction reproduce report runs peers bench __main__
-"""
-DATA_ROOMS = """
-source scaling selection cache download
-idx mnist csv_file npz toys
-settings dataset __init__
-"""
-ORDER, DATA_ORDER = ROOMS.split(), DATA_ROOMS.split()
+# A package imports only those before it.
+LAYERS = (
+    "errors threads startup interrupts rng validation files",
+    "nn data config store training sweeps",
+    "analysis plotting reports studies cli",
+    "report runs reproduce benchmarks __main__",
+)
+ORDER = " ".join(LAYERS).split()
+# Which packages may import what is slow to load or belongs to the command line.
+USERS = {
+    "matplotlib": {"plotting", "studies", "benchmarks"},
+    "hydra": {"config", "cli"},
+    "omegaconf": {"config", "cli"},
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# Who may know of what weighs much or belongs to the command line.
-HEAVY = {
-    "matplotlib": {
-        *("styles", "sheets", "plots", "picture", "responses", "depth", "figures", "portraits"),
-        *("evidence", "studio", "book", "bench"),
-    },
-    "hydra": {"composition", "config_source", "help", "launcher", "app", "reproduction"},
-    "omegaconf": {"composition", "config_source", "help", "launcher", "app", "reproduction"},
-}
+
+def package_of(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -60,36 +46,47 @@ def imports(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def inner(file: Path, package: str) -> set[str]:
-    """Return the modules of ``package`` (dotted, with its dot) that ``file`` imports."""
-    names = (name.removeprefix(package) for name in imports(file) if name.startswith(package))
-    return {name.split(".")[0] for name in names} - {"__version__"}
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_a_package_imports_only_those_before_it(file: Path) -> None:
+    package = package_of(file)
+    if package == "__init__":
+        return  # lazy: it imports what is asked for
+    assert package in ORDER, f"{package} has no place in the order of packages"
+    used = {name.split(".")[1] for name in imports(file) if name.startswith("nnexp.")}
+    assert used - {package, "__version__"} <= set(ORDER[: ORDER.index(package)])
 
 
-@pytest.mark.parametrize(
-    "file", [f for f in FILES if f != PACKAGE / "__init__.py"], ids=lambda f: f.stem
-)
-def test_imports_run_one_way(file: Path) -> None:
-    room = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    assert room in ORDER, f"{file.name} has no place in the order of imports"
-    above = set(ORDER[: ORDER.index(room)])
-    assert inner(file, "nnexp.") - {room} <= above
-    if room == "data":
-        assert file.stem in DATA_ORDER, f"{file.name} has no place in the order of imports"
-        above = set(DATA_ORDER[: DATA_ORDER.index(file.stem)])
-        assert inner(file, "nnexp.data.") <= above
+def test_no_two_modules_import_each_other() -> None:
+    names = {".".join(f.relative_to(PACKAGE.parent).with_suffix("").parts): f for f in FILES}
+    graph = {
+        name: {n for used in imports(f) for n in (used, used.rpartition(".")[0]) if n in names}
+        - {name}
+        for name, f in names.items()
+    }
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(names)
 
 
-@pytest.mark.parametrize("library", HEAVY)
-def test_who_imports_what_is_heavy(library: str) -> None:
-    users = {file.stem for file in FILES if any(n.split(".")[0] == library for n in imports(file))}
-    assert users <= HEAVY[library]
+@pytest.mark.parametrize("library", USERS)
+def test_who_imports_what_is_slow_to_load(library: str) -> None:
+    users = {package_of(f) for f in FILES if any(n.split(".")[0] == library for n in imports(f))}
+    assert users <= USERS[library]
 
 
-def test_the_core_and_the_package_itself_load_numpy_alone() -> None:
+def test_one_file_imports_hydras_private_modules() -> None:
+    users = {f.name for f in FILES if any(n.startswith("hydra._internal") for n in imports(f))}
+    assert users == {"composition.py"}
+
+
+def test_the_core_needs_numpy_alone() -> None:
+    for file in (PACKAGE / "nn").glob("*.py"):
+        used = {name.split(".")[0] for name in imports(file)} - set(sys.stdlib_module_names)
+        assert used <= {"numpy", "nnexp"}
+
+
+def test_the_package_itself_and_training_load_nothing_heavy() -> None:
     code = """
 import sys
-import nnexp, nnexp.training, nnexp.estimator
+import nnexp, nnexp.training.trainer, nnexp.training.estimator
 heavy = ("pandas", "matplotlib", "hydra", "omegaconf", "jinja2", "rich", "pooch")
 print(*(name for name in heavy if name in sys.modules))
 """

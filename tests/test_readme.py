@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 README = (ROOT / "README.md").read_text("utf-8")
 TOUR = README[README.index("## A tour") : README.index("### Your own data")]
 RECIPES = re.findall(r"```sh\npython -m nnexp (.+)\n```", TOUR)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp import reproduction
-from nnexp.book import coverage
-from nnexp.claims import Judgement, from_table
-from nnexp.studies import read_study
+from nnexp.cli import reproduce
+from nnexp.studies.judging import Judgement, from_table
+from nnexp.studies.markdown_report import coverage
+from nnexp.studies.study import read_study
+from tests import ROOT
 from tests.conftest import Command
 
-ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 # The ledger of the five documents' checkable statements.
 ROWS = {"D0": 7, "D1": 10, "D2": 7, "D3": 6, "D4": 4}
@@ -69,7 +68,7 @@ def test_the_report_names_every_claim() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["xor", "d1_untrained"])
 def test_a_small_study_gives_the_committed_verdicts_again(nnexp: Command, name: str) -> None:
-    assert reproduction.main([name]) == 0
+    assert reproduce.main([name]) == 0
     again = from_table(pd.read_csv(f"results/{name}/claims.csv", dtype=str, keep_default_na=False))
     for ours, theirs in zip(again, committed(name), strict=True):
         assert (ours.claim, ours.verdict, ours.n) == (theirs.claim, theirs.verdict, theirs.n)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 SWEEP = ("-m", "data=blobs", "data.n=100", "epochs=1", "hidden=4", "seed=0,1")
 # Nothing can be made below a file.
 NOWHERE = "/dev/null/nowhere"

@@ -1,0 +1,1 @@
+"""Statistics of finished runs: tables in, tables out."""

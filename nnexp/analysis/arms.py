@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.errors import InputError
-from nnexp.records import DIVERGED, FAILED, FINISHED
+from nnexp.store.record import DIVERGED, FAILED, FINISHED
 
 Rows = list[dict[str, str]]
 

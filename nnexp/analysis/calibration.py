@@ -2,8 +2,9 @@
 
 An experiment is a study of m = `CLAIMS` independent claims, "A is greater than B", with the same
 true difference in all, in units of its standard deviation. Each claim is judged by the rules of
-`nnexp.verdicts` from an interval of level 1 - alpha/m; topped up, at three `LOOKS`, each of level
-1 - alpha/(3m), until it is decided. ``python -m nnexp.calibration`` writes the table.
+`nnexp.analysis.verdicts` from an interval of level 1 - alpha/m; topped up, at three `LOOKS`, each
+of level 1 - alpha/(3m), until it is decided. ``python -m nnexp.analysis.calibration`` writes the
+table.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nnexp.checks import whole
+from nnexp.analysis.intervals import joint_band, mean_interval, prediction_interval
+from nnexp.analysis.verdicts import decided
 from nnexp.files import writing
-from nnexp.folders import check_folder, fill
-from nnexp.statistics import joint_band, mean_interval, prediction_interval
-from nnexp.surroundings import settle
-from nnexp.verdicts import decided
+from nnexp.startup import settle
+from nnexp.store.folders import check_folder, fill
+from nnexp.validation import whole
 
 Array = npt.NDArray[np.float64]
 Row = dict[str, Any]
@@ -269,7 +270,9 @@ def _bootstrap_t(sample: Array, rng: np.random.Generator) -> tuple[Array, Array]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, and write ``calibration.csv`` and ``README.md``."""
     settle()
-    parser = argparse.ArgumentParser(prog="python -m nnexp.calibration", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m nnexp.analysis.calibration", description=__doc__
+    )
     parser.add_argument("--out", type=Path, default=Path("results/calibration"), metavar="FOLDER")
     options = parser.parse_args(arguments)
     check_folder(options.out, "--out FOLDER")

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nnexp import statistics, verdicts
-from nnexp.comparison import Comparison, is_number
-from nnexp.records import FAILED
-from nnexp.verdicts import MATTERS
+from nnexp.analysis import intervals, verdicts
+from nnexp.analysis.arms import Comparison, is_number
+from nnexp.analysis.verdicts import MATTERS
+from nnexp.store.record import FAILED
 
 Array = npt.NDArray[np.float64]
 
@@ -56,7 +56,7 @@ class Effects:
     ``difference``, its interval ``low high`` at ``confidence``, ``effect_size``, ``superiority``
     (the share of seeds in which the level is above the reference), ``matters``, ``finding`` and,
     where nothing is found, ``seeds_needed`` to show what matters, and ``seeds_seen`` to show the
-    difference that was seen (empty: more than `nnexp.statistics.MOST_SEEDS`).
+    difference that was seen (empty: more than `nnexp.analysis.intervals.MOST_SEEDS`).
     Of an interaction, the means are the differences at the one and the other level of the second
     factor. ``pairs`` has the ``difference`` of each ``seed``. ``doubts`` are sentences: what the
     sweep cannot tell, however many its seeds.
@@ -321,7 +321,7 @@ def _others(factor: Factor) -> list[str]:
 
 def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> dict[str, Any]:
     differences = np.round(first - second, 12)  # averages leave the accuracies' grid of 1/n
-    interval = statistics.mean_interval(differences, alpha)
+    interval = intervals.mean_interval(differences, alpha)
     n, sd = interval.n, float(interval.sd)
     finding = _finding(float(interval.low), float(interval.high), n)
     needed = seen = None
@@ -337,8 +337,8 @@ def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> 
         "low": float(interval.low),
         "high": float(interval.high),
         "confidence": 1 - alpha,
-        "effect_size": statistics.effect_size(differences),
-        "superiority": statistics.superiority(differences),
+        "effect_size": intervals.effect_size(differences),
+        "superiority": intervals.superiority(differences),
         "matters": MATTERS,
         "finding": finding,
         "seeds_needed": needed,
@@ -375,7 +375,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
 
 def _needed(needed: pd.Series[Any]) -> str:
     if needed.isna().any():
-        return f"more than {statistics.MOST_SEEDS}"
+        return f"more than {intervals.MOST_SEEDS}"
     low, high = needed.min(), needed.max()
     return f"about {low}" if low == high else f"about {low} to {high}"
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.checks import real, whole
 from nnexp.errors import InputError
+from nnexp.validation import real, whole
 
 MOST_SEEDS = 10_000
 
@@ -73,7 +73,7 @@ def mean_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
     """Return Student's interval for the mean of what ``values`` (…, n) were drawn from.
 
     It covers that mean with probability 1 - ``alpha`` if they are normal and independent;
-    `nnexp.calibration` shows what it does if they are not.
+    `nnexp.analysis.calibration` shows what it does if they are not.
 
     Raises
     ------

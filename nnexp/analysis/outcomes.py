@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from nnexp.errors import InputError, unknown
-from nnexp.mechanism import QUANTILES
-from nnexp.records import DIVERGED, FAILED
-from nnexp.tables import Tables
+from nnexp.nn.layer_statistics import QUANTILES
+from nnexp.store.record import DIVERGED, FAILED
+from nnexp.store.tables import Tables
 
 Mask = npt.NDArray[np.bool_]
 

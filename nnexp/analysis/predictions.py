@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nnexp.assembly import build_network
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, Split, load
 from nnexp.errors import InputError
-from nnexp.network import Network
-from nnexp.records import FINISHED, Record
+from nnexp.nn.network import Network
+from nnexp.store.record import FINISHED, Record
+from nnexp.training.builder import build_network
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.intp]

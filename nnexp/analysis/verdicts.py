@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import statistics
-from nnexp.checks import choice, real
+from nnexp.analysis import intervals
+from nnexp.validation import choice, real
 
 REPRODUCED = "reproduced"
 CONTRADICTED = "contradicted"
@@ -154,7 +154,7 @@ def curve(
 def seeds_needed(sd: float, difference: float, alpha: float) -> int | None:
     """Return how many pairs would show ``difference``: as many as a verdict takes, at least.
 
-    ``None`` as of `nnexp.statistics.seeds_needed`.
+    ``None`` as of `nnexp.analysis.intervals.seeds_needed`.
     """
-    needed = statistics.seeds_needed(sd, difference, alpha)
+    needed = intervals.seeds_needed(sd, difference, alpha)
     return needed and max(needed, FEWEST_SEEDS)

@@ -1,0 +1,1 @@
+"""How fast nnexp is, beside other libraries: ``python -m nnexp.benchmarks``."""

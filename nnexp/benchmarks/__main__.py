@@ -1,4 +1,4 @@
-"""How fast nnexp is, beside others and beside the machine: ``python -m nnexp.bench``."""
+"""How fast nnexp is, beside others and beside the machine: ``python -m nnexp.benchmarks``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from threadpoolctl import ThreadpoolController
 
-from nnexp import sheets
+from nnexp.benchmarks.contestants import WORKLOADS, Contestant, Layers, Workload, contestants
 from nnexp.data import load
-from nnexp.folders import check_folder, fill
-from nnexp.gradients import numerical_gradient
-from nnexp.peers import WORKLOADS, Contestant, Layers, Workload, contestants
+from nnexp.nn.numerical_gradient import numerical_gradient
+from nnexp.plotting import layout
+from nnexp.store.folders import check_folder, fill
 from nnexp.threads import available_cores
-from nnexp.training import Trainer, train
-from nnexp.worker import environment
+from nnexp.training.execute import environment
+from nnexp.training.trainer import Trainer, train
 
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
@@ -318,7 +318,7 @@ def machine(cores: int) -> Row:
 def draw_race(table: pd.DataFrame) -> Figure:
     """Return the figure of the workloads: median seconds, whiskers from fastest to slowest."""
     names = list(table["workload"].unique())
-    with sheets.style():
+    with layout.style():
         figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
         for ax, name in zip(figure.subplots(len(names), 1), names, strict=True):
             rows = table[table["workload"] == name].iloc[::-1]
@@ -341,7 +341,7 @@ def draw_race(table: pd.DataFrame) -> Figure:
 
 def draw_scaling(table: pd.DataFrame, peak: float) -> Figure:
     """Return the figure of a step's cost against its operations, and the machine's limit."""
-    with sheets.style():
+    with layout.style():
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         for ax, (what, rows) in zip(
             figure.subplots(1, 3), table.groupby("varied", sort=False), strict=True
@@ -407,7 +407,7 @@ def _table(table: pd.DataFrame) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write tables, figures and a page."""
-    parser = argparse.ArgumentParser(prog="python -m nnexp.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m nnexp.benchmarks", description=__doc__)
     names = [workload.name for workload in WORKLOADS]
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--repeats", type=int, default=9, help="turns of each contestant")
@@ -438,7 +438,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "scaling": draw_scaling(tables["scaling"], 1e9 * here[f"sgemm_gflops_{cores}"]),
     }
     for name, figure in figures.items():
-        files |= {f"{name}.png": sheets.png(figure), f"{name}.svg": sheets.svg(figure)}
+        files |= {f"{name}.png": layout.png(figure), f"{name}.svg": layout.svg(figure)}
     files["machine.json"] = json.dumps(here, indent=1) + "\n"
     fill(options.out, {**files, "README.md": page(here, tables)})
     print(f"written to {options.out}")

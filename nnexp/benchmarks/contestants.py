@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.assembly import build_network
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, load
-from nnexp.streams import stream
-from nnexp.training import Trainer
+from nnexp.rng import stream
+from nnexp.training.builder import build_network
+from nnexp.training.trainer import Trainer
 
 Array = npt.NDArray[Any]
 Layers = list[tuple[Array, Array]]

@@ -18,13 +18,13 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from nnexp import __version__
-from nnexp.arguments import parse, parser
-from nnexp.checks import MOST_DIGITS, TOO_LONG
-from nnexp.composition import composing, opened, prepared, set_up, show
+from nnexp.cli.arguments import parse, parser
+from nnexp.config.composition import composing, opened, prepared, set_up, show
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.interrupts import Terminated, terminable
-from nnexp.records import FAILED, Record
-from nnexp.studio import studio
+from nnexp.plotting.rendering import studio
+from nnexp.store.record import FAILED, Record
+from nnexp.validation import MOST_DIGITS, TOO_LONG
 
 STOPPED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 # Hydra's own switch: raise errors, traceback and all.
@@ -80,7 +80,7 @@ def _main(arguments: list[str]) -> int:
         return 0
     options = parse(arguments)
     if options.help:
-        from nnexp.help import text
+        from nnexp.cli.help import text
 
         print(text())
         return 0

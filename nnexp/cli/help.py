@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnexp.config_source import experiment_folders, shipped
+from nnexp.config.hydra_source import experiment_folders, shipped
 
 GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling")
 RECIPES = (

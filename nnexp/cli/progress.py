@@ -20,10 +20,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from nnexp.records import DIVERGED, FAILED, FINISHED, Record
-from nnexp.sweep import Job
-from nnexp.terminal import terminal
-from nnexp.training import Evaluation
+from nnexp.cli.terminal import terminal
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
+from nnexp.sweeps.scheduler import Job
+from nnexp.training.trainer import Evaluation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,8 @@ def conclude(
 ) -> None:
     """Print a sweep's table, an arm a line, its findings, what failed and why, and its files.
 
-    ``summary`` is that of `nnexp.comparison.summarise`, ``found`` that of `nnexp.effects.findings`.
+    ``summary`` is that of `nnexp.analysis.arms.summarise`, ``found`` that of
+    `nnexp.analysis.effects.findings`.
     """
     console = terminal(width=None if sys.stdout.isatty() else 100)
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -15,19 +15,21 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 from rich.text import Text
 
-from nnexp import app, book, portraits
-from nnexp.arguments import Parser
-from nnexp.claims import Judgement, judge
-from nnexp.composition import set_up
-from nnexp.config_source import experiment_folders
+from nnexp.analysis.outcomes import fitting
+from nnexp.analysis.verdicts import INCONCLUSIVE
+from nnexp.cli import app
+from nnexp.cli.arguments import Parser
+from nnexp.cli.terminal import terminal
+from nnexp.config.composition import set_up
+from nnexp.config.experiment_file import located
+from nnexp.config.hydra_source import experiment_folders
 from nnexp.errors import InputError, unknown
-from nnexp.experiment import located
-from nnexp.outcomes import fitting
-from nnexp.records import FAILED, Record
-from nnexp.studies import ORDERS, Study, read_study
-from nnexp.tables import Tables, tables
-from nnexp.terminal import terminal
-from nnexp.verdicts import INCONCLUSIVE
+from nnexp.plotting import weight_images
+from nnexp.store.record import FAILED, Record
+from nnexp.store.tables import Tables, tables
+from nnexp.studies import markdown_report
+from nnexp.studies.judging import Judgement, judge
+from nnexp.studies.study import ORDERS, Study, read_study
 
 # How many seeds an arm has at each look of --top-up.
 LOOKS = (10, 20, 40)
@@ -53,13 +55,13 @@ def _main(arguments: list[str]) -> int:
         for study in studies:
             print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
         return 0
-    book.check_places(studies, options.results)
+    markdown_report.check_places(studies, options.results)
     set_up()
     well, wrong, judged = True, "", 0
     for study in studies:
         try:
             judgements, found, sitting = reproduce(study, options)
-            book.write_tables(study, found, judgements, options.results, sitting)
+            markdown_report.write_tables(study, found, judgements, options.results, sitting)
         except InputError as error:  # of this study: its runs are kept, and the others go on
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
             wrong = wrong or f"{study.name} could not be judged, see above"
@@ -69,7 +71,7 @@ def _main(arguments: list[str]) -> int:
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         well = well and not failed and all(j.as_expected for j in judgements)
     if judged:
-        print(f"report  {book.write_report(sound(), options.results)}")
+        print(f"report  {markdown_report.write_report(sound(), options.results)}")
     if wrong:
         raise InputError(wrong)
     return 0 if well else 1
@@ -152,7 +154,7 @@ def reproduce(study: Study, options: argparse.Namespace) -> Reproduction:
             break
     shown = fitting(found.runs, study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))
-    return Reproduction(judgements, found, portraits.sit(records, arms))
+    return Reproduction(judgements, found, weight_images.sit(records, arms))
 
 
 def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[Record]:

@@ -12,14 +12,12 @@ from typing import Any, NoReturn
 
 from rich.table import Table
 
-from nnexp.config import NUMERICS, RunConfig
+from nnexp.cli.terminal import terminal
+from nnexp.config.run_config import NUMERICS, RunConfig
 from nnexp.data import cache
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.files import write_whole
-from nnexp.records import FAILED, Record, Row, to_csv
-from nnexp.store import DamagedRecord, NewerRecord, Store
-from nnexp.terminal import terminal
-from nnexp.verification import (
+from nnexp.store.compare_runs import (
     DIFFERENT,
     IDENTICAL,
     TOLERANCES,
@@ -31,7 +29,9 @@ from nnexp.verification import (
     untold,
     with_own_functions,
 )
-from nnexp.worker import execute
+from nnexp.store.record import FAILED, Record, Row, to_csv
+from nnexp.store.store import DamagedRecord, NewerRecord, Store
+from nnexp.training.execute import execute
 
 DAMAGED, NEWER, OBSOLETE, ASIDE = "damaged", "newer", "obsolete", "left aside"
 # What a list shows of how a run ended, and how.

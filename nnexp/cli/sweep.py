@@ -13,23 +13,23 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 
-from nnexp.activations import wrong_slope
-from nnexp.checks import real
-from nnexp.choices import build
-from nnexp.composition import Composer, composing, parse_sweep, unquoted
-from nnexp.config import RunConfig
-from nnexp.custom import is_custom
+from nnexp.cli.progress import Display, conclude, followed
+from nnexp.config.composition import Composer, composing, parse_sweep, unquoted
+from nnexp.config.experiment_file import NO_NAMES, PLACES, STUDY
+from nnexp.config.registry import build
+from nnexp.config.run_config import RunConfig
+from nnexp.config.user_functions import is_custom
 from nnexp.data import describe
-from nnexp.display import Display, conclude, followed
 from nnexp.errors import InputError, unknown
-from nnexp.experiment import NO_NAMES, PLACES, STUDY
 from nnexp.files import sync
-from nnexp.folders import check_folder
-from nnexp.records import Record, tidy, to_csv
-from nnexp.store import Store
-from nnexp.studio import Studio
-from nnexp.sweep import Hire, Job, Options, Watcher, run_all
-from nnexp.tables import tables
+from nnexp.nn.activations import wrong_slope
+from nnexp.plotting.rendering import Studio
+from nnexp.store.folders import check_folder
+from nnexp.store.record import Record, tidy, to_csv
+from nnexp.store.store import Store
+from nnexp.store.tables import tables
+from nnexp.sweeps.scheduler import Hire, Job, Options, Watcher, run_all
+from nnexp.validation import real
 
 
 def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
@@ -178,7 +178,7 @@ def on_dask(scheduler: Any, wait: Any) -> Hire:
         If Dask is not installed, or an argument is none of its kind.
     """
     try:
-        from nnexp.dask_crew import DaskCrew
+        from nnexp.sweeps.dask import DaskCrew
     except ImportError as error:
         raise InputError(
             f"hydra/launcher=dask needs Dask's distributed ({error}): pip install 'nnexp[dask]'"
@@ -275,9 +275,9 @@ def collect(
     """Write the tables, the plots and the page of a sweep into ``folder``; print the outcome."""
     if artist is not None:
         artist.order(records)
-    from nnexp.comparison import compare
-    from nnexp.effects import effects, findings
-    from nnexp.page import write_page
+    from nnexp.analysis.arms import compare
+    from nnexp.analysis.effects import effects, findings
+    from nnexp.reports.sweep_page import write_page
 
     rows = {
         "runs.csv": [record.summary_row() for record in records],

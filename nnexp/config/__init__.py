@@ -1,0 +1,1 @@
+"""The settings of a run: checked, identified, composed from files and the command line."""

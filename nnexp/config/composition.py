@@ -47,9 +47,9 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nnexp.config_source import NnexpSearchPath, NnexpSource, shipped
+from nnexp.config.experiment_file import PLACES
+from nnexp.config.hydra_source import NnexpSearchPath, NnexpSource, shipped
 from nnexp.errors import InputError
-from nnexp.experiment import PLACES
 
 # Versions of Hydra: "1.4" stands for its release candidates.
 TRIED = ("1.3.8", "1.4")

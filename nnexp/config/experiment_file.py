@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
-from nnexp.checks import MOST_DIGITS, TOO_LONG
-from nnexp.choices import CHOICES, CUSTOM
-from nnexp.config import RunConfig
-from nnexp.custom import is_installed
+from nnexp.config.registry import CHOICES, CUSTOM
+from nnexp.config.run_config import RunConfig
+from nnexp.config.user_functions import is_installed
 from nnexp.errors import InputError, suggestion
+from nnexp.validation import MOST_DIGITS, TOO_LONG
 
 # Keys that say where and how, and so are the same for a whole sweep.
 PLACES = ("store", "force", "save_weights", "on_error", "arms")

@@ -1,7 +1,8 @@
 """Where Hydra finds what is not in ``conf/``: experiments, and a user's own functions.
 
 ``+experiments=NAME`` is answered from the ``experiments`` folders, the working directory's first.
-``init=mine.py:my_init`` is answered with a choice of that name, which `nnexp.custom` resolves.
+``init=mine.py:my_init`` is answered with a choice of that name, which `nnexp.config.user_functions`
+resolves.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
-from nnexp.choices import CUSTOM, defaults_of
-from nnexp.custom import is_custom
+from nnexp.config.experiment_file import STUDY, checked
+from nnexp.config.registry import CUSTOM, defaults_of
+from nnexp.config.user_functions import is_custom
 from nnexp.errors import InputError
-from nnexp.experiment import STUDY, checked
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 GROUP = "experiments"
 
 

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnexp import activations, checks, custom, losses
-from nnexp.activations import ACTIVATIONS
+from nnexp import validation
+from nnexp.config import user_functions
+from nnexp.data.sampling import SAMPLINGS
 from nnexp.errors import InputError, unknown
-from nnexp.initializers import BIAS_INITIALIZERS, INITIALIZERS
-from nnexp.losses import LOSSES
-from nnexp.optimizers import OPTIMIZERS
-from nnexp.sampling import SAMPLINGS
+from nnexp.nn import activations, losses
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
+from nnexp.nn.losses import LOSSES
+from nnexp.nn.optimizers import OPTIMIZERS
 
 _RANGES = {
     "momentum": (0.0, 1.0),
@@ -45,7 +47,8 @@ CUSTOM = ("init", "bias_init", "activation", "loss")
 class Choice:
     """A named choice with the parameters it takes, such as ``normal`` with ``std`` 0.01.
 
-    ``source`` is the digest of the source of a user's own function, see `nnexp.custom`.
+    ``source`` is the digest of the source of a user's own function, see
+    `nnexp.config.user_functions`.
     """
 
     name: str
@@ -62,8 +65,8 @@ def build(key: str, choice: Choice) -> Any:
     parameters = dict(choice.parameters)
     if key == "sampling":
         return SAMPLINGS[choice.name]
-    if custom.is_custom(choice.name):
-        return _build_custom(key, custom.resolve(choice.name, choice.source), parameters)
+    if user_functions.is_custom(choice.name):
+        return _build_custom(key, user_functions.resolve(choice.name, choice.source), parameters)
     entry = CHOICES[key][choice.name]
     if key in ("init", "bias_init"):
         return lambda rng, fan_in, fan_out: entry(rng, fan_in, fan_out, **parameters)
@@ -90,13 +93,13 @@ def defaults_of(key: str, name: str) -> dict[str, Any]:
     """
     if key == "sampling":
         return {}
-    if custom.is_custom(name):
-        return _defaults_of_custom(key, name, custom.source_digest(name))
+    if user_functions.is_custom(name):
+        return _defaults_of_custom(key, name, user_functions.source_digest(name))
     return _defaults(CHOICES[key][name])
 
 
 def _defaults_of_custom(key: str, name: str, source: str) -> dict[str, Any]:
-    function = custom.resolve(name, source)
+    function = user_functions.resolve(name, source)
     if not callable(function):
         raise InputError(f"{key}={name} is not a function")
     return _defaults(function)
@@ -122,10 +125,10 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
     name = str(mapping.get("name"))
     given = {k: v for k, v in mapping.items() if k != "name"}
     registry = CHOICES[key]
-    own = key in CUSTOM and custom.is_custom(name)
+    own = key in CUSTOM and user_functions.is_custom(name)
     if not own and name not in registry:
         raise unknown(key, name, registry)
-    source = custom.source_digest(name) if own else ""
+    source = user_functions.source_digest(name) if own else ""
     if own and not trusted:
         return Choice(name, tuple(given.items()), source)
     defaults = _defaults_of_custom(key, name, source) if own else defaults_of(key, name)
@@ -134,7 +137,7 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
         v = given.pop(parameter, default)
         if not own and not isinstance(default, str):
             bounds = _RANGES.get(parameter, (-math.inf, math.inf))
-            v = checks.real(f"{key}.{parameter}", v, *bounds)
+            v = validation.real(f"{key}.{parameter}", v, *bounds)
         elif isinstance(v, float):
             v += 0.0  # -0.0 is 0.0
         parameters[parameter] = v

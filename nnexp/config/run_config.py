@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnexp import checks
-from nnexp.choices import CHOICES, CUSTOM, Choice, as_mapping, read
-from nnexp.custom import is_custom
+from nnexp import validation
+from nnexp.config.registry import CHOICES, CUSTOM, Choice, as_mapping, read
+from nnexp.config.user_functions import is_custom
 from nnexp.data import PATHS, DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
-from nnexp.quirks import QUIRKS
+from nnexp.nn.quirks import QUIRKS
 
 # Raised when a change of the core moves the numbers of any run: every run is then another one.
 NUMERICS = 1
@@ -100,26 +100,28 @@ class RunConfig:
             if key not in mapping:
                 raise InputError(f"the key {key!r} is missing: give {key}=…")
         choices = {key: read(key, mapping[key], trusted=trusted) for key in CHOICES}
-        epochs = _optional(mapping["epochs"], lambda v: checks.whole("epochs", v, 1))
-        steps = _optional(mapping["steps"], lambda v: checks.whole("steps", v, 1))
+        epochs = _optional(mapping["epochs"], lambda v: validation.whole("epochs", v, 1))
+        steps = _optional(mapping["steps"], lambda v: validation.whole("steps", v, 1))
         if epochs is not None and steps is not None:
             raise InputError(f"epochs={epochs} and steps={steps} exclude each other: give one")
-        gradient = checks.choice("gradient", mapping["gradient"], GRADIENTS)
-        dtype = checks.choice("dtype", mapping["dtype"], DTYPES)
+        gradient = validation.choice("gradient", mapping["gradient"], GRADIENTS)
+        dtype = validation.choice("dtype", mapping["dtype"], DTYPES)
         run = cls(
             data=_data(mapping["data"]),
             hidden=parse_hidden(mapping["hidden"]),
             batch_size=_batch_size(mapping["batch_size"]),
-            lr=checks.real("lr", mapping["lr"], 0, open_=True),
-            weight_decay=checks.real("weight_decay", mapping["weight_decay"], 0),
+            lr=validation.real("lr", mapping["lr"], 0, open_=True),
+            weight_decay=validation.real("weight_decay", mapping["weight_decay"], 0),
             epochs=epochs if steps is not None else epochs or DEFAULT_EPOCHS,
             steps=steps,
             evaluate_every=_optional(mapping["evaluate_every"], _interval),
             evaluate_at=_steps_list(mapping["evaluate_at"]),
             gradient=gradient,
-            quirk=_optional(mapping["quirk"], lambda v: checks.choice("quirk", v, tuple(QUIRKS))),
+            quirk=_optional(
+                mapping["quirk"], lambda v: validation.choice("quirk", v, tuple(QUIRKS))
+            ),
             dtype="float64" if gradient == "numerical" else dtype,
-            seed=checks.whole("seed", mapping["seed"], 0, _LARGEST_SEED),
+            seed=validation.whole("seed", mapping["seed"], 0, _LARGEST_SEED),
             **choices,
         )
         _check_quirk(run)
@@ -278,7 +280,7 @@ def parse_hidden(value: object) -> tuple[int, ...]:
             raise error
     if value in (0, "0"):
         raise InputError("hidden=0 is no width: write none for a network without a hidden layer")
-    return tuple(checks.whole("hidden", int(part), 1) for part in parts)
+    return tuple(validation.whole("hidden", int(part), 1) for part in parts)
 
 
 def format_hidden(hidden: tuple[int, ...]) -> str:
@@ -322,7 +324,7 @@ def _check_size(run: RunConfig) -> None:
     numbers = 4 * parameters + 3 * units + describe(run.data).classes * run.outputs()
     layers = "x".join(map(str, sizes))
     what = f"a network of {layers} units ({parameters:,} parameters) in batches of {run.rows()}"
-    checks.memory(what, numbers * (4 if run.dtype == "float32" else 8))
+    validation.memory(what, numbers * (4 if run.dtype == "float32" else 8))
     if run.evaluate_every is not None:
         count = run.total_steps() / run.evaluate_every.steps(run.steps_per_epoch())
         if count > _MOST_EVALUATIONS:
@@ -350,7 +352,7 @@ def _optional(value: Any, check: Callable[[Any], Any]) -> Any:
 
 
 def _batch_size(value: object) -> int | None:
-    return None if value == "full" else checks.whole("batch_size", value, 1, other="full")
+    return None if value == "full" else validation.whole("batch_size", value, 1, other="full")
 
 
 def _interval(value: object) -> Interval:
@@ -361,7 +363,7 @@ def _interval(value: object) -> Interval:
         count = math.nan
     unit = (match[2] or "epochs").rstrip("s") + "s" if match else ""
     whole = unit == "epochs" or count == int(count) if math.isfinite(count) else False
-    if not (0 < count <= checks.LARGEST and whole):
+    if not (0 < count <= validation.LARGEST and whole):
         raise InputError(
             f"evaluate_every={value} is invalid: give epochs (1, 0.5), '100 steps', or none"
         )
@@ -373,4 +375,4 @@ def _steps_list(value: object) -> tuple[int, ...]:
         return ()
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         value = [value]
-    return tuple(sorted({checks.whole("evaluate_at", step, 0) for step in value}))
+    return tuple(sorted({validation.whole("evaluate_at", step, 0) for step in value}))

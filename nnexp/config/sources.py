@@ -23,7 +23,7 @@ from nnexp.errors import InputError
 
 # The module of a file that is given by its path: no import statement can name it.
 ROOT = "<own>"
-_NNEXP = Path(__file__).resolve().parent
+_NNEXP = Path(__file__).resolve().parents[1]
 _LIBRARIES = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
 _SITES = {"site-packages", "dist-packages"}
 

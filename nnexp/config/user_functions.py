@@ -1,7 +1,7 @@
 """A user's own initialiser, activation or loss, named on the command line and never registered.
 
 ``mine.py:my_init`` is a function of a file (relative to the working directory); ``package.my_init``
-one of an importable module. Its source is part of a run's identity: see `nnexp.sources`.
+one of an importable module. Its source is part of a run's identity: see `nnexp.config.sources`.
 
 The user's modules run from the very bytes that were hashed, apart from ``sys.modules``. So what
 trains is what the identity says, however long the process lives and whatever else it imported.
@@ -17,8 +17,8 @@ from importlib.util import module_from_spec, resolve_name
 from types import ModuleType
 from typing import Any
 
+from nnexp.config.sources import Module, Source, trace
 from nnexp.errors import InputError
-from nnexp.sources import Module, Source, trace
 
 # Versions of functions that stay imported.
 _MOST_KEPT = 64

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from nnexp import checks
+from nnexp import validation
 from nnexp.errors import InputError
 from nnexp.files import replace
 
@@ -130,7 +130,7 @@ def inflate(archive: Path, most: int) -> npt.NDArray[np.uint8]:
     InputError
         If the file cannot be unpacked, or this machine has no memory for ``most`` bytes.
     """
-    checks.memory(str(archive), most)
+    validation.memory(str(archive), most)
     data, filled = np.empty(most, np.uint8), 0
     try:
         with gzip.open(archive) as stream:

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import checks
-from nnexp.data.source import (
+from nnexp import validation
+from nnexp.data.base import (
     LARGEST_LABEL,
     Kind,
     Raw,
@@ -129,7 +129,7 @@ def _numbered(
 
 @functools.lru_cache(maxsize=4)
 def _table(file: Stamp, header: str, label_column: int | str) -> Table:
-    checks.memory(file.path, file.size)
+    validation.memory(file.path, file.size)
     try:
         names, skipped = _header(file, header, label_column)
         values, texts = _read_fast(file, skipped), None
@@ -336,13 +336,15 @@ def _make(values: Mapping[str, object]) -> Source:
     header = values["header"]
     label = values["label_column"]
     if fraction is not None:
-        fraction = checks.real("data.test_fraction", fraction, 0, 1, open_=True)
+        fraction = validation.real("data.test_fraction", fraction, 0, 1, open_=True)
     return Csv(
         train=user_path("train", train),
         test=None if test is None else user_path("test", test),
         test_fraction=fraction,
-        header=checks.choice("data.header", str(header).lower(), HEADERS),
-        label_column=label if isinstance(label, str) else checks.whole("data.label_column", label),
+        header=validation.choice("data.header", str(header).lower(), HEADERS),
+        label_column=label
+        if isinstance(label, str)
+        else validation.whole("data.label_column", label),
     )
 
 

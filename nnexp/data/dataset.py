@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.data import selection
+from nnexp.data import subset
+from nnexp.data.base import Raw, span, unfit
 from nnexp.data.scaling import moments, scaled
 from nnexp.data.settings import DataSettings
-from nnexp.data.source import Raw, span, unfit
 from nnexp.errors import InputError
-from nnexp.streams import stream
+from nnexp.rng import stream
 
 # The targets hold a number for each pair of classes.
 _MOST_CLASSES = 10_000
@@ -152,13 +152,13 @@ class _Part:
     """The rows of a stored array that make up a split, and their labels from 0."""
 
     x: npt.NDArray[Any]
-    rows: selection.Rows
+    rows: subset.Rows
     labels: npt.NDArray[np.intp]
 
-    def cut(self, which: selection.Rows) -> _Part:
+    def cut(self, which: subset.Rows) -> _Part:
         return _Part(self.x, self.rows[which], self.labels[which])
 
-    def without(self, which: selection.Rows) -> _Part:
+    def without(self, which: subset.Rows) -> _Part:
         kept = np.ones(len(self.rows), bool)
         kept[which] = False
         return self.cut(np.flatnonzero(kept))
@@ -207,7 +207,7 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
     raw = settings.source.read(settings.seed)
     _check_scale(settings, raw)
     labels = _class_labels(settings, raw)
-    train = _Part(raw.x_train, *selection.renumbered(_first(settings, raw), labels))
+    train = _Part(raw.x_train, *subset.renumbered(_first(settings, raw), labels))
     if not len(train.rows):
         raise InputError(
             f"data.first={settings.first}: none of these examples has a label of data.classes: "
@@ -215,10 +215,10 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
         )
     if raw.x_test is None or raw.y_test is None:
         fraction = raw.test_fraction or 0.0
-        which = selection.held_out(train.labels, fraction, stream(settings.seed, "subset", _TEST))
+        which = subset.held_out(train.labels, fraction, stream(settings.seed, "subset", _TEST))
         test, train = train.cut(which), train.without(which)
     else:
-        test = _Part(raw.x_test, *selection.renumbered(raw.y_test, labels))
+        test = _Part(raw.x_test, *subset.renumbered(raw.y_test, labels))
         if settings.classes is None and len(test.rows) < len(raw.y_test):
             row = int(np.argmin(np.isin(raw.y_test, labels)))
             raise InputError(
@@ -316,7 +316,7 @@ def _validation(settings: DataSettings, train: _Part) -> tuple[_Part, _Part | No
     if count == 0:
         return train, None
     rng = stream(settings.seed, "subset", _VALIDATION)
-    which = selection.balanced_subset(train.labels, count, rng)
+    which = subset.balanced_subset(train.labels, count, rng)
     rest = train.without(which)
     if len(np.unique(rest.labels)) < len(np.unique(train.labels)):
         raise InputError(
@@ -336,12 +336,12 @@ def _subset(settings: DataSettings, train: _Part) -> _Part:
             "there are: give at most that, or null for all"
         )
     rng = stream(settings.seed, "subset", _TRAIN)
-    return train.cut(selection.balanced_subset(train.labels, count, rng))
+    return train.cut(subset.balanced_subset(train.labels, count, rng))
 
 
 def _noisy(settings: DataSettings, train: _Part, classes: int) -> _Part:
     if settings.label_noise == 0:
         return train
     rng = stream(settings.seed, "noise")
-    labels = selection.with_noise(train.labels, settings.label_noise, classes, rng)
+    labels = subset.with_noise(train.labels, settings.label_noise, classes, rng)
     return _Part(train.x, train.rows, labels)

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.data import cache
+from nnexp.data.base import Kind, Raw, Source, Stamp, checksum, combined, span, stamp, user_path
 from nnexp.data.cache import Content
-from nnexp.data.source import Kind, Raw, Source, Stamp, checksum, combined, span, stamp, user_path
 from nnexp.errors import InputError
 
 FILES = (

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnexp.data import cache, download, idx
+from nnexp.data.base import Kind, Raw, Source, Stamp, checksum, user_path
 from nnexp.data.cache import Content
-from nnexp.data.source import Kind, Raw, Source, Stamp, checksum, user_path
 from nnexp.errors import InputError
 
 PACKAGED = Path(__file__).parent / "files"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import checks
-from nnexp.data.source import (
+from nnexp import validation
+from nnexp.data.base import (
     LARGEST_LABEL,
     Kind,
     Raw,
@@ -98,7 +98,7 @@ def _arrays(file: Stamp) -> dict[str, npt.NDArray[Any]]:
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
             members = {f"{name}.npy": name for name in _NAMES}
             entries = [entry for entry in archive.infolist() if entry.filename in members]
-            checks.memory(file.path, sum(_bytes(file, archive, entry) for entry in entries))
+            validation.memory(file.path, sum(_bytes(file, archive, entry) for entry in entries))
             arrays = {}
             for entry in entries:
                 with archive.open(entry) as stream:
@@ -174,7 +174,9 @@ def _make(values: Mapping[str, object]) -> Source:
         raise InputError(f"data=npz needs data.file=FILE with the arrays {', '.join(_NAMES)}")
     return Npz(
         user_path("file", file),
-        None if fraction is None else checks.real("data.test_fraction", fraction, 0, 1, open_=True),
+        None
+        if fraction is None
+        else validation.real("data.test_fraction", fraction, 0, 1, open_=True),
     )
 
 

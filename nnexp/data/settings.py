@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnexp import checks
-from nnexp.data import csv_file, idx, mnist, npz, toys
+from nnexp import validation
+from nnexp.data import csv_file, idx, mnist, npz, synthetic
+from nnexp.data.base import Kind, Source
 from nnexp.data.scaling import SCALES, TARGETS
-from nnexp.data.source import Kind, Source
 from nnexp.errors import InputError, suggestion, unknown
 
 KINDS: dict[str, Kind] = {
@@ -16,7 +16,7 @@ KINDS: dict[str, Kind] = {
     **idx.KINDS,
     **csv_file.KINDS,
     **npz.KINDS,
-    **toys.KINDS,
+    **synthetic.KINDS,
 }
 
 # The settings of every data set and their defaults; a set's own setting of the same name wins
@@ -81,15 +81,15 @@ class DataSettings:
         return cls(
             name=name,
             source=kind.make({key: values[key] for key in kind.keys}),
-            scale=checks.choice("data.scale", common["scale"], SCALES),
-            targets=checks.choice("data.targets", common["targets"], TARGETS),
-            first=None if first is None else checks.whole("data.first", first, 1),
+            scale=validation.choice("data.scale", common["scale"], SCALES),
+            targets=validation.choice("data.targets", common["targets"], TARGETS),
+            first=None if first is None else validation.whole("data.first", first, 1),
             classes=None if classes is None else _kept(classes),
-            outputs=None if outputs is None else checks.whole("data.outputs", outputs, 1),
-            train_size=None if size is None else checks.whole("data.train_size", size, 1),
-            validation=0 if held is None else checks.whole("data.validation", held, 0),
-            label_noise=checks.real("data.label_noise", common["label_noise"], 0, 1),
-            seed=checks.whole("data.seed", common["seed"], 0),
+            outputs=None if outputs is None else validation.whole("data.outputs", outputs, 1),
+            train_size=None if size is None else validation.whole("data.train_size", size, 1),
+            validation=0 if held is None else validation.whole("data.validation", held, 0),
+            label_noise=validation.real("data.label_noise", common["label_noise"], 0, 1),
+            seed=validation.whole("data.seed", common["seed"], 0),
         )
 
     def to_mapping(self) -> dict[str, object]:
@@ -119,7 +119,7 @@ class DataSettings:
 def _kept(value: object) -> tuple[int, ...]:
     """Return ``data.classes``, a list of two or more different labels, as a tuple."""
     given = value if isinstance(value, list | tuple) else []
-    kept = tuple(checks.whole("data.classes", label, 0) for label in given)
+    kept = tuple(validation.whole("data.classes", label, 0) for label in given)
     if len(kept) < 2 or len(set(kept)) < len(kept):
         raise InputError(
             f"data.classes={value} is invalid: give a list of two or more different labels, "

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import checks
-from nnexp.data.source import Kind, Raw, Source, span
+from nnexp import validation
+from nnexp.data.base import Kind, Raw, Source, span
 from nnexp.errors import InputError
-from nnexp.streams import stream
+from nnexp.rng import stream
 
 _VERSION = "toy-1"
 
@@ -107,9 +107,9 @@ def _drawn(
 
 def _counts(values: Mapping[str, object], features: int) -> tuple[int, int]:
     """Return (n, classes), checked: every class has an example, and all fit into memory."""
-    n = checks.whole("data.n", values["n"], 2)
-    checks.memory(f"data.n={n} with {features} features", 4 * 8 * n * features)
-    classes = checks.whole("data.classes", values["classes"], 2)
+    n = validation.whole("data.n", values["n"], 2)
+    validation.memory(f"data.n={n} with {features} features", 4 * 8 * n * features)
+    classes = validation.whole("data.classes", values["classes"], 2)
     if n < classes:
         raise InputError(f"data.n={n}: give at least one example for each of {classes} classes")
     return n, classes
@@ -117,14 +117,14 @@ def _counts(values: Mapping[str, object], features: int) -> tuple[int, int]:
 
 def _spirals(values: Mapping[str, object]) -> Source:
     n, classes = _counts(values, 2)
-    noise = checks.real("data.noise", values["noise"], 0)
-    return Spirals(n, noise, classes, checks.real("data.turns", values["turns"], 0))
+    noise = validation.real("data.noise", values["noise"], 0)
+    return Spirals(n, noise, classes, validation.real("data.turns", values["turns"], 0))
 
 
 def _blobs(values: Mapping[str, object]) -> Source:
-    features = checks.whole("data.features", values["features"], 1)
+    features = validation.whole("data.features", values["features"], 1)
     n, classes = _counts(values, features)
-    return Blobs(n, classes, features, checks.real("data.std", values["std"], 0))
+    return Blobs(n, classes, features, validation.real("data.std", values["std"], 0))
 
 
 KINDS = {

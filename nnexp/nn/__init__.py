@@ -1,0 +1,1 @@
+"""The network in NumPy: layers, initialisers, activations, losses, optimisers."""

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.activations import ONE
-from nnexp.network import Network
+from nnexp.nn.activations import ONE
+from nnexp.nn.network import Network
 
 Array = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.network import Network
+from nnexp.nn.network import Network
 
 Array = npt.NDArray[Any]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.activations import ONE, logistic
 from nnexp.errors import InputError, unknown
+from nnexp.nn.activations import ONE, logistic
 
 Array = npt.NDArray[Any]
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.activations import Activation
 from nnexp.errors import InputError, unknown
+from nnexp.nn.activations import Activation
 
 Array = npt.NDArray[Any]
 # (fan_in, fan_out) -> the mean of a parameter and its mean square.
@@ -36,7 +36,7 @@ def _uniform(fan_in: int, fan_out: int, low: float, high: float) -> tuple[float,
     return (low + high) / 2, (low * low + low * high + high * high) / 3
 
 
-# The definitions are those of `nnexp.initializers`.
+# The definitions are those of `nnexp.nn.initializers`.
 _MOMENTS: dict[str, Callable[..., tuple[float, float]]] = {
     "rand": lambda i, o: (1 / 2, 1 / 3),
     "randn": lambda i, o: (0.0, 1.0),

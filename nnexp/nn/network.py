@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.activations import Activation
 from nnexp.errors import InputError
-from nnexp.initializers import Initializer
-from nnexp.losses import Loss
-from nnexp.streams import stream
+from nnexp.nn.activations import Activation
+from nnexp.nn.initializers import Initializer
+from nnexp.nn.losses import Loss
+from nnexp.rng import stream
 
 Array = npt.NDArray[Any]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.errors import InputError
-from nnexp.network import Network
+from nnexp.nn.network import Network
 
 Array = npt.NDArray[Any]
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.activations import Activation
-from nnexp.losses import OUTPUTS, Loss
-from nnexp.network import Network
+from nnexp.nn.activations import Activation
+from nnexp.nn.losses import OUTPUTS, Loss
+from nnexp.nn.network import Network
 
 Array = npt.NDArray[Any]
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp import plots, sheets
-from nnexp.comparison import Comparison
-from nnexp.effects import INTERACTION, Effects, Factor
+from nnexp.analysis.arms import Comparison
+from nnexp.analysis.effects import INTERACTION, Effects, Factor
+from nnexp.analysis.grids import Grid
+from nnexp.analysis.outcomes import best, fitting
 from nnexp.errors import InputError, unknown
-from nnexp.outcomes import best, fitting
-from nnexp.picture import Picture, told
-from nnexp.records import DIVERGED, FAILED
-from nnexp.studies import Grid
-from nnexp.styles import UNNAMED, Style, choice_styles
+from nnexp.plotting import layout, panels
+from nnexp.plotting.picture import Picture, told
+from nnexp.plotting.styles import UNNAMED, Style, choice_styles
+from nnexp.store.record import DIVERGED, FAILED
 
 # The columns that name a comparison.
 _KEYS = ("kind", "factor", "level")
@@ -37,28 +37,28 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], found: Effe
     sizes = found.table.groupby("factor")["level"].transform("size")
     few = (found.table["kind"] != INTERACTION) | (sizes <= _MOST_INTERACTIONS)
     table = found.table[few].reset_index(drop=True)
-    panels = {str(name): rows for name, rows in table.groupby("factor", sort=False)}
+    parts = {str(name): rows for name, rows in table.groupby("factor", sort=False)}
     one = len(found.factors) == 1
     title = "Differences in final test accuracy"
     if one:
         title = f"Final test accuracy less that of {found.factors[0].reference}"
     longest = min(_LABEL, max(map(len, table["level"])))
     left = 0.3 + 0.085 * longest
-    width = int((sheets.WIDTH - left) / _CHARACTER)
-    lines = [sum(0.3 + 0.16 * (len(s) // _LABEL + 1) for s in p["level"]) for p in panels.values()]
-    figure, axes = sheets.panels(
+    width = int((layout.WIDTH - left) / _CHARACTER)
+    lines = [sum(0.3 + 0.16 * (len(s) // _LABEL + 1) for s in p["level"]) for p in parts.values()]
+    figure, axes = layout.panels(
         title,
         comparison.held,
-        names=[""] if one else [textwrap.fill(_compared(p), width) for p in panels.values()],
+        names=[""] if one else [textwrap.fill(_compared(p), width) for p in parts.values()],
         height=[0.3 + own for own in lines],
         margins=(left, 0.65),
         sharex=False,
         sharey=False,
     )
-    for ax, (factor, rows) in zip(axes, panels.items(), strict=True):
+    for ax, (factor, rows) in zip(axes, parts.items(), strict=True):
         pairs = found.pairs[found.pairs["factor"] == factor]
-        plots.draw_differences(ax, rows, pairs, _looks(found, rows, styles))
-    sheets.label_outer(axes)
+        panels.draw_differences(ax, rows, pairs, _looks(found, rows, styles))
+    layout.label_outer(axes)
     low, high = table["n"].min(), table["n"].max()
     counted = f"n = {low}" if low == high else f"n = {low} to {high}"
     caption = (
@@ -66,7 +66,7 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], found: Effe
         "best mean. The diamond and the number are the mean, the bar its interval; all "
         "intervals hold together at 95 %. Grey: what does not matter."
     )
-    if len(panels) > 1:
+    if len(parts) > 1:
         caption += " Every panel has a scale of its own."
     if not few.all():
         caption += " Interactions of many levels are not drawn: effects.csv has them."
@@ -195,13 +195,13 @@ def _cells(
     name: str, title: str, held: str, table: pd.DataFrame, rows: list[str], columns: list[str]
 ) -> Picture:
     diverged = bool(table["diverged"].any())
-    figure, (ax,) = sheets.panels(
+    figure, (ax,) = layout.panels(
         title,
         held,
         height=(0.56 + 0.17 * diverged + 0.17 * bool(table["at"].any())) * len(rows),
         margins=(0.25 + 0.085 * min(14, max(map(len, rows))), 0.15),
     )
-    plots.draw_cells(ax, table, rows, columns)
+    panels.draw_cells(ax, table, rows, columns)
     low, high = table["n"].min(), table["n"].max()
     counted = f"n = {high}" if low == high else f"n = {low} to {high}"
     caption = f"In each cell the mean over seeds, and how many they are ({counted})"
@@ -256,9 +256,9 @@ def response(
     looks = {line: looks[name] for line, name in zip(lines, names, strict=True)}
     title = f"Final test accuracy over {over.name}"
     key = pd.DataFrame({"arm": lines, DIVERGED: 0, FAILED: 0})
-    legend = plots.legend_entries(key, looks) if others else ()
-    figure, (ax,) = sheets.panels(title, comparison.held, legend=legend)
-    plots.draw_response(ax, table, looks)
+    legend = panels.legend_entries(key, looks) if others else ()
+    figure, (ax,) = layout.panels(title, comparison.held, legend=legend)
+    panels.draw_response(ax, table, looks)
     ax.set_xlabel(over.name)
     caption = f"Each small mark is a run, the line runs through the means ({comparison.seeds})."
     if table["diverged"].any():

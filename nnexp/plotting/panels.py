@@ -23,9 +23,9 @@ from matplotlib.ticker import (
     SymmetricalLogLocator,
 )
 
-from nnexp.records import DIVERGED, FAILED
-from nnexp.sheets import FAINT, INK, NEUTRAL, SMALL, Look, words_on
-from nnexp.styles import Style
+from nnexp.plotting.layout import FAINT, INK, NEUTRAL, SMALL, Look, words_on
+from nnexp.plotting.styles import Style
+from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[Any]
 

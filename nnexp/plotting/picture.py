@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nnexp.cells import frame_to_csv
-from nnexp.comparison import Comparison
+from nnexp.analysis.arms import Comparison
+from nnexp.store.csv_cells import frame_to_csv
 
 # More arms than this are told by the first and the last in rank alone.
 _MOST_TOLD = 8

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nnexp.interrupts import SIGNALS
 
 if TYPE_CHECKING:
-    from nnexp.comparison import Comparison
-    from nnexp.picture import Picture
-    from nnexp.records import Record
+    from nnexp.analysis.arms import Comparison
+    from nnexp.plotting.picture import Picture
+    from nnexp.store.record import Record
 
 
 class Drawing(NamedTuple):
@@ -70,9 +70,9 @@ def studio() -> Iterator[Studio | None]:
     def serve() -> None:
         here.close()  # so that it ends with whoever might order
         gc.disable()  # which would cost a tenth of the time of a process that soon ends
-        from nnexp import figures  # noqa: F401
-        from nnexp.comparison import compare
-        from nnexp.tables import tables
+        from nnexp.analysis.arms import compare
+        from nnexp.plotting import training_figures  # noqa: F401
+        from nnexp.store.tables import tables
 
         with suppress(EOFError, ConnectionError):
             records = there.recv()
@@ -93,8 +93,8 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
 
     Of the ``records`` that kept their weights, portraits are drawn as well.
     """
-    from nnexp.figures import painters
-    from nnexp.styles import arm_styles
+    from nnexp.plotting.styles import arm_styles
+    from nnexp.plotting.training_figures import painters
 
     looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
     to_paint = [*painters(comparison).values(), *_portraits(comparison, records)]
@@ -125,10 +125,10 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
 def _portraits(comparison: Comparison, records: Sequence[Record]) -> list[Callable[[], Picture]]:
     if all(record.weights is None for record in records):
         return []
-    from nnexp import portraits
+    from nnexp.plotting import weight_images
 
     arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
-    pictures = portraits.pictures(portraits.sit(records, arms))
+    pictures = weight_images.pictures(weight_images.sit(records, arms))
     return [functools.partial(_same, picture) for picture in pictures]
 
 
@@ -137,10 +137,10 @@ def _same(picture: Picture) -> Picture:
 
 
 def _drawn(to_paint: Sequence[Callable[[], Picture]]) -> list[Drawing]:
-    from nnexp import sheets
+    from nnexp.plotting import layout
 
     return [
-        Drawing(p.name, p.caption, p.alt, sheets.svg(p.figure), sheets.png(p.figure), p.csv)
+        Drawing(p.name, p.caption, p.alt, layout.svg(p.figure), layout.png(p.figure), p.csv)
         for p in (paint() for paint in to_paint)
     ]
 

@@ -12,12 +12,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from nnexp import choices, custom, plots, sheets, theory
-from nnexp.comparison import Comparison
+from nnexp.analysis.arms import Comparison
+from nnexp.config import registry, user_functions
 from nnexp.data import DataSettings, load
-from nnexp.picture import Picture, band, by, survivors
-from nnexp.records import DIVERGED, FAILED
-from nnexp.styles import Style, arm_styles
+from nnexp.nn import mean_field
+from nnexp.plotting import layout, panels
+from nnexp.plotting.picture import Picture, band, by, survivors
+from nnexp.plotting.styles import Style, arm_styles
+from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[Any]
 
@@ -81,8 +83,8 @@ def table(comparison: Comparison, x: Mapping[str, Array] | None = None) -> pd.Da
     root mean square of one example's gradient by the layer's pre-activations. ``low`` and ``high``
     are the lowest and the highest of ``n`` seeds. Of an arm of which some runs diverged these are
     the others'; one of which all did is empty after training. ``theory`` is filled before training
-    where `nnexp.theory` has a line, for which it takes some inputs ``x (n, features)`` of each arm;
-    that of the error starts at the output's measured one.
+    where `nnexp.nn.mean_field` has a line, for which it takes some inputs ``x (n, features)`` of
+    each arm; that of the error starts at the output's measured one.
     """
     layers = comparison.mechanism[comparison.mechanism["status"] != FAILED]
     mean, std = (layers[f"gradient_{part}"].astype(float) for part in ("mean", "std"))
@@ -121,19 +123,19 @@ def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Pic
 
     It is for comparisons that `has_depth`. An arm without ``x (n, features)`` has no theory.
     """
-    with sheets.style():
+    with layout.style():
         return _picture(comparison, table(comparison, x))
 
 
 def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
     title = f"Spreads through depth{by(comparison)}"
     styles = arm_styles(comparison)
-    legend = plots.legend_entries(comparison.summary, styles)
+    legend = panels.legend_entries(comparison.summary, styles)
     known = bool(rows["theory"].notna().any())
     if known:
         legend.append(Line2D([], [], **_THEORY, label="theory"))
     names = [f"{moment} training" for moment in MOMENTS]
-    figure, panels = sheets.panels(
+    figure, parts = layout.panels(
         title,
         comparison.held,
         names=[*names, "", ""],
@@ -142,7 +144,7 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
         legend=legend,
         sharey=False,
     )
-    grid = (panels[:2], panels[2:])
+    grid = (parts[:2], parts[2:])
     nothing = False
     for (measure, name), axes in zip(MEASURES.items(), grid, strict=True):
         axes[1].sharey(axes[0])
@@ -155,12 +157,12 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
             _draw(ax, drawn, styles, log=log)
             ax.set_ylabel(name)
         if log:
-            plots.log_axis(axes[0])
+            panels.log_axis(axes[0])
         if log and (own["mean"] == 0).any():
             nothing = True
             low, high = axes[0].get_ylim()
             axes[0].set_ylim(low * (low / high) ** 0.12, high)  # room for the triangles
-    sheets.label_outer(panels, 2)
+    layout.label_outer(parts, 2)
     figure.align_ylabels([grid[0][0], grid[1][0]])
     caption = (
         "Above, the standard deviation of each hidden layer's activations over its units and a "
@@ -184,11 +186,11 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
 def _draw(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, log: bool) -> None:
     """Draw one measure of one moment: every arm, its zeros where the axis has none, its theory."""
     shown = table.assign(mean=table["mean"].replace(0, np.nan)) if log else table
-    plots.draw_curves(ax, shown, styles)
+    panels.draw_curves(ax, shown, styles)
     if log:  # side by side where several arms have none
         zeros = table[table["mean"] == 0]
         place = zeros["arm"].astype(str).map({a: i for i, a in enumerate(zeros["arm"].unique())})
-        plots.draw_zeros(ax, zeros.assign(x=zeros["layer"] + 0.15 * place.astype(float)), styles)
+        panels.draw_zeros(ax, zeros.assign(x=zeros["layer"] + 0.15 * place.astype(float)), styles)
     for _, line in table.dropna(subset="theory").groupby("arm", observed=True):
         values = line["theory"].replace(0, np.nan) if log else line["theory"]
         single: dict[str, Any] = {"marker": "_", "markersize": 12} if len(line) == 1 else {}
@@ -236,27 +238,31 @@ def _grouped(values: Array) -> Array:
 
 def _theory(
     settings: Mapping[str, Any], sizes: tuple[int, ...], squares: Array
-) -> list[theory.LayerTheory]:
+) -> list[mean_field.LayerTheory]:
     """Return what theory says of a run's layers: nothing of what it does not cover."""
     names = ("init", "bias_init", "activation")
-    if len(sizes) < 3 or "quirk" in settings or any(custom.is_custom(settings[n]) for n in names):
+    if (
+        len(sizes) < 3
+        or "quirk" in settings
+        or any(user_functions.is_custom(settings[n]) for n in names)
+    ):
         return []
     init, bias, activation = (_choice(settings, name) for name in names)
-    weights = theory.moments(init.name, **dict(init.parameters))
+    weights = mean_field.moments(init.name, **dict(init.parameters))
     if weights(1, 1)[0]:
         return []
-    return theory.propagate(
+    return mean_field.propagate(
         sizes,
-        choices.build("activation", activation),
+        registry.build("activation", activation),
         weights,
-        theory.moments(bias.name, **dict(bias.parameters)),
+        mean_field.moments(bias.name, **dict(bias.parameters)),
         squares,
     )
 
 
-def _choice(settings: Mapping[str, Any], group: str) -> choices.Choice:
+def _choice(settings: Mapping[str, Any], group: str) -> registry.Choice:
     own = {k.partition(".")[2]: v for k, v in settings.items() if k.startswith(f"{group}.")}
-    return choices.read(group, {"name": settings[group], **own})
+    return registry.read(group, {"name": settings[group], **own})
 
 
 def _factors(rows: pd.DataFrame) -> str:

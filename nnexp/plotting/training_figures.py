@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nnexp import depth, plots, responses, sheets
-from nnexp.comparison import Comparison, curves, seeds, spreads
-from nnexp.effects import effects
-from nnexp.picture import Picture as Picture
-from nnexp.picture import band, by, coinciding, ends, survivors, told
-from nnexp.records import DIVERGED, FAILED
-from nnexp.styles import Style, arm_styles
+from nnexp.analysis.arms import Comparison, curves, seeds, spreads
+from nnexp.analysis.effects import effects
+from nnexp.plotting import factor_figures, layout, panels, signal_propagation
+from nnexp.plotting.picture import Picture as Picture
+from nnexp.plotting.picture import band, by, coinciding, ends, survivors, told
+from nnexp.plotting.styles import Style, arm_styles
+from nnexp.store.record import DIVERGED, FAILED
 
 # With more arms the thin lines would bury the others.
 _MOST_WITH_THIN = 6
@@ -56,11 +56,11 @@ def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
     }
     found = effects(comparison)
     if len(found.table) and found.table["n"].max() > 1:
-        draw["differences"] = functools.partial(responses.differences, found=found)
+        draw["differences"] = functools.partial(factor_figures.differences, found=found)
     if len(found.grid) == 2:
-        draw["cells"] = functools.partial(responses.cells, grid=found.grid)
-    if (over := responses.numeric(found.grid)) is not None:
-        draw["response"] = functools.partial(responses.response, over=over, grid=found.grid)
+        draw["cells"] = functools.partial(factor_figures.cells, grid=found.grid)
+    if (over := factor_figures.numeric(found.grid)) is not None:
+        draw["response"] = functools.partial(factor_figures.response, over=over, grid=found.grid)
     if "validation_accuracy" in comparison.metrics:
         draw["validation"] = _validation
     if len(comparison.layers):
@@ -76,13 +76,13 @@ def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
         name: functools.partial(_styled, figure, comparison, styles)
         for name, figure in draw.items()
     }
-    if depth.has_depth(comparison):
+    if signal_propagation.has_depth(comparison):
         painted["depth"] = functools.partial(_depth, comparison)
     return painted
 
 
 def _depth(comparison: Comparison) -> Picture:
-    return depth.picture(comparison, depth.inputs(comparison))
+    return signal_propagation.picture(comparison, signal_propagation.inputs(comparison))
 
 
 def _styled(
@@ -90,7 +90,7 @@ def _styled(
     comparison: Comparison,
     styles: Mapping[str, Style],
 ) -> Picture:
-    with sheets.style():
+    with layout.style():
         return figure(comparison, styles)
 
 
@@ -102,27 +102,27 @@ def _learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -
         drawn[f"train_{score}"] = curves(comparison.metrics, f"train_{score}")
     title = f"Test {score}{by(comparison)}"
     clocks = _clocks(test, curves(comparison.metrics, "seconds")) if score == "accuracy" else {}
-    figure, axes = sheets.panels(
+    figure, axes = layout.panels(
         title,
         comparison.held,
         names=("", *(f"the same means by {clock}" for clock in clocks)),
         height=(2.3, *(1.1 for _ in clocks)),
-        legend=plots.legend_entries(comparison.summary, styles, "training set" if both else ""),
+        legend=panels.legend_entries(comparison.summary, styles, "training set" if both else ""),
         sharex=not clocks,
     )
     ax = axes[0]
-    plots.draw_curves(ax, test, styles)
+    panels.draw_curves(ax, test, styles)
     if both:
-        plots.draw_curves(ax, drawn[f"train_{score}"], styles, thin=True)
+        panels.draw_curves(ax, drawn[f"train_{score}"], styles, thin=True)
     ax.set_ylabel(f"{score} (mean per example)" if score == "loss" else f"{score} (share correct)")
     positive = test.loc[np.isfinite(test["mean"]) & (test["mean"] > 0), "mean"]
     stretched = score == "loss" and positive.max() > 6 * positive.min()
     if stretched:
-        plots.log_axis(ax)
+        panels.log_axis(ax)
     caption = f"{title} over training: {band(comparison)}."
     single = seeds(comparison.metrics, f"test_{score}")
     if test["n"].max() > 1 and single["run_id"].nunique() <= _MOST_SEEDS:
-        plots.draw_seeds(ax, single, styles)
+        panels.draw_seeds(ax, single, styles)
         drawn[f"test_{score} of a run"] = single
         caption += " Hairlines: every seed."
     if score == "loss" and any(setting.startswith("loss") for setting in comparison.varied):
@@ -134,7 +134,7 @@ def _learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -
         caption += ": its loss is infinite from there." if score == "loss" else "."
     caption += coinciding(test, stretched)
     for ax, (clock, times) in zip(axes[1:], clocks.items(), strict=True):
-        plots.draw_curves(ax, test.assign(x=times, unit=clock, n=1), styles)
+        panels.draw_curves(ax, test.assign(x=times, unit=clock, n=1), styles)
         ax.locator_params(axis="y", nbins=4)
         drawn[f"test_{score} by {clock}"] = test.assign(x=times, unit=clock)
     if clocks:
@@ -167,12 +167,12 @@ def _validation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     drawn = {"validation_accuracy": held_out}
     title = f"Validation accuracy{by(comparison)}"
     both = len(comparison.arms) <= _MOST_WITH_THIN
-    legend = plots.legend_entries(comparison.summary, styles, "test set" if both else "")
-    figure, (ax,) = sheets.panels(title, comparison.held, legend=legend)
-    plots.draw_curves(ax, held_out, styles)
+    legend = panels.legend_entries(comparison.summary, styles, "test set" if both else "")
+    figure, (ax,) = layout.panels(title, comparison.held, legend=legend)
+    panels.draw_curves(ax, held_out, styles)
     if both:
         drawn["test_accuracy"] = curves(comparison.metrics, "test_accuracy")
-        plots.draw_curves(ax, drawn["test_accuracy"], styles, thin=True)
+        panels.draw_curves(ax, drawn["test_accuracy"], styles, thin=True)
     ax.set_ylabel("accuracy (share correct)")
     caption = (
         f"{title} over training, on examples held out of the training set: {band(comparison)}."
@@ -187,14 +187,14 @@ def _validation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
 def _final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     summary = comparison.summary
     title = f"Final test accuracy{by(comparison)}"
-    labels = plots.arm_labels(summary, _LABEL)
-    figure, (ax,) = sheets.panels(
+    labels = panels.arm_labels(summary, _LABEL)
+    figure, (ax,) = layout.panels(
         title,
         comparison.held,
         height=0.1 + 0.17 * sum(2 + label.count("\n") for label in labels),
         margins=(0.3 + 0.075 * max(map(len, "\n".join(labels).split("\n"))), 0.65),
     )
-    plots.draw_final(ax, comparison.runs, summary, styles)
+    panels.draw_final(ax, comparison.runs, summary, styles)
     caption = f"Each mark is a run; the bar and the number are the mean ({comparison.seeds})."
     if comparison.seeds == "n = 1":
         caption = "Each mark is a run, one seed each (n = 1)."
@@ -215,24 +215,24 @@ def _activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture
     columns = min(columns, len(shown))
     reach = table[["p05", "p95"]].abs().max(axis=1).groupby(table["arm"], observed=True).max()
     alone = bool(reach.max() > _FAR * reach.min())
-    figure, axes = sheets.panels(
+    figure, axes = layout.panels(
         title,
         comparison.held,
-        names=plots.arm_labels(shown, 48 // columns),
+        names=panels.arm_labels(shown, 48 // columns),
         columns=columns,
         height=1.5,
-        legend=plots.box_entries(),
+        legend=panels.box_entries(),
         sharey=not alone,
     )
     for ax, arm in zip(axes, shown["arm"], strict=True):
-        plots.draw_spread(ax, table[table["arm"] == arm], styles[arm])
+        panels.draw_spread(ax, table[table["arm"] == arm], styles[arm])
         ax.locator_params(axis="y", nbins=5)
-    sheets.label_outer(axes, columns)
+    layout.label_outer(axes, columns)
     for ax, arm in list(zip(axes, shown["arm"], strict=True))[: None if alone else 1]:
         own = table[table["arm"] == arm] if alone else table
         low, high = float(own["p05"].min()), float(own["p95"].max())
         if max(-low, high) > 10:
-            plots.symlog_axis(ax, low, high)
+            panels.symlog_axis(ax, low, high)
     caption = (
         "What each layer (the last is the output) gives for a fixed sample of training images, "
         "hollow before the first update, filled after the last. Box: the middle half; whiskers: "
@@ -254,10 +254,10 @@ def _gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     title = f"Gradient norm of each layer{by(comparison)}"
     figure, axes = _layer_panels(comparison, styles, table, title, "gradient norm of the weights")
     for ax, rows in axes:
-        plots.draw_curves(ax, rows.assign(mean=rows["mean"].replace(0, np.nan)), styles)
-        plots.draw_zeros(ax, rows, styles)
-    plots.log_axis(axes[0][0])
-    sheets.label_outer([ax for ax, _ in axes])
+        panels.draw_curves(ax, rows.assign(mean=rows["mean"].replace(0, np.nan)), styles)
+        panels.draw_zeros(ax, rows, styles)
+    panels.log_axis(axes[0][0])
+    layout.label_outer([ax for ax, _ in axes])
     caption = (
         "Frobenius norm of the gradient of the loss by each layer's weights, on a fixed sample of "
         f"training images: {band(comparison)}."
@@ -278,11 +278,11 @@ def _saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     thin = "dead units" if both else ""
     figure, axes = _layer_panels(comparison, styles, table, title, "share saturated", thin)
     for ax, rows in axes:
-        plots.draw_curves(ax, rows, styles)
+        panels.draw_curves(ax, rows, styles)
         if both:
-            plots.draw_curves(ax, dead[dead["layer"] == rows["layer"].iloc[0]], styles, thin=True)
+            panels.draw_curves(ax, dead[dead["layer"] == rows["layer"].iloc[0]], styles, thin=True)
         ax.set_ylim(-0.04, 1.04)
-    sheets.label_outer([ax for ax, _ in axes])
+    layout.label_outer([ax for ax, _ in axes])
     caption = (
         "Share of (unit, example) pairs at which the activation's derivative is below 5 % of its "
         f"maximum: {band(comparison)}."
@@ -303,8 +303,8 @@ def _symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     title = f"Distinct hidden units{by(comparison)}"
     figure, axes = _layer_panels(comparison, styles, table, title, "distinct units")
     for ax, rows in axes:
-        plots.draw_curves(ax, rows, styles)
-    sheets.label_outer([ax for ax, _ in axes])
+        panels.draw_curves(ax, rows, styles)
+    layout.label_outer([ax for ax, _ in axes])
     axes[0][0].set_ylim(-0.06 * hidden["units"].max(), 1.06 * hidden["units"].max())
     caption = (
         "How many units of a layer differ by more than 0.1 % of the largest in their incoming "
@@ -351,9 +351,9 @@ def _layer_panels(
         told = [kind] if name.startswith("layer") else []
         told += [f"{units[0]} units"] if len(units) == 1 else []
         names.append(f"{name} ({', '.join(told)})" if told else name)
-    legend = plots.legend_entries(comparison.summary, styles, thin)
+    legend = panels.legend_entries(comparison.summary, styles, thin)
     height = 1.7 if len(layers) == 1 else 1.05
-    figure, axes = sheets.panels(
+    figure, axes = layout.panels(
         title, comparison.held, names=names, height=height, ylabel=ylabel, legend=legend
     )
     return figure, [(ax, table[table["panel"] == k]) for ax, k in zip(axes, layers, strict=True)]

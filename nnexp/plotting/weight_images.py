@@ -18,12 +18,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from nnexp import answers, sheets
+from nnexp.analysis import predictions
 from nnexp.errors import InputError
-from nnexp.picture import Picture
-from nnexp.records import FINISHED, Record
-from nnexp.sheets import NEUTRAL, WIDTH, words_on
-from nnexp.tables import read_exactly
+from nnexp.plotting import layout
+from nnexp.plotting.layout import NEUTRAL, WIDTH, words_on
+from nnexp.plotting.picture import Picture
+from nnexp.store.record import FINISHED, Record
+from nnexp.store.tables import read_exactly
 
 Array = npt.NDArray[Any]
 
@@ -46,9 +47,10 @@ def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.Data
     """Return the tables that the portraits are drawn from, by the name of the picture.
 
     ``arms`` maps the ids of the runs that may sit to their arms. ``weights``, ``confusion`` and
-    ``mistakes`` are of the most accurate, see `nnexp.answers`; ``arms`` has a few units of the
-    first run of each arm, where these are two to eight and their images of one size. Only finished
-    runs on images that kept their weights are shown; there is nothing if there is none.
+    ``mistakes`` are of the most accurate, see `nnexp.analysis.predictions`; ``arms`` has a few
+    units of the first run of each arm, where these are two to eight and their images of one size.
+    Only finished runs on images that kept their weights are shown; there is nothing if there is
+    none.
 
     Raises
     ------
@@ -57,22 +59,22 @@ def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.Data
     """
     ended = [r for r in records if r.weights and r.status == FINISHED and r.run_id in arms]
     ranked = sorted(ended, key=lambda r: -r.metrics[-1]["test_accuracy"])
-    best = next((run for record in ranked if (run := answers.kept(record))), None)
+    best = next((run for record in ranked if (run := predictions.kept(record))), None)
     if best is None or best.data.test is None:
         return {}
-    said = answers.answers(best.network, best.data.test)
-    tables = {"weights": answers.weights(best, arms[best.record.run_id], _MOST_UNITS)}
-    tables["confusion"] = answers.confusion(best, said)
-    if len(worst := answers.mistakes(best, said)):
+    said = predictions.answers(best.network, best.data.test)
+    tables = {"weights": predictions.weights(best, arms[best.record.run_id], _MOST_UNITS)}
+    tables["confusion"] = predictions.confusion(best, said)
+    if len(worst := predictions.mistakes(best, said)):
         tables["mistakes"] = worst
-    first: dict[str, answers.Kept] = {}
+    first: dict[str, predictions.Kept] = {}
     for record in ended if len({arms[r.run_id] for r in ended}) <= _MOST_ARMS else []:
         arm = arms[record.run_id]
-        if arm not in first and (run := answers.kept(record)):
+        if arm not in first and (run := predictions.kept(record)):
             first[arm] = run
     sizes = {run.data.description.image_shape for run in first.values()}
     if len(first) > 1 and len(sizes) == 1:
-        few = [answers.weights(run, arm, _UNITS_ACROSS) for arm, run in first.items()]
+        few = [predictions.weights(run, arm, _UNITS_ACROSS) for arm, run in first.items()]
         tables["arms"] = pd.concat(few, ignore_index=True)
     finished = sum(r.status == FINISHED and r.run_id in arms for r in records)
     some = f"the best of the {len(ended)} of {finished} runs whose weights were kept"
@@ -106,7 +108,7 @@ def read(folder: Path) -> dict[str, pd.DataFrame]:
 def pictures(tables: Mapping[str, pd.DataFrame]) -> list[Picture]:
     """Return the portraits that the tables of `sit` give, drawn."""
     draw = {"weights": _weights, "arms": _arms, "confusion": _confusion}
-    with sheets.style():
+    with layout.style():
         drawn = [paint(tables[name]) for name, paint in draw.items() if name in tables]
         if "mistakes" in tables and "confusion" in tables:
             drawn.append(_mistakes(tables["mistakes"], _wrong(tables["confusion"])))
@@ -171,7 +173,7 @@ def _arms(table: pd.DataFrame) -> Picture:
 
 
 def _confusion(table: pd.DataFrame) -> Picture:
-    known = table[table["predicted"] != answers.NONE]
+    known = table[table["predicted"] != predictions.NONE]
     names = list(dict.fromkeys(table["true"]))
     classes, n = len(names), int(table["n"].sum())
     counts = known["n"].to_numpy(int).reshape(classes, classes)

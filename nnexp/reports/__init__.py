@@ -1,0 +1,1 @@
+"""Pages: the page of a sweep, and what all pages share."""

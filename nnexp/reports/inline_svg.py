@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
-from nnexp import sheets, styles
+from nnexp.plotting import layout, styles
 
 # The card of a page in dark mode, and what is drawn or written on it.
-_DARK = {"#ffffff": "#1d2127", sheets.INK: "#e7eaee", sheets.NEUTRAL: "#a5aeb9"}
-_DARK |= {sheets.FAINT.lower(): "#39414b"}
+_DARK = {"#ffffff": "#1d2127", layout.INK: "#e7eaee", layout.NEUTRAL: "#a5aeb9"}
+_DARK |= {layout.FAINT.lower(): "#39414b"}
 _COLOUR = re.compile(r'\b(fill|stroke)="(#[0-9a-f]{6})"')
 
 
@@ -40,7 +40,7 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
     # What has no colour of its own is black.
     root = (
         f'<svg id="{name}" role="img" aria-label="{html.escape(alt)}" '
-        f'fill="{themed(sheets.INK)}" {own}'
+        f'fill="{themed(layout.INK)}" {own}'
     )
     return Markup(body.replace("<svg ", root, 1))
 

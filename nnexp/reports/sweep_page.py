@@ -9,15 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp import versions
-from nnexp.cells import frame_to_csv
-from nnexp.comparison import Comparison, compare
-from nnexp.effects import LEVEL, Effects, effects, findings, undecided
-from nnexp.folders import fill
-from nnexp.inline import inline_svg, theme, themed
-from nnexp.markup import environment
-from nnexp.records import DIVERGED, FAILED, FINISHED, Record
-from nnexp.studio import Studio, draw
+from nnexp.analysis.arms import Comparison, compare
+from nnexp.analysis.effects import LEVEL, Effects, effects, findings, undecided
+from nnexp.plotting.rendering import Studio, draw
+from nnexp.reports.inline_svg import inline_svg, theme, themed
+from nnexp.reports.jinja import environment
+from nnexp.store import versions
+from nnexp.store.csv_cells import frame_to_csv
+from nnexp.store.folders import fill
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 
 _FILES = {
     "summary.csv": "a row an arm",

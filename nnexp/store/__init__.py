@@ -1,0 +1,1 @@
+"""Records of finished runs: written whole, locked, read back and compared."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.config import own_functions, own_name
-from nnexp.custom import source_digest
+from nnexp.config.run_config import own_functions, own_name
+from nnexp.config.user_functions import source_digest
 from nnexp.errors import InputError
-from nnexp.records import SPLITS, Record, Row
+from nnexp.store.record import SPLITS, Record, Row
 
 IDENTICAL, WITHIN, DIFFERENT = "identical to the bit", "within tolerance", "different"
 # A column that tells how long something took, not what came of it.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nnexp.cells import guarded
+from nnexp.store.csv_cells import guarded
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -77,7 +77,7 @@ def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return ``rows`` as CSV text; floats in their shortest exact form, ``None`` empty.
 
-    Text is `nnexp.cells.guarded`.
+    Text is `nnexp.store.csv_cells.guarded`.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     buffer = io.StringIO()

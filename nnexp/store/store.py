@@ -24,13 +24,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from nnexp import checks, versions
-from nnexp.config import columns as config_columns
-from nnexp.config import fingerprint, own_functions, without_places
+from nnexp import validation
+from nnexp.config.run_config import columns as config_columns
+from nnexp.config.run_config import fingerprint, own_functions, without_places
 from nnexp.errors import InputError
 from nnexp.files import sync, sync_all, writing
-from nnexp.locks import RunLock, take
-from nnexp.records import DIVERGED, FAILED, FINISHED, SCORES, Record, Row, from_csv, tidy, to_csv
+from nnexp.store import versions
+from nnexp.store.locks import RunLock, take
+from nnexp.store.record import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    SCORES,
+    Record,
+    Row,
+    from_csv,
+    tidy,
+    to_csv,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -334,7 +345,7 @@ def _content(file: Path) -> bytes:
     for path, right in ((file.parent, stat.S_ISDIR), (file, stat.S_ISREG)):
         if not right(os.lstat(path).st_mode):
             raise ValueError(f"{path.name} is a link or a special file")
-    checks.memory(str(file), _SHARE * os.lstat(file).st_size)
+    validation.memory(str(file), _SHARE * os.lstat(file).st_size)
     return file.read_bytes()
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.cells import unguarded_frame
 from nnexp.errors import InputError
-from nnexp.folders import check_finished
-from nnexp.records import SCORES, Record, tidy
-from nnexp.store import DamagedRecord, Store
+from nnexp.store.csv_cells import unguarded_frame
+from nnexp.store.folders import check_finished
+from nnexp.store.record import SCORES, Record, tidy
+from nnexp.store.store import DamagedRecord, Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nnexp import __version__
-from nnexp.records import Record
+from nnexp.store.record import Record
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 # Digits of a commit or digest that a sentence shows.
 _DIGITS = 7
 

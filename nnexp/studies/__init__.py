@@ -1,0 +1,1 @@
+"""Studies: claims read from files, judged, drawn and reported."""

@@ -13,12 +13,12 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nnexp import plots, sheets
-from nnexp.claims import Judgement, band, differences, maps
-from nnexp.figures import Picture
-from nnexp.sheets import FAINT, INK, NEUTRAL, words_on
-from nnexp.studies import ORDERS, Claim, Study
-from nnexp.tables import Tables
+from nnexp.plotting import layout, panels
+from nnexp.plotting.layout import FAINT, INK, NEUTRAL, words_on
+from nnexp.plotting.training_figures import Picture
+from nnexp.store.tables import Tables
+from nnexp.studies.judging import Judgement, band, differences, maps
+from nnexp.studies.study import ORDERS, Claim, Study
 
 _WIDTH = 5.4
 # The names of the pictures, the latter two followed by their claim's id.
@@ -34,7 +34,7 @@ def pictures(study: Study, judgements: Sequence[Judgement], tables: Tables) -> l
     told = {judgement.claim: judgement for judgement in judgements}
     compared = [claim for claim in study.claims if claim.test in ORDERS]
     drawn = []
-    with sheets.style():
+    with layout.style():
         if compared:
             pairs = {claim.id: differences(claim, tables) for claim in compared}
             drawn.append(_pairs(study, compared, pairs, told))
@@ -121,10 +121,10 @@ def _draw_pairs(
             ax.plot(bounds, [row - 0.08] * 2, color=INK, linewidth=2)
         ax.plot(values.mean(), row - 0.08, "D", color=INK, markersize=5, clip_on=False)
     ax.axvline(0, color=NEUTRAL, linewidth=1)
-    if means and max(means) > plots.FAR * min(means):
+    if means and max(means) > panels.FAR * min(means):
         matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
         threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
-        plots.stretch_axis(ax, threshold)
+        panels.stretch_axis(ax, threshold)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
@@ -210,7 +210,7 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
     values = table.filter(regex="^(published|run )").to_numpy(float)
     values = values[np.isfinite(values)]
     if not claim.outcome.is_accuracy and values.min() > 0 and values.max() > 8 * values.min():
-        plots.log_axis(above)
+        panels.log_axis(above)
         above.set_ylim(0.7 * values.min(), 1.4 * values.max())
     above.set_ylabel(str(claim.outcome))
     above.legend()

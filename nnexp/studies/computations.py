@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import checks, losses
-from nnexp.activations import Activation
-from nnexp.choices import build, read
-from nnexp.config import parse_hidden
+from nnexp import validation
+from nnexp.config.registry import build, read
+from nnexp.config.run_config import parse_hidden
 from nnexp.data import arrays, target_codes
 from nnexp.errors import InputError, suggestion, unknown
-from nnexp.gradients import numerical_gradient
-from nnexp.losses import Loss
-from nnexp.network import Network
+from nnexp.nn import losses
+from nnexp.nn.activations import Activation
+from nnexp.nn.losses import Loss
+from nnexp.nn.network import Network
+from nnexp.nn.numerical_gradient import numerical_gradient
 
 Array = npt.NDArray[Any]
 Quantities = dict[str, float | Array]
@@ -111,8 +112,8 @@ def forward(
     layer's pre-activations are the logits of the network that is cut off behind it.
     """
     batch = _rows("x", x)
-    checks.choice("layout", layout, _LAYOUTS)
-    loss = losses.mse(output=checks.choice("output", output, losses.OUTPUTS))
+    validation.choice("layout", layout, _LAYOUTS)
+    loss = losses.mse(output=validation.choice("output", output, losses.OUTPUTS))
     matrices = [_numbers("weights", matrix, 2) for matrix in _list("weights", weights)]
     if layout == "out_in":
         matrices = [matrix.T for matrix in matrices]
@@ -164,7 +165,7 @@ def cross_entropy_of(
     name = "gradient" if probabilities is None else "probabilities"
     table = _numbers(name, gradient if probabilities is None else probabilities, 2)
     n, classes = table.shape
-    numbers = [checks.whole("labels", v, 0, classes - 1) for v in _list("labels", labels)]
+    numbers = [validation.whole("labels", v, 0, classes - 1) for v in _list("labels", labels)]
     if len(numbers) != n:
         raise InputError(f"labels={labels}: give {n} of them, one a row of {name}")
     targets = target_codes("one_hot", classes, classes, np.float64)[numbers]
@@ -193,7 +194,7 @@ def loss_gradient(
     alone is larger by ``h``.
     """
     batch, targets, matrix = _rows("x", x), _rows("target", target), _numbers("weights", weights, 2)
-    h = checks.real("h", h, 0, open_=True)
+    h = validation.real("h", h, 0, open_=True)
     if batch.shape[1] != len(matrix) or targets.shape != (len(batch), matrix.shape[1]):
         raise InputError(
             f"x {batch.shape}, weights {matrix.shape} and target {targets.shape} do not fit: "
@@ -201,7 +202,7 @@ def loss_gradient(
         )
     none, bias = _made("activation", "identity"), np.zeros(matrix.shape[1])
     network = _network(none, _made("loss", loss), [matrix], [bias], len(batch))
-    value = _filled(network, batch, targets, checks.choice("method", method, _METHODS), h)
+    value = _filled(network, batch, targets, validation.choice("method", method, _METHODS), h)
     gradient = network.weight_grads[0].copy()
     rise = np.empty_like(matrix)
     for place in np.ndindex(*matrix.shape):
@@ -230,11 +231,11 @@ def gradient_agreement(
     float64. Also ``parameters``, how many derivatives were compared.
     """
     features, outputs, batch = _counts(features=features, outputs=outputs, batch=batch)
-    rng = np.random.default_rng(checks.whole("seed", seed, 0))
+    rng = np.random.default_rng(validation.whole("seed", seed, 0))
     classes = max(outputs, 2)
     codes = target_codes("one_hot", classes, outputs, np.float64)
     worst, compared = 0.0, 0
-    h = checks.real("h", h, 0, open_=True)
+    h = validation.real("h", h, 0, open_=True)
     for widths in map(parse_hidden, _list("hidden", hidden)):
         network = _drawn((features, *widths, outputs), activation, loss, init, batch, seed)
         x = rng.standard_normal((batch, features))
@@ -278,8 +279,8 @@ def derivative_bound(
 
     Both in magnitude, over ``points`` values from ``low`` to ``high``, both ends included.
     """
-    low, high = checks.real("low", low), checks.real("high", high)
-    z = np.linspace(low, high, checks.whole("points", points, 2))[:, None]
+    low, high = validation.real("low", low), validation.real("high", high)
+    z = np.linspace(low, high, validation.whole("points", points, 2))[:, None]
     act, a = _made("activation", activation), z.copy()
     act.forward(a, np.empty_like(a))
     output = float(np.abs(a).max())
@@ -300,7 +301,7 @@ def label_mixup(count: int = 100) -> Quantities:
     ``perfect`` is the score of whoever names every image rightly: the share of places at which the
     two lists of ``count`` labels agree. ``chance`` is what labels paired at random would give.
     """
-    count = checks.whole("count", count, 1, 10_000)
+    count = validation.whole("count", count, 1, 10_000)
     _, train, _, test = arrays("mnist", first=count)
     test = test[:count]
     shares = [np.bincount(labels, minlength=10) / count for labels in (train, test)]
@@ -324,7 +325,7 @@ def gradient_cost(
     sizes = (x.shape[1], *parse_hidden(hidden), 10)
     network = _drawn(sizes, "sigmoid", "cross_entropy", "normal", len(x), seed=0)
     parameters = network.theta.size
-    size = checks.whole("timed", timed, _ROUNDS, parameters) // _ROUNDS
+    size = validation.whole("timed", timed, _ROUNDS, parameters) // _ROUNDS
     starts = np.linspace(0, parameters - size, _ROUNDS).astype(int)
     by_pass, by_backprop = [], []
     for first in starts:
@@ -393,7 +394,7 @@ def _rows(key: str, value: object) -> Array:
 
 
 def _counts(**values: object) -> tuple[int, ...]:
-    return tuple(checks.whole(key, value, 1) for key, value in values.items())
+    return tuple(validation.whole(key, value, 1) for key, value in values.items())
 
 
 def _made(key: str, choice: object) -> Any:
@@ -436,7 +437,7 @@ def _drawn(
 ) -> Network:
     """Return a float64 network of these layer sizes, drawn from ``seed``."""
     network = Network(sizes, _made("activation", activation), _made("loss", loss), rows, np.float64)
-    seed = checks.whole("seed", seed, 0)
+    seed = validation.whole("seed", seed, 0)
     network.initialize(_made("init", init), _made("bias_init", biases), seed)
     return network
 

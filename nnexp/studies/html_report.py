@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeGuard
 
 from markupsafe import Markup, escape
 
-from nnexp import verdicts
-from nnexp.claims import Judgement
+from nnexp.analysis import verdicts
 from nnexp.errors import InputError, unknown
-from nnexp.inline import inline_svg, theme
-from nnexp.markup import environment, unbroken
-from nnexp.studies import ORDERS, Claim, Study
+from nnexp.reports.inline_svg import inline_svg, theme
+from nnexp.reports.jinja import environment, unbroken
+from nnexp.studies.judging import Judgement
+from nnexp.studies.study import ORDERS, Claim, Study
 
 _PAPERS = "papers"
 # The longest text of published figures in the table, in characters; all of it stands below.
@@ -102,9 +102,9 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
 
     Raises
     ------
-    InputError
-        If there is no section, a study is there twice, a judgement or a picture is of a claim that
-        its study does not have, a verdict is no word of `nnexp.verdicts`, or a picture is empty.
+        InputError If there is no section, a study is there twice, a judgement or a picture is of a
+        claim that its study does not have, a verdict is no word of `nnexp.analysis.verdicts`, or a
+        picture is empty.
     """
     if not sections:
         raise InputError("a report needs a study: give one section at least")

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp import statistics, verdicts
-from nnexp.computations import agrees, compute, entry
+from nnexp.analysis import intervals, verdicts
+from nnexp.analysis.outcomes import Outcome, best, described, failures, matching, measured
 from nnexp.errors import InputError, unknown
-from nnexp.outcomes import Outcome, best, described, failures, matching, measured
-from nnexp.studies import ORDERS, Claim, Study
-from nnexp.tables import Tables
+from nnexp.store.tables import Tables
+from nnexp.studies.computations import agrees, compute, entry
+from nnexp.studies.study import ORDERS, Claim, Study
 
 # Figures of an array that are told.
 _MOST_FIGURES = 4
@@ -32,11 +32,11 @@ class Judgement:
 
     ``first`` and ``second`` are the means of the two arms (or the mean and the threshold, or the
     published figure), ``difference`` with ``low`` and ``high`` what the verdict is read from, at
-    ``level``; ``detectable`` is the difference that ``n`` runs would have shown with a power of
-    80 %, ``seeds_needed`` how many runs would show ``matters``. ``skewed`` is ``yes`` where the
+    ``level``; ``detectable`` is the difference that ``n`` runs would have shown with a power of 80
+    %, ``seeds_needed`` how many runs would show ``matters``. ``skewed`` is ``yes`` where the
     differences are too skewed for a normal sample, and the interval less sure than it says (see
-    `nnexp.calibration`). ``digest`` is `Study.digest` of when it was judged, empty in the tables
-    of an older nnexp. What does not apply is empty.
+    `nnexp.analysis.calibration`). ``digest`` is `Study.digest` of when it was judged, empty in the
+    tables of an older nnexp. What does not apply is empty.
     """
 
     study: str
@@ -209,7 +209,7 @@ def _compared(study: Study, claim: Claim, tables: Tables, looks: int) -> Judgeme
     if not len(values):
         raise InputError("no pair of runs of equal seed has ended: see the sweep's failed runs")
     n, alpha = len(values), study.alpha / study.family / looks
-    interval = statistics.mean_interval(values, alpha)
+    interval = intervals.mean_interval(values, alpha)
     low, high = float(interval.low), float(interval.high)
     known = math.isfinite(low)
     sd = float(interval.sd)
@@ -224,12 +224,12 @@ def _compared(study: Study, claim: Claim, tables: Tables, looks: int) -> Judgeme
         low=low,
         high=high,
         level=1 - alpha,
-        effect_size=statistics.effect_size(values) if known else None,
-        superiority=statistics.superiority(values),
+        effect_size=intervals.effect_size(values) if known else None,
+        superiority=intervals.superiority(values),
         matters=claim.matters,
-        detectable=statistics.detectable(sd, n, alpha) if known else None,
+        detectable=intervals.detectable(sd, n, alpha) if known else None,
         seeds_needed=verdicts.seeds_needed(sd, claim.matters, alpha) if known else None,
-        skewed="yes" if statistics.is_skewed(values) else "",
+        skewed="yes" if intervals.is_skewed(values) else "",
         holds_in=_share(claim, tables),
     )
 
@@ -240,7 +240,7 @@ def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:
     said = _said(study, claim, described(claim.where, claim.at))
     if not len(values):
         raise InputError(f"no run of arm {arm!r} has ended: see the sweep's failed runs")
-    interval = statistics.prediction_interval(values, rounding=claim.rounding)
+    interval = intervals.prediction_interval(values, rounding=claim.rounding)
     low, high, mean = float(interval.low), float(interval.high), float(interval.mean)
     return Judgement(
         **said,
@@ -272,7 +272,7 @@ def band(claim: Claim, tables: Tables) -> pd.DataFrame:
     curves = runs.to_numpy(float)
     if not len(curves):
         raise InputError(f"no run of arm {arm!r} has ended: see the sweep's failed runs")
-    low, high = statistics.joint_band(curves, rounding=claim.rounding)
+    low, high = intervals.joint_band(curves, rounding=claim.rounding)
     table = pd.DataFrame(
         {"at": list(claim.points), "published": list(claim.points.values())}
         | {"mean": curves.mean(axis=0), "low": low, "high": high}
@@ -410,7 +410,7 @@ def _cells(claim: Claim, tables: Tables) -> Iterator[dict[str, Any]]:
             cell = _replaced(claim, {**claim.where, **combination}, at)
             values = differences(cell, tables)["difference"].to_numpy(float)
             values = -values if claim.test == "less" else values
-            interval = statistics.mean_interval(values)
+            interval = intervals.mean_interval(values)
             low, high = float(interval.low), float(interval.high)
             holds = "yes" if low > 0 else "no" if high < 0 else "unclear"
             row: dict[str, Any] = {"claim": claim.id, **combination}

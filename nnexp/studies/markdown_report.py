@@ -18,20 +18,21 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 
-from nnexp import evidence, figures, portraits, responses, sheets, webpage
-from nnexp.cells import frame_to_csv
-from nnexp.claims import Judgement, current, from_table, maps, to_table
-from nnexp.comparison import Comparison, compare
+from nnexp.analysis.arms import Comparison, compare
+from nnexp.analysis.outcomes import fitting
+from nnexp.analysis.verdicts import INCONCLUSIVE, STALE, UNDERPOWERED
 from nnexp.errors import InputError
-from nnexp.folders import check_finished, check_folder, fill
-from nnexp.markup import environment, markdown
-from nnexp.outcomes import fitting
-from nnexp.processes import Workers
-from nnexp.studies import Study
-from nnexp.tables import Tables, load, read_exactly
+from nnexp.plotting import factor_figures, layout, training_figures, weight_images
+from nnexp.reports.jinja import environment, markdown
+from nnexp.store.csv_cells import frame_to_csv
+from nnexp.store.folders import check_finished, check_folder, fill
+from nnexp.store.tables import Tables, load, read_exactly
+from nnexp.studies import claim_figures, html_report
+from nnexp.studies.html_report import Section, Shown
+from nnexp.studies.judging import Judgement, current, from_table, maps, to_table
+from nnexp.studies.study import Study
+from nnexp.sweeps.processes import Workers
 from nnexp.threads import available_cores
-from nnexp.verdicts import INCONCLUSIVE, STALE, UNDERPOWERED
-from nnexp.webpage import Section, Shown
 
 # Studies that are drawn in less time than it takes to start other processes.
 _FEW = 2
@@ -39,7 +40,7 @@ _FEW = 2
 _ROUND = str.maketrans("[]", "()")
 _TABLES = ("runs.csv", "metrics.csv", "layers.csv", "summary.csv", "maps.csv", "claims.csv")
 # What figures are drawn from, and so stays when they are drawn again.
-_KEPT = (*_TABLES, *(f"{name}.csv" for name in portraits.NAMES))
+_KEPT = (*_TABLES, *(f"{name}.csv" for name in weight_images.NAMES))
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def write_tables(
 ) -> None:
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
-    ``sitting`` holds those of its portraits, see `nnexp.portraits.sit`. The page, figures and
-    tables of the runs that went before are removed.
+    ``sitting`` holds those of its portraits, see `nnexp.plotting.weight_images.sit`. The page,
+    figures and tables of the runs that went before are removed.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def write_tables(
             written["maps"] = cells
         for grid in study.grids:
             try:
-                written[grid.name] = responses.grid_cells(tables.runs, grid)
+                written[grid.name] = factor_figures.grid_cells(tables.runs, grid)
             except InputError as error:
                 raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
     fill(folder, {f"{name}.csv": frame_to_csv(table) for name, table in written.items()})
@@ -137,16 +138,16 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
     seconds = float(tables.runs["seconds"].sum())
     valid = [one for one in judgements if one.verdict != STALE]
     shown_of = _with_claims(study, valid)
-    drawn = [*evidence.pictures(shown_of, valid, tables), *_of_runs(study, tables)]
-    drawn += portraits.pictures(portraits.read(folder))
+    drawn = [*claim_figures.pictures(shown_of, valid, tables), *_of_runs(study, tables)]
+    drawn += weight_images.pictures(weight_images.read(folder))
     shown = [
         Shown(
             p.name,
             p.caption,
             p.alt,
-            evidence.claims_of(p, shown_of),
-            svg=sheets.svg(p.figure),
-            png=sheets.png(p.figure) if p.name in portraits.NAMES else b"",
+            claim_figures.claims_of(p, shown_of),
+            svg=layout.svg(p.figure),
+            png=layout.png(p.figure) if p.name in weight_images.NAMES else b"",
             csv=p.csv,
         )
         for p in drawn
@@ -160,12 +161,12 @@ def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
     return replace(study, claims=tuple(claim for claim in study.claims if claim.id in judged))
 
 
-def _of_runs(study: Study, tables: Tables) -> Iterator[figures.Picture]:
+def _of_runs(study: Study, tables: Tables) -> Iterator[training_figures.Picture]:
     """Yield the figures of the runs themselves that the study names."""
-    yield from figures.pictures(_fitting(tables, study.show), study.figures)
-    with sheets.style():
+    yield from training_figures.pictures(_fitting(tables, study.show), study.figures)
+    with layout.style():
         for grid in study.grids:
-            yield responses.heat_map(tables.runs, grid, _fitting(tables, grid.where).held)
+            yield factor_figures.heat_map(tables.runs, grid, _fitting(tables, grid.where).held)
 
 
 def _fitting(tables: Tables, where: Mapping[str, Any]) -> Comparison:
@@ -218,7 +219,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         "Run all of it again": shlex.join(["python", "-m", "nnexp.reproduce", *words, *where]),
         "Draw it again from the tables": shlex.join(["python", "-m", "nnexp.report", *where]),
     }
-    fill(results, {"README.md": text, "report.html": webpage.render(sections, facts)})
+    fill(results, {"README.md": text, "report.html": html_report.render(sections, facts)})
     return results / "report.html"
 
 

@@ -14,10 +14,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nnexp.analysis.grids import Grid
+from nnexp.analysis.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
+from nnexp.analysis.verdicts import (
+    BETTER,
+    COMPARED,
+    CONTRADICTED,
+    MATTERS,
+    PUBLISHED,
+    REPRODUCED,
+    TESTS,
+)
+from nnexp.config.experiment_file import LINE, LINES, Design, design, parameters, plain, read_lines
 from nnexp.errors import InputError, suggestion
-from nnexp.experiment import LINE, LINES, Design, design, parameters, plain, read_lines
-from nnexp.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
-from nnexp.verdicts import BETTER, COMPARED, CONTRADICTED, MATTERS, PUBLISHED, REPRODUCED, TESTS
 
 # The widest prediction of an accuracy that still tells.
 CAP = 0.01
@@ -99,28 +108,6 @@ class Claim:
         """``D2`` for the row ``D2.1``; ``papers`` for a claim of the literature."""
         match = re.match(r"D\d", self.row)
         return match[0] if match else "papers"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A heat map of the final test accuracy, by the settings ``down`` and ``across``.
-
-    It is of the runs with the settings ``where``, in each cell at the best of the setting ``tuned``
-    (as that of a `Claim`), if any; which leaves one run of each seed in a cell. ``line`` is where
-    its file has it.
-    """
-
-    down: str
-    across: str
-    where: Mapping[str, Any]
-    tuned: Mapping[str, str]
-    line: int = 0
-
-    @property
-    def name(self) -> str:
-        """What its files are called: ``grid-init-lr-sigmoid``."""
-        words = ("grid", self.down, self.across, *map(str, self.where.values()))
-        return re.sub(r"[^\w.+-]+", "_", "-".join(words))
 
 
 @dataclass(frozen=True)

@@ -23,15 +23,15 @@ from distributed.comm.core import connect
 from threadpoolctl import threadpool_limits
 
 from nnexp import __version__
-from nnexp.choices import CUSTOM
-from nnexp.config import NUMERICS, RunConfig
-from nnexp.custom import is_custom
+from nnexp.config.registry import CUSTOM
+from nnexp.config.run_config import NUMERICS, RunConfig
+from nnexp.config.user_functions import is_custom
 from nnexp.errors import InputError, SweepStopped
-from nnexp.processes import WorkerDied
-from nnexp.records import Record
-from nnexp.sweep import Job, Options, Watcher
-from nnexp.verification import differences
-from nnexp.worker import environment
+from nnexp.store.compare_runs import differences
+from nnexp.store.record import Record
+from nnexp.sweeps.processes import WorkerDied
+from nnexp.sweeps.scheduler import Job, Options, Watcher
+from nnexp.training.execute import environment
 
 # Seconds for the scheduler to be reached, for workers to say what they are, for them to check the
 # runs' files (some of which they may have to fetch), for a farewell, and between two looks at who
@@ -40,7 +40,7 @@ _CONNECT, _ANSWER, _CHECK, _FAREWELL, _LOOK = 3.0, 10.0, 300.0, 1.0, 1.0
 # Expressions for `eval`: they need nothing of nnexp where they are unpacked, be it a scheduler or a
 # worker that lacks it, nor the driver's version of Python.
 _VERSION = "__import__('nnexp').__version__"
-_TRAIN = "__import__('nnexp.dask_crew', fromlist=['train']).train(task)"
+_TRAIN = "__import__('nnexp.sweeps.dask', fromlist=['train']).train(task)"
 # Who would tell at length what we say in a sentence.
 _LOGGERS = ("distributed", "distributed.client", "tornado.application")
 _SCHEMES = ("tcp", "tls")

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
 
 from nnexp.interrupts import SIGNALS
-from nnexp.surroundings import hush
+from nnexp.startup import hush
 from nnexp.threads import ONE_THREAD
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ sys.path = [*filter(None, sys.path)]
 import os, pickle
 calls = os.fdopen(os.dup(0), "rb")
 sys.path = pickle.load(calls)
-from nnexp.processes import serve
+from nnexp.sweeps.processes import serve
 serve(calls)
 """
 # Shows in a list of processes what the interpreter is for.

@@ -16,17 +16,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from nnexp import versions
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.errors import SweepStopped
 from nnexp.interrupts import held_back
-from nnexp.locks import RunLock
-from nnexp.processes import WorkerDied, Workers
-from nnexp.records import FAILED, Record
-from nnexp.store import DamagedRecord, Store
+from nnexp.store import versions
+from nnexp.store.locks import RunLock
+from nnexp.store.record import FAILED, Record
+from nnexp.store.store import DamagedRecord, Store
+from nnexp.sweeps.processes import WorkerDied, Workers
 from nnexp.threads import available_cores
-from nnexp.training import Evaluation, evaluation_steps
-from nnexp.worker import blank, execute
+from nnexp.training.execute import blank, execute
+from nnexp.training.trainer import Evaluation, evaluation_steps
 
 # A run whose worker process died is tried again, so often in all.
 TRIES = 3

@@ -1,0 +1,1 @@
+"""Training one run: steps, evaluation, checkpoints, and `nnexp.MLP`."""

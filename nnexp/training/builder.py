@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 
-from nnexp import custom, delayed, lanes
-from nnexp.choices import build
-from nnexp.config import RunConfig
-from nnexp.network import Network
-from nnexp.quirks import QUIRKS, UpdatedWeights
+from nnexp.config import user_functions
+from nnexp.config.registry import build
+from nnexp.config.run_config import RunConfig
+from nnexp.nn import delayed_updates, threaded_batches
+from nnexp.nn.network import Network
+from nnexp.nn.quirks import QUIRKS, UpdatedWeights
 
 
 def form(config: RunConfig) -> str:
@@ -19,14 +20,14 @@ def form(config: RunConfig) -> str:
     All compute the same but for rounding. The plain form takes all settings; it alone takes
     float64, quirks, numerical gradients and a user's own functions.
     """
-    own = any(custom.is_custom(choice.name) for choice in (config.activation, config.loss))
+    own = any(user_functions.is_custom(choice.name) for choice in (config.activation, config.loss))
     plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or own
     sizes, batch = config.sizes(), config.rows()
     sgd = config.optimizer.name == "sgd" and not config.weight_decay
-    if not plain and sgd and delayed.suits(batch):
+    if not plain and sgd and delayed_updates.suits(batch):
         return "delayed"
     weights = sum(i * o for i, o in itertools.pairwise(sizes))
-    return "lanes" if not plain and lanes.suits(batch, weights) else "plain"
+    return "lanes" if not plain and threaded_batches.suits(batch, weights) else "plain"
 
 
 def build_network(config: RunConfig, rows: int | None = None) -> Network:

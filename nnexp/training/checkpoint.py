@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.training import Trainer
+from nnexp.training.trainer import Trainer
 
 Array = npt.NDArray[Any]
 

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from nnexp.assembly import build_network
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, Description, Split, describe, in_memory
 from nnexp.errors import InputError, unknown
 from nnexp.files import write_whole
-from nnexp.network import Network
+from nnexp.nn.network import Network
 from nnexp.threads import available_cores
-from nnexp.training import Trainer, train
+from nnexp.training.builder import build_network
+from nnexp.training.trainer import Trainer, train
 
 Array = npt.NDArray[Any]
 Setting = str | Mapping[str, Any]
@@ -40,7 +40,7 @@ class MLP:
     mapping of metrics for each evaluation, the first before any update, and ``layers_``, one for
     each evaluation and layer (losses are means per example, accuracies fractions); ``diverged_``,
     whether training ended early as its loss was no longer finite; ``network_``, the
-    `nnexp.network.Network` itself.
+    `nnexp.nn.network.Network` itself.
 
     >>> model = MLP(hidden=(50,), init="he", activation="relu", epochs=3).fit(x, y)
     >>> model.score(x_test, y_test)

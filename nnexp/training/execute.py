@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from nnexp import versions
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import load
-from nnexp.records import DIVERGED, FAILED, FINISHED, Record
-from nnexp.resuming import fits, restore, state
-from nnexp.training import Evaluation, Trainer, train
+from nnexp.store import versions
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
+from nnexp.training.checkpoint import fits, restore, state
+from nnexp.training.trainer import Evaluation, Trainer, train
 
 
 def execute(

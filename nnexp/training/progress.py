@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.streams import stream
+from nnexp.rng import stream
 
 Indices = npt.NDArray[np.intp]
 
@@ -46,8 +46,8 @@ class Progress:
 class Batches:
     """The batches of a run, as indices into its ``examples``: an order for each epoch.
 
-    ``order_of`` is a sampling of `nnexp.sampling`; orders depend on ``seed`` alone, so that runs of
-    equal seed see the same batches.
+    ``order_of`` is a sampling of `nnexp.data.sampling`; orders depend on ``seed`` alone, so that
+    runs of equal seed see the same batches.
     """
 
     def __init__(

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import delayed, lanes
 from nnexp.data import Split
-from nnexp.gradients import numerical_gradient
-from nnexp.network import Network
-from nnexp.optimizers import Optimizer, add_decay, blocks
-from nnexp.progress import Batches, Progress
+from nnexp.nn import delayed_updates, threaded_batches
+from nnexp.nn.network import Network
+from nnexp.nn.numerical_gradient import numerical_gradient
+from nnexp.nn.optimizers import Optimizer, add_decay, blocks
+from nnexp.training.progress import Batches, Progress
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
@@ -107,7 +107,7 @@ class Update:
 
 
 class DelayedSteps:
-    """Blocks of small batches, by `nnexp.delayed`; plain steps where no block fits.
+    """Blocks of small batches, by `nnexp.nn.delayed_updates`; plain steps where no block fits.
 
     Blocks are counted from the start of the epoch and end at an evaluation. An epoch's short last
     batch takes a plain step, and so does a block whose loss is not finite, to find where it
@@ -116,7 +116,7 @@ class DelayedSteps:
 
     def __init__(self, plain: PlainSteps, lr: float) -> None:
         self.plain, self.progress = plain, plain.progress
-        self.block = delayed.Delayed(plain.network, plain.batches.size, lr)
+        self.block = delayed_updates.Delayed(plain.network, plain.batches.size, lr)
         self._plain_until = 0
 
     def advance(self, until: int) -> None:
@@ -153,7 +153,7 @@ class DelayedSteps:
 
 
 class ThreadedSteps:
-    """Large batches in rounds that two threads share, by `nnexp.lanes`."""
+    """Large batches in rounds that two threads share, by `nnexp.nn.threaded_batches`."""
 
     def __init__(
         self,
@@ -161,12 +161,12 @@ class ThreadedSteps:
         codes: Array,
         batches: Batches,
         update: Update,
-        team: lanes.Team,
+        team: threaded_batches.Team,
         in_order: bool,
     ) -> None:
         self.train, self.codes, self.batches = train, codes, batches
         self.update, self.progress = update, update.progress
-        self.lanes = lanes.Lanes(update.network, batches.size, team)
+        self.lanes = threaded_batches.Lanes(update.network, batches.size, team)
         # A batch of all examples, each once, needs no order.
         self.whole = in_order and batches.size >= batches.examples
 

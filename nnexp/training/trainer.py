@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp import lanes
-from nnexp.assembly import build_network, form
-from nnexp.choices import build
-from nnexp.config import RunConfig
+from nnexp.config.registry import build
+from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, Split, target_codes
-from nnexp.mechanism import measure
-from nnexp.network import Network
-from nnexp.progress import Batches, Progress
-from nnexp.steps import DelayedSteps, PlainSteps, Steps, ThreadedSteps, Update
+from nnexp.nn import threaded_batches
+from nnexp.nn.layer_statistics import measure
+from nnexp.nn.network import Network
+from nnexp.training.builder import build_network, form
+from nnexp.training.progress import Batches, Progress
+from nnexp.training.steps import DelayedSteps, PlainSteps, Steps, ThreadedSteps, Update
 
 Array = npt.NDArray[Any]
 
@@ -92,7 +92,7 @@ class Trainer:
         self.progress = Progress()
         sampling = build("sampling", config.sampling)
         self.batches = Batches(sampling, len(data.train.labels), config.rows(), config.seed)
-        self.team = lanes.Team(threads)
+        self.team = threaded_batches.Team(threads)
         self.steps = self._steps()
         spare = self.network.twin(self.network.evaluation_rows) if threads > 1 else self.network
         self._readers = [self.network, spare]
@@ -156,7 +156,7 @@ class Trainer:
                 name, part = parts[index]
                 scores[index] = score(self._readers[lane], splits[name], part, self.codes)
 
-        self.team.run(work, lanes.LANES)
+        self.team.run(work, threaded_batches.LANES)
         metrics: dict[str, float | None] = {}
         for name, split in splits.items():
             own = [one for one, (of, _) in zip(scores, parts, strict=True) if of == name]

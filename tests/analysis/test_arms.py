@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.comparison import Comparison, compare, curves, spreads
+from nnexp.analysis.arms import Comparison, compare, curves, spreads
 from nnexp.errors import InputError
-from nnexp.tables import Tables
+from nnexp.store.tables import Tables
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp import calibration
-from nnexp.calibration import (
+from nnexp.analysis import calibration
+from nnexp.analysis.calibration import (
     BOOTSTRAP,
     CLAIMS,
     COLUMNS,

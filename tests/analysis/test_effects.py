@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.comparison import compare
-from nnexp.effects import Effects, effects, findings, undecided
+from nnexp.analysis.arms import compare
+from nnexp.analysis.effects import Effects, effects, findings, undecided
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "he", "zero"])

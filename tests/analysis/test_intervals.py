@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from nnexp.errors import InputError
-from nnexp.statistics import (
+from nnexp.analysis.intervals import (
     MOST_SEEDS,
     detectable,
     effect_size,
@@ -21,7 +20,7 @@ from nnexp.statistics import (
     superiority,
     t_quantile,
 )
-from nnexp.verdicts import (
+from nnexp.analysis.verdicts import (
     COMPARED,
     CONSISTENT,
     CONTRADICTED,
@@ -38,6 +37,7 @@ from nnexp.verdicts import (
     decided,
     published,
 )
+from nnexp.errors import InputError
 
 # Mean 3, standard deviation √2.5 = 1.581139; t of 4 degrees of freedom at 0.975 is 2.776445.
 FIVE = [1.0, 2.0, 3.0, 4.0, 5.0]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.conftest import Command
 
 # The words of a command line, and what its one sentence must say.
@@ -202,7 +203,7 @@ def test_a_damaged_csv_is_named_with_line_and_column(
 def test_a_truncated_idx_file_is_named(nnexp: Command, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    source = Path(__file__).parent.parent / "nnexp" / "data" / "files"
+    source = ROOT / "nnexp" / "data" / "files"
     for file in source.glob("*.gz"):
         raw = gzip.decompress(file.read_bytes())
         cut = raw[:-1] if file.name.startswith("t10k-images") else raw
@@ -225,7 +226,7 @@ def test_a_folder_that_cannot_be_written(nnexp: Command, tmp_path: Path, key: st
 
 
 def test_a_process_of_its_own_ends_with_status_2(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     outcome = subprocess.run(
         [sys.executable, "-m", "nnexp", "-m", "init=xavier,zerro"],
         cwd=tmp_path,

@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nnexp import report, reproduction
-from nnexp.training import Trainer
+from nnexp import report
+from nnexp.cli import reproduce
+from nnexp.training.trainer import Trainer
+from tests.cli.test_reproduce import define
 from tests.conftest import Command, Outcome
-from tests.test_reproduce import define
 
 TINY = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2", "hidden=4")
 
@@ -32,7 +33,7 @@ def draw(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_studies_are_drawn_again_to_the_same_bytes(nnexp: Command, draw: Command) -> None:
     Path("experiments").mkdir()
     define()
-    assert reproduction.main(["tiny"]) == 0
+    assert reproduce.main(["tiny"]) == 0
     drawn = [p for p in Path("results").rglob("*") if p.suffix in (".svg", ".md", ".html")]
     assert len(drawn) >= 6
     before = {p: p.read_bytes() for p in drawn}
@@ -55,7 +56,7 @@ def edited(old: str, new: str) -> None:
 def test_an_edited_study_shows_no_verdict_of_before(nnexp: Command, draw: Command) -> None:
     Path("experiments").mkdir()
     define()
-    assert reproduction.main(["tiny"]) == 0
+    assert reproduce.main(["tiny"]) == 0
     pages = [Path("results/README.md"), Path("results/tiny/README.md"), Path("results/report.html")]
     before = [page.read_bytes() for page in pages]
     said = "stale: judge again with python -m nnexp.reproduce tiny"
@@ -79,7 +80,7 @@ def test_an_edited_study_shows_no_verdict_of_before(nnexp: Command, draw: Comman
 def test_another_wording_is_shown_with_the_same_verdict(nnexp: Command, draw: Command) -> None:
     Path("experiments").mkdir()
     define()
-    assert reproduction.main(["tiny"]) == 0
+    assert reproduce.main(["tiny"]) == 0
     edited("Random weights end above weights of zero.", "Random weights lose to zeros.")
     edited("expected: contradicted", "expected: reproduced")
     edited("row: D2.1", "row: D2.9")
@@ -93,7 +94,7 @@ def test_another_wording_is_shown_with_the_same_verdict(nnexp: Command, draw: Co
 def test_verdicts_of_an_older_nnexp_stay_as_they_are(nnexp: Command, draw: Command) -> None:
     Path("experiments").mkdir()
     define()
-    assert reproduction.main(["tiny"]) == 0
+    assert reproduce.main(["tiny"]) == 0
     before = Path("results/tiny/README.md").read_bytes()
     claims = Path("results/tiny/claims.csv")
     pd.read_csv(claims, dtype=str).drop(columns="digest").to_csv(claims, index=False)

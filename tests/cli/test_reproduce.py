@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nnexp import reproduction
+from nnexp.cli import reproduce as command
 from tests.conftest import Command, Outcome
 
 STUDY = """\
@@ -63,7 +63,7 @@ def reproduce(nnexp: Command, capfd: pytest.CaptureFixture[str]) -> Command:
 
     def run(*words: str) -> Outcome:
         capfd.readouterr()
-        status = reproduction.main(list(words))
+        status = command.main(list(words))
         return Outcome(status, *capfd.readouterr())
 
     return run
@@ -136,7 +136,7 @@ def test_the_study_is_a_plain_sweep_too(reproduce: Command, nnexp: Command) -> N
 def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
     reproduce: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reproduction, "LOOKS", (5, 6, 8))
+    monkeypatch.setattr(command, "LOOKS", (5, 6, 8))
     alike = STUDY.replace("zero: [init=zero]", "zero: [init=xavier_uniform]")
     define("inconclusive", text=alike.replace("matters: 0.001", "matters: 0.000001"))
     assert reproduce("tiny", "--top-up").status == 0

@@ -19,15 +19,16 @@ import numpy as np
 import pytest
 
 from nnexp import load
-from nnexp.config import NUMERICS, RunConfig, fingerprint
-from nnexp.display import Display
+from nnexp.cli.progress import Display
+from nnexp.cli.runs import main
+from nnexp.config.run_config import NUMERICS, RunConfig, fingerprint
 from nnexp.errors import InputError
-from nnexp.records import DIVERGED, FAILED, FINISHED, Record
-from nnexp.store import Store
-from nnexp.sweep import Job, Options, run_all
-from nnexp.upkeep import main
-from nnexp.verification import IDENTICAL
-from nnexp.worker import environment
+from nnexp.store.compare_runs import IDENTICAL
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
+from nnexp.store.store import Store
+from nnexp.sweeps.scheduler import Job, Options, run_all
+from nnexp.training.execute import environment
+from tests import ROOT
 from tests.conftest import Outcome
 from tests.settings import RUN
 
@@ -41,7 +42,6 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
 }
 
-ROOT = Path(__file__).parents[1]
 Runs = Callable[..., Outcome]
 
 
@@ -345,7 +345,7 @@ def test_verify_notices_another_blas(store: Path, runs: Runs) -> None:
         env={
             **os.environ,
             "OPENBLAS_CORETYPE": "Haswell",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": str(ROOT),
         },
         capture_output=True,
         text=True,
@@ -628,7 +628,7 @@ def test_the_command_keeps_blas_to_one_thread_and_bears_a_closed_pipe(store: Pat
         "import threadpoolctl\n"
         "print(*(lib['num_threads'] for lib in threadpoolctl.threadpool_info()))\n"
     )
-    root = str(Path(__file__).parents[1])
+    root = str(ROOT)
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**plain, "PYTHONPATH": root},

@@ -11,11 +11,10 @@ from pathlib import Path
 import hydra
 import pytest
 
-from nnexp import composition
+from nnexp.config import composition
+from tests import ROOT
 from tests.conftest import Command
 from tests.test_architecture import FILES, imports
-
-ROOT = Path(__file__).parent.parent
 
 
 def test_one_file_alone_imports_hydras_private_modules() -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from nnexp import reproduction
+from nnexp.cli import reproduce
+from nnexp.config.experiment_file import checked
 from nnexp.errors import InputError
-from nnexp.experiment import checked
 from tests.conftest import Command
 
 RUN = "data: {n: 40}\ndefaults:\n  - override /data: blobs\nbatch_size: 20\nsteps: 1\n"
 CALLBACK = """hydra:
   callbacks:
     write:
-      _target_: nnexp.records.write_whole
+      _target_: nnexp.store.record.write_whole
       _partial_: true
 """
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -153,7 +153,7 @@ def test_a_study_is_read_as_strictly(
     monkeypatch.chdir(tmp_path)
     Path("experiments").mkdir()
     Path("experiments/odd.yaml").write_text(RUN + "study: {title: x}\n" + CALLBACK)
-    assert reproduction.main(["odd"]) == 2
+    assert reproduce.main(["odd"]) == 2
     assert "odd.yaml, line 10: '_target_' is no key of an experiment" in capsys.readouterr().err
     with pytest.raises(InputError, match="line 10"):
         checked(Path("experiments/odd.yaml"))

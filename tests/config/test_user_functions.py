@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from nnexp import custom
-from nnexp.answers import kept
-from nnexp.config import RunConfig
+from nnexp.analysis.predictions import kept
+from nnexp.config import user_functions
+from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
-from nnexp.worker import execute
+from nnexp.training.execute import execute
 from tests.settings import RUN
 
 Write = Callable[..., None]
@@ -43,7 +43,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 def value(name: str) -> Any:
     """Return what a user's function returns, as it is now."""
-    return custom.resolve(name, custom.source_digest(name))()
+    return user_functions.resolve(name, user_functions.source_digest(name))()
 
 
 def lines(*text: str) -> str:
@@ -147,15 +147,15 @@ WAYS: dict[str, tuple[str, dict[str, str], str]] = {
 def test_what_a_function_imports_is_part_of_it(way: str, write: Write) -> None:
     name, files, edited = WAYS[way]
     write(**files, **{edited: "X = 1\n"})
-    before = custom.source_digest(name)
-    function = custom.resolve(name, before)
+    before = user_functions.source_digest(name)
+    function = user_functions.resolve(name, before)
     write(**{edited: "X = 2\n"})  # as long as before, and of the same time
-    assert custom.source_digest(name) != before
+    assert user_functions.source_digest(name) != before
     assert value(name) == 2
     if "helper" not in sys.modules:
         assert function() == 1  # whoever has it keeps what it was, imports of a later time included
     write(**{edited: "X = 1\n"})
-    assert custom.source_digest(name) == before
+    assert user_functions.source_digest(name) == before
     assert value(name) == 1
 
 
@@ -172,18 +172,27 @@ def test_a_file_that_stands_alone_is_told_by_its_own_digest(write: Write) -> Non
     text = "import json\nimport numpy as np\nfrom nnexp import MLP\ndef f(): return np.pi\n"
     write(mine=text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    assert custom.source_digest("mine.py:f") == custom.source_digest("mine.f") == digest
+    assert (
+        user_functions.source_digest("mine.py:f")
+        == user_functions.source_digest("mine.f")
+        == digest
+    )
 
 
 def test_helpers_of_one_name_in_two_folders(write: Write) -> None:
     text = "def f():\n    import helper\n    return helper.X\n"
     write(mine__in__a=text, helper__in__a="X = 1\n", mine__in__b=text, helper__in__b="X = 2\n")
-    one, two = (custom.resolve(n, custom.source_digest(n)) for n in ("a/mine.py:f", "b/mine.py:f"))
+    one, two = (
+        user_functions.resolve(n, user_functions.source_digest(n))
+        for n in ("a/mine.py:f", "b/mine.py:f")
+    )
     assert (one(), two()) == (1, 2)
     assert "helper" not in sys.modules
     # A copy of both files is the same code.
     write(mine__in__c=text, helper__in__c="X = 1\n")
-    assert custom.source_digest("c/mine.py:f") == custom.source_digest("a/mine.py:f")
+    assert user_functions.source_digest("c/mine.py:f") == user_functions.source_digest(
+        "a/mine.py:f"
+    )
 
 
 def test_a_digest_runs_nothing(write: Write) -> None:
@@ -191,29 +200,29 @@ def test_a_digest_runs_nothing(write: Write) -> None:
     write(__init____in__pk=text, mod__in__pk=text + "import helper\nf = 1\n", helper=text)
     names = ("pk.mod.f", "pk/mod.py:f")
     for name in names:
-        custom.source_digest(name)
+        user_functions.source_digest(name)
         recorded = {**RUN, "batch_size": "full", "init": {"name": name, "scale": 2.0}}
         config = RunConfig.from_mapping(recorded, trusted=False)
         assert config.identity()["settings"]["init"] == {"name": "f", "scale": 2.0}
-        assert config.identity()["sources"]["init"] == custom.source_digest(name)
+        assert config.identity()["sources"]["init"] == user_functions.source_digest(name)
     assert not Path("ran").exists()
 
 
 def test_a_function_that_changed_between_reading_and_running_is_refused(write: Write) -> None:
     write(mine="def init(rng, i, o): return rng.random((i, o))\n")
-    digest = custom.source_digest("mine.py:init")
+    digest = user_functions.source_digest("mine.py:init")
     write(mine="def init(rng, i, o): return rng.normal((i, o))\n")
     with pytest.raises(InputError, match="has changed meanwhile"):
-        custom.resolve("mine.py:init", digest)
+        user_functions.resolve("mine.py:init", digest)
 
 
 def test_a_module_that_is_loaded_by_a_call_is_refused(write: Write) -> None:
     text = "import importlib\nnp = importlib.import_module('numpy')\n"
     write(helper="X = 1\n", mine=text)
-    custom.source_digest("mine.py:f")
+    user_functions.source_digest("mine.py:f")
     write(mine=text + "helper = importlib.import_module('helper')\n")
     with pytest.raises(InputError, match="write 'import helper'"):
-        custom.source_digest("mine.py:f")
+        user_functions.source_digest("mine.py:f")
 
 
 def test_all_of_an_installed_package_is_part_of_its_functions(write: Write) -> None:
@@ -223,9 +232,9 @@ def test_all_of_an_installed_package_is_part_of_its_functions(write: Write) -> N
         deep__in__lib="def g(): return 1\n",
     )
     Path("lib-1.0.dist-info").mkdir()
-    code = "from nnexp.custom import resolve, source_digest as digest\n"
+    code = "from nnexp.config.user_functions import resolve, source_digest as digest\n"
     code += "d = digest('lib.g')\nprint(d, resolve('lib.g', d)())"
-    path = os.pathsep.join([str(Path.cwd()), str(Path(custom.__file__).parents[1])])
+    path = os.pathsep.join([str(Path.cwd()), str(Path(user_functions.__file__).parents[1])])
 
     def told() -> list[str]:
         return subprocess.run(

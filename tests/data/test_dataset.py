@@ -17,11 +17,11 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, DataSettings, arrays, describe, load, target_codes
 from nnexp.errors import InputError
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf" / "data"
 FILES = ROOT / "nnexp" / "data" / "files"
 NAMES = ("mnist", "fashion_mnist", "kmnist", "idx", "csv", "npz", "xor", "spirals", "blobs")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS, Activation, from_function
 from nnexp.errors import InputError
+from nnexp.nn.activations import ACTIVATIONS, Activation, from_function
 
 Z = np.linspace(-6, 6, 241)[:, None]
 EXTREMES = np.array([[-1e4], [-800.0], [-90.0], [90.0], [800.0], [1e4]])

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import load
-from nnexp.resuming import restore, state
-from nnexp.training import Evaluation, Trainer, train
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.training.checkpoint import restore, state
+from nnexp.training.trainer import Evaluation, Trainer, train
 from tests.settings import RUN
 
 DEFAULTS: dict[str, Any] = {

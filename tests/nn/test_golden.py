@@ -11,13 +11,13 @@ import math
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS
 from nnexp.data import DataSettings, load
-from nnexp.gradients import numerical_gradient
-from nnexp.initializers import normal, zero
-from nnexp.losses import LOSSES, Loss, cross_entropy, mse, softmax
-from nnexp.network import Network
-from nnexp.optimizers import OPTIMIZERS
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import normal, zero
+from nnexp.nn.losses import LOSSES, Loss, cross_entropy, mse, softmax
+from nnexp.nn.network import Network
+from nnexp.nn.numerical_gradient import numerical_gradient
+from nnexp.nn.optimizers import OPTIMIZERS
 
 
 def network(sizes: list[int], activation: str, loss: Loss) -> Network:

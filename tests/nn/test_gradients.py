@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS
 from nnexp.errors import InputError
-from nnexp.gradients import numerical_gradient
-from nnexp.initializers import INITIALIZERS
-from nnexp.losses import LOSSES, OUTPUTS, Loss, cross_entropy, mse
-from nnexp.network import Network
-from nnexp.optimizers import add_decay
-from nnexp.quirks import QUIRKS, UpdatedWeights
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import INITIALIZERS
+from nnexp.nn.losses import LOSSES, OUTPUTS, Loss, cross_entropy, mse
+from nnexp.nn.network import Network
+from nnexp.nn.numerical_gradient import numerical_gradient
+from nnexp.nn.optimizers import add_decay
+from nnexp.nn.quirks import QUIRKS, UpdatedWeights
 
 RANGES = {"reduction": ("mean", "sum"), "output": tuple(OUTPUTS)}
 H = 1e-5  # error of the difference itself about h² = 1e-10, of rounding about 1e-16 / h = 1e-11

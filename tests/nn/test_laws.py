@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS
-from nnexp.initializers import (
+from nnexp.data.sampling import SAMPLINGS
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import (
     BIAS_INITIALIZERS,
     INITIALIZERS,
     Initializer,
@@ -18,11 +19,10 @@ from nnexp.initializers import (
     uniform,
     zero,
 )
-from nnexp.losses import cross_entropy, mse
-from nnexp.mechanism import distinct_units, measure
-from nnexp.network import Network
-from nnexp.sampling import SAMPLINGS
-from nnexp.streams import stream
+from nnexp.nn.layer_statistics import distinct_units, measure
+from nnexp.nn.losses import cross_entropy, mse
+from nnexp.nn.network import Network
+from nnexp.rng import stream
 
 
 def network(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nnexp.errors import InputError
-from nnexp.losses import (
+from nnexp.nn.losses import (
     LOSSES,
     OUTPUTS,
     Loss,

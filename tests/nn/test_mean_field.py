@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS
 from nnexp.errors import InputError
-from nnexp.initializers import BIAS_INITIALIZERS, INITIALIZERS
-from nnexp.losses import mse
-from nnexp.mechanism import measure
-from nnexp.network import Network
-from nnexp.theory import expectations, moments, propagate
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
+from nnexp.nn.layer_statistics import measure
+from nnexp.nn.losses import mse
+from nnexp.nn.mean_field import expectations, moments, propagate
+from nnexp.nn.network import Network
 
 NO_BIAS = moments("zero")
 

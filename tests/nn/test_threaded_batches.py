@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import load
-from nnexp.lanes import Team
-from nnexp.training import Trainer, train
+from nnexp.nn.threaded_batches import Team
+from nnexp.training.trainer import Trainer, train
 from tests.settings import RUN
 
 N, FEATURES, CLASSES = 5000, 120, 5

@@ -14,19 +14,19 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from nnexp import plots, sheets
-from nnexp.activations import ACTIVATIONS
-from nnexp.comparison import Comparison, compare, curves, spreads
-from nnexp.effects import effects
+from nnexp.analysis.arms import Comparison, compare, curves, spreads
+from nnexp.analysis.effects import effects
+from nnexp.analysis.grids import Grid
+from nnexp.data.sampling import SAMPLINGS
 from nnexp.errors import InputError
-from nnexp.figures import Picture, pictures
-from nnexp.initializers import INITIALIZERS
-from nnexp.losses import LOSSES
-from nnexp.optimizers import OPTIMIZERS
-from nnexp.responses import grid_cells, heat_map
-from nnexp.sampling import SAMPLINGS
-from nnexp.studies import Grid
-from nnexp.styles import Style, arm_styles
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import INITIALIZERS
+from nnexp.nn.losses import LOSSES
+from nnexp.nn.optimizers import OPTIMIZERS
+from nnexp.plotting import layout, panels
+from nnexp.plotting.factor_figures import grid_cells, heat_map
+from nnexp.plotting.styles import Style, arm_styles
+from nnexp.plotting.training_figures import Picture, pictures
 from tests.synthetic import assert_within, contrast, grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])
@@ -56,7 +56,7 @@ def header(figure: Figure) -> str:
 def test_curves_have_a_line_and_a_band_for_each_arm():
     compared = comparison()
     table, styles = curves(compared.metrics, "test_loss"), arm_styles(compared)
-    ax = plots.draw_curves(axes(), table, styles)
+    ax = panels.draw_curves(axes(), table, styles)
     assert ax.get_xlabel() == "epochs"
     assert [line.get_color() for line in ax.lines] == [style.colour for style in styles.values()]
     randn = table[table["arm"] == "randn"]
@@ -69,13 +69,13 @@ def test_curves_have_a_line_and_a_band_for_each_arm():
 def test_one_seed_has_no_band():
     compared = comparison(seeds=[0])
     table = curves(compared.metrics, "test_loss")
-    assert not plots.draw_curves(axes(), table, arm_styles(compared)).collections
+    assert not panels.draw_curves(axes(), table, arm_styles(compared)).collections
 
 
 def test_a_diverged_run_ends_the_mean_with_a_cross_and_opens_the_band_upwards():
     compared = comparison([{}], diverged={(0, 0): 700})
     table = curves(compared.metrics, "test_loss")
-    ax = plots.draw_curves(axes(), table, arm_styles(compared))
+    ax = panels.draw_curves(axes(), table, arm_styles(compared))
     line, cross = ax.lines
     assert np.isfinite(line.get_ydata()).sum() == 2
     assert cross.get_marker() == "x"
@@ -87,7 +87,7 @@ def test_a_diverged_run_ends_the_mean_with_a_cross_and_opens_the_band_upwards():
 def test_thin_curves_are_means_alone():
     compared = comparison()
     table = curves(compared.metrics, "train_loss")
-    ax = plots.draw_curves(axes(), table, arm_styles(compared), thin=True)
+    ax = panels.draw_curves(axes(), table, arm_styles(compared), thin=True)
     assert len(ax.lines) == 3
     assert not ax.collections
     assert all(line.get_linewidth() < 1 for line in ax.lines)
@@ -96,7 +96,7 @@ def test_thin_curves_are_means_alone():
 def test_a_gradient_of_exactly_zero_is_marked_at_the_edge():
     compared = comparison()
     table = curves(compared.layers, "gradient_norm")
-    ax = plots.draw_zeros(axes(), table[table["layer"] == 1], arm_styles(compared))
+    ax = panels.draw_zeros(axes(), table[table["layer"] == 1], arm_styles(compared))
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [0.0]
     assert line.get_color() == arm_styles(compared)["zero"].colour
@@ -105,7 +105,7 @@ def test_a_gradient_of_exactly_zero_is_marked_at_the_edge():
 def test_every_seed_is_a_dot_and_a_diverged_one_a_cross():
     compared = comparison(diverged={(1, 0): 700}, failed=[(2, 1)])
     styles = arm_styles(compared)
-    ax = plots.draw_final(axes(), compared.runs, compared.summary, styles)
+    ax = panels.draw_final(axes(), compared.runs, compared.summary, styles)
     marks = {"o": 0, "s": 0, "^": 0, "x": 0}
     for line in ax.lines:
         if line.get_linestyle() == "None":
@@ -120,7 +120,7 @@ def test_every_seed_is_a_dot_and_a_diverged_one_a_cross():
 def test_spreads_have_a_hollow_and_a_filled_box_for_each_layer():
     compared = comparison(grid(hidden=["100x50"]))
     table = spreads(compared.layers)
-    ax = plots.draw_spread(axes(), table, Style("#0072B2", "-", "o"))
+    ax = panels.draw_spread(axes(), table, Style("#0072B2", "-", "o"))
     assert len(ax.patches) == 6
     faces = [to_hex(box.get_facecolor()) for box in ax.patches]
     assert faces == ["#ffffff"] * 3 + ["#0072b2"] * 3
@@ -347,7 +347,7 @@ def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
     assert len({(s.colour, str(s.line)) for s in arm_styles(compared).values()}) == 20
     assert "thin: training set" not in entries(figure)
     assert len(entries(figure)) == 20
-    sheets.png(figure)
+    layout.png(figure)
     (legend,) = figure.legends
     box = legend.get_window_extent().transformed(figure.transFigure.inverted())
     assert box.x0 >= 0
@@ -370,22 +370,22 @@ def test_nothing_is_cut_off_at_the_edges():
 @pytest.mark.parametrize("name", ["Blues", "PuOr_r", "YlOrRd", "Greys"])
 def test_words_on_a_cell_can_be_read_whatever_its_shade(name):
     for shade in map(to_hex, mpl.colormaps[name](np.linspace(0, 1, 50))):
-        assert contrast(sheets.words_on(shade), shade) > 4.2
+        assert contrast(layout.words_on(shade), shade) > 4.2
 
 
 @pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes():
     first, second = drawn(comparison()), drawn(comparison())
     for name in first:
-        assert sheets.svg(first[name].figure) == sheets.svg(second[name].figure)
-    assert sheets.png(first["loss"].figure) == sheets.png(second["loss"].figure)
-    assert b"<dc:date>" not in sheets.svg(first["loss"].figure)
+        assert layout.svg(first[name].figure) == layout.svg(second[name].figure)
+    assert layout.png(first["loss"].figure) == layout.png(second["loss"].figure)
+    assert b"<dc:date>" not in layout.svg(first["loss"].figure)
 
 
 def test_the_user_s_own_style_is_neither_used_nor_touched():
-    expected = sheets.svg(drawn(comparison())["loss"].figure)
+    expected = layout.svg(drawn(comparison())["loss"].figure)
     with mpl.rc_context({"font.size": 33, "axes.facecolor": "red", "lines.linewidth": 9}):
-        assert sheets.svg(drawn(comparison())["loss"].figure) == expected
+        assert layout.svg(drawn(comparison())["loss"].figure) == expected
         assert mpl.rcParams["font.size"] == 33
 
 
@@ -637,14 +637,14 @@ def test_only_the_pictures_that_are_asked_for_are_drawn():
 
 def test_the_output_has_a_panel_of_its_own_where_depths_differ():
     figure = drawn(comparison(grid(hidden=["none", "50", "100x50"])))["gradients"].figure
-    panels = {ax.get_title(loc="left"): ax for ax in figure.axes}
-    assert list(panels) == [
+    parts = {ax.get_title(loc="left"): ax for ax in figure.axes}
+    assert list(parts) == [
         "layer 1 (hidden)",
         "layer 2 (hidden, 50 units)",
         "output layer (10 units)",
     ]
     # Each line's last value: 0.5 to the power of the layer, over 6 after five epochs.
-    last = {name: [line.get_ydata()[-1] * 6 for line in ax.lines] for name, ax in panels.items()}
+    last = {name: [line.get_ydata()[-1] * 6 for line in ax.lines] for name, ax in parts.items()}
     assert last["output layer (10 units)"] == pytest.approx([0.5, 0.25, 0.125])
     assert last["layer 1 (hidden)"] == pytest.approx([0.5, 0.5])
     assert last["layer 2 (hidden, 50 units)"] == pytest.approx([0.25])
@@ -678,6 +678,6 @@ def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
 
 
 def test_pyplot_and_its_global_state_stay_out():
-    code = "import nnexp.figures, sys; print('matplotlib.pyplot' in sys.modules)"
+    code = "import nnexp.plotting.training_figures, sys; print('matplotlib.pyplot' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from nnexp import figures
-from nnexp.comparison import compare
-from nnexp.page import write_sweep
-from nnexp.picture import Picture
-from nnexp.records import Record
-from nnexp.studio import draw, studio
-from nnexp.tables import tables
-from nnexp.worker import execute
-from tests.test_store import DEFAULTS
+from nnexp.analysis.arms import compare
+from nnexp.plotting import training_figures
+from nnexp.plotting.picture import Picture
+from nnexp.plotting.rendering import draw, studio
+from nnexp.reports.sweep_page import write_sweep
+from nnexp.store.record import Record
+from nnexp.store.tables import tables
+from nnexp.training.execute import execute
+from tests.store.test_store import DEFAULTS
 
 needs_fork = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork"
@@ -67,13 +67,13 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_and_holds_nobody_up(
     records: list[Record], monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     compared = compare(*tables(records))
-    painters = list(figures.painters(compared).items())
+    painters = list(training_figures.painters(compared).items())
 
     def fail() -> Picture:
         raise RuntimeError("planted")
 
     painters.insert(place, ("planted", fail))
-    monkeypatch.setattr(figures, "painters", lambda _: dict(painters))
+    monkeypatch.setattr(training_figures, "painters", lambda _: dict(painters))
     with studio() as artist:
         assert artist is not None
         artist.order(records)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp import depth
-from nnexp.activations import ACTIVATIONS
-from nnexp.comparison import Comparison, compare
-from nnexp.tables import tables
-from nnexp.theory import moments, propagate
-from nnexp.worker import execute
+from nnexp.analysis.arms import Comparison, compare
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.mean_field import moments, propagate
+from nnexp.plotting import signal_propagation
+from nnexp.store.tables import tables
+from nnexp.training.execute import execute
 from tests.settings import RUN
 from tests.synthetic import grid, make_tables
 
@@ -42,7 +42,7 @@ def names(figure) -> list[str]:
 
 
 def test_the_table_has_every_layer_before_and_after():
-    table = depth.table(comparison())
+    table = signal_propagation.table(comparison())
     assert set(table["moment"]) == {"before", "after"}
     for moment in ("before", "after"):
         assert list(cut(table, "randn", moment, "activation").index) == [1, 2, 3]
@@ -59,13 +59,13 @@ def test_the_error_is_the_root_mean_square():
     tables_ = make_tables(DEEP[:1], [0, 1])
     layers = tables_.layers.assign(gradient_mean=3.0, gradient_std=4.0)
     layers.loc[layers["run_id"] == "run-0-1", "gradient_mean"] = 0.0
-    table = depth.table(compare(tables_.runs, tables_.metrics, layers))
+    table = signal_propagation.table(compare(tables_.runs, tables_.metrics, layers))
     errors = table[table["measure"] == "error"]
     assert errors[["low", "mean", "high"]].drop_duplicates().to_numpy().tolist() == [[4, 4.5, 5]]
 
 
 def test_theory_starts_at_the_outputs_measured_error():
-    table = depth.table(comparison(), known(comparison()))
+    table = signal_propagation.table(comparison(), known(comparison()))
     said = propagate(
         (30, 40, 30, 20, 10), ACTIVATIONS["sigmoid"](), moments("randn"), moments("zero"),
         (X**2).mean(axis=1),
@@ -86,21 +86,23 @@ def test_theory_starts_at_the_outputs_measured_error():
 )
 def test_what_theory_does_not_cover_has_no_line(change):
     compared = comparison(grid(hidden=["40x30"], **change))
-    assert depth.table(compared, known(compared))["theory"].isna().all()
-    picture = depth.picture(compared, known(compared))
+    assert signal_propagation.table(compared, known(compared))["theory"].isna().all()
+    picture = signal_propagation.picture(compared, known(compared))
     assert "theory" not in names(picture.figure)
     assert "theory" not in picture.caption
 
 
 def test_an_arm_without_inputs_has_no_line():
     compared = comparison()
-    table = depth.table(compared, {"xavier": X})
+    table = signal_propagation.table(compared, {"xavier": X})
     assert set(table.loc[table["theory"].notna(), "arm"]) == {"xavier"}
 
 
 def test_parameters_of_the_choices_reach_the_theory():
     narrow, wide = (
-        cut(depth.table(compared, known(compared)), "all runs", "before", "activation")["theory"]
+        cut(
+            signal_propagation.table(compared, known(compared)), "all runs", "before", "activation"
+        )["theory"]
         for compared in (
             comparison(grid(init=["normal"], init__std=[std], hidden=["40x30"]))
             for std in (0.01, 1)
@@ -113,7 +115,7 @@ def test_parameters_of_the_choices_reach_the_theory():
 
 def test_the_picture_has_a_line_an_arm_and_theory_over_the_start_alone():
     compared = comparison()
-    picture = depth.picture(compared, known(compared))
+    picture = signal_propagation.picture(compared, known(compared))
     axes = picture.figure.axes
     assert [len(dashed(ax)) for ax in axes] == [3, 0, 3, 0]
     assert [ax.get_title(loc="left") for ax in axes] == [
@@ -134,13 +136,13 @@ def test_the_picture_has_a_line_an_arm_and_theory_over_the_start_alone():
 
 
 def test_without_inputs_there_is_no_theory():
-    picture = depth.picture(comparison())
+    picture = signal_propagation.picture(comparison())
     assert not any(dashed(ax) for ax in picture.figure.axes)
     assert "theory" not in picture.caption + picture.alt
 
 
 def test_one_seed_has_no_band():
-    picture = depth.picture(comparison(seeds=[0]))
+    picture = signal_propagation.picture(comparison(seeds=[0]))
     assert not any(ax.collections for ax in picture.figure.axes)
     assert "no band" in picture.caption
 
@@ -151,15 +153,15 @@ def test_a_small_spread_is_not_taken_for_rounding_because_another_arms_is_huge()
     layers = tables.layers.assign(
         activation_std=np.where(first, 1e9, 0.2), activation_mean=np.where(first, 1e9, 0.5)
     )
-    small = depth.table(compare(tables.runs, tables.metrics, layers))
+    small = signal_propagation.table(compare(tables.runs, tables.metrics, layers))
     assert set(small.loc[small["measure"] == "activation", "mean"]) == {1e9, 0.2}
     noise = layers.assign(activation_std=np.where(first, 1e9, 1e-8))
-    rounded = depth.table(compare(tables.runs, tables.metrics, noise))
+    rounded = signal_propagation.table(compare(tables.runs, tables.metrics, noise))
     assert set(rounded.loc[rounded["measure"] == "activation", "mean"]) == {1e9, 0.0}
 
 
 def test_an_error_of_exactly_zero_is_a_triangle():
-    picture = depth.picture(comparison())
+    picture = signal_propagation.picture(comparison())
     triangles = [line for line in picture.figure.axes[2].lines if line.get_marker() == "v"]
     assert [line.get_xdata().tolist() for line in triangles] == [[1, 2, 3]]
     assert "A triangle" in picture.caption
@@ -167,35 +169,37 @@ def test_an_error_of_exactly_zero_is_a_triangle():
 
 def test_arms_of_unlike_depth_end_where_their_layers_do():
     compared = comparison(grid(hidden=["20", "40x30x20"]))
-    assert depth.has_depth(compared)
-    ends = [line.get_xdata().max() for line in depth.picture(compared).figure.axes[2].lines]
+    assert signal_propagation.has_depth(compared)
+    ends = [
+        line.get_xdata().max() for line in signal_propagation.picture(compared).figure.axes[2].lines
+    ]
     assert ends == [2, 4]
 
 
 @pytest.mark.parametrize("hidden", ["none", "50"])
 def test_nothing_is_to_be_drawn_of_a_shallow_network(hidden):
-    assert not depth.has_depth(comparison(grid(hidden=[hidden])))
+    assert not signal_propagation.has_depth(comparison(grid(hidden=[hidden])))
 
 
 def test_nothing_is_to_be_drawn_where_every_run_failed():
-    assert not depth.has_depth(comparison(DEEP[:1], [0], failed=[(0, 0)]))
+    assert not signal_propagation.has_depth(comparison(DEEP[:1], [0], failed=[(0, 0)]))
 
 
 def test_of_an_arm_of_which_a_run_diverged_the_others_are_shown():
     compared = comparison(diverged={(1, 0): 700})
-    table = depth.table(compared)
-    whole = depth.table(comparison())
+    table = signal_propagation.table(compared)
+    whole = signal_propagation.table(comparison())
     assert set(cut(table, "randn", "after", "error")["n"]) == {2}
     assert set(cut(whole, "randn", "after", "error")["n"]) == {3}
-    assert "the others are shown" in depth.picture(compared).caption
+    assert "the others are shown" in signal_propagation.picture(compared).caption
 
 
 def test_after_training_a_diverged_arm_has_no_line():
     compared = comparison(diverged={(1, seed): 700 for seed in range(3)})
-    table = depth.table(compared)
+    table = signal_propagation.table(compared)
     assert cut(table, "randn", "after", "error")["mean"].isna().all()
     assert cut(table, "randn", "before", "error")["mean"].notna().all()
-    assert "no line after training" in depth.picture(compared).caption
+    assert "no line after training" in signal_propagation.picture(compared).caption
 
 
 def test_theory_lies_on_a_network_that_was_trained():
@@ -206,11 +210,11 @@ def test_theory_lies_on_a_network_that_was_trained():
     }  # fmt: skip
     records = [execute(mapping | {"seed": seed}) for seed in (0, 1)]
     compared = compare(*tables(records))
-    x = depth.inputs(compared)
+    x = signal_propagation.inputs(compared)
     assert {arm: probe.shape for arm, probe in x.items()} == {"all runs": (200, 40)}
-    table = depth.table(compared, x)
+    table = signal_propagation.table(compared, x)
     before = table[table["moment"] == "before"]
     np.testing.assert_allclose(before["mean"], before["theory"], rtol=0.1)
     errors = cut(table, "all runs", "before", "error")["mean"]
     assert errors[4] > 10 * errors[2] > 30 * errors[1]
-    assert "(theory 0.2" in depth.picture(compared, x).alt
+    assert "(theory 0.2" in signal_propagation.picture(compared, x).alt

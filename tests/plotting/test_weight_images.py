@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from matplotlib.colors import LogNorm
 
-from nnexp import sheets
-from nnexp.answers import Answers, answers, confusion, kept, rebuild, surest
-from nnexp.config import RunConfig
+from nnexp.analysis.predictions import Answers, answers, confusion, kept, rebuild, surest
+from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
-from nnexp.picture import Picture
-from nnexp.portraits import pictures, read, sit
-from nnexp.records import Record
-from nnexp.worker import execute
+from nnexp.plotting import layout
+from nnexp.plotting.picture import Picture
+from nnexp.plotting.weight_images import pictures, read, sit
+from nnexp.store.record import Record
+from nnexp.training.execute import execute
 from tests.settings import RUN
 from tests.synthetic import assert_within
 
@@ -284,7 +284,7 @@ def test_portraits_are_drawn_again_from_their_tables(tmp_path):
     then = pictures(read(tmp_path))
     assert [p.name for p in then] == ["weights", "confusion", "mistakes"]
     for before, after in zip(now, then, strict=True):
-        assert sheets.svg(after.figure) == sheets.svg(before.figure)
+        assert layout.svg(after.figure) == layout.svg(before.figure)
         assert after.alt == before.alt
 
 

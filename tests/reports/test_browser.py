@@ -18,14 +18,15 @@ from typing import Any
 
 import pytest
 
-from nnexp.markup import source_hash
-from nnexp.webpage import render
+from nnexp.reports.jinja import source_hash
+from nnexp.studies.html_report import render
+from tests import ROOT
 from tests.conftest import Command
 from tests.pages import FOUND, sections
 
 pytestmark = pytest.mark.slow
 
-COMMITTED = Path(__file__).parent.parent / "results" / "report.html"
+COMMITTED = ROOT / "results" / "report.html"
 WIDTHS = (390, 1400)
 # A4 less its margins, in pixels of 1/96 inch.
 PAPER = 718

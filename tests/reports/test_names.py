@@ -9,10 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import nnexp as package
-from nnexp import sheets
-from nnexp.terminal import terminal
+from nnexp.cli.terminal import terminal
+from nnexp.plotting import layout
 from tests.conftest import Command
-from tests.test_page import Page
+from tests.reports.test_sweep_page import Page
 
 NAMES = [
     "[/b]",
@@ -82,7 +82,7 @@ def test_the_name_of_a_file_is_a_name(nnexp: Command, name: str) -> None:
 
 def test_powers_of_ten_are_set_and_all_else_is_drawn_as_it_is() -> None:
     def drawn(label: str) -> bytes:
-        with sheets.style():
+        with layout.style():
             figure = Figure()
             ax = figure.subplots()
             ax.plot([1, 1e6], [1, 1e6])
@@ -90,7 +90,7 @@ def test_powers_of_ten_are_set_and_all_else_is_drawn_as_it_is() -> None:
             ax.set_xticks([1, 1e6], ["a", label])
             figure.legend(["$x_1$"])
             figure.text(0, 0, label)
-            return sheets.svg(figure)
+            return layout.svg(figure)
 
     plain, dollars = drawn("tick"), drawn(r"$\frac$")
     assert (

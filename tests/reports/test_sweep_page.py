@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from nnexp.comparison import compare
+from nnexp.analysis.arms import compare
 from nnexp.errors import InputError
-from nnexp.folders import MARKER
-from nnexp.page import write_sweep
+from nnexp.reports.sweep_page import write_sweep
+from nnexp.store.folders import MARKER
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])

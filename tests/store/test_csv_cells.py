@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import nnexp as package
-from nnexp.cells import frame_to_csv, guarded, unguarded, unguarded_frame
+from nnexp.store.csv_cells import frame_to_csv, guarded, unguarded, unguarded_frame
 from tests.conftest import Command
 
 FORMULAS = [

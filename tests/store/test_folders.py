@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 
 import nnexp as package
-from nnexp import book, calibration, report, reproduction
+from nnexp import report
+from nnexp.analysis import calibration
+from nnexp.cli import reproduce
 from nnexp.errors import InputError
-from nnexp.folders import MARKER, check_finished, check_folder, fill
-from nnexp.page import write_sweep
+from nnexp.reports.sweep_page import write_sweep
+from nnexp.store.folders import MARKER, check_finished, check_folder, fill
+from nnexp.studies import markdown_report
+from tests import ROOT
 from tests.conftest import Command
 from tests.synthetic import grid, make_tables
 
@@ -110,7 +114,7 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 from nnexp.errors import InputError
-from nnexp.folders import check_finished, fill
+from nnexp.store.folders import check_finished, fill
 
 OLD, NEW = {old}, {new}
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
@@ -212,7 +216,7 @@ def test_studies_are_refused_among_files_of_others_before_they_train(
     folder = Path("mine", place)
     folder.mkdir(parents=True)
     (folder / "README.md").write_text("my notes")
-    assert reproduction.main(["tiny", "--results", "mine"]) == 2
+    assert reproduce.main(["tiny", "--results", "mine"]) == 2
     assert "'README.md': give another folder with --results FOLDER" in capfd.readouterr().err
     assert not Path("results").exists()
     assert report.main(["--results", "mine"]) == 2
@@ -248,7 +252,7 @@ def test_calibration_is_refused_among_files_of_others(tmp_path: Path) -> None:
 
 
 def test_the_committed_results_are_known_as_nnexp_s_own() -> None:
-    results = Path(__file__).parent.parent / "results"
-    book.check_places(reproduction.sound(), results)
+    results = ROOT / "results"
+    markdown_report.check_places(reproduce.sound(), results)
     for name in ("demo", "calibration", "benchmarks"):
         check_folder(results / name)

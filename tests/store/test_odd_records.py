@@ -20,15 +20,16 @@ import numpy as np
 import pytest
 
 import nnexp
-from nnexp import report, upkeep
-from nnexp.config import RunConfig, fingerprint
+from nnexp import report
+from nnexp.cli import runs
+from nnexp.config.run_config import RunConfig, fingerprint
 from nnexp.errors import InputError
-from nnexp.records import FINISHED
-from nnexp.store import DamagedRecord, Store
-from nnexp.sweep import Job, Options, run_all
-from nnexp.worker import execute
+from nnexp.store.record import FINISHED
+from nnexp.store.store import DamagedRecord, Store
+from nnexp.sweeps.scheduler import Job, Options, run_all
+from nnexp.training.execute import execute
 from tests.settings import RUN
-from tests.test_store import Notes
+from tests.store.test_store import Notes
 
 SETTINGS: dict[str, Any] = {**RUN, "data": "xor", "hidden": 3, "batch_size": "full"}
 SETTINGS |= {"data": {"name": "xor"}, "epochs": None, "steps": 2, "evaluate_every": None}
@@ -175,7 +176,7 @@ def survive(store: Store, run_id: str, capfd: pytest.CaptureFixture[str]) -> boo
         ["prune"],
     ):
         capfd.readouterr()
-        status = upkeep.main(words)
+        status = runs.main(words)
         out, err = capfd.readouterr()
         assert status in (0, 1, 2)
         assert "Traceback" not in out + err
@@ -183,7 +184,7 @@ def survive(store: Store, run_id: str, capfd: pytest.CaptureFixture[str]) -> boo
             assert out == ""
             assert err.count("\n") == 1
             assert err.startswith("nnexp.runs: ")
-    assert upkeep.main(["export", "--force", "all.csv"]) in (0, 1)
+    assert runs.main(["export", "--force", "all.csv"]) in (0, 1)
     try:
         nnexp.load(store.path(run_id))
         readable = True
@@ -278,7 +279,7 @@ def test_only_files_of_the_record_itself_are_read(
     with pytest.raises(DamagedRecord):
         store.recall(run_id)
     assert not survive(store, run_id, capfd)
-    upkeep.main(["prune", "--yes"])
+    runs.main(["prune", "--yes"])
     assert not os.path.lexists(store.path(run_id))
     assert store.leftovers() == []
     if place != "a name outside":

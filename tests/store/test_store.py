@@ -17,19 +17,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp import load, versions
-from nnexp.assembly import form
-from nnexp.config import RunConfig
+from nnexp import load
+from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.files import write_whole
-from nnexp.optimizers import OPTIMIZERS
-from nnexp.records import DIVERGED, FAILED, FINISHED, Record
-from nnexp.steps import PlainSteps
-from nnexp.store import DamagedRecord, Store
-from nnexp.sweep import Job, Options, run_all
+from nnexp.nn.optimizers import OPTIMIZERS
+from nnexp.store import versions
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
+from nnexp.store.store import DamagedRecord, Store
+from nnexp.sweeps.scheduler import Job, Options, run_all
 from nnexp.threads import ONE_THREAD
-from nnexp.training import Evaluation
-from nnexp.worker import execute
+from nnexp.training.builder import form
+from nnexp.training.execute import execute
+from nnexp.training.steps import PlainSteps
+from nnexp.training.trainer import Evaluation
+from tests import ROOT
 from tests.conftest import Command
 from tests.settings import RUN
 
@@ -176,9 +178,9 @@ CRASHES = """
 import os, sys
 from pathlib import Path
 from dataclasses import replace
-from nnexp.store import Store
-from nnexp.worker import execute
-from tests.test_store import config
+from nnexp.store.store import Store
+from nnexp.training.execute import execute
+from tests.store.test_store import config
 
 folder = Path(sys.argv[1])
 first = replace(execute(config().to_mapping(), save_weights=True), seconds=1.0)
@@ -231,7 +233,7 @@ for earlier in (None, first):
 
 def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new(tmp_path: Path) -> None:
     """Kill it before each thing it does to the disk; the next who takes the lock clears up."""
-    root = Path(__file__).parent.parent
+    root = ROOT
     outcome = subprocess.run(
         [sys.executable, "-c", CRASHES, str(tmp_path)],
         env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)},
@@ -359,7 +361,7 @@ def test_many_records_are_synced_together(store: Store, monkeypatch: pytest.Monk
         settle(self, run_ids)
 
     monkeypatch.setattr(Store, "settle", noted)
-    monkeypatch.setattr("nnexp.sweep._PATIENCE", 3600)
+    monkeypatch.setattr("nnexp.sweeps.scheduler._PATIENCE", 3600)
     store.folder.mkdir()
     jobs = [Job(config(seed=seed)) for seed in range(6)]
     run_all(jobs, store, Options(workers=1), Notes())
@@ -403,7 +405,7 @@ RIVALS = """
 import os, sys
 from pathlib import Path
 
-from nnexp.store import Store
+from nnexp.store.store import Store
 
 store, marker, taken = Store(Path(sys.argv[1])), Path(sys.argv[1], "held"), 0
 while taken < 200:
@@ -417,7 +419,7 @@ while taken < 200:
 
 
 def test_rivals_never_hold_a_lock_at_once_though_its_file_comes_and_goes(tmp_path: Path) -> None:
-    root = Path(__file__).parent.parent
+    root = ROOT
     command = [sys.executable, "-c", RIVALS, str(tmp_path)]
     env = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)}
     rivals = [subprocess.Popen(command, env=env, stderr=subprocess.PIPE) for _ in range(3)]
@@ -670,7 +672,7 @@ def test_a_setting_read_back_is_the_same_run() -> None:
 
 def test_other_numerics_make_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     before = config().run_id()
-    monkeypatch.setattr("nnexp.config.NUMERICS", -1)
+    monkeypatch.setattr("nnexp.config.run_config.NUMERICS", -1)
     assert config().run_id() != before
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from nnexp import evidence, sheets
-from nnexp.claims import judge
-from nnexp.figures import Picture
-from nnexp.studies import Study, read_study
+from nnexp.plotting import layout
+from nnexp.plotting.training_figures import Picture
+from nnexp.studies import claim_figures
+from nnexp.studies.judging import judge
+from nnexp.studies.study import Study, read_study
+from tests.studies.test_judging import HEAD, planted
 from tests.synthetic import assert_within
-from tests.test_claims import HEAD, planted
 
 CLAIMS = """\
 {id: above, row: D1.1, statement: A above B., test: greater, arms: [a, b], where: {lr: 0.1},
@@ -40,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="module")
 def pictures(study: Study) -> dict[str, Picture]:
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
-    return {p.name: p for p in evidence.pictures(study, judge(study, tables), tables)}
+    return {p.name: p for p in claim_figures.pictures(study, judge(study, tables), tables)}
 
 
 def words(figure: Figure) -> str:
@@ -56,9 +57,9 @@ def test_there_is_a_figure_of_all_pairs_one_of_each_map_and_one_of_each_curve(
     study: Study, pictures: dict[str, Picture]
 ) -> None:
     assert list(pictures) == ["pairs", "map-above", "curve-log"]
-    assert evidence.claims_of(pictures["pairs"], study) == ("above", "level", "loss")
-    assert evidence.claims_of(pictures["map-above"], study) == ("above",)
-    assert evidence.claims_of(pictures["curve-log"], study) == ("log",)
+    assert claim_figures.claims_of(pictures["pairs"], study) == ("above", "level", "loss")
+    assert claim_figures.claims_of(pictures["map-above"], study) == ("above",)
+    assert claim_figures.claims_of(pictures["curve-log"], study) == ("log",)
 
 
 def test_pairs_show_every_seed_the_interval_and_what_does_not_matter(
@@ -94,7 +95,7 @@ def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Pictur
 def test_the_caption_has_the_level_of_the_verdicts(study: Study) -> None:
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
     looser = replace(study, alpha=0.2)
-    drawn = evidence.pictures(looser, judge(looser, tables, looks=3), tables)
+    drawn = claim_figures.pictures(looser, judge(looser, tables, looks=3), tables)
     assert "97.78 % interval (together 80 % for the 3 comparisons" in drawn[0].caption
 
 
@@ -104,12 +105,12 @@ def test_a_map_of_many_columns_lies_on_its_side(study: Study) -> None:
     tables.runs["activation"] = "relu"
     judgements = judge(study, tables)
     aside = replace(study, claims=(above, *study.claims[1:]))
-    (ax,) = {p.name: p for p in evidence.pictures(aside, judgements, tables)}[
+    (ax,) = {p.name: p for p in claim_figures.pictures(aside, judgements, tables)}[
         "map-above"
     ].figure.axes
     assert ax.images[0].get_array().shape == (8, 1)
     alone = replace(study, claims=(replace(above, map=("lr",)), *study.claims[1:]))
-    (ax,) = {p.name: p for p in evidence.pictures(alone, judgements, tables)}[
+    (ax,) = {p.name: p for p in claim_figures.pictures(alone, judgements, tables)}[
         "map-above"
     ].figure.axes
     assert ax.images[0].get_array().shape == (1, 8)
@@ -158,7 +159,7 @@ def test_the_figures_files_are_the_same_for_the_same_runs(study: Study, tmp_path
 
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
     first, second = (
-        [sheets.svg(p.figure) for p in evidence.pictures(study, judge(study, tables), tables)]
+        [layout.svg(p.figure) for p in claim_figures.pictures(study, judge(study, tables), tables)]
         for _ in range(2)
     )
     assert first == second

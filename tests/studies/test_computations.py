@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
-from nnexp.activations import ACTIVATIONS
-from nnexp.computations import COMPUTATIONS, agrees, compute, entry
 from nnexp.errors import InputError
-from nnexp.quirks import UnderivedBias
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.quirks import UnderivedBias
+from nnexp.studies.computations import COMPUTATIONS, agrees, compute, entry
+from tests import ROOT
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+EXPERIMENTS = ROOT / "experiments"
 LN2 = math.log(2)
 
 
@@ -170,7 +170,7 @@ def test_the_parameters_compared_are_all_of_them() -> None:
 
 
 def test_a_wrong_gradient_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnexp.computations.Network", UnderivedBias)
+    monkeypatch.setattr("nnexp.studies.computations.Network", UnderivedBias)
     deep = compute("gradient_agreement", {"hidden": ["none", 5], "features": 4})
     # The slope it forgets is 1/4 at most: it is four times too large, or more.
     assert entry(deep, "difference") > 0.7

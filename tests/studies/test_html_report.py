@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
-from nnexp import sheets
-from nnexp.activations import ACTIVATIONS
+from nnexp.analysis.verdicts import COMPARED, PUBLISHED, STALE, WITHHELD
 from nnexp.errors import InputError
-from nnexp.initializers import INITIALIZERS
-from nnexp.inline import dark_colours, inline_svg, theme
-from nnexp.styles import choice_styles
-from nnexp.verdicts import COMPARED, PUBLISHED, STALE, WITHHELD
-from nnexp.webpage import Section, Shown, phrase, prose, render
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import INITIALIZERS
+from nnexp.plotting import layout
+from nnexp.plotting.styles import choice_styles
+from nnexp.reports.inline_svg import dark_colours, inline_svg, theme
+from nnexp.studies.html_report import Section, Shown, phrase, prose, render
 from tests.pages import INITS, LOG, section
+from tests.reports.test_sweep_page import Page as Parsed
 from tests.synthetic import contrast
-from tests.test_page import Page as Parsed
 
 SVG = (
     '<?xml version="1.0"?>\n<svg width="40pt" height="20pt" viewBox="0 0 40 20">'
@@ -264,10 +264,10 @@ def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
 
 def test_what_is_drawn_can_be_seen_on_a_dark_page():
     on_dark = dark_colours()
-    sheet, grid = on_dark["#ffffff"], on_dark[sheets.FAINT.lower()]
+    sheet, grid = on_dark["#ffffff"], on_dark[layout.FAINT.lower()]
     lines = set(on_dark.values()) - {sheet, grid}
     assert min(contrast(colour, sheet) for colour in lines) > 3
-    assert min(contrast(on_dark[words], sheet) for words in (sheets.INK, sheets.NEUTRAL)) > 7
+    assert min(contrast(on_dark[words], sheet) for words in (layout.INK, layout.NEUTRAL)) > 7
     for names in (INITIALIZERS, ACTIVATIONS):
         styles = choice_styles(list(names)).values()
         assert len({on_dark[style.colour.lower()] for style in styles}) == len(names)

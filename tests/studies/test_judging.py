@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.claims import band, differences, from_table, judge, maps, to_table
+from nnexp.analysis.outcomes import fitting
 from nnexp.errors import InputError
-from nnexp.outcomes import fitting
-from nnexp.studies import Study, read_study
-from nnexp.tables import Tables
+from nnexp.store.tables import Tables
+from nnexp.studies.judging import band, differences, from_table, judge, maps, to_table
+from nnexp.studies.study import Study, read_study
 from tests.synthetic import grid, make_tables
 
 SEEDS = range(10)

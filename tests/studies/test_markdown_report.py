@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from nnexp import book
-from nnexp.markup import markdown
+from nnexp.reports.jinja import markdown
+from nnexp.studies import markdown_report
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_text_as_markdown(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["a | b", "`a | <b>`", "`a \\| <b>`", "a\n\\|", "`a\\\\| <b>`"])
 def test_no_cell_of_a_table_ends_early(text: str) -> None:
-    cell = book._pages().filters["cell"](text)
+    cell = markdown_report._pages().filters["cell"](text)
     assert "\n" not in cell
     assert all(len(slashes) % 2 for slashes in re.findall(r"(\\*)\|", cell))

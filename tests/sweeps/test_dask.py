@@ -17,16 +17,17 @@ import numpy as np
 import pytest
 
 import nnexp
-from nnexp.records import FAILED, FINISHED
-from nnexp.store import Store
+from nnexp.store.compare_runs import IDENTICAL, TOLERANCES, compare
+from nnexp.store.record import FAILED, FINISHED
+from nnexp.store.store import Store
 from nnexp.threads import ONE_THREAD
-from nnexp.verification import IDENTICAL, TOLERANCES, compare
-from nnexp.worker import environment, execute
+from nnexp.training.execute import environment, execute
+from tests import ROOT
 from tests.conftest import Outcome
 
 pytest.importorskip("distributed")
 
-ROOT = str(Path(nnexp.__file__).parents[1])
+ROOT = str(ROOT)
 PLAIN = {k: v for k, v in os.environ.items() if k not in (*ONE_THREAD, "PYTHONPATH")}
 PATIENCE = 60.0
 # Seconds that a machine with other things to do may take longer.

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from nnexp.processes import WorkerDied, Workers
+from nnexp.sweeps.processes import WorkerDied, Workers
 from nnexp.threads import ONE_THREAD
-
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
 
 needs_signals = pytest.mark.skipif(
     not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks"
@@ -131,7 +130,7 @@ def test_dismissing_waits_for_nothing() -> None:
 
 SCRIPT = """
 import functools, sys, time
-from nnexp.processes import Workers
+from nnexp.sweeps.processes import Workers
 workers = Workers(2)
 print(workers.submit(functools.partial(pow, 2, 10)).result(), flush=True)
 calls = [workers.submit(functools.partial(time.sleep, 60)) for _ in range(3)]

@@ -19,15 +19,15 @@ import numpy as np
 import pytest
 
 from nnexp import __version__
-from nnexp.comparison import compare
-from nnexp.config import RunConfig
+from nnexp.analysis.arms import compare
+from nnexp.config.run_config import RunConfig
 from nnexp.interrupts import Terminated, held_back, terminable
-from nnexp.store import Store
-from nnexp.tables import load
-from nnexp.training import Trainer
+from nnexp.store.store import Store
+from nnexp.store.tables import load
+from nnexp.training.trainer import Trainer
+from tests import ROOT
 from tests.conftest import Command, Outcome
 
-ROOT = Path(__file__).parent.parent
 TINY = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2")
 BLOBS = (*TINY, "hidden=4")
 ALONE, PAIR = "hydra.launcher.workers=1", "hydra.launcher.workers=2"
@@ -681,7 +681,7 @@ def test_a_wrong_experiment_is_refused_with_one_sentence(
 def test_progress_is_logged_where_there_is_no_terminal(
     quick: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnexp.display._LOG_EVERY", 0.0)
+    monkeypatch.setattr("nnexp.cli.progress._LOG_EVERY", 0.0)
     outcome = quick("-m", *BLOBS, "seed=range(4)", ALONE)
     lines = [line for line in outcome.err.splitlines() if "composed" not in line]
     assert re.fullmatch(r"1 of 4 done, .*3 left after \d+ s", lines[0])
@@ -693,7 +693,7 @@ def test_composing_many_runs_shows_how_far_it_is(
     quick: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "composed" not in quick("-m", *BLOBS, "seed=range(4)", ALONE).err
-    monkeypatch.setattr("nnexp.display._LOG_EVERY", 0.0)
+    monkeypatch.setattr("nnexp.cli.progress._LOG_EVERY", 0.0)
     outcome = quick("-m", *BLOBS, "seed=range(4)", ALONE)
     told = [line for line in outcome.err.splitlines() if "composed" in line]
     assert told == [f"{count} of 4 runs composed" for count in (1, 2, 3, 4)]
@@ -702,7 +702,7 @@ def test_composing_many_runs_shows_how_far_it_is(
 @pytest.mark.skipif(sys.platform == "win32", reason="opens a terminal of POSIX")
 def test_on_a_terminal_one_line_is_kept_up_to_date() -> None:
     code = (
-        "import nnexp.display as display\n"
+        "import nnexp.cli.progress as display\n"
         "display._SHOW_EVERY = 0.0\n"
         "for _ in display.followed([0] * 5, 'runs composed'): pass\n"
     )

@@ -12,10 +12,10 @@ import yaml
 
 import nnexp
 from nnexp import MLP
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import DataSettings, load
 from nnexp.errors import InputError
-from nnexp.training import Trainer, train
+from nnexp.training.trainer import Trainer, train
 
 BLOBS = {"name": "blobs", "n": 300, "classes": 3, "features": 4, "std": 0.3}
 

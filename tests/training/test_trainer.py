@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.activations import ACTIVATIONS
-from nnexp.config import RunConfig
+from nnexp.config.run_config import RunConfig
 from nnexp.data import Split, load
+from nnexp.data.sampling import SAMPLINGS
 from nnexp.errors import InputError
-from nnexp.optimizers import OPTIMIZERS
-from nnexp.quirks import QUIRKS
-from nnexp.resuming import restore, state
-from nnexp.sampling import SAMPLINGS
-from nnexp.streams import stream
-from nnexp.training import Evaluation, Trainer, evaluation_steps, train
+from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.optimizers import OPTIMIZERS
+from nnexp.nn.quirks import QUIRKS
+from nnexp.rng import stream
+from nnexp.training.checkpoint import restore, state
+from nnexp.training.trainer import Evaluation, Trainer, evaluation_steps, train
 from tests.settings import RUN
 
 BLOBS = {"name": "blobs", "n": 230, "classes": 4, "features": 6, "std": 0.5}

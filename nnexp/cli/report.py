@@ -1,0 +1,94 @@
+"""Draw again from records alone, training nothing: ``python -m nnexp.report [FOLDER…]``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from nnexp.cli import app
+from nnexp.cli.arguments import Parser
+from nnexp.cli.reproduce import sound
+from nnexp.cli.runs import DAMAGED, NEWER, select
+from nnexp.errors import InputError
+from nnexp.reports.sweep_page import write_sweep
+from nnexp.store.folders import check_folder
+from nnexp.store.record import FAILED, Record
+from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.tables import Tables, load, tables
+from nnexp.studies import markdown_report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 all well, 2 bad input, 130 interrupted."""
+    return app.guarded(_main, list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    folders = [word for word in options.what if "=" not in word]
+    filters = [word for word in options.what if "=" in word]
+    if not options.what:
+        print(f"report  {markdown_report.write_report(sound(), options.results)}")
+        return 0
+    if folders and filters:
+        raise InputError(
+            f"{folders[0]} is a folder and {filters[0]} chooses from the store: give either"
+        )
+    if options.out is None:
+        raise InputError("give --out FOLDER, where the tables, plots and page are to be written")
+    check_folder(options.out, "--out FOLDER")
+    records = [] if folders else _of_store(options.store, filters)
+    found = _of_folders(folders) if folders else tables(records)
+    command = " ".join(["python -m nnexp.report", *arguments])
+    written = write_sweep(options.out, *found, command=command, records=records)
+    print(f"page    {written[-1]}")
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m nnexp.report", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="FOLDER | key=value",
+        help="folders of sweeps, or settings that choose from the store; none: all studies",
+    )
+    parser.add_argument("--out", type=Path, help="where a page of folders or runs is written")
+    parser.add_argument("--store", type=Path, default=Path("results/runs"), help="finished runs")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="the studies' tables")
+    return parser
+
+
+def _of_folders(folders: Sequence[str]) -> Tables:
+    """Return the tables of sweeps, or of single records, put together; a run counts once."""
+    parts = [load(folder) for folder in folders]
+    runs = pd.concat([part.runs for part in parts]).drop_duplicates("run_id")
+    metrics = pd.concat([part.metrics for part in parts])
+    layers = pd.concat([part.layers for part in parts])
+    return Tables(
+        runs.reset_index(drop=True),
+        metrics.drop_duplicates(["run_id", "step"]).reset_index(drop=True),
+        layers.drop_duplicates(["run_id", "step", "layer"]).reset_index(drop=True),
+    )
+
+
+def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
+    """Return the runs of a store that fit all ``filters``."""
+    if not folder.is_dir():
+        raise InputError(f"there is no store {str(folder)!r}: give --store FOLDER")
+    store = Store(folder)
+    rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, NEWER, FAILED)]
+    if not rows:
+        raise InputError(f"no finished run in {folder} fits {' '.join(filters)}")
+    records = []
+    for row in rows:
+        try:
+            records.append(store.recall(row["run_id"]))
+        except DamagedRecord as error:
+            print(f"left out, damaged: {error}", file=sys.stderr)
+    if not records:
+        raise InputError(f"every run in {folder} that fits is damaged: train them again")
+    return records
