@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import itertools
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from importlib.util import module_from_spec, resolve_name
@@ -26,6 +28,7 @@ _kept: dict[tuple[str, str], ModuleType] = {}
 # Compiled modules, by their files: a process can load one only once.
 _compiled: dict[str, tuple[bytes, ModuleType]] = {}
 _LOCK = threading.RLock()
+_VERSIONS = itertools.count(1)
 
 
 def is_custom(name: str) -> bool:
@@ -139,13 +142,17 @@ class _Modules:
             setattr(parent, last, module)
         if known.is_source:
             module.__dict__["__builtins__"] = self.builtins
+            # Libraries look a class's module up by its name, dataclasses among them. A name of its
+            # own keeps this version apart from others, and from what the process imported.
+            module.__name__ = f"{name}@{next(_VERSIONS)}"
+            sys.modules[module.__name__] = module
             try:
                 exec(
                     compile(known.content, str(known.spec.origin), "exec", dont_inherit=True),
                     module.__dict__,
                 )
             except BaseException:
-                del self.loaded[name]
+                del self.loaded[name], sys.modules[module.__name__]
                 raise
 
     def import_(

@@ -195,6 +195,24 @@ def test_helpers_of_one_name_in_two_folders(write: Write) -> None:
     )
 
 
+@pytest.mark.parametrize("where", ["mine.py", "helper.py"])
+def test_a_users_module_may_define_dataclasses(where: str, write: Write) -> None:
+    # dataclasses looks for a class's module among those that are imported.
+    defined = """
+from __future__ import annotations
+from dataclasses import dataclass
+
+@dataclass
+class Scale:
+    std: float = 3.0
+"""
+    function = "\ndef f(rng, fan_in, fan_out):\n    return Scale().std\n"
+    mine = defined + function if where == "mine.py" else "from helper import Scale\n" + function
+    write(helper=defined, mine=mine)
+    digest = user_functions.source_digest("mine.py:f")
+    assert user_functions.resolve("mine.py:f", digest)(None, 1, 1) == 3.0
+
+
 def test_a_digest_runs_nothing(write: Write) -> None:
     text = "from pathlib import Path\nPath('ran').touch()\n"
     write(__init____in__pk=text, mod__in__pk=text + "import helper\nf = 1\n", helper=text)
