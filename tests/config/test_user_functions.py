@@ -18,6 +18,7 @@ from nnexp.config import user_functions
 from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.training.execute import execute
+from tests import ROOT
 from tests.settings import RUN
 
 Write = Callable[..., None]
@@ -252,7 +253,7 @@ def test_all_of_an_installed_package_is_part_of_its_functions(write: Write) -> N
     Path("lib-1.0.dist-info").mkdir()
     code = "from nnexp.config.user_functions import resolve, source_digest as digest\n"
     code += "d = digest('lib.g')\nprint(d, resolve('lib.g', d)())"
-    path = os.pathsep.join([str(Path.cwd()), str(Path(user_functions.__file__).parents[1])])
+    path = os.pathsep.join([str(Path.cwd()), str(ROOT)])
 
     def told() -> list[str]:
         return subprocess.run(
