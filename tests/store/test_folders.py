@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 import nnexp as package
-from nnexp import report
 from nnexp.analysis import calibration
-from nnexp.cli import reproduce
+from nnexp.cli import report, reproduce
 from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import MARKER, check_finished, check_folder, fill

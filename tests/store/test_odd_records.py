@@ -20,8 +20,7 @@ import numpy as np
 import pytest
 
 import nnexp
-from nnexp import report
-from nnexp.cli import runs
+from nnexp.cli import report, runs
 from nnexp.config.run_config import RunConfig, fingerprint
 from nnexp.errors import InputError
 from nnexp.store.record import FINISHED
