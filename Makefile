@@ -8,11 +8,17 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/python -m nnexp -m init=xavier,randn,zero
 
+# On all cores; then, one by one, the tests that other work would disturb.
+PARALLEL := $(BIN)/python -m pytest -n auto --dist worksteal
+SERIAL := $(BIN)/python -m pytest
+
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest -m ''
+	$(PARALLEL) -m 'not serial'
+	$(SERIAL) -m serial
 
 quick: $(VENV)/.tested
-	$(BIN)/python -m pytest
+	$(PARALLEL) -m 'not slow and not serial'
+	$(SERIAL) -m 'not slow and serial'
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
