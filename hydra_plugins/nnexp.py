@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 if TYPE_CHECKING:
     from nnexp.plotting.rendering import Studio
     from nnexp.store.record import Record
-    from nnexp.sweeps.scheduler import Job
+    from nnexp.sweeps.jobs import Job
 
 
 class LocalLauncher(Launcher):

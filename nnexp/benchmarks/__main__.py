@@ -234,7 +234,8 @@ def gradients() -> list[Row]:
 
         def backpropagate(network: Any = network, x: Array = x, targets: Array = targets) -> None:
             network.forward(x)
-            network.backward(x, targets)
+            network.compute_loss(targets)
+            network.backward(x)
 
         with blas_threads(1):
             backpropagate()

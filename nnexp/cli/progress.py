@@ -22,7 +22,7 @@ from rich.table import Table
 
 from nnexp.cli.terminal import terminal
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
-from nnexp.sweeps.scheduler import Job
+from nnexp.sweeps.jobs import Job
 from nnexp.training.trainer import Evaluation
 
 if TYPE_CHECKING:

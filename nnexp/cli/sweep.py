@@ -28,7 +28,9 @@ from nnexp.store.folders import check_folder
 from nnexp.store.record import Record, tidy, to_csv
 from nnexp.store.store import Store
 from nnexp.store.tables import tables
-from nnexp.sweeps.scheduler import Hire, Job, Options, Watcher, run_all
+from nnexp.sweeps.executors import Hire
+from nnexp.sweeps.jobs import Job, Options, Watcher
+from nnexp.sweeps.scheduler import run_all
 from nnexp.validation import real
 
 

@@ -48,12 +48,13 @@ def measure(
         row |= {f"activation_p{q:02d}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
         saturated = dead = None
         if layer < hidden:
-            flat = _flat(network, a.copy(), network.inputs[layer][:n].copy())
+            flat = _flat(network, a.copy(), network.preactivations[layer][:n].copy())
             saturated, dead = float(flat.mean()), float(flat.all(axis=0).mean())
         rows.append(row | {"saturated": saturated, "dead": dead})
-    network.backward(x, targets)
+    network.compute_loss(targets)
+    network.backward(x)
     for layer, (row, weights) in enumerate(zip(rows, network.weights, strict=True)):
-        delta = (network.activations if layer == hidden else network.deltas)[layer][:n]
+        delta = [*network.deltas, network.activations[-1]][layer][:n]
         norm = float(np.linalg.norm(weights))
         change = updates[layer]
         row |= {

@@ -1,9 +1,9 @@
-"""Losses: each owns the output non-linearity and works on logits.
+"""Losses: each includes the output non-linearity and works on logits.
 
-``descend(logits, targets, scale, scratch, row, measured)`` overwrites ``logits`` with the gradient
-of each row's own loss, times ``scale``, and returns the sum of the rows' losses (if ``measured``;
-else 0, and sooner), both but for the loss's ``factor``. ``logits``, ``targets`` and ``scratch`` are
-(n, outputs), ``row`` is (n, 1).
+``evaluate(logits, targets, scale, scratch, row_scratch, with_value)`` overwrites ``logits`` with
+the gradient of each row's own loss, times ``scale``. It returns the sum of the rows' losses, or 0
+without ``with_value``, which is faster. Neither includes the loss's constant ``factor``.
+``logits``, ``targets`` and ``scratch`` are (n, outputs), ``row_scratch`` is (n, 1).
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ def _one(outputs: int) -> float:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss and the output non-linearity that it owns (``softmax``, ``sigmoid``, ``identity``)."""
+    """A loss and its output non-linearity: ``softmax``, ``sigmoid`` or ``identity``."""
 
-    descend: Callable[[Array, Array, Scale, Array, Array, bool], float]
+    evaluate: Callable[[Array, Array, Scale, Array, Array, bool], float]
     output: str
     factor: Callable[[int], float] = _one
 
-    def __call__(self, logits: Array, targets: Array, n: int, scratch: Array, row: Array) -> float:
+    def __call__(
+        self, logits: Array, targets: Array, n: int, scratch: Array, row_scratch: Array
+    ) -> float:
         """Return Σ row losses / ``n`` and overwrite ``logits`` with its gradient.
 
-        That is the mean of the rows' losses when ``n`` is their number.
+        With ``n`` the number of rows, that is the mean loss.
         """
         share = self.factor(logits.shape[1]) / n
-        return self.descend(logits, targets, share, scratch, row, True) * share
+        return self.evaluate(logits, targets, share, scratch, row_scratch, True) * share
 
     def outputs(self, logits: Array) -> None:
         """Turn ``logits`` into the network's outputs, in place."""
@@ -54,14 +56,14 @@ class Loss:
         if logits.shape[1] == 1:
             return (logits[:, 0] > (0.5 if self.output == "identity" else 0)).astype(np.intp)
         classes: Array = np.empty(len(logits), np.intp)
-        for start in range(0, len(logits), _BLOCK):  # argmax copies what lies column after column
+        for start in range(0, len(logits), _BLOCK):  # argmax copies Fortran-ordered arrays
             rows = slice(start, start + _BLOCK)
             logits[rows].argmax(axis=1, out=classes[rows])
         return classes
 
 
 def softmax(logits: Array) -> None:
-    """Apply softmax to each row in place, less the row's maximum so that exp cannot overflow."""
+    """Apply softmax to each row in place, minus the row's maximum so that exp cannot overflow."""
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=1, keepdims=True)
@@ -77,7 +79,7 @@ OUTPUTS: dict[str, Callable[[Array], None]] = {
     "identity": _identity,
 }
 
-# As np.max and np.sum over axis 1, with less ado.
+# As np.max and np.sum over axis 1, without their overhead.
 _row_max, _row_sum = np.maximum.reduce, np.add.reduce
 
 
@@ -88,30 +90,35 @@ def _total(array: Array) -> float:
 def cross_entropy() -> Loss:
     """Return softmax with cross-entropy -Σ_k t_k·log p_k; gradient (Σt)·p - t."""
 
-    def descend(
-        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    def evaluate(
+        logits: Array,
+        targets: Array,
+        scale: Scale,
+        scratch: Array,
+        row_scratch: Array,
+        with_value: bool,
     ) -> float:
         loss = 0.0
-        _row_max(logits, axis=1, keepdims=True, out=row)
-        logits -= row
-        if measured:
+        _row_max(logits, axis=1, keepdims=True, out=row_scratch)
+        logits -= row_scratch
+        if with_value:
             np.multiply(logits, targets, out=scratch)
             loss -= _total(scratch)
         np.exp(logits, out=logits)
-        _row_sum(logits, axis=1, keepdims=True, out=row)
+        _row_sum(logits, axis=1, keepdims=True, out=row_scratch)
         mass, log_sum = scratch[:, :1], scratch[:, 1:2]
         _row_sum(targets, axis=1, keepdims=True, out=mass)
-        if measured:
-            np.log(row, out=log_sum)
+        if with_value:
+            np.log(row_scratch, out=log_sum)
             log_sum *= mass
             loss += _total(log_sum)
-        mass /= row
+        mass /= row_scratch
         logits *= mass
         logits -= targets
         logits *= scale
         return loss
 
-    return Loss(descend, "softmax")
+    return Loss(evaluate, "softmax")
 
 
 def binary_cross_entropy(reduction: str = "mean") -> Loss:
@@ -119,11 +126,16 @@ def binary_cross_entropy(reduction: str = "mean") -> Loss:
     if reduction not in ("mean", "sum"):
         raise unknown("loss.reduction", reduction, ("mean", "sum"))
 
-    def descend(
-        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    def evaluate(
+        logits: Array,
+        targets: Array,
+        scale: Scale,
+        scratch: Array,
+        row_scratch: Array,
+        with_value: bool,
     ) -> float:
         loss = 0.0
-        if measured:
+        if with_value:
             np.multiply(logits, targets, out=scratch)
             loss -= _total(scratch)
             np.logaddexp(logits, 0, out=scratch)
@@ -133,7 +145,7 @@ def binary_cross_entropy(reduction: str = "mean") -> Loss:
         logits *= scale
         return loss
 
-    return Loss(descend, "sigmoid", (lambda outputs: 1 / outputs) if reduction == "mean" else _one)
+    return Loss(evaluate, "sigmoid", (lambda outputs: 1 / outputs) if reduction == "mean" else _one)
 
 
 def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
@@ -146,25 +158,30 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
     if output not in OUTPUTS:
         raise unknown("loss.output", output, OUTPUTS)
 
-    def descend(
-        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    def evaluate(
+        logits: Array,
+        targets: Array,
+        scale: Scale,
+        scratch: Array,
+        row_scratch: Array,
+        with_value: bool,
     ) -> float:
         loss = 0.0
         if output == "softmax":
-            _row_max(logits, axis=1, keepdims=True, out=row)
-            logits -= row
+            _row_max(logits, axis=1, keepdims=True, out=row_scratch)
+            logits -= row_scratch
             np.exp(logits, out=logits)
-            _row_sum(logits, axis=1, keepdims=True, out=row)
-            logits /= row
+            _row_sum(logits, axis=1, keepdims=True, out=row_scratch)
+            logits /= row_scratch
         else:
             OUTPUTS[output](logits)
         np.subtract(logits, targets, out=scratch)
-        if measured:
-            np.einsum("ij,ij->i", scratch, scratch, out=row[:, 0])
-            loss = _total(row) / 2
+        if with_value:
+            np.einsum("ij,ij->i", scratch, scratch, out=row_scratch[:, 0])
+            loss = _total(row_scratch) / 2
         if output == "softmax":
-            np.einsum("ij,ij->i", scratch, logits, out=row[:, 0])
-            scratch -= row
+            np.einsum("ij,ij->i", scratch, logits, out=row_scratch[:, 0])
+            scratch -= row_scratch
             logits *= scratch
         elif output == "sigmoid":
             scratch *= logits
@@ -175,26 +192,31 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
         logits *= scale
         return loss
 
-    return Loss(descend, output, (lambda outputs: 2 / outputs) if reduction == "mean" else _one)
+    return Loss(evaluate, output, (lambda outputs: 2 / outputs) if reduction == "mean" else _one)
 
 
 def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Loss:
     """Return the loss of a plain ``(logits, targets) -> (row losses (n,), gradient (n, k))``.
 
     The gradient is that of each row's own loss. An attribute ``output`` of the function may name
-    the output non-linearity (``softmax`` without it), which serves ``predict_proba`` alone.
+    the output non-linearity, ``softmax`` by default; it is used by ``predict_proba`` alone.
 
     Raises
     ------
     InputError
-        If the attribute names no such output; when the loss is used, if it returns anything else.
+        If the attribute names an unknown output, or on use, if the function returns anything else.
     """
     output = getattr(function, "output", "softmax")
     if output not in OUTPUTS:
         raise unknown("output of the loss", output, OUTPUTS)
 
-    def descend(
-        logits: Array, targets: Array, scale: Scale, scratch: Array, row: Array, measured: bool
+    def evaluate(
+        logits: Array,
+        targets: Array,
+        scale: Scale,
+        scratch: Array,
+        row_scratch: Array,
+        with_value: bool,
     ) -> float:
         result = function(logits.copy(), targets)
         shapes = [logits.shape[:1], logits.shape]
@@ -204,7 +226,7 @@ def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Lo
         np.multiply(gradient, scale, out=logits)
         return _total(losses)
 
-    return Loss(descend, output)
+    return Loss(evaluate, output)
 
 
 LOSSES: dict[str, Callable[..., Loss]] = {

@@ -1,12 +1,14 @@
-"""The multi-layer perceptron: forward, backward, and nothing else.
+"""The multi-layer perceptron: forward, loss, backward.
 
-Symbols: ``n`` rows of a batch, ``i`` fan-in, ``o`` fan-out of a layer, ``k`` outputs. Rows are
-examples: ``z (n, o) = x (n, i) @ W (i, o) + b (o,)``.
+Symbols: ``n`` examples of a batch, ``i`` fan-in and ``o`` fan-out of a layer, ``k`` outputs. Each
+row is one example. A layer computes ``z (n, o) = x (n, i) @ W (i, o) + b (o,)`` and the activation
+``a = f(z)``; its ``delta (n, o)`` is the gradient of the loss with respect to ``z``.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,14 +26,22 @@ Array = npt.NDArray[Any]
 
 
 class Network:
-    """A fully connected network with one flat parameter vector and buffers made once.
+    """A fully connected network.
 
-    ``theta`` holds all weights and then all biases, ``grad`` their gradients in the same order;
-    ``weights[l] (i, o)``, ``biases[l] (o,)``, ``weight_grads`` and ``bias_grads`` are views of
-    them. ``sizes`` runs from the inputs to the outputs; ``rows`` is the largest batch. Activations
-    and deltas live in buffers of that many rows, so that a step allocates nothing of its size;
-    there is room for ``evaluation_rows`` at least, the rows at a time of an evaluation. The output
-    layer's lie column after column: a loss sums over its few columns.
+    One step of gradient descent is
+
+    >>> logits = network.forward(x)
+    >>> loss = network.compute_loss(targets)
+    >>> network.backward(x)
+    >>> network.theta -= lr * network.grad
+
+    ``theta`` is one flat vector of all parameters, first the weights and then the biases, and
+    ``grad`` their gradients in the same order. ``weights[l] (i, o)`` and ``biases[l] (o,)`` are
+    views of ``theta``, ``weight_grads[l]`` and ``bias_grads[l]`` views of ``grad``.
+
+    ``sizes`` runs from the inputs to the outputs. ``rows`` is the largest batch: activations and
+    deltas are written into buffers of that many rows, so that a step allocates no memory. There
+    are at least ``evaluation_rows`` rows, the batch of an evaluation.
     """
 
     evaluation_rows = 1000
@@ -47,115 +57,62 @@ class Network:
         self.sizes = tuple(sizes)
         self.activation = activation
         self.loss = loss
-        widths = self.sizes[1:]
-        shapes = list(zip(self.sizes[:-1], widths, strict=True))
-        bias_shapes = [self.bias_shape(o) for o in widths]
+        shapes = list(itertools.pairwise(self.sizes))
+        bias_shapes = [self.bias_shape(o) for o in self.sizes[1:]]
         self.weight_count = sum(i * o for i, o in shapes)
         size = self.weight_count + sum(math.prod(shape) for shape in bias_shapes)
         self.theta: Array = np.zeros(size, dtype)
         self.grad: Array = np.zeros(size, dtype)
         self.weights, self.biases = _views(self.theta, [*shapes, *bias_shapes])
         self.weight_grads, self.bias_grads = _views(self.grad, [*shapes, *bias_shapes])
-        self.make_buffers(max(rows, self.evaluation_rows))
-
-    def make_buffers(self, rows: int) -> None:
-        """Make the buffers that hold what becomes of ``rows`` examples at most."""
-        self.rows = rows
-        dtype, hidden, outputs = self.theta.dtype, self.sizes[1:-1], self.sizes[-1]
-
-        def buffers() -> list[Array]:
-            inner: list[Array] = [np.empty((rows, o), dtype) for o in hidden]
-            return [*inner, np.empty((rows, outputs), dtype, "F")]
-
-        self.activations, self.deltas = buffers(), buffers()
-        self.inputs = buffers() if self.activation.needs_input else self.deltas
-        self.row: Array = np.empty((rows, 1), dtype)
-        self.ones: Array = np.ones(rows, dtype)
-
-    def twin(self, rows: int) -> Network:
-        """Return this network, its parameters and gradients shared, with buffers of its own."""
-        twin = copy.copy(self)
-        twin.make_buffers(rows)
-        return twin
-
-    def initialize(self, weights: Initializer, biases: Initializer, seed: int) -> None:
-        """Draw all parameters; every layer from a stream of its own, weights apart from biases.
-
-        Numbers are drawn in float64 and rounded, so float32 and float64 networks start alike.
-
-        Raises
-        ------
-        InputError
-            If an initialiser returns another shape than it was asked for.
-        """
-        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            w[...] = _draw(weights, stream(seed, "weights", layer), *w.shape)
-            rows, units = math.prod(b.shape[:-1]), b.shape[-1]
-            b[...] = _draw(biases, stream(seed, "biases", layer), rows, units)
-
-    def arrays(self) -> dict[str, Array]:
-        """Return copies of the parameters: ``W1 (i, o)``, ``b1 (o,)``, ``W2``, …."""
-        return {name: own.copy() for name, own in self._named()}
-
-    def load_arrays(self, arrays: Mapping[str, Array]) -> None:
-        """Take over the parameters that `arrays` returned; other keys are passed over.
-
-        Raises
-        ------
-        ValueError
-            If one is missing, or has another shape or dtype.
-        """
-        for name, own in self._named():
-            stored = arrays.get(name)
-            if stored is None or stored.shape != own.shape or stored.dtype != own.dtype:
-                raise ValueError(f"{name} is not an array {own.shape} of {own.dtype}")
-            own[...] = stored
+        self._allocate(max(rows, self.evaluation_rows))
 
     def forward(self, x: Array) -> Array:
-        """Return the logits (n, k) of ``x (n, i)``: a view of a buffer, until the next call."""
-        n, below, last = len(x), x, len(self.weights) - 1
+        """Return the logits (n, k) of ``x (n, i)``: a view of a buffer, valid until the next call.
+
+        The last layer has no activation here: its non-linearity, such as softmax, is the loss's.
+        """
+        n, a, last = len(x), x, len(self.weights) - 1
         for layer, weights in enumerate(self.weights):
-            z = np.matmul(below, weights, out=self.activations[layer][:n])
+            z = np.matmul(a, weights, out=self.activations[layer][:n])
             self.add_bias(layer, z)
             if layer < last:
                 if self.activation.needs_input:
-                    np.copyto(self.inputs[layer][:n], z)
-                self.activation.forward(z, self.deltas[layer][:n])
-            below = z
-        return below
+                    np.copyto(self.preactivations[layer][:n], z)
+                self.activation.forward(z, self.deltas[layer][:n])  # in place; deltas is scratch
+            a = z
+        return a
 
-    def backward(self, x: Array, targets: Array) -> float:
-        """Return the mean loss of the batch just sent ``forward``; fill ``grad`` with its gradient.
+    def compute_loss(self, targets: Array, n: int | None = None) -> float:
+        """Return the mean loss of the batch just sent ``forward``, given its ``targets (rows, k)``.
 
-        ``x (n, i)`` and ``targets (n, k)`` are that batch's. The logits and activations are spent.
-        """
-        n = len(x)
-        loss = self.output_gradient(targets, n)
-        delta = self.activations[-1][:n]
-        for layer in reversed(range(len(self.weights))):
-            below = self.activations[layer - 1][:n] if layer else x
-            np.matmul(below.T, delta, out=self.weight_grads[layer])
-            self.bias_gradient(layer, delta)
-            if layer:
-                upstream = self.deltas[layer - 1][:n]
-                self.propagate(layer, delta, upstream)
-                self.activation.backward(upstream, below, self.inputs[layer - 1][:n])
-                delta = upstream
-        return loss
-
-    def _named(self) -> Iterator[tuple[str, Array]]:
-        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
-            yield f"W{layer}", w
-            yield f"b{layer}", b
-
-    def output_gradient(self, targets: Array, n: int) -> float:
-        """Return Σ losses / ``n`` of the rows just sent ``forward``, given ``targets (rows, k)``.
-
-        Their logits become its gradient, in place.
+        The logits are overwritten with the gradient of the loss with respect to them, which is
+        where ``backward`` starts. ``n`` replaces the number of rows as the divisor of the sum, for
+        a batch that is computed in parts.
         """
         rows = len(targets)
-        logits, scratch = self.activations[-1][:rows], self.deltas[-1][:rows]
-        return self.loss(logits, targets, n, scratch, self.row[:rows])
+        scratch, row_scratch = self._loss_scratch
+        logits = self.activations[-1][:rows]
+        return self.loss(logits, targets, n or rows, scratch[:rows], row_scratch[:rows])
+
+    def backward(self, x: Array) -> None:
+        """Fill ``grad`` with the gradient of the loss just computed for the inputs ``x (n, i)``.
+
+        The activations are overwritten: they serve as scratch for the derivatives.
+        """
+        n = len(x)
+        delta = self.activations[-1][:n]  # by `compute_loss`
+        for layer in reversed(range(len(self.weights))):
+            a = self.activations[layer - 1][:n] if layer else x  # the layer's input
+            np.matmul(a.T, delta, out=self.weight_grads[layer])
+            self.bias_gradient(layer, delta)
+            if layer:
+                delta_below = self.deltas[layer - 1][:n]
+                self.input_gradient(layer, delta, delta_below)
+                self.activation.backward(delta_below, a, self.preactivations[layer - 1][:n])
+                delta = delta_below
+
+    # The rules of a layer, which the variants in `nnexp.nn.quirks` change.
 
     def bias_shape(self, units: int) -> tuple[int, ...]:
         """Return the shape of the biases of a layer of ``units``."""
@@ -166,19 +123,94 @@ class Network:
         z += self.biases[layer]
 
     def bias_gradient(self, layer: int, delta: Array) -> None:
-        """Fill the gradient of a layer's biases from its ``delta (n, o)``: the sum of its rows."""
+        """Fill the gradient of a layer's biases: the sum of the rows of its ``delta (n, o)``."""
         np.matmul(self.ones[: len(delta)], delta, out=self.bias_grads[layer])
 
-    def propagate(self, layer: int, delta: Array, out: Array) -> None:
-        """Write the gradient by a layer's inputs into ``out (n, i)``, given ``delta (n, o)``."""
+    def input_gradient(self, layer: int, delta: Array, out: Array) -> None:
+        """Write the gradient of the loss by a layer's inputs into ``out (n, i)``: delta @ W.T."""
         np.matmul(delta, self.weights[layer].T, out=out)
+
+    # Parameters: drawn, saved, loaded.
+
+    def initialize(self, weights: Initializer, biases: Initializer, seed: int) -> None:
+        """Draw all parameters: each layer's weights and biases from a random stream of their own.
+
+        Numbers are drawn in float64 and rounded, so float32 and float64 networks start alike.
+
+        Raises
+        ------
+        InputError
+            If an initialiser returns an array of the wrong shape.
+        """
+        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            w[...] = _draw(weights, stream(seed, "weights", layer), *w.shape)
+            rows, units = math.prod(b.shape[:-1]), b.shape[-1]
+            b[...] = _draw(biases, stream(seed, "biases", layer), rows, units)
+
+    def arrays(self) -> dict[str, Array]:
+        """Return copies of the parameters: ``W1 (i, o)``, ``b1 (o,)``, ``W2``, …."""
+        return {name: parameter.copy() for name, parameter in self._named_parameters()}
+
+    def load_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Set the parameters to those that `arrays` returned; other keys are ignored.
+
+        Raises
+        ------
+        ValueError
+            If one is missing, or has another shape or dtype.
+        """
+        for name, parameter in self._named_parameters():
+            stored = arrays.get(name)
+            if stored is None or stored.shape != parameter.shape or stored.dtype != parameter.dtype:
+                raise ValueError(f"{name} is not an array {parameter.shape} of {parameter.dtype}")
+            parameter[...] = stored
+
+    def _named_parameters(self) -> Iterator[tuple[str, Array]]:
+        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
+            yield f"W{layer}", w
+            yield f"b{layer}", b
+
+    # Buffers.
+
+    def with_own_buffers(self, rows: int) -> Network:
+        """Return a network that shares ``theta`` and ``grad`` with this one, but no buffers.
+
+        Two threads can then send batches of at most ``rows`` through the same parameters.
+        """
+        other = copy.copy(self)
+        other._allocate(rows)
+        return other
+
+    def _allocate(self, rows: int) -> None:
+        """Allocate the buffers for batches of at most ``rows`` examples.
+
+        ``activations[l]`` are those of each layer, the last one's being the logits, in Fortran
+        order as a loss sums over its few columns. ``deltas`` and ``preactivations`` have hidden
+        layers alone; the latter are kept only if the activation's derivative needs them.
+        """
+        self.rows = rows
+        dtype, outputs = self.theta.dtype, self.sizes[-1]
+
+        def hidden() -> list[Array]:
+            return [np.empty((rows, o), dtype) for o in self.sizes[1:-1]]
+
+        self.activations: list[Array] = [*hidden(), np.empty((rows, outputs), dtype, "F")]
+        self.deltas: list[Array] = hidden()
+        self.preactivations = hidden() if self.activation.needs_input else self.deltas
+        self._loss_scratch: tuple[Array, Array] = (
+            np.empty((rows, outputs), dtype, "F"),
+            np.empty((rows, 1), dtype),
+        )
+        self.ones: Array = np.ones(rows, dtype)
 
 
 def _draw(initializer: Initializer, rng: np.random.Generator, rows: int, units: int) -> Array:
     drawn = initializer(rng, rows, units)
     if np.shape(drawn) != (rows, units):
-        asked = f"initialiser asked for shape {(rows, units)}"
-        raise InputError(f"an {asked} returned {np.shape(drawn)}: return (fan_in, fan_out)")
+        raise InputError(
+            f"an initialiser asked for shape {(rows, units)} returned {np.shape(drawn)}: "
+            f"return (fan_in, fan_out)"
+        )
     return drawn
 
 

@@ -16,17 +16,16 @@ Array = npt.NDArray[Any]
 def numerical_gradient(network: Network, x: Array, targets: Array, h: float = 1e-4) -> float:
     """Return the mean loss of ``x (n, i)``, ``targets (n, k)``; fill ``network.grad``.
 
-    Every parameter's derivative is (loss(p + h) - loss(p - h)) / 2h: two passes a parameter, as
-    D4.3 does it.
+    Each parameter's derivative is (loss(p + h) - loss(p - h)) / 2h: two forward passes for each.
 
     Raises
     ------
     InputError
-        If the network is not float64: in float32 the differences drown in rounding.
+        If the network is not float64: in float32 rounding exceeds the differences.
     """
     if network.theta.dtype != np.float64:
         raise InputError(
-            "a numerical gradient needs dtype=float64: float32 differences are rounding"
+            "a numerical gradient needs dtype=float64: float32 differences are mostly rounding"
         )
     theta, loss = network.theta, _loss(network, x, targets)
     for j, parameter in enumerate(theta):
@@ -40,4 +39,4 @@ def numerical_gradient(network: Network, x: Array, targets: Array, h: float = 1e
 
 def _loss(network: Network, x: Array, targets: Array) -> float:
     network.forward(x)
-    return network.output_gradient(targets, len(x))
+    return network.compute_loss(targets)

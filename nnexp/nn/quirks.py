@@ -1,8 +1,8 @@
-"""The documents' slips, as variants of the network: the core does not know them.
+"""Errors found in the documents, as variants of the network, which itself knows none of them.
 
-Each is a ``Network`` with one rule changed. Two slips need no entry, being existing choices in
-disguise: the plain output error (O - y) everywhere is ``loss=binary_cross_entropy
-loss.reduction=sum``, and a gradient summed over the batch is a larger ``lr``.
+Each is a ``Network`` with one rule changed. Two errors need no variant, as settings express them:
+the plain output error (O - y) everywhere is ``loss=binary_cross_entropy loss.reduction=sum``, and a
+gradient summed over the batch is a larger ``lr``.
 """
 
 from __future__ import annotations
@@ -26,27 +26,28 @@ class PlainHiddenError(Network):
     The output layer's own update keeps the derivative. The error is averaged over the batch.
     """
 
-    def backward(self, x: Array, targets: Array) -> float:
-        """Return the mean loss and fill ``grad``; the error below the output layer is plain."""
-        self.plain = self.activations[-1][: len(x)].copy()
-        OUTPUTS[self.loss.output](self.plain)
-        self.plain -= targets
-        self.plain /= len(x)
-        return super().backward(x, targets)
+    def compute_loss(self, targets: Array, n: int | None = None) -> float:
+        """Return the mean loss, and keep O - y for `backward`."""
+        error = self.activations[-1][: len(targets)].copy()
+        OUTPUTS[self.loss.output](error)
+        error -= targets
+        error /= n or len(targets)
+        self.output_error = error
+        return super().compute_loss(targets, n)
 
-    def propagate(self, layer: int, delta: Array, out: Array) -> None:
-        """Propagate O - y from the output layer, and delta from every other."""
-        top = layer == len(self.weights) - 1
-        super().propagate(layer, self.plain if top else delta, out)
+    def input_gradient(self, layer: int, delta: Array, out: Array) -> None:
+        """Pass O - y down from the output layer, and delta from every other."""
+        is_output = layer == len(self.weights) - 1
+        super().input_gradient(layer, self.output_error if is_output else delta, out)
 
 
 class UpdatedWeights(Network):
-    """D0.7: plain SGD that updates a layer's weights before the error goes through them."""
+    """D0.7: plain SGD that updates a layer's weights before the error is passed through them."""
 
     lr = 0.0
 
-    def propagate(self, layer: int, delta: Array, out: Array) -> None:
-        """Propagate through W - lr·dW, which is what the step is about to make of W."""
+    def input_gradient(self, layer: int, delta: Array, out: Array) -> None:
+        """Pass the error down through W - lr·dW, the weights after this step."""
         updated = self.weights[layer] - self.lr * self.weight_grads[layer]
         np.matmul(delta, updated.T, out=out)
 
@@ -54,13 +55,13 @@ class UpdatedWeights(Network):
 class UnderivedBias(Network):
     """D1.7: hidden biases descend the error from before the activation's derivative."""
 
-    def propagate(self, layer: int, delta: Array, out: Array) -> None:
-        """Propagate as ever, and sum the biases' gradient of the layer below too early."""
-        super().propagate(layer, delta, out)
+    def input_gradient(self, layer: int, delta: Array, out: Array) -> None:
+        """Pass the error down, and sum the bias gradient of the layer below too early."""
+        super().input_gradient(layer, delta, out)
         np.sum(out, axis=0, out=self.bias_grads[layer - 1])
 
     def bias_gradient(self, layer: int, delta: Array) -> None:
-        """Fill the output layer's gradient; a hidden layer's is there already."""
+        """Fill the output layer's gradient; a hidden layer's is already filled."""
         if layer == len(self.weights) - 1:
             super().bias_gradient(layer, delta)
 
@@ -84,7 +85,7 @@ class PositionBias(Network):
         return (self.evaluation_rows, units)
 
     def add_bias(self, layer: int, z: Array) -> None:
-        """Add to each row of ``z (n, o)``, its position's biases."""
+        """Add its position's biases to each row of ``z (n, o)``."""
         z += self.biases[layer][: len(z)]
 
     def bias_gradient(self, layer: int, delta: Array) -> None:

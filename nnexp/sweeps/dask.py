@@ -29,8 +29,8 @@ from nnexp.config.user_functions import is_custom
 from nnexp.errors import InputError, SweepStopped
 from nnexp.store.compare_runs import differences
 from nnexp.store.record import Record
+from nnexp.sweeps.jobs import Job, Options, Watcher
 from nnexp.sweeps.processes import WorkerDied
-from nnexp.sweeps.scheduler import Job, Options, Watcher
 from nnexp.training.execute import environment
 
 # Seconds for the scheduler to be reached, for workers to say what they are, for them to check the

@@ -7,128 +7,30 @@ work instead of doing it twice.
 
 from __future__ import annotations
 
-import functools
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
-from nnexp.config.run_config import RunConfig
 from nnexp.errors import SweepStopped
 from nnexp.interrupts import held_back
 from nnexp.store import versions
 from nnexp.store.locks import RunLock
 from nnexp.store.record import FAILED, Record
 from nnexp.store.store import DamagedRecord, Store
-from nnexp.sweeps.processes import WorkerDied, Workers
+from nnexp.sweeps.executors import Crew, Hire, _Alone, _Crew
+from nnexp.sweeps.jobs import Job, Options, Watcher
+from nnexp.sweeps.processes import WorkerDied
 from nnexp.threads import available_cores
-from nnexp.training.execute import blank, execute
-from nnexp.training.trainer import Evaluation, evaluation_steps
+from nnexp.training.trainer import evaluation_steps
 
-# A run whose worker process died is tried again, so often in all.
-TRIES = 3
 _POLL = 0.1
 # Seconds that a record waits for others to be synced with.
 _SETTLE = 0.5
 # Looks at runs that other processes train before the user is told: two seconds.
 _PATIENCE = 20
-
-
-@dataclass
-class Job:
-    """A run to be had: from the store, or by training."""
-
-    config: RunConfig
-    label: str = ""
-    arm: str | None = None
-    tries: int = 0
-    damage: str = ""
-    edited: bool = False
-    shorter: Record | None = None
-    blank: Record = field(init=False)
-    run_id: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.blank = blank(self.config)
-        self.run_id = self.blank.run_id
-
-    def task(self, options: Options) -> Callable[..., Record]:
-        """Return the call that trains it, in whatever process; from a ``shorter`` run, if any."""
-        return functools.partial(
-            execute,
-            self.config.to_mapping(),
-            save_weights=options.save_weights,
-            shorter=self.shorter,
-        )
-
-    def failed(self, error: str) -> Record:
-        """Return the record of a failure that the run itself could not record."""
-        return replace(self.blank, error=error)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How runs are obtained, whatever their numbers."""
-
-    force: bool = False
-    save_weights: bool = False
-    stop_on_error: bool = False
-    workers: int = 0
-
-
-class Watcher(Protocol):
-    """What is told of a sweep's progress."""
-
-    def started(self, total: int, reused: Sequence[Record]) -> None:
-        """``reused`` of the ``total`` runs are in the store."""
-
-    def evaluated(self, job: Job, evaluation: Evaluation) -> None:
-        """A run under way in this process has been evaluated."""
-
-    def recorded(self, record: Record) -> None:
-        """A run has ended and is in the store."""
-
-    def noted(self, message: str) -> None:
-        """Something that the user should know has happened."""
-
-    def tick(self, running: int) -> None:
-        """Time has passed; so many runs are being trained."""
-
-
-class Crew(Protocol):
-    """Whoever trains: this process, processes beside it, or a cluster."""
-
-    @property
-    def workers(self) -> int:
-        """How many runs it trains at a time."""
-
-    @property
-    def size(self) -> int:
-        """How many runs it takes at a time: some may wait."""
-
-    @property
-    def tries(self) -> int:
-        """How many lost workers a run is to blame for."""
-
-    def submit(self, job: Job, options: Options) -> Future[Record]:
-        """Have a run trained.
-
-        The future fails with `SweepStopped` if there is no going on, and with `WorkerDied` if the
-        run's worker died.
-        """
-
-    def check(self) -> None:
-        """Take note of workers that came or went; `SweepStopped` if there is no going on."""
-
-    def dismiss(self) -> None:
-        """Let go of all workers."""
-
-
-# Hires who is to train some jobs; it may refuse, with an InputError.
-Hire = Callable[[Sequence[Job], Watcher], Crew]
 
 
 def run_all(
@@ -345,52 +247,3 @@ def _outcome(future: Future[Record], job: Job, crew: Crew, watcher: Watcher) -> 
     if record.run_id != job.run_id:
         return job.failed("its data, or a function of its own, changed while the sweep was running")
     return record
-
-
-class _Alone:
-    """One run at a time, in this process, whose ``threads`` share its batches."""
-
-    size = workers = 1
-    tries = TRIES
-
-    def __init__(self, watcher: Watcher, threads: int) -> None:
-        self.watcher = watcher
-        self.threads = threads
-
-    def submit(self, job: Job, options: Options) -> Future[Record]:
-        future: Future[Record] = Future()
-
-        def report(evaluation: Evaluation) -> None:
-            self.watcher.evaluated(job, evaluation)
-
-        try:
-            future.set_result(job.task(options)(report=report, threads=self.threads))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def check(self) -> None:
-        pass
-
-    def dismiss(self) -> None:
-        pass
-
-
-class _Crew:
-    """Worker processes beside this one."""
-
-    tries = TRIES
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self.size = 2 * workers  # one under way and one waiting for each worker
-        self.processes = Workers(workers)
-
-    def submit(self, job: Job, options: Options) -> Future[Record]:
-        return self.processes.submit(job.task(options))
-
-    def check(self) -> None:
-        pass
-
-    def dismiss(self) -> None:
-        self.processes.dismiss()

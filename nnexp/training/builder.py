@@ -1,4 +1,4 @@
-"""From settings to a network: which variant of it, and which form its steps take."""
+"""From settings to a network, and to the form of its training steps."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from nnexp.nn.quirks import QUIRKS, UpdatedWeights
 
 
 def form(config: RunConfig) -> str:
-    """Return the form that steps take, ``plain``, ``delayed`` or ``lanes``: a rule of the settings.
+    """Return the form of a run's steps: ``plain``, ``delayed`` or ``lanes``.
 
-    All compute the same but for rounding. The plain form takes all settings; it alone takes
-    float64, quirks, numerical gradients and a user's own functions.
+    ``delayed`` is for small batches, ``lanes`` (`ThreadedSteps`) for large ones; all compute the
+    same up to rounding. The settings alone decide, so that a run gives the same numbers everywhere.
+    Only the plain form supports float64, quirks, numerical gradients and
+    a user's own functions.
     """
-    own = any(user_functions.is_custom(choice.name) for choice in (config.activation, config.loss))
-    plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or own
+    custom = any(
+        user_functions.is_custom(choice.name) for choice in (config.activation, config.loss)
+    )
+    plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or custom
     sizes, batch = config.sizes(), config.rows()
     sgd = config.optimizer.name == "sgd" and not config.weight_decay
     if not plain and sgd and delayed_updates.suits(batch):
@@ -31,10 +35,12 @@ def form(config: RunConfig) -> str:
 
 
 def build_network(config: RunConfig, rows: int | None = None) -> Network:
-    """Return the network of ``config``, initialised, for ``rows`` at a time (its batch)."""
-    kind = QUIRKS[config.quirk] if config.quirk else Network
+    """Return the initialised network of ``config`` for batches of ``rows``, by default its own."""
+    network_class = QUIRKS[config.quirk] if config.quirk else Network
     activation, loss = build("activation", config.activation), build("loss", config.loss)
-    network = kind(config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype))
+    network = network_class(
+        config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype)
+    )
     if isinstance(network, UpdatedWeights):
         network.lr = config.lr
     network.initialize(

@@ -1,4 +1,4 @@
-"""A run's state at an evaluation, from which a longer run goes on to the same bits."""
+"""The state of a run at an evaluation, from which a longer run continues with equal results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 
 def state(trainer: Trainer) -> dict[str, Array]:
-    """Return all that the run needs to continue: ``W1 (i, o)``, ``b1 (o,)`` …, moments."""
+    """Return what the run needs to continue: parameters, the optimiser's state, and progress."""
     arrays: dict[str, Any] = trainer.network.arrays()
     moments = vars(trainer.optimizer).items()
     arrays |= {f"optimizer.{k}": np.array(v) for k, v in moments if isinstance(v, np.ndarray | int)}
@@ -25,7 +25,7 @@ def state(trainer: Trainer) -> dict[str, Array]:
 
 
 def fits(trainer: Trainer, arrays: Mapping[str, Array], step: int) -> bool:
-    """Tell whether ``arrays`` are a `state` of the trainer's run after ``step`` steps."""
+    """Return whether ``arrays`` are a `state` of the trainer's run after ``step`` steps."""
     own = state(trainer)
     same = own.keys() == arrays.keys() and all(
         array.shape == arrays[name].shape and array.dtype.kind == arrays[name].dtype.kind
@@ -36,7 +36,7 @@ def fits(trainer: Trainer, arrays: Mapping[str, Array], step: int) -> bool:
 
 
 def restore(trainer: Trainer, arrays: Mapping[str, Array]) -> None:
-    """Take up a run where its `state` was taken: its evaluation there is not made again."""
+    """Restore a run to a `state`; `train` then continues after the evaluation of that step."""
     trainer.network.load_arrays(arrays)
     for name, value in vars(trainer.optimizer).items():
         if isinstance(value, np.ndarray):
@@ -46,4 +46,4 @@ def restore(trainer: Trainer, arrays: Mapping[str, Array]) -> None:
     done = trainer.progress
     step, samples, trainer.seconds, batch_loss = arrays["progress"].tolist()
     done.batch_loss = None if math.isnan(batch_loss) else batch_loss
-    done.step, done.samples, trainer.saved_at = int(step), int(samples), int(step)
+    done.step, done.samples, trainer.restored_at = int(step), int(samples), int(step)

@@ -1,4 +1,4 @@
-"""How far a run has come, and in which order it sees its training examples."""
+"""The progress of a run, and the order in which it sees its training examples."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass
 class Progress:
-    """What a run has done so far.
+    """The counts of a run so far.
 
-    ``step`` counts updates and ``samples`` the examples they were made from; ``batch_loss`` is the
-    mean loss of the last batch before its update. The ``running`` fields are sums over the batches
-    since the last evaluation.
+    ``step`` is the number of updates and ``samples`` the number of examples they used;
+    ``batch_loss`` is the mean loss of the last batch, before its update. The ``running_…`` fields
+    are sums over the batches since the last evaluation.
     """
 
     step: int = 0
@@ -35,8 +35,20 @@ class Progress:
         """Whether the last batch's loss was not finite."""
         return self.batch_loss is not None and not math.isfinite(self.batch_loss)
 
+    def count(self, losses: float, correct: int, samples: int, steps: int = 1) -> None:
+        """Count ``steps`` batches: the sum of their losses, correct answers and examples.
+
+        A diverged batch adds to the running loss alone, as it makes no update.
+        """
+        self.running_loss += losses
+        self.running_samples += samples
+        if not self.diverged:
+            self.running_correct += correct
+            self.step += steps
+            self.samples += samples
+
     def running_means(self) -> dict[str, float | None]:
-        """Return ``running_loss`` and ``running_accuracy``, and start the sums afresh."""
+        """Return ``running_loss`` and ``running_accuracy``, and reset the sums."""
         loss = _mean(self.running_loss, self.running_samples)
         accuracy = _mean(self.running_correct, self.running_samples)
         self.running_loss, self.running_correct, self.running_samples = 0.0, 0, 0
@@ -44,10 +56,10 @@ class Progress:
 
 
 class Batches:
-    """The batches of a run, as indices into its ``examples``: an order for each epoch.
+    """The batches of a run, as indices of its ``examples``, drawn anew for each epoch.
 
-    ``order_of`` is a sampling of `nnexp.data.sampling`; orders depend on ``seed`` alone, so that
-    runs of equal seed see the same batches.
+    ``order_of`` is a sampling of `nnexp.data.sampling`. The order depends on ``seed`` alone, so
+    runs with equal seeds see the same batches.
     """
 
     def __init__(
@@ -62,7 +74,7 @@ class Batches:
         self._epoch, self._order = -1, np.empty(0, np.intp)
 
     def rows(self, step: int, steps: int = 1) -> Indices:
-        """Return the indices of the batch of ``step``, or of several from there on in its epoch."""
+        """Return the indices of the batches of ``steps`` consecutive steps of an epoch."""
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             rng = stream(self.seed, "order", epoch)

@@ -1,8 +1,8 @@
 """The steps of training: forward, loss, backward, update.
 
-`PlainSteps` is the textbook's form and takes every setting. The other two compute the same but for
-rounding, sooner: `DelayedSteps` for small batches, `ThreadedSteps` for large ones. Each has one
-method that counts, ``advance``.
+`PlainSteps` is the textbook form and supports every setting. The other two are faster and compute
+the same up to rounding: `DelayedSteps` for small batches, `ThreadedSteps` for large ones. All are
+driven by one method, ``advance``.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Indices = npt.NDArray[np.intp]
 
 
 class Steps(Protocol):
-    """A form of training."""
+    """A way to take training steps."""
 
     def advance(self, until: int) -> None:
         """Take steps until step ``until``, or until a batch's loss is not finite."""
 
 
 class PlainSteps:
-    """One batch at a time, as a textbook has it."""
+    """One batch at a time, as in a textbook."""
 
     def __init__(
         self,
@@ -55,14 +55,16 @@ class PlainSteps:
             self.step()
 
     def step(self) -> None:
-        """Take one step."""
+        """Take one step: forward, loss, backward, update."""
+        network = self.network
         x, labels, targets = self.batch(self.batches.rows(self.progress.step))
-        logits = self.network.forward(x)
-        correct = int(np.count_nonzero(self.network.loss.predict(logits) == labels))
+        logits = network.forward(x)
+        correct = int(np.count_nonzero(network.loss.predict(logits) == labels))
         if self.numerical:
-            loss = numerical_gradient(self.network, x, targets)
+            loss = numerical_gradient(network, x, targets)
         else:
-            loss = self.network.backward(x, targets)
+            loss = network.compute_loss(targets)
+            network.backward(x)
         self.update.apply(loss, correct, len(x))
 
     def batch(self, rows: Indices) -> tuple[Array, Indices, Array]:
@@ -75,7 +77,7 @@ class PlainSteps:
 
 
 class Update:
-    """What a step does with a gradient: weight decay, the optimiser, and the count."""
+    """The last part of a step: weight decay, the optimiser, and the counts of `Progress`."""
 
     def __init__(
         self, network: Network, optimizer: Optimizer, weight_decay: float, progress: Progress
@@ -86,74 +88,66 @@ class Update:
         self._scratch: Array = np.empty(size, network.theta.dtype)
 
     def apply(self, loss: float, correct: int, n: int) -> None:
-        """Change the parameters by ``network.grad``, unless the mean ``loss`` is not finite.
+        """Update the parameters from ``network.grad``, unless the mean ``loss`` is not finite.
 
-        ``correct`` of the batch's ``n`` examples were classified correctly.
+        ``correct`` is the number of the batch's ``n`` examples that were classified correctly.
         """
         network, progress = self.network, self.progress
         progress.batch_loss = loss
-        progress.running_loss += loss * n
-        progress.running_samples += n
+        progress.count(loss * n, correct, n)
         if progress.diverged:
             return
-        progress.running_correct += correct
         if self.weight_decay:
             weights = network.theta[: network.weight_count]
             add_decay(network.grad, weights, self.weight_decay, self._scratch)
         self.optimizer.update(network.grad)  # overwrites the gradient with the change
         network.theta += network.grad
-        progress.step += 1
-        progress.samples += n
 
 
 class DelayedSteps:
-    """Blocks of small batches, by `nnexp.nn.delayed_updates`; plain steps where no block fits.
+    """Small batches in blocks, by `nnexp.nn.delayed_updates`; plain steps where no block fits.
 
-    Blocks are counted from the start of the epoch and end at an evaluation. An epoch's short last
-    batch takes a plain step, and so does a block whose loss is not finite, to find where it
-    diverged.
+    Blocks are counted from the start of the epoch and end at an evaluation. The shorter last batch
+    of an epoch takes a plain step. A block whose loss is not finite is repeated in plain steps, to
+    find the step at which it diverged.
     """
 
     def __init__(self, plain: PlainSteps, lr: float) -> None:
         self.plain, self.progress = plain, plain.progress
-        self.block = delayed_updates.Delayed(plain.network, plain.batches.size, lr)
+        self.block = delayed_updates.Block(plain.network, plain.batches.size, lr)
         self._plain_until = 0
 
     def advance(self, until: int) -> None:
         """Take steps until step ``until``, or until a batch's loss is not finite."""
         while self.progress.step < until and not self.progress.diverged:
-            steps = self._fitting(until)
-            if not steps or not self._take(steps, until):
+            steps = self._block_steps(until)
+            if not steps or not self._take_block(steps, until):
                 self.plain.step()
 
-    def _fitting(self, until: int) -> int:
-        """Return how many steps the next block has; 0 where a plain step is due."""
+    def _block_steps(self, until: int) -> int:
+        """Return the number of steps of the next block; 0 if a plain step is due."""
         step, batches = self.progress.step, self.plain.batches
         index = step % batches.per_epoch
         left = batches.examples // batches.size - index
         steps = min(until - step, left, self.block.steps - index % self.block.steps)
         return steps if step >= self._plain_until else 0
 
-    def _take(self, steps: int, until: int) -> bool:
-        """Take the ``steps`` of a block; false, and nothing done, if its loss is not finite."""
+    def _take_block(self, steps: int, until: int) -> bool:
+        """Take a block of ``steps``; if its loss is not finite, return False and change nothing."""
         progress, plain = self.progress, self.plain
         rows = plain.batches.rows(progress.step, steps)
-        loss, correct = self.block.descend(plain.train.x, plain.train.labels, plain.codes, rows)
+        loss, correct = self.block.train(plain.train.x, plain.train.labels, plain.codes, rows)
         if not math.isfinite(loss):
             self._plain_until = progress.step + steps
             return False
-        progress.running_loss += loss
-        progress.running_samples += len(rows)
-        progress.running_correct += correct
-        progress.step += steps
-        progress.samples += len(rows)
+        progress.count(loss, correct, len(rows), steps)
         if progress.step == until:
-            progress.batch_loss = self.block.settle(steps)
+            progress.batch_loss = self.block.last_update(steps)
         return True
 
 
 class ThreadedSteps:
-    """Large batches in rounds that two threads share, by `nnexp.nn.threaded_batches`."""
+    """Large batches, each shared by two threads, by `nnexp.nn.threaded_batches`."""
 
     def __init__(
         self,
@@ -161,20 +155,20 @@ class ThreadedSteps:
         codes: Array,
         batches: Batches,
         update: Update,
-        team: threaded_batches.Team,
+        threads: threaded_batches.Threads,
         in_order: bool,
     ) -> None:
         self.train, self.codes, self.batches = train, codes, batches
         self.update, self.progress = update, update.progress
-        self.lanes = threaded_batches.Lanes(update.network, batches.size, team)
-        # A batch of all examples, each once, needs no order.
+        self.threaded = threaded_batches.ThreadedGradient(update.network, batches.size, threads)
+        # A batch that holds every example once needs no shuffling.
         self.whole = in_order and batches.size >= batches.examples
 
     def advance(self, until: int) -> None:
         """Take steps until step ``until``, or until a batch's loss is not finite."""
         while self.progress.step < until and not self.progress.diverged:
             rows = self.batches.rows(self.progress.step)
-            loss, correct = self.lanes.gradient(
+            loss, correct = self.threaded.gradient(
                 self.train.x, self.train.labels, self.codes, None if self.whole else rows
             )
             self.update.apply(loss, correct, len(rows))

@@ -1,4 +1,4 @@
-"""A run: train to the next evaluation, evaluate, and so on to the end."""
+"""A run: train up to the next evaluation, evaluate, and repeat until the last step."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Evaluation:
 def train(trainer: Trainer) -> Iterator[Evaluation]:
     """Train; yield an evaluation before any update, on schedule, and at the end.
 
-    A run whose loss ceases to be finite ends there, its last evaluation saying ``diverged``.
-    A trainer that was restored goes on after the evaluation at which it was saved.
+    A run whose loss is no longer finite stops early; its last evaluation is marked ``diverged``.
+    A restored trainer continues after the evaluation at which it was saved.
     """
     for step in evaluation_steps(trainer.config):
-        if trainer.saved_at is not None and step <= trainer.saved_at:
+        if trainer.restored_at is not None and step <= trainer.restored_at:
             continue
         trainer.advance(step)
         evaluation = trainer.evaluate()
@@ -71,18 +71,18 @@ def evaluation_steps(config: RunConfig) -> list[int]:
 
 
 class Trainer:
-    """A network on its way through the data: ``advance`` to a step, ``evaluate`` there.
+    """A network, its data and its optimiser: ``advance`` to a step, then ``evaluate``.
 
-    ``threads`` (1 or 2) changes no number, and ``form`` says which `form` its steps have.
-    ``seconds`` is the time spent in steps alone; ``saved_at`` the step at which a run that
-    continues was saved.
+    ``threads`` (1 or 2) does not change any result. ``form`` names the kind of its steps, see
+    `nnexp.training.builder.form`. ``seconds`` is the time spent in steps alone. ``restored_at`` is
+    the step from which a restored run continues, ``None`` for any other.
     """
 
     def __init__(self, config: RunConfig, data: Dataset, threads: int = 1) -> None:
         self.config, self.data = config, data
         self.form = form(config)
         self.seconds = 0.0
-        self.saved_at: int | None = None
+        self.restored_at: int | None = None
         self.network = build_network(config, rows=1 if self.form == "lanes" else None)
         theta = self.network.theta
         self.codes = target_codes(
@@ -92,18 +92,19 @@ class Trainer:
         self.progress = Progress()
         sampling = build("sampling", config.sampling)
         self.batches = Batches(sampling, len(data.train.labels), config.rows(), config.seed)
-        self.team = threaded_batches.Team(threads)
-        self.steps = self._steps()
-        spare = self.network.twin(self.network.evaluation_rows) if threads > 1 else self.network
-        self._readers = [self.network, spare]
+        self.threads = threaded_batches.Threads(threads)
+        self.steps = self._make_steps()
+        rows = self.network.evaluation_rows
+        second = self.network.with_own_buffers(rows) if threads > 1 else self.network
+        self._evaluators = [self.network, second]  # one for each half of the work
 
-    def _steps(self) -> Steps:
-        """Return the steps in this run's form."""
+    def _make_steps(self) -> Steps:
+        """Return the steps of this run's form."""
         config, train, batches = self.config, self.data.train, self.batches
         update = Update(self.network, self.optimizer, config.weight_decay, self.progress)
         if self.form == "lanes":
             in_order = config.sampling.name != "replacement"
-            return ThreadedSteps(train, self.codes, batches, update, self.team, in_order)
+            return ThreadedSteps(train, self.codes, batches, update, self.threads, in_order)
         numerical = config.gradient == "numerical"
         plain = PlainSteps(self.network, train, self.codes, batches, update, numerical)
         return DelayedSteps(plain, config.lr) if self.form == "delayed" else plain
@@ -116,11 +117,14 @@ class Trainer:
         self.seconds += time.perf_counter() - start
 
     def evaluate(self) -> Evaluation:
-        """Score every split, measure the layers, and start the running means afresh."""
+        """Return the losses and accuracies of every split and the layer statistics.
+
+        The running means are reset.
+        """
         progress = self.progress
         update = self.network.grad if progress.step and not progress.diverged else None
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            metrics, layers = self._scored(update)
+            metrics, layers = self._measure(update)
         batch_loss = math.inf if progress.diverged else progress.batch_loss
         return Evaluation(
             epoch=progress.step / self.config.steps_per_epoch(),
@@ -132,34 +136,38 @@ class Trainer:
             layers=layers,
         )
 
-    def _scored(self, update: Array | None) -> tuple[dict[str, float | None], list[dict[str, Any]]]:
-        """Return the loss and accuracy of every split, and a row for each layer.
+    def _measure(
+        self, update: Array | None
+    ) -> tuple[dict[str, float | None], list[dict[str, Any]]]:
+        """Return the loss and accuracy of every split, and one row per layer.
 
-        The splits are scored part by part, by both threads where there are two; parts are summed
-        in their order, so that the threads change no bit.
+        The splits are scored in parts, which two threads share if there are two. The parts are
+        summed in order, so the result does not depend on the number of threads.
         """
         data, rows = self.data, self.network.evaluation_rows
-        every = {"train": data.train, "test": data.test, "validation": data.validation}
-        splits = {name: split for name, split in every.items() if split is not None}
+        named = {"train": data.train, "test": data.test, "validation": data.validation}
+        splits = {name: split for name, split in named.items() if split is not None}
         parts = [
             (name, slice(start, start + rows))
             for name, split in splits.items()
             for start in range(0, len(split.labels), rows)
         ]
-        scores, todo = [(0.0, 0)] * len(parts), iter(range(len(parts)))
+        scores, queue = [(0.0, 0)] * len(parts), iter(range(len(parts)))
         layers: list[dict[str, Any]] = []
 
-        def work(lane: int, _: slice) -> None:
-            if lane == 0:
+        def work(half: int, _: slice) -> None:
+            if half == 0:
                 layers.extend(measure(self.network, *self.probe, update))
-            for index in todo:  # each takes the next part that neither has taken
+            for index in queue:  # shared: each thread takes the next part that is left
                 name, part = parts[index]
-                scores[index] = score(self._readers[lane], splits[name], part, self.codes)
+                scores[index] = score(self._evaluators[half], splits[name], part, self.codes)
 
-        self.team.run(work, threaded_batches.LANES)
+        self.threads.run(work, threaded_batches.HALVES)
         metrics: dict[str, float | None] = {}
         for name, split in splits.items():
-            own = [one for one, (of, _) in zip(scores, parts, strict=True) if of == name]
+            own = [
+                s for s, (split_name, _) in zip(scores, parts, strict=True) if split_name == name
+            ]
             loss, correct = sum(loss for loss, _ in own), sum(correct for _, correct in own)
             metrics[f"{name}_loss"] = loss / len(split.labels) if math.isfinite(loss) else math.inf
             metrics[f"{name}_accuracy"] = correct / len(split.labels)
@@ -169,7 +177,7 @@ class Trainer:
     def probe(self) -> tuple[Array, Array]:
         """Inputs and targets of the examples on which the layers are measured.
 
-        They are spread evenly over the training set, 1000 of them, or all if there are fewer.
+        These are 1000 examples spread evenly over the training set, or all if there are fewer.
         """
         train, most = self.data.train, self.network.evaluation_rows
         rows = np.linspace(0, len(train.labels) - 1, min(most, len(train.labels))).astype(np.intp)
@@ -177,14 +185,14 @@ class Trainer:
 
 
 def score(network: Network, split: Split, part: slice, codes: Array) -> tuple[float, int]:
-    """Return the sum of the losses over the rows ``part`` of ``split``, and how many are correct.
+    """Return the sum of the losses over the rows ``part`` of ``split``, and the number correct.
 
-    An example with an output that is not finite counts as wrong, and makes the loss inf.
+    An example with an output that is not finite counts as wrong and makes the loss infinite.
     """
     labels = split.labels[part]
     logits = network.forward(split.x[part])
     finite = np.isfinite(logits).all(axis=1)
     correct = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
-    targets = codes.T[:, labels].T  # column after column, as the logits are
-    loss = network.output_gradient(targets, 1)
+    targets = codes.T[:, labels].T  # in Fortran order, as the logits
+    loss = network.compute_loss(targets, 1)
     return loss if finite.all() else math.inf, correct

@@ -26,7 +26,8 @@ from nnexp.errors import InputError
 from nnexp.store.compare_runs import IDENTICAL
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.store.store import Store
-from nnexp.sweeps.scheduler import Job, Options, run_all
+from nnexp.sweeps.jobs import Job, Options
+from nnexp.sweeps.scheduler import run_all
 from nnexp.training.execute import environment
 from tests import ROOT
 from tests.conftest import Outcome

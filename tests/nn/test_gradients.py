@@ -48,7 +48,9 @@ def batch(inputs: int, outputs: int, n: int = 6) -> tuple[np.ndarray, np.ndarray
 
 def backprop(net: Network, x: np.ndarray, targets: np.ndarray) -> float:
     net.forward(x)
-    return net.backward(x, targets)
+    loss = net.compute_loss(targets)
+    net.backward(x)
+    return loss
 
 
 # Every activation with every loss, and each of them at every depth.

@@ -45,7 +45,8 @@ def train(net: Network, steps: int, lr: float = 0.5) -> None:
     for _ in range(steps):
         x = rng.random((32, net.sizes[0])).astype(net.theta.dtype)
         net.forward(x)
-        net.backward(x, codes[rng.integers(net.sizes[-1], size=32)])
+        net.compute_loss(codes[rng.integers(net.sizes[-1], size=32)])
+        net.backward(x)
         net.theta -= net.theta.dtype.type(lr) * net.grad
 
 

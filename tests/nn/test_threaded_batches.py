@@ -11,7 +11,7 @@ import pytest
 
 from nnexp.config.run_config import RunConfig
 from nnexp.data import load
-from nnexp.nn.threaded_batches import Team
+from nnexp.nn.threaded_batches import Threads
 from nnexp.training.trainer import Trainer, train
 from tests.settings import RUN
 
@@ -87,7 +87,7 @@ def test_an_error_in_a_lane_is_raised(threads: int, lane: int) -> None:
             raise ArithmeticError(f"{part}")
 
     with pytest.raises(ArithmeticError, match="slice"):
-        Team(threads).run(work, 10)
+        Threads(threads).run(work, 10)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -25,7 +25,8 @@ from nnexp.config.run_config import RunConfig, fingerprint
 from nnexp.errors import InputError
 from nnexp.store.record import FINISHED
 from nnexp.store.store import DamagedRecord, Store
-from nnexp.sweeps.scheduler import Job, Options, run_all
+from nnexp.sweeps.jobs import Job, Options
+from nnexp.sweeps.scheduler import run_all
 from nnexp.training.execute import execute
 from tests.settings import RUN
 from tests.store.test_store import Notes

@@ -25,7 +25,8 @@ from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.store.store import DamagedRecord, Store
-from nnexp.sweeps.scheduler import Job, Options, run_all
+from nnexp.sweeps.jobs import Job, Options
+from nnexp.sweeps.scheduler import run_all
 from nnexp.threads import ONE_THREAD
 from nnexp.training.builder import form
 from nnexp.training.execute import execute
