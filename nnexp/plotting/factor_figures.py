@@ -16,7 +16,9 @@ from nnexp.analysis.grids import Grid
 from nnexp.analysis.outcomes import best, fitting
 from nnexp.errors import InputError, unknown
 from nnexp.plotting import layout, panels
-from nnexp.plotting.picture import Picture, told
+from nnexp.plotting.captions import told
+from nnexp.plotting.legends import legend_entries
+from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import UNNAMED, Style, choice_styles
 from nnexp.store.record import DIVERGED, FAILED
 
@@ -256,7 +258,7 @@ def response(
     looks = {line: looks[name] for line, name in zip(lines, names, strict=True)}
     title = f"Final test accuracy over {over.name}"
     key = pd.DataFrame({"arm": lines, DIVERGED: 0, FAILED: 0})
-    legend = panels.legend_entries(key, looks) if others else ()
+    legend = legend_entries(key, looks) if others else ()
     figure, (ax,) = layout.panels(title, comparison.held, legend=legend)
     panels.draw_response(ax, table, looks)
     ax.set_xlabel(over.name)

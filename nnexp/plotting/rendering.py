@@ -71,7 +71,7 @@ def studio() -> Iterator[Studio | None]:
         here.close()  # so that it ends with whoever might order
         gc.disable()  # which would cost a tenth of the time of a process that soon ends
         from nnexp.analysis.arms import compare
-        from nnexp.plotting import training_figures  # noqa: F401
+        from nnexp.plotting import sweep_figures  # noqa: F401
         from nnexp.store.tables import tables
 
         with suppress(EOFError, ConnectionError):
@@ -94,7 +94,7 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
     Of the ``records`` that kept their weights, portraits are drawn as well.
     """
     from nnexp.plotting.styles import arm_styles
-    from nnexp.plotting.training_figures import painters
+    from nnexp.plotting.sweep_figures import painters
 
     looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
     to_paint = [*painters(comparison).values(), *_portraits(comparison, records)]

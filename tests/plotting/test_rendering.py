@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nnexp.analysis.arms import compare
-from nnexp.plotting import training_figures
+from nnexp.plotting import sweep_figures
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.rendering import draw, studio
 from nnexp.reports.sweep_page import write_sweep
@@ -67,13 +67,13 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_and_holds_nobody_up(
     records: list[Record], monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     compared = compare(*tables(records))
-    painters = list(training_figures.painters(compared).items())
+    painters = list(sweep_figures.painters(compared).items())
 
     def fail() -> Picture:
         raise RuntimeError("planted")
 
     painters.insert(place, ("planted", fail))
-    monkeypatch.setattr(training_figures, "painters", lambda _: dict(painters))
+    monkeypatch.setattr(sweep_figures, "painters", lambda _: dict(painters))
     with studio() as artist:
         assert artist is not None
         artist.order(records)
