@@ -21,19 +21,18 @@ from nnexp.plotting.styles import Style, arm_styles
 def pictures(comparison: Comparison, names: Collection[str] | None = None) -> Iterator[Picture]:
     """Yield the figures of ``comparison``, the result first, then the mechanism.
 
-    Of those that it has, only the ``names`` are drawn, if any are given.
+    With ``names``, only those of its figures are drawn.
     """
-    for name, paint in painters(comparison).items():
+    for name, draw in figures(comparison).items():
         if names is None or name in names:
-            yield paint()
+            yield draw()
 
 
-def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
-    """Return what draws each figure of ``comparison``, by the figure's name.
+def figures(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
+    """Return a function that draws each figure of ``comparison``, by the figure's name.
 
-    There is none if every run failed, none of symmetry where no unit is like another; and of what
-    varied those that fit it: paired differences for one factor, cells for two, a curve over a
-    numeric one.
+    The result is empty if every run failed. Symmetry is drawn only where units coincide. Paired
+    differences need two seeds, cells two factors, and a curve a numeric factor.
     """
     if comparison.metrics.empty:
         return {}
@@ -43,13 +42,13 @@ def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
         "accuracy": functools.partial(training_figures.learning, score="accuracy"),
         "final": training_figures.final,
     }
-    found = effects(comparison)
-    if len(found.table) and found.table["n"].max() > 1:
-        draw["differences"] = functools.partial(factor_figures.differences, found=found)
-    if len(found.grid) == 2:
-        draw["cells"] = functools.partial(factor_figures.cells, grid=found.grid)
-    if (over := factor_figures.numeric(found.grid)) is not None:
-        draw["response"] = functools.partial(factor_figures.response, over=over, grid=found.grid)
+    measured = effects(comparison)
+    if len(measured.table) and measured.table["n"].max() > 1:
+        draw["differences"] = functools.partial(factor_figures.differences, measured=measured)
+    if len(measured.grid) == 2:
+        draw["cells"] = functools.partial(factor_figures.cells, grid=measured.grid)
+    if (over := factor_figures.numeric(measured.grid)) is not None:
+        draw["response"] = functools.partial(factor_figures.response, over=over, grid=measured.grid)
     if "validation_accuracy" in comparison.metrics:
         draw["validation"] = training_figures.validation
     if len(comparison.layers):
@@ -61,13 +60,13 @@ def painters(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
             draw["saturation"] = layer_figures.saturation
         if (hidden["distinct_units"] < hidden["units"]).any():
             draw["symmetry"] = layer_figures.symmetry
-    painted: dict[str, Callable[[], Picture]] = {
+    drawn: dict[str, Callable[[], Picture]] = {
         name: functools.partial(_styled, figure, comparison, styles)
         for name, figure in draw.items()
     }
     if signal_propagation.has_depth(comparison):
-        painted["depth"] = functools.partial(_depth, comparison)
-    return painted
+        drawn["depth"] = functools.partial(_depth, comparison)
+    return drawn
 
 
 def _depth(comparison: Comparison) -> Picture:

@@ -74,7 +74,7 @@ def write_tables(
 ) -> None:
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
-    ``sitting`` holds those of its portraits, see `nnexp.plotting.weight_images.sit`. The page,
+    ``sitting`` holds those of its portraits, see `nnexp.plotting.weight_images.tabulate`. The page,
     figures and tables of the runs that went before are removed.
 
     Raises
