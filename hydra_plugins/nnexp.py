@@ -16,7 +16,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from nnexp.plotting.rendering import Studio
+    from nnexp.plotting.rendering import Renderer
     from nnexp.store.record import Record
     from nnexp.sweeps.jobs import Job
 
@@ -82,14 +82,14 @@ class DaskLauncher(LocalLauncher):
 class NnexpSweeper(Sweeper):
     """Checks every point before anything is written, runs all, and collects the results.
 
-    With ``collects`` false it returns the records and writes no folder; an ``artist``, if there is
+    With ``collects`` false it returns the records and writes no folder; a ``renderer``, if there is
     one, draws the figures.
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = params or {}
         self.collects = True
-        self.artist: Studio | None = None
+        self.renderer: Renderer | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -117,7 +117,7 @@ class NnexpSweeper(Sweeper):
             arms=_settings(self.settings)["arms"],
             folder=Path(hydra.run.dir if single else hydra.sweep.dir) if self.collects else None,
             single=single,
-            artist=self.artist,
+            renderer=self.renderer,
         )
 
 

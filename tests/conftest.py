@@ -55,5 +55,5 @@ def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
         "nnexp.reports.sweep_page.write_page",
         lambda folder, comparison, tables, **words: fill(folder, tables),
     )
-    monkeypatch.setattr("nnexp.cli.app.studio", nullcontext)
+    monkeypatch.setattr("nnexp.cli.app.start_renderer", nullcontext)
     return nnexp

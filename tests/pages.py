@@ -7,7 +7,7 @@ from typing import Any
 
 from nnexp.analysis.arms import compare
 from nnexp.plotting import layout
-from nnexp.plotting.training_figures import pictures
+from nnexp.plotting.sweep_figures import pictures
 from nnexp.studies.html_report import Section, Shown
 from nnexp.studies.judging import Judgement
 from nnexp.studies.study import Claim, Study, read_study

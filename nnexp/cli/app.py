@@ -22,7 +22,7 @@ from nnexp.cli.arguments import parse, parser
 from nnexp.config.composition import composing, opened, prepared, set_up, show
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.interrupts import Terminated, terminable
-from nnexp.plotting.rendering import studio
+from nnexp.plotting.rendering import start_renderer
 from nnexp.store.record import FAILED, Record
 from nnexp.validation import MOST_DIGITS, TOO_LONG
 
@@ -102,12 +102,12 @@ def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> li
     The records are returned, and with ``collect`` written to a folder with plots and a page.
     """
     # To load the libraries that draw takes as long as all that comes before.
-    with studio() if multirun and collect else nullcontext() as artist, opened() as hydra:
+    with start_renderer() if multirun and collect else nullcontext() as renderer, opened() as hydra:
         with composing():
             config, sweeper, callbacks = prepared(hydra, overrides, multirun=multirun)
         if not collect:
             sweeper.collects = False  # type: ignore[attr-defined]
-        sweeper.artist = artist  # type: ignore[attr-defined]
+        sweeper.renderer = renderer  # type: ignore[attr-defined]
         callbacks.on_multirun_start(config=config, config_name="config")
         records = sweeper.sweep(list(config.hydra.overrides.task))
         callbacks.on_multirun_end(config=config, config_name="config")

@@ -154,7 +154,7 @@ def reproduce(study: Study, options: argparse.Namespace) -> Reproduction:
             break
     shown = fitting(found.runs, study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))
-    return Reproduction(judgements, found, weight_images.sit(records, arms))
+    return Reproduction(judgements, found, weight_images.tabulate(records, arms))
 
 
 def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[Record]:

@@ -23,7 +23,7 @@ from nnexp.data import describe
 from nnexp.errors import InputError, unknown
 from nnexp.files import sync
 from nnexp.nn.activations import wrong_slope
-from nnexp.plotting.rendering import Studio
+from nnexp.plotting.rendering import Renderer
 from nnexp.store.folders import check_folder
 from nnexp.store.record import Record, tidy, to_csv
 from nnexp.store.store import Store
@@ -272,11 +272,11 @@ def job_returns(records: Sequence[Record]) -> list[JobReturn]:
 
 
 def collect(
-    records: Sequence[Record], folder: Path, store: Path, artist: Studio | None = None
+    records: Sequence[Record], folder: Path, store: Path, renderer: Renderer | None = None
 ) -> None:
     """Write the tables, the plots and the page of a sweep into ``folder``; print the outcome."""
-    if artist is not None:
-        artist.order(records)
+    if renderer is not None:
+        renderer.start(records)
     from nnexp.analysis.arms import compare
     from nnexp.analysis.effects import effects, findings
     from nnexp.reports.sweep_page import write_page
@@ -288,7 +288,9 @@ def collect(
     }
     comparison = compare(*tables(records))
     csv = {name: to_csv(content) for name, content in rows.items()}
-    written = write_page(folder, comparison, csv, command=command(), artist=artist, records=records)
+    written = write_page(
+        folder, comparison, csv, command=command(), renderer=renderer, records=records
+    )
     found = findings(effects(comparison).table)
     conclude(comparison.summary, found, records, store, written)
 
@@ -310,11 +312,11 @@ def sweep(
     arms: object,
     folder: Path | None,
     single: bool,
-    artist: Studio | None = None,
+    renderer: Renderer | None = None,
 ) -> list[Record]:
     """Check all points, run them with ``launcher``, collect the results in ``folder``, if any.
 
-    An ``artist``, if there is one, draws the figures.
+    A ``renderer``, if there is one, draws the figures.
 
     Raises
     ------
@@ -351,5 +353,5 @@ def sweep(
     for record in records:
         record.arm, record.asked = names[record.run_id], True
     if records and folder is not None:
-        collect(records, folder, Path(settings["store"]), artist)
+        collect(records, folder, Path(settings["store"]), renderer)
     return list(records)

@@ -16,7 +16,9 @@ from nnexp.analysis.grids import Grid
 from nnexp.analysis.outcomes import best, fitting
 from nnexp.errors import InputError, unknown
 from nnexp.plotting import layout, panels
-from nnexp.plotting.picture import Picture, told
+from nnexp.plotting.captions import told
+from nnexp.plotting.legends import legend_entries
+from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import UNNAMED, Style, choice_styles
 from nnexp.store.record import DIVERGED, FAILED
 
@@ -32,16 +34,16 @@ _CHARACTER = 0.078
 _FEWEST_VALUES, _MOST_LINES = 3, 8
 
 
-def differences(comparison: Comparison, styles: Mapping[str, Style], found: Effects) -> Picture:
-    """Draw each factor's levels less its best, seed by seed, with intervals; and interactions."""
-    sizes = found.table.groupby("factor")["level"].transform("size")
-    few = (found.table["kind"] != INTERACTION) | (sizes <= _MOST_INTERACTIONS)
-    table = found.table[few].reset_index(drop=True)
+def differences(comparison: Comparison, styles: Mapping[str, Style], measured: Effects) -> Picture:
+    """Draw each factor's levels minus its best, seed by seed, with intervals; and interactions."""
+    sizes = measured.table.groupby("factor")["level"].transform("size")
+    few = (measured.table["kind"] != INTERACTION) | (sizes <= _MOST_INTERACTIONS)
+    table = measured.table[few].reset_index(drop=True)
     parts = {str(name): rows for name, rows in table.groupby("factor", sort=False)}
-    one = len(found.factors) == 1
+    one = len(measured.factors) == 1
     title = "Differences in final test accuracy"
     if one:
-        title = f"Final test accuracy less that of {found.factors[0].reference}"
+        title = f"Final test accuracy less that of {measured.factors[0].reference}"
     longest = min(_LABEL, max(map(len, table["level"])))
     left = 0.3 + 0.085 * longest
     width = int((layout.WIDTH - left) / _CHARACTER)
@@ -56,8 +58,8 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], found: Effe
         sharey=False,
     )
     for ax, (factor, rows) in zip(axes, parts.items(), strict=True):
-        pairs = found.pairs[found.pairs["factor"] == factor]
-        panels.draw_differences(ax, rows, pairs, _looks(found, rows, styles))
+        pairs = measured.pairs[measured.pairs["factor"] == factor]
+        panels.draw_differences(ax, rows, pairs, _looks(measured, rows, styles))
     layout.label_outer(axes)
     low, high = table["n"].min(), table["n"].max()
     counted = f"n = {low}" if low == high else f"n = {low} to {high}"
@@ -71,7 +73,7 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], found: Effe
     if not few.all():
         caption += " Interactions of many levels are not drawn: effects.csv has them."
     rows = table[[*_KEYS, "reference", "n", "difference", "low", "high"]]
-    drawn = found.pairs.merge(rows.rename(columns={"difference": "mean"}), on=list(_KEYS))
+    drawn = measured.pairs.merge(rows.rename(columns={"difference": "mean"}), on=list(_KEYS))
     levels = table[table["kind"] != INTERACTION]
     alt = f"{caption} {told(levels.set_index('level')['difference'] * 100, 'Points')}"
     return Picture("differences", title, caption, alt, figure, drawn)
@@ -86,14 +88,16 @@ def _compared(table: pd.DataFrame) -> str:
     return f"{row['factor']}: less {row['reference']}{over}"
 
 
-def _looks(found: Effects, table: pd.DataFrame, styles: Mapping[str, Style]) -> Mapping[str, Style]:
-    """Return the style of every level of a panel: its arm's own, where it has but one."""
-    own = next((f for f in found.factors if f.name == table["factor"].iloc[0]), None)
-    if own is None:
+def _looks(
+    measured: Effects, table: pd.DataFrame, styles: Mapping[str, Style]
+) -> Mapping[str, Style]:
+    """Return the style of every level of a panel: that of its arm, if it has only one."""
+    factor = next((f for f in measured.factors if f.name == table["factor"].iloc[0]), None)
+    if factor is None:
         return dict.fromkeys(table["level"], UNNAMED)
-    if all(len(arms) == 1 for arms in own.levels.values()):
-        return {level: styles[arms[0]] for level, arms in own.levels.items()}
-    return choice_styles(list(own.levels))
+    if all(len(arms) == 1 for arms in factor.levels.values()):
+        return {level: styles[arms[0]] for level, arms in factor.levels.items()}
+    return choice_styles(list(factor.levels))
 
 
 def cells(
@@ -256,7 +260,7 @@ def response(
     looks = {line: looks[name] for line, name in zip(lines, names, strict=True)}
     title = f"Final test accuracy over {over.name}"
     key = pd.DataFrame({"arm": lines, DIVERGED: 0, FAILED: 0})
-    legend = panels.legend_entries(key, looks) if others else ()
+    legend = legend_entries(key, looks) if others else ()
     figure, (ax,) = layout.panels(title, comparison.held, legend=legend)
     panels.draw_response(ax, table, looks)
     ax.set_xlabel(over.name)

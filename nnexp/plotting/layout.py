@@ -25,6 +25,8 @@ Look = dict[str, Any]
 WIDTH = 4.8
 TITLE, BASE, SMALL = 12.5, 11, 9.5
 NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
+# The edge of a marker.
+EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 # Words on a coloured cell, which keep their colour whatever a page's theme.
 _ON_LIGHT, _ON_DARK = "#101010", "#FDFDFD"
 _STYLE: Look = {

@@ -11,32 +11,23 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import (
-    FuncFormatter,
-    LogLocator,
     MaxNLocator,
     NullLocator,
-    SymmetricalLogLocator,
 )
 
-from nnexp.plotting.layout import FAINT, INK, NEUTRAL, SMALL, Look, words_on
+from nnexp.plotting.layout import EDGE, FAINT, INK, NEUTRAL, SMALL, Look, words_on
+from nnexp.plotting.legends import THIN, arm_labels
+from nnexp.plotting.scales import MOST_TICKS, stretch_axis
 from nnexp.plotting.styles import Style
 from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[Any]
 
-_THIN = 0.9  # a second measure, drawn beside the first
 # Beyond which ratio of differences an axis is stretched about 0.
 FAR = 12
-# Values that are named on an axis.
-_MOST_TICKS = 7
-# The width of a character of a tick's label, and some air, as a share of an axis.
-_CHARACTER = 0.032
-_EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 
 
 def draw_curves(
@@ -52,14 +43,14 @@ def draw_curves(
         style, x = styles[str(arm)], rows["x"].to_numpy()
         mean = rows["mean"].where(np.isfinite(rows["mean"])).to_numpy()
         if thin:
-            ax.plot(x, mean, color=style.colour, linestyle=style.line, linewidth=_THIN)
+            ax.plot(x, mean, color=style.colour, linestyle=style.line, linewidth=THIN)
             continue
         if rows["n"].max() > 1:
             _draw_band(ax, x, rows["low"].to_numpy(), rows["high"].to_numpy(), style)
         look: Look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
         # A line with gaps lies over one without, so that both are seen where they coincide.
         look["zorder"] = 2.0 if style.line == "-" else 2.1
-        ax.plot(x, mean, **look, **_EDGE, markevery=max(1, len(x) // 10))
+        ax.plot(x, mean, **look, **EDGE, markevery=max(1, len(x) // 10))
         finite = np.flatnonzero(np.isfinite(mean))
         if rows["diverged"].any() and len(finite):
             end = finite[-1]
@@ -113,7 +104,7 @@ def draw_final(
             y += np.linspace(-0.2, 0.2, len(accuracy))
             ax.plot([mean, mean], [row - 0.36, row + 0.36], color=style.colour, linewidth=2)
         dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
-        ax.plot(accuracy[~diverged], y[~diverged], **dots, **_EDGE, alpha=0.85)
+        ax.plot(accuracy[~diverged], y[~diverged], **dots, **EDGE, alpha=0.85)
         ax.plot(accuracy[diverged], y[diverged], **_cross(style.colour), markersize=8)
         ax.text(1.02, row, f"{mean:.3f}", transform=ax.get_yaxis_transform(), **beside)
     ax.set_yticks(range(len(summary)), arm_labels(summary, 24))
@@ -136,7 +127,7 @@ def draw_differences(
         style = styles[found["level"]]
         y = row + 0.12 + np.linspace(0, 0.22, len(own))
         dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
-        ax.plot(own, y, **dots, **_EDGE, alpha=0.85)
+        ax.plot(own, y, **dots, **EDGE, alpha=0.85)
         ax.plot([100 * found["low"], 100 * found["high"]], [row - 0.12] * 2, color=INK)
         mean = 100 * found["difference"]
         ax.plot(mean, row - 0.12, linestyle="none", marker="D", color=INK)
@@ -205,7 +196,7 @@ def draw_response(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) ->
         style = styles[str(line)]
         means = runs.groupby("x")["y"].mean()
         look: Look = {"color": style.colour, "marker": style.marker}
-        ax.plot(means.index, means, **look, linestyle=style.line, **_EDGE)
+        ax.plot(means.index, means, **look, linestyle=style.line, **EDGE)
         ended = runs[~runs["diverged"]]
         ax.plot(ended["x"], ended["y"], **look, linestyle="none", markersize=3, alpha=0.5)
         lost = runs[runs["diverged"]]
@@ -218,7 +209,7 @@ def draw_response(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) ->
         else:
             ax.set_xscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
-    if len(values) <= _MOST_TICKS:
+    if len(values) <= MOST_TICKS:
         ax.set_xticks(values, [f"{value:g}" for value in values])
     ax.set_ylabel("final test accuracy")
     return ax
@@ -251,91 +242,6 @@ def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
     ax.set_xlabel("layer")
     ax.set_ylabel("activation")
     return ax
-
-
-def log_axis(ax: Axes) -> Axes:
-    """Make the y axis, and those that share it, logarithmic: plain numbers where it spans little.
-
-    With no positive value on it the axis stays as it is.
-    """
-    if not any(
-        np.isfinite(sharer.dataLim.minposy) for sharer in ax.get_shared_y_axes().get_siblings(ax)
-    ):
-        return ax
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
-    ax.yaxis.set_minor_locator(NullLocator())
-    little = high < 300 * low
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if little else (1,), numticks=7))
-    if little:
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    return ax
-
-
-def stretch_axis(ax: Axes, threshold: float) -> Axes:
-    """Make the x axis linear within ±``threshold`` and logarithmic beyond, past all that it has."""
-    ax.set_xscale("symlog", linthresh=threshold)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    low, high = ax.dataLim.intervalx
-    low, high = min(1.6 * low, -threshold), max(1.6 * high, threshold)
-    ax.set_xlim(low, high)
-    for subs in ((1, 2, 5), (1, 3), (1,)):
-        ticks = SymmetricalLogLocator(base=10, linthresh=threshold, subs=subs)
-        ax.xaxis.set_major_locator(ticks)
-        shown = [tick for tick in ticks() if low <= tick <= high]
-        if len(shown) <= _MOST_TICKS and _apart(ax, shown):
-            break
-    return ax
-
-
-def _apart(ax: Axes, ticks: Sequence[float]) -> bool:
-    """Tell whether the labels of ``ticks`` stand apart on the x axis."""
-    places = ax.transAxes.inverted().transform(
-        ax.transData.transform([(tick, 0.0) for tick in ticks])
-    )[:, 0]
-    halves = np.array([_CHARACTER * len(f"{tick:g}") / 2 for tick in ticks])
-    return bool((np.diff(places) > halves[1:] + halves[:-1]).all())
-
-
-def symlog_axis(ax: Axes, low: float, high: float) -> Axes:
-    """Make the y axis linear within ±1 and logarithmic beyond, from below ``low`` to ``high``."""
-    ax.set_yscale("symlog", linthresh=1)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_ylim(low - 0.2 * max(1, -low), 1.4 * max(1, high))
-    return ax
-
-
-def arm_labels(summary: pd.DataFrame, width: int) -> list[str]:
-    """Return the arms' labels, wrapped, with what befell their runs: ``relu (1 of 3 diverged)``."""
-    labels = []
-    for row in summary.to_dict("records"):
-        ends = [f"{row[s]} of {row['runs']} {s}" for s in (DIVERGED, FAILED) if row[s]]
-        label = f"{row['arm']} ({', '.join(ends)})" if ends else str(row["arm"])
-        labels.append("\n".join(textwrap.wrap(label, width)))
-    return labels
-
-
-def legend_entries(
-    summary: pd.DataFrame, styles: Mapping[str, Style], thin: str = ""
-) -> list[Artist]:
-    """Return a legend's entries: every arm, and what the ``thin`` lines are."""
-    entries: list[Artist] = []
-    width = 60 if len(summary) <= 6 else 22  # many are laid out in two columns
-    for arm, label in zip(summary["arm"], arm_labels(summary, width), strict=True):
-        style = styles[arm]
-        look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
-        entries.append(Line2D([], [], **look, **_EDGE, label=label))
-    if thin:
-        entries.append(Line2D([], [], color=NEUTRAL, linewidth=_THIN, label=f"thin: {thin}"))
-    return entries
-
-
-def box_entries() -> list[Artist]:
-    """Return the legend entries of `draw_spread`."""
-    return [
-        Patch(facecolor=face, edgecolor=NEUTRAL, label=f"{moment} training")
-        for moment, face in (("before", "white"), ("after", NEUTRAL))
-    ]
 
 
 def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> None:

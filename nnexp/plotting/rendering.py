@@ -1,4 +1,4 @@
-"""Figures → the bytes of their files, by processes beside this one where the system can fork."""
+"""Figures → the bytes of their files, in processes beside this one where the system can fork."""
 
 from __future__ import annotations
 
@@ -32,103 +32,105 @@ class Drawing(NamedTuple):
     csv: str
 
 
-class Gallery(NamedTuple):
-    """The pictures of a comparison, and by which colour and line each arm goes in all of them."""
+class Rendered(NamedTuple):
+    """The drawings of a comparison, and the colour and line of each arm in all of them."""
 
     drawings: list[Drawing]
     looks: dict[str, tuple[str, Any]]
 
 
-class Studio:
-    """A process that loads the drawing libraries while this one is busy with other things."""
+class Renderer:
+    """A process that loads Matplotlib while this one trains, then draws."""
 
-    def __init__(self, line: Connection) -> None:
-        self._line = line
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    def order(self, records: Sequence[Record]) -> None:
-        """Have the figures of ``records`` drawn, without waiting for them."""
+    def start(self, records: Sequence[Record]) -> None:
+        """Start to draw the figures of ``records``, without waiting for them."""
         with suppress(BrokenPipeError):
-            self._line.send(list(records))
+            self._connection.send(list(records))
 
-    def gallery(self) -> Gallery | None:
-        """Return the figures that were ordered, or ``None`` if the process was lost."""
+    def result(self) -> Rendered | None:
+        """Return the figures of the records that were sent, or ``None`` if the process died."""
         try:
-            gallery: Gallery = self._line.recv()
+            rendered: Rendered = self._connection.recv()
         except (EOFError, ConnectionError):
             return None
-        return gallery
+        return rendered
 
 
 @contextmanager
-def studio() -> Iterator[Studio | None]:
-    """Open a studio for a while; ``None`` where the system cannot fork this process."""
+def start_renderer() -> Iterator[Renderer | None]:
+    """Run a `Renderer` inside the block; ``None`` where the system cannot fork this process."""
     if not _can_fork():
         yield None
         return
-    here, there = multiprocessing.get_context("fork").Pipe()
+    parent_end, child_end = multiprocessing.get_context("fork").Pipe()
 
     def serve() -> None:
-        here.close()  # so that it ends with whoever might order
-        gc.disable()  # which would cost a tenth of the time of a process that soon ends
+        parent_end.close()  # so that this process ends with its parent
+        gc.disable()  # it would cost a tenth of the time of a process that soon ends
         from nnexp.analysis.arms import compare
-        from nnexp.plotting import training_figures  # noqa: F401
+        from nnexp.plotting import sweep_figures  # noqa: F401
         from nnexp.store.tables import tables
 
         with suppress(EOFError, ConnectionError):
-            records = there.recv()
-            there.send(draw(compare(*tables(records)), records))
+            records = child_end.recv()
+            child_end.send(draw(compare(*tables(records)), records))
 
     process = _forked(serve)
-    there.close()
+    child_end.close()
     try:
-        yield Studio(here)
+        yield Renderer(parent_end)
     finally:
-        here.close()
+        parent_end.close()
         process.kill()
         process.join()
 
 
-def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Gallery:
+def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
     """Draw every picture; half of them in a second process where the system can fork one.
 
-    Of the ``records`` that kept their weights, portraits are drawn as well.
+    The weights of ``records`` that have them are drawn as well.
     """
     from nnexp.plotting.styles import arm_styles
-    from nnexp.plotting.training_figures import painters
+    from nnexp.plotting.sweep_figures import figures
 
     looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
-    to_paint = [*painters(comparison).values(), *_portraits(comparison, records)]
+    tasks = [*figures(comparison).values(), *_weight_images(comparison, records)]
     if not _can_fork():
-        return Gallery(_drawn(to_paint), looks)
-    here, there = multiprocessing.get_context("fork").Pipe(duplex=False)
+        return Rendered(_drawn(tasks), looks)
+    receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
 
     def help_out() -> None:
-        here.close()  # so that sending fails, and does not wait, once nobody listens
+        receiver.close()  # so that sending fails instead of blocking if the parent has died
         with suppress(BrokenPipeError):
-            there.send(_drawn(to_paint[1::2]))
+            sender.send(_drawn(tasks[1::2]))
 
     helper = _forked(help_out)
-    there.close()
+    sender.close()
     try:
-        mine = _drawn(to_paint[::2])
-        others = here.recv()
-    except EOFError:  # the helper was killed: its half is drawn here
-        others = _drawn(to_paint[1::2])
+        even = _drawn(tasks[::2])
+        odd = receiver.recv()
+    except EOFError:  # the helper was killed: draw its half in this process
+        odd = _drawn(tasks[1::2])
     finally:
-        here.close()  # lest it wait to send what nobody takes
+        receiver.close()  # so that the helper does not block on a result that nobody reads
         helper.join()
-    pairs = itertools.zip_longest(mine, others)
+    pairs = itertools.zip_longest(even, odd)
     drawings = [drawing for pair in pairs for drawing in pair if drawing is not None]
-    return Gallery(drawings, looks)
+    return Rendered(drawings, looks)
 
 
-def _portraits(comparison: Comparison, records: Sequence[Record]) -> list[Callable[[], Picture]]:
+def _weight_images(
+    comparison: Comparison, records: Sequence[Record]
+) -> list[Callable[[], Picture]]:
     if all(record.weights is None for record in records):
         return []
     from nnexp.plotting import weight_images
 
     arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
-    pictures = weight_images.pictures(weight_images.sit(records, arms))
+    pictures = weight_images.pictures(weight_images.tabulate(records, arms))
     return [functools.partial(_same, picture) for picture in pictures]
 
 
@@ -136,12 +138,12 @@ def _same(picture: Picture) -> Picture:
     return picture
 
 
-def _drawn(to_paint: Sequence[Callable[[], Picture]]) -> list[Drawing]:
+def _drawn(tasks: Sequence[Callable[[], Picture]]) -> list[Drawing]:
     from nnexp.plotting import layout
 
     return [
         Drawing(p.name, p.caption, p.alt, layout.svg(p.figure), layout.png(p.figure), p.csv)
-        for p in (paint() for paint in to_paint)
+        for p in (task() for task in tasks)
     ]
 
 
@@ -150,7 +152,7 @@ def _can_fork() -> bool:
 
 
 def _forked(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
-    """Start a process that does ``work``; Ctrl-C and SIGTERM are for this one alone."""
+    """Start a process that does ``work`` with Ctrl-C and SIGTERM left to this one."""
     process = multiprocessing.get_context("fork").Process(target=work)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:

@@ -16,8 +16,10 @@ from nnexp.analysis.arms import Comparison
 from nnexp.config import registry, user_functions
 from nnexp.data import DataSettings, load
 from nnexp.nn import mean_field
-from nnexp.plotting import layout, panels
-from nnexp.plotting.picture import Picture, band, by, survivors
+from nnexp.plotting import layout, panels, scales
+from nnexp.plotting.captions import band, by, survivors
+from nnexp.plotting.legends import legend_entries
+from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style, arm_styles
 from nnexp.store.record import DIVERGED, FAILED
 
@@ -130,7 +132,7 @@ def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Pic
 def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
     title = f"Spreads through depth{by(comparison)}"
     styles = arm_styles(comparison)
-    legend = panels.legend_entries(comparison.summary, styles)
+    legend = legend_entries(comparison.summary, styles)
     known = bool(rows["theory"].notna().any())
     if known:
         legend.append(Line2D([], [], **_THEORY, label="theory"))
@@ -157,7 +159,7 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
             _draw(ax, drawn, styles, log=log)
             ax.set_ylabel(name)
         if log:
-            panels.log_axis(axes[0])
+            scales.log_axis(axes[0])
         if log and (own["mean"] == 0).any():
             nothing = True
             low, high = axes[0].get_ylim()

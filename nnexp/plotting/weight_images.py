@@ -1,6 +1,6 @@
 """Portraits of runs with their weights kept: what the first layer looks for, what is mistaken.
 
-`sit` makes tables of records, `pictures` draws them: today's, or those that were written down.
+`tabulate` makes tables of records, `pictures` draws them: today's, or those that were written down.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MOST_TOLD = 5
 _PIXELS: dict[str, Any] = {"interpolation": "none"}
 
 
-def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+def tabulate(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.DataFrame]:
     """Return the tables that the portraits are drawn from, by the name of the picture.
 
     ``arms`` maps the ids of the runs that may sit to their arms. ``weights``, ``confusion`` and
@@ -84,7 +84,7 @@ def sit(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.Data
 
 
 def read(folder: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables of `sit` that were written to ``folder``, each as ``<name>.csv``.
+    """Return the tables of `tabulate` that were written to ``folder``, each as ``<name>.csv``.
 
     Raises
     ------
@@ -106,10 +106,10 @@ def read(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def pictures(tables: Mapping[str, pd.DataFrame]) -> list[Picture]:
-    """Return the portraits that the tables of `sit` give, drawn."""
+    """Return the portraits that the tables of `tabulate` give, drawn."""
     draw = {"weights": _weights, "arms": _arms, "confusion": _confusion}
     with layout.style():
-        drawn = [paint(tables[name]) for name, paint in draw.items() if name in tables]
+        drawn = [draw_one(tables[name]) for name, draw_one in draw.items() if name in tables]
         if "mistakes" in tables and "confusion" in tables:
             drawn.append(_mistakes(tables["mistakes"], _wrong(tables["confusion"])))
     return drawn

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.effects import LEVEL, Effects, effects, findings, undecided
-from nnexp.plotting.rendering import Studio, draw
+from nnexp.plotting.rendering import Renderer, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
 from nnexp.store import versions
@@ -41,12 +41,12 @@ def write_sweep(
     layers: pd.DataFrame,
     *,
     command: str,
-    artist: Studio | None = None,
+    renderer: Renderer | None = None,
     records: Sequence[Record] = (),
 ) -> list[Path]:
     """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
-    The tables are those of the records; ``command`` is the line that made them; an ``artist`` has
+    The tables are those of the records; ``command`` is the line that made them; a ``renderer`` has
     been given the order for their figures; without one, ``records`` are those of whose weights a
     portrait may be drawn. A plot is written as PNG, as SVG, and as the CSV of its numbers. The
     files that nnexp wrote into ``folder`` before are removed. The page needs no other file and no
@@ -65,7 +65,9 @@ def write_sweep(
     comparison = compare(runs, metrics, layers)
     found = {"runs.csv": runs, "metrics.csv": metrics, "layers.csv": layers}
     tables = {name: frame_to_csv(table) for name, table in found.items()}
-    return write_page(folder, comparison, tables, command=command, artist=artist, records=records)
+    return write_page(
+        folder, comparison, tables, command=command, renderer=renderer, records=records
+    )
 
 
 def write_page(
@@ -74,7 +76,7 @@ def write_page(
     tables: Mapping[str, str],
     *,
     command: str,
-    artist: Studio | None = None,
+    renderer: Renderer | None = None,
     records: Sequence[Record] = (),
 ) -> list[Path]:
     """Write what `write_sweep` writes, of runs that are compared and ``tables`` that are CSV."""
@@ -86,14 +88,14 @@ def write_page(
     files |= {name: frame_to_csv(table) for name, table in written.items()}
     shown = []
     page = environment().get_template("sweep.html")
-    gallery = (artist.gallery() if artist is not None else None) or draw(comparison, records)
-    for drawing in gallery.drawings:
+    rendered = (renderer.result() if renderer is not None else None) or draw(comparison, records)
+    for drawing in rendered.drawings:
         files[f"{drawing.name}.svg"] = drawing.svg
         files[f"{drawing.name}.png"] = drawing.png
         files[f"{drawing.name}.csv"] = drawing.csv
         inline = inline_svg(drawing.svg.decode(), f"plot-{drawing.name}", drawing.alt)
         shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
-    arms = list(_arms(comparison, gallery.looks))
+    arms = list(_arms(comparison, rendered.looks))
     files["index.html"] = page.render(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=_title(comparison),

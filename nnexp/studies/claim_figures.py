@@ -13,9 +13,9 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nnexp.plotting import layout, panels
+from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.layout import FAINT, INK, NEUTRAL, words_on
-from nnexp.plotting.training_figures import Picture
+from nnexp.plotting.picture import Picture
 from nnexp.store.tables import Tables
 from nnexp.studies.judging import Judgement, band, differences, maps
 from nnexp.studies.study import ORDERS, Claim, Study
@@ -124,7 +124,7 @@ def _draw_pairs(
     if means and max(means) > panels.FAR * min(means):
         matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
         threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
-        panels.stretch_axis(ax, threshold)
+        scales.stretch_axis(ax, threshold)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
@@ -210,7 +210,7 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
     values = table.filter(regex="^(published|run )").to_numpy(float)
     values = values[np.isfinite(values)]
     if not claim.outcome.is_accuracy and values.min() > 0 and values.max() > 8 * values.min():
-        panels.log_axis(above)
+        scales.log_axis(above)
         above.set_ylim(0.7 * values.min(), 1.4 * values.max())
     above.set_ylabel(str(claim.outcome))
     above.legend()

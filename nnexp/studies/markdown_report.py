@@ -22,7 +22,8 @@ from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import INCONCLUSIVE, STALE, UNDERPOWERED
 from nnexp.errors import InputError
-from nnexp.plotting import factor_figures, layout, training_figures, weight_images
+from nnexp.plotting import factor_figures, layout, sweep_figures, weight_images
+from nnexp.plotting.picture import Picture
 from nnexp.reports.jinja import environment, markdown
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
@@ -73,7 +74,7 @@ def write_tables(
 ) -> None:
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
-    ``sitting`` holds those of its portraits, see `nnexp.plotting.weight_images.sit`. The page,
+    ``sitting`` holds those of its portraits, see `nnexp.plotting.weight_images.tabulate`. The page,
     figures and tables of the runs that went before are removed.
 
     Raises
@@ -161,9 +162,9 @@ def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
     return replace(study, claims=tuple(claim for claim in study.claims if claim.id in judged))
 
 
-def _of_runs(study: Study, tables: Tables) -> Iterator[training_figures.Picture]:
+def _of_runs(study: Study, tables: Tables) -> Iterator[Picture]:
     """Yield the figures of the runs themselves that the study names."""
-    yield from training_figures.pictures(_fitting(tables, study.show), study.figures)
+    yield from sweep_figures.pictures(_fitting(tables, study.show), study.figures)
     with layout.style():
         for grid in study.grids:
             yield factor_figures.heat_map(tables.runs, grid, _fitting(tables, grid.where).held)

@@ -25,8 +25,9 @@ from nnexp.nn.losses import LOSSES
 from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.plotting import layout, panels
 from nnexp.plotting.factor_figures import grid_cells, heat_map
+from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style, arm_styles
-from nnexp.plotting.training_figures import Picture, pictures
+from nnexp.plotting.sweep_figures import pictures
 from tests.synthetic import assert_within, contrast, grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])

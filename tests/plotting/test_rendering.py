@@ -1,4 +1,4 @@
-"""The studio: the same figures, drawn by a process beside this one, and none left behind."""
+"""Rendering in a process beside this one: the same figures, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from nnexp.analysis.arms import compare
-from nnexp.plotting import training_figures
+from nnexp.plotting import sweep_figures
 from nnexp.plotting.picture import Picture
-from nnexp.plotting.rendering import draw, studio
+from nnexp.plotting.rendering import draw, start_renderer
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.record import Record
 from nnexp.store.tables import tables
@@ -33,27 +33,27 @@ def records() -> list[Record]:
 
 @needs_fork
 def test_it_draws_what_is_drawn_here(records: list[Record]) -> None:
-    with studio() as artist:
-        assert artist is not None
-        artist.order(records)
-        gallery = artist.gallery()
-    assert gallery == draw(compare(*tables(records)))
-    assert gallery is not None
-    assert [d.name for d in gallery.drawings][:3] == ["loss", "accuracy", "final"]
-    assert list(gallery.looks) == ["xavier", "zero"]
+    with start_renderer() as renderer:
+        assert renderer is not None
+        renderer.start(records)
+        rendered = renderer.result()
+    assert rendered == draw(compare(*tables(records)))
+    assert rendered is not None
+    assert [d.name for d in rendered.drawings][:3] == ["loss", "accuracy", "final"]
+    assert list(rendered.looks) == ["xavier", "zero"]
     assert multiprocessing.active_children() == []
 
 
 @pytest.mark.slow
 @needs_fork
 def test_a_lost_process_costs_no_figure(records: list[Record], tmp_path: Path) -> None:
-    with studio() as artist:
-        assert artist is not None
+    with start_renderer() as renderer:
+        assert renderer is not None
         (child,) = multiprocessing.active_children()
         os.kill(child.pid or 0, signal.SIGKILL)
         child.join()
-        artist.order(records)
-        written = write_sweep(tmp_path, *tables(records), command="", artist=artist)
+        renderer.start(records)
+        written = write_sweep(tmp_path, *tables(records), command="", renderer=renderer)
     (tmp_path / "alone").mkdir()
     alone = write_sweep(tmp_path / "alone", *tables(records), command="")
     assert [path.name for path in written] == [path.name for path in alone]
@@ -67,17 +67,17 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_and_holds_nobody_up(
     records: list[Record], monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     compared = compare(*tables(records))
-    painters = list(training_figures.painters(compared).items())
+    figures = list(sweep_figures.figures(compared).items())
 
     def fail() -> Picture:
         raise RuntimeError("planted")
 
-    painters.insert(place, ("planted", fail))
-    monkeypatch.setattr(training_figures, "painters", lambda _: dict(painters))
-    with studio() as artist:
-        assert artist is not None
-        artist.order(records)
-        assert artist.gallery() is None
+    figures.insert(place, ("planted", fail))
+    monkeypatch.setattr(sweep_figures, "figures", lambda _: dict(figures))
+    with start_renderer() as renderer:
+        assert renderer is not None
+        renderer.start(records)
+        assert renderer.result() is None
     with pytest.raises(RuntimeError, match="planted"):
         draw(compared)
     assert multiprocessing.active_children() == []
@@ -85,7 +85,7 @@ def test_a_picture_that_cannot_be_drawn_is_an_error_and_holds_nobody_up(
 
 @needs_fork
 def test_it_ends_though_nothing_was_ordered_and_never_hears_of_ctrl_c() -> None:
-    with studio():
+    with start_renderer():
         (child,) = multiprocessing.active_children()
         os.kill(child.pid or 0, signal.SIGINT)
         child.join(0.3)
@@ -98,8 +98,8 @@ def test_there_is_none_where_threads_forbid_to_fork() -> None:
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        with studio() as artist:
-            assert artist is None
+        with start_renderer() as renderer:
+            assert renderer is None
     finally:
         done.set()
         thread.join()

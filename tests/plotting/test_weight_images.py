@@ -15,7 +15,7 @@ from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.plotting import layout
 from nnexp.plotting.picture import Picture
-from nnexp.plotting.weight_images import pictures, read, sit
+from nnexp.plotting.weight_images import pictures, read, tabulate
 from nnexp.store.record import Record
 from nnexp.training.execute import execute
 from tests.settings import RUN
@@ -70,7 +70,9 @@ def planted(folder: Path, hidden: str = "none", **settings: object) -> Record:
 
 
 def drawn(record: Record) -> dict[str, Picture]:
-    return {picture.name: picture for picture in pictures(sit([record], {record.run_id: "this"}))}
+    return {
+        picture.name: picture for picture in pictures(tabulate([record], {record.run_id: "this"}))
+    }
 
 
 def texts(picture: Picture) -> list[str]:
@@ -216,7 +218,7 @@ def test_arms_stand_side_by_side_each_on_a_scale_of_its_own(tmp_path):
     plant(other, W1=np.arange(SIDE * SIDE * 9.0).reshape(SIDE * SIDE, 9))
     again = dataclasses.replace(one, run_id="again")
     arms = {one.run_id: "equal", other.run_id: "apart", "again": "equal"}
-    tables = sit([one, other, again], arms)
+    tables = tabulate([one, other, again], arms)
     assert list(tables) == ["weights", "arms", "confusion", "mistakes"]
     assert tables["arms"]["run_id"].value_counts().tolist() == [8, 8]
     picture = {p.name: p for p in pictures(tables)}["arms"]
@@ -225,24 +227,24 @@ def test_arms_stand_side_by_side_each_on_a_scale_of_its_own(tmp_path):
     assert second.images[0].get_clim()[1] > 100
     assert "equal ±1, 1 of 8 differ" in picture.alt
     assert "8 of 8 differ" in picture.alt
-    assert "arms" not in sit([one, again], arms)
+    assert "arms" not in tabulate([one, again], arms)
 
 
 def test_the_first_run_of_an_arm_that_ended_sits_for_it(tmp_path):
     one, other = planted(tmp_path, hidden="9", seed=0), planted(tmp_path, hidden="9", seed=1)
     lost = dataclasses.replace(one, run_id="lost", status="diverged")
     arms = {"lost": "a", one.run_id: "a", other.run_id: "b"}
-    assert set(sit([lost, one, other], arms)["arms"]["run_id"]) == {one.run_id, other.run_id}
-    assert sit([lost], arms) == {}
+    assert set(tabulate([lost, one, other], arms)["arms"]["run_id"]) == {one.run_id, other.run_id}
+    assert tabulate([lost], arms) == {}
 
 
 def test_the_best_of_some_is_said_to_be_that(tmp_path):
     one, other = planted(tmp_path, seed=0), planted(tmp_path, seed=1)
     arms = {one.run_id: "a", other.run_id: "a"}
     forgotten = dataclasses.replace(other, weights=None)
-    for picture in pictures(sit([one, forgotten], arms)):
+    for picture in pictures(tabulate([one, forgotten], arms)):
         assert "n = 1), the best of the 1 of 2 runs whose weights were kept: " in picture.caption
-    for picture in pictures(sit([one, other], arms)):
+    for picture in pictures(tabulate([one, other], arms)):
         assert "kept" not in picture.caption
 
 
@@ -253,7 +255,7 @@ def test_images_of_two_sizes_do_not_stand_side_by_side(tmp_path):
     np.savez(small, x_train=x, y_train=y, x_test=x, y_test=y)
     config = {**one.config, "data": {"name": "npz", "file": str(small), "scale": "raw"}}
     other = execute(config, save_weights=True)
-    found = sit([one, other], {one.run_id: "one", other.run_id: "other"})
+    found = tabulate([one, other], {one.run_id: "one", other.run_id: "other"})
     assert "weights" in found
     assert "arms" not in found
 
@@ -261,7 +263,7 @@ def test_images_of_two_sizes_do_not_stand_side_by_side(tmp_path):
 def test_long_names_of_arms_do_not_overlap(tmp_path):
     one, other = planted(tmp_path, hidden="9", seed=0), planted(tmp_path, hidden="9", seed=1)
     names = [f"{word}, " + "a rather long name of an arm, " * 3 for word in ("first", "second")]
-    tables = sit([one, other], {one.run_id: names[0], other.run_id: names[1]})
+    tables = tabulate([one, other], {one.run_id: names[0], other.run_id: names[1]})
     figure = {p.name: p for p in pictures(tables)}["arms"].figure
     assert_within(figure)
     above, below = (ax.texts[0].get_window_extent() for ax in figure.axes)
@@ -277,7 +279,7 @@ def test_a_damaged_table_is_one_sentence(tmp_path):
 
 def test_portraits_are_drawn_again_from_their_tables(tmp_path):
     record = planted(tmp_path)
-    tables = sit([record], {record.run_id: "this"})
+    tables = tabulate([record], {record.run_id: "this"})
     now = pictures(tables)
     for picture in now:
         (tmp_path / f"{picture.name}.csv").write_text(picture.csv)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nnexp.plotting import layout
-from nnexp.plotting.training_figures import Picture
+from nnexp.plotting.picture import Picture
 from nnexp.studies import claim_figures
 from nnexp.studies.judging import judge
 from nnexp.studies.study import Study, read_study

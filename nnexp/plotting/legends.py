@@ -1,0 +1,52 @@
+"""Labels of arms and entries of legends."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from nnexp.plotting.layout import EDGE, NEUTRAL
+from nnexp.plotting.styles import Style
+from nnexp.store.record import DIVERGED, FAILED
+
+THIN = 0.9  # points: a second measure, drawn beside the first
+# With more arms the thin lines would bury the others.
+MOST_WITH_THIN = 6
+
+
+def arm_labels(summary: pd.DataFrame, width: int) -> list[str]:
+    """Return the arms' labels, wrapped, with what befell their runs: ``relu (1 of 3 diverged)``."""
+    labels = []
+    for row in summary.to_dict("records"):
+        ends = [f"{row[s]} of {row['runs']} {s}" for s in (DIVERGED, FAILED) if row[s]]
+        label = f"{row['arm']} ({', '.join(ends)})" if ends else str(row["arm"])
+        labels.append("\n".join(textwrap.wrap(label, width)))
+    return labels
+
+
+def legend_entries(
+    summary: pd.DataFrame, styles: Mapping[str, Style], thin: str = ""
+) -> list[Artist]:
+    """Return a legend's entries: every arm, and what the ``thin`` lines are."""
+    entries: list[Artist] = []
+    width = 60 if len(summary) <= 6 else 22  # many are laid out in two columns
+    for arm, label in zip(summary["arm"], arm_labels(summary, width), strict=True):
+        style = styles[arm]
+        look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
+        entries.append(Line2D([], [], **look, **EDGE, label=label))
+    if thin:
+        entries.append(Line2D([], [], color=NEUTRAL, linewidth=THIN, label=f"thin: {thin}"))
+    return entries
+
+
+def box_entries() -> list[Artist]:
+    """Return the legend entries of `draw_spread`."""
+    return [
+        Patch(facecolor=face, edgecolor=NEUTRAL, label=f"{moment} training")
+        for moment, face in (("before", "white"), ("after", NEUTRAL))
+    ]
