@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from nnexp.analysis.arms import compare
-from nnexp.analysis.effects import Effects, effects, findings, undecided
+from nnexp.analysis.effects import Effects, effects
+from nnexp.analysis.findings import findings, undecided
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "he", "zero"])
