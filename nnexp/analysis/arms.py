@@ -78,9 +78,7 @@ class Comparison:
     @property
     def seeds(self) -> str:
         """How many seeds an arm's means are over: ``n = 3``, or ``n = 2 to 3``."""
-        counts = self.summary["runs"] - self.summary[FAILED]
-        low, high = counts.min(), counts.max()
-        return f"n = {high}" if low == high else f"n = {low} to {high}"
+        return labels.count_words(self.summary["runs"] - self.summary[FAILED])
 
 
 def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> Comparison:

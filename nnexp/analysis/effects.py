@@ -209,7 +209,7 @@ def _compared(
             said = {
                 "kind": INTERACTION,
                 "factor": f"{f.name} and {g.name}",
-                "level": f"{level} less {f.reference} at {at}",
+                "level": f"{level} − {f.reference} at {at}",
                 "reference": f"at {g.reference}",
                 "over": over(f, g),
             }

@@ -163,3 +163,9 @@ def listed(words: Sequence[str]) -> str:
         return f"{comma.join(words[:_MOST_LISTED])} and {len(words) - _MOST_LISTED} more"
     *others, last = words or [""]
     return f"{comma.join(others)} and {last}" if others else last
+
+
+def count_words(counts: pd.Series[int]) -> str:
+    """Return ``n = 3``, or ``n = 2 to 3`` where ``counts`` differ."""
+    low, high = counts.min(), counts.max()
+    return f"n = {high}" if low == high else f"n = {low} to {high}"
