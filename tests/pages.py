@@ -10,7 +10,8 @@ from nnexp.plotting import layout
 from nnexp.plotting.sweep_figures import pictures
 from nnexp.studies.html_report import Section, Shown
 from nnexp.studies.judging import Judgement
-from nnexp.studies.study import Claim, Study, read_study
+from nnexp.studies.reader import read_study
+from nnexp.studies.study import Claim, Study
 from tests.synthetic import grid, make_tables
 
 INITS = """

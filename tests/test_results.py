@@ -12,7 +12,7 @@ import pytest
 from nnexp.cli import reproduce
 from nnexp.studies.judging import Judgement, from_table
 from nnexp.studies.markdown_report import coverage
-from nnexp.studies.study import read_study
+from nnexp.studies.reader import read_study
 from tests import ROOT
 from tests.conftest import Command
 

@@ -6,51 +6,26 @@ An arm is the runs that differ in nothing but ``seed``. A diverged run belongs t
 
 from __future__ import annotations
 
-import math
-import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from nnexp.analysis import labels
+from nnexp.analysis.labels import NAMED, Rows, values
 from nnexp.errors import InputError
+from nnexp.nn import layer_statistics
 from nnexp.store.record import DIVERGED, FAILED, FINISHED
 
-Rows = list[dict[str, str]]
-
-QUANTILES = ("p05", "p25", "p50", "p75", "p95")
+QUANTILES = tuple(f"p{q:02d}" for q in layer_statistics.QUANTILES)
 
 # Every column of `runs` that is no setting.
 _OUTCOME = re.compile(
     r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)"
 )
 _SCORES = tuple(f"{s}_{v}" for s in ("test", "train", "validation") for v in ("accuracy", "loss"))
-# How a setting reads in a label; the others read "lr 0.1".
-_PHRASES = dict.fromkeys(("data", "init", "activation", "loss", "optimizer", "sampling"), "{}")
-_NAMED = "named arm"
-_PHRASES |= {"batch_size": "batch {}", _NAMED: "{}"}
-# Held settings that go without saying, and those that never tell anything about the result.
-_USUAL = {
-    "bias_init": "zero",
-    "weight_decay": "0",
-    "sampling": "shuffle",
-    "gradient": "backprop",
-    "dtype": "float32",
-    "data.scale": "unit",
-    "data.targets": "one_hot",
-    "data.validation": "0",
-    "data.label_noise": "0",
-    "data.seed": "0",
-}
-_SILENT = ("evaluate_every", "evaluate_at", "named arm")
-_TOLD_FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
-_TOLD_TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
-# A choice with more parameters is named without them where space is short, unless they vary.
-_FEW_IN_LABEL, _FEW_HELD = 1, 2
-_IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
-_PIXELS = 28 * 28
 
 
 @dataclass(frozen=True)
@@ -85,7 +60,7 @@ class Comparison:
     @property
     def factors(self) -> str:
         """What varies, in words: ``init``, or ``init, hidden and lr``."""
-        named = ("arm" if name == _NAMED else name.replace("_", " ") for name in self.varied)
+        named = ("arm" if name == NAMED else name.replace("_", " ") for name in self.varied)
         *others, last = list(named) or [""]
         return f"{', '.join(others)} and {last}" if others else last
 
@@ -103,9 +78,7 @@ class Comparison:
     @property
     def seeds(self) -> str:
         """How many seeds an arm's means are over: ``n = 3``, or ``n = 2 to 3``."""
-        counts = self.summary["runs"] - self.summary[FAILED]
-        low, high = counts.min(), counts.max()
-        return f"n = {high}" if low == high else f"n = {low} to {high}"
+        return labels.count_words(self.summary["runs"] - self.summary[FAILED])
 
 
 def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> Comparison:
@@ -119,28 +92,28 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
     if runs.empty:
         raise InputError("there is no run to compare: give a folder or a sweep with at least one")
     # An experiment's own names of its arms are told apart from the arms found here.
-    runs = runs.rename(columns={"arm": _NAMED})
+    runs = runs.rename(columns={"arm": NAMED})
     runs = runs.drop_duplicates("run_id").reset_index(drop=True)
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
-    rows = [{c: _text(row[c]) for c in settings} for row in runs.to_dict("records")]
+    rows = [{c: labels.text(row[c]) for c in settings} for row in runs.to_dict("records")]
     varied = tuple(c for c in settings if c != "seed" and _varies(rows, c))
     bundled: tuple[str, ...] = ()
-    if _NAMED in varied:  # which stands for all that its value determines
-        names = len(_values(rows, _NAMED))
-        bundled = tuple(c for c in varied if c != _NAMED and len(_values(rows, _NAMED, c)) == names)
+    if NAMED in varied:  # which stands for all that its value determines
+        names = len(values(rows, NAMED))
+        bundled = tuple(c for c in varied if c != NAMED and len(values(rows, NAMED, c)) == names)
         varied = tuple(c for c in varied if c not in bundled)
-    labels = [_label(row, rows, varied) for row in rows]
-    runs["arm"] = pd.Categorical(labels, categories=list(dict.fromkeys(labels)), ordered=True)
-    held = {c: v for c, v in rows[0].items() if v and c != "seed" and _values(rows, c) == {v}}
+    of_run = [labels.label(row, rows, varied) for row in rows]
+    runs["arm"] = pd.Categorical(of_run, categories=list(dict.fromkeys(of_run)), ordered=True)
+    held = {c: v for c, v in rows[0].items() if v and c != "seed" and values(rows, c) == {v}}
     return Comparison(
         runs=runs,
         metrics=_with_arm(metrics.drop_duplicates(["run_id", "step"]), runs),
         layers=_with_arm(layers.drop_duplicates(["run_id", "step", "layer"]), runs),
         varied=varied,
-        levels=_levels(rows, varied),
-        cells=_cells(dict(zip(labels, rows, strict=True)), rows, varied),
+        levels=labels.levels(rows, varied),
+        cells=labels.cells(dict(zip(of_run, rows, strict=True)), rows, varied),
         bundled=bundled,
-        held=", ".join(filter(None, (_held(held, layers), _seeds(rows)))),
+        held=", ".join(filter(None, (labels.held_words(held, layers), labels.seed_words(rows)))),
         held_settings=held,
         summary=summarise(runs, varied),
     )
@@ -252,14 +225,6 @@ def spreads(layers: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def is_number(text: str) -> bool:
-    """Tell whether ``text`` writes a finite number."""
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
 def _with_arm(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     of_run = runs.set_index("run_id")[["arm", "status"]]
     known = table[table["run_id"].isin(of_run.index)].reset_index(drop=True)
@@ -273,110 +238,9 @@ def _flat(indexed: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _text(value: object) -> str:
-    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
-        return ""
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def _values(rows: Rows, *columns: str) -> set[str | tuple[str, ...]]:
-    return set(map(operator.itemgetter(*columns), rows))
-
-
 def _varies(rows: Rows, column: str) -> bool:
     """Tell whether ``column`` varies; a parameter, such as ``init.std``, within the same choice."""
     root = column.partition(".")[0]
     if root == column:
-        return len(_values(rows, column)) > 1
-    return len(_values(rows, root, column)) > len(_values(rows, root))
-
-
-def _roots(varied: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(c.partition(".")[0] for c in varied))
-
-
-def _label(row: Mapping[str, str], rows: Rows, varied: tuple[str, ...]) -> str:
-    """Return an arm's label: ``normal (std 0.01), lr 0.1``."""
-    phrases = [_told(row, rows, root, varied) for root in _roots(varied)]
-    return ", ".join(filter(None, phrases)) or ("this run" if len(rows) == 1 else "all runs")
-
-
-def _told(row: Mapping[str, str], rows: Rows, root: str, varied: tuple[str, ...]) -> str:
-    own = [c for c in _parameters(row, root) if len(_values(rows, c)) > 1]
-    few = len(_parameters(row, root)) <= _FEW_IN_LABEL
-    return _phrase(row, root, [c for c in own if few or c in varied])
-
-
-def _levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the values of each varied setting, with the parameters not common to all runs."""
-    levels = {}
-    for root in _roots(varied):
-        own = ([c for c in _parameters(row, root) if len(_values(rows, c)) > 1] for row in rows)
-        named = (_named(row[root] or "none", row, o) for row, o in zip(rows, own, strict=True))
-        levels[root] = tuple(dict.fromkeys(named))
-    return levels
-
-
-def _cells(
-    arms: Mapping[str, Mapping[str, str]], rows: Rows, varied: tuple[str, ...]
-) -> dict[str, dict[str, str]]:
-    """Return what each arm took of each varied setting, in the words of its label."""
-    return {
-        arm: {root: _told(row, rows, root, varied) or f"no {root}" for root in _roots(varied)}
-        for arm, row in arms.items()
-    }
-
-
-def _parameters(row: Mapping[str, str], root: str) -> list[str]:
-    return [c for c in row if c.startswith(f"{root}.") and row[c]]
-
-
-def _phrase(row: Mapping[str, str], root: str, parameters: Iterable[str]) -> str:
-    name, value = root.replace("_", " "), row[root]
-    if root in ("epochs", "steps"):
-        return f"{value} {root if value != '1' else root[:-1]}" if value else ""
-    phrase = _PHRASES.get(root, f"{name} {{}}").format(value) if value else f"no {name}"
-    return _named(phrase, row, parameters)
-
-
-def _named(name: str, row: Mapping[str, str], parameters: Iterable[str]) -> str:
-    inner = ", ".join(f"{c.partition('.')[2]} {row[c]}" for c in parameters)
-    return f"{name} ({inner})" if inner else name
-
-
-def _held(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the most telling of the settings that all runs share."""
-    silent = (*_SILENT, "activation") if held.get("hidden") == "none" else _SILENT
-    roots = [c for c in held if "." not in c and c not in silent]
-    order = (*(r for r in _TOLD_FIRST if r in roots), *(r for r in roots if r not in _TOLD_FIRST))
-    text = previous = ""
-    for root in order:
-        own = _parameters(held, root)
-        if root == "data":
-            phrase = _phrase(held, root, [c for c in own if held[c] != _USUAL.get(c)])
-        elif root == "hidden":
-            phrase = _network(held, layers)
-        elif held[root] == _USUAL.get(root):
-            continue
-        else:
-            phrase = _phrase(held, root, own if len(own) <= _FEW_HELD else [])
-        separator = " " if (previous, root) in _TOLD_TOGETHER else ", "
-        text, previous = text + separator * bool(text) + phrase, root
-    return text
-
-
-def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the layer sizes, ``784-50-10``, where the runs share them and the inputs are known."""
-    units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
-    if held.get("data") in _IMAGE_SETS and len(units) and units["layer"].is_unique:
-        return "-".join(map(str, (_PIXELS, *units["units"])))
-    return f"hidden {held['hidden']}"
-
-
-def _seeds(rows: Rows) -> str:
-    seeds = sorted({int(row["seed"]) for row in rows})
-    if len(seeds) == 1:
-        return f"seed {seeds[0]}"
-    if seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"seeds {seeds[0]} to {seeds[-1]}"
-    return f"seeds {', '.join(map(str, seeds))}" if len(seeds) <= 6 else f"{len(seeds)} seeds"
+        return len(values(rows, column)) > 1
+    return len(values(rows, root, column)) > len(values(rows, root))

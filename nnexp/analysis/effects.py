@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nnexp.analysis import doubts as doubtful
 from nnexp.analysis import intervals, verdicts
-from nnexp.analysis.arms import Comparison, is_number
+from nnexp.analysis.arms import Comparison
+from nnexp.analysis.labels import is_number, listed, spaced
 from nnexp.analysis.verdicts import MATTERS
 from nnexp.store.record import FAILED
 
@@ -27,9 +29,6 @@ Array = npt.NDArray[np.float64]
 ALPHA = 0.05
 LEVEL, INTERACTION = "level", "interaction"
 ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided", "too few seeds"
-_MOST_NAMED = 6
-# Of a larger grid the missing combinations are not named.
-_MOST_COMBINATIONS = 100
 
 
 @dataclass(frozen=True)
@@ -87,28 +86,23 @@ def effects(comparison: Comparison) -> Effects:
     )
     scores = by_seed.mean().unstack()
     arms = [arm for arm in comparison.arms if arm in scores]
-    groups, doubts = _joined(comparison)
-    doubts = [*_bundled(comparison), *doubts]
+    groups = _joined(comparison)
+    doubts = doubtful.bundled(comparison)
+    doubts += [doubtful.joined(group) for group in groups if len(group) > 1]
     grid = tuple(f for g in groups if len((f := _factor(comparison, g, scores, arms)).levels) > 1)
     factors = grid
     full = math.prod(len(factor.levels) for factor in grid)
     if grid and len(arms) < full:
-        doubts.append(_incomplete(grid, arms, full))
+        there = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
+        doubts.append(doubtful.incomplete([list(factor.levels) for factor in grid], there))
         own: dict[str, tuple[str, ...]] = {arm: (arm,) for arm in arms}
         factors = (Factor("arm", own, max(arms, key=lambda a: float(scores[a].mean())), {}),)
     repeated = runs.loc[runs.duplicated(["seed", "arm"]), "arm"].drop_duplicates()
     if len(repeated):
-        doubts.append(
-            f"Several runs of a seed stand in one arm ({_listed([*map(str, repeated)])}): they "
-            "differ in what no setting tells, as data or functions that have changed, and are "
-            "averaged."
-        )
+        doubts.append(doubtful.repeated([*map(str, repeated)]))
     missing = [str(arm) for arm in arms if scores[arm].isna().any()]
     if missing and factors:
-        doubts.append(
-            f"Not every arm has a result of every seed (lacking some: {_listed(missing)}): a seed "
-            "counts in a comparison where all that it compares have one."
-        )
+        doubts.append(doubtful.missing(missing))
     comparisons = list(_compared(factors, scores))
     family = sum(_choices(f) for f in factors)
     family += sum(_choices(f) * _choices(g) for f, g in itertools.combinations(factors, 2))
@@ -118,7 +112,7 @@ def effects(comparison: Comparison) -> Effects:
         for said, first, second, seeds in comparisons
     ]
     if len(arms) > 1 and not rows:
-        doubts.append("No two arms have a seed in common: nothing can be paired.")
+        doubts.append(doubtful.UNPAIRED)
     return Effects(
         grid,
         factors,
@@ -130,54 +124,8 @@ def effects(comparison: Comparison) -> Effects:
     )
 
 
-def findings(table: pd.DataFrame) -> list[str]:
-    """Return a plain sentence for each finding in the ``table`` of `Effects`, the largest first.
-
-    Levels come before interactions. A row without a finding has no sentence.
-    """
-    found = table[table["finding"].isin([ABOVE, BELOW, ALIKE])]
-    size = found["difference"].abs()
-    ranked = found.assign(later=found["kind"] == INTERACTION, size=-size)
-    rows = ranked.sort_values(["later", "size"], kind="stable").to_dict("records")
-    return [_sentence(row) for row in rows]
-
-
-def undecided(table: pd.DataFrame) -> list[str]:
-    """Return in plain sentences what the ``table`` of `Effects` leaves open, and why."""
-    told = []
-    few = table[table["finding"] == TOO_FEW]
-    paired = few[few["n"] > 1]
-    if len(few):
-        n = few["n"]
-        count = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
-        needed = "from two on, their spread says how many would tell"
-        if len(paired):
-            needed = (
-                f"by their spread so far, {_needed(paired['seeds_needed'])} would show a "
-                f"difference of {_points(MATTERS)} points"
-            )
-        fewest = verdicts.FEWEST_SEEDS
-        told.append(f"Too few seeds to tell: {count}. A finding takes {fewest} at least; {needed}.")
-    rest = table[table["finding"] == UNDECIDED]
-    for (kind, factor), rows in rest.groupby(["kind", "factor"], sort=False):
-        names = [str(row["level"]) for row in rows.to_dict("records")]
-        if kind == LEVEL:
-            what = f"{_listed(names)} and {rows['reference'].iloc[0]} are not told apart"
-        else:
-            what = f"Whether {factor} interact is not told in full"
-            what += f" ({_listed(names)})"
-        seen = ""
-        if (rows["difference"].abs() > MATTERS).all():
-            seen = f"{_needed(rows['seeds_seen'])} seeds would show one as large as seen, "
-        told.append(
-            f"{what} (n = {rows['n'].min()}): {seen}{_needed(rows['seeds_needed'])} seeds would "
-            f"show a difference of {_points(MATTERS)} points."
-        )
-    return told
-
-
-def _joined(comparison: Comparison) -> tuple[list[tuple[str, ...]], list[str]]:
-    """Return the settings that vary, those together that change together, and say so."""
+def _joined(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return the settings that vary, grouped where they change together."""
     cells = list(comparison.cells.values())
     groups: list[tuple[str, ...]] = [(name,) for name in comparison.levels]
 
@@ -192,49 +140,7 @@ def _joined(comparison: Comparison) -> tuple[list[tuple[str, ...]], list[str]]:
                 groups = [(*a, *b) if g == a else g for g in groups if g != b]
                 together = True
                 break
-    return groups, [
-        f"{_listed(_words(g))} change together: what one of them does cannot be told from what the "
-        "other does."
-        for g in groups
-        if len(g) > 1
-    ]
-
-
-def _bundled(comparison: Comparison) -> list[str]:
-    """Say it where two named arms differ in more than one setting."""
-    columns = list(comparison.bundled)
-    kinds = comparison.runs.drop_duplicates("arm")[columns].astype(str).to_dict("records")
-    roots = list(dict.fromkeys(c.partition(".")[0] for c in columns))
-    mixed: list[str] = []
-    for one, other in itertools.combinations(kinds, 2):
-        differ = {c.partition(".")[0] for c in columns if one[c] != other[c]}
-        mixed += differ if len(differ) > 1 else []
-    if not mixed:
-        return []
-    names = _words([root for root in roots if root in mixed])
-    return [
-        f"Named arms differ in {_listed(names)} at once: a difference between two of them may "
-        "come from any setting in which the two differ."
-    ]
-
-
-def _incomplete(grid: Sequence[Factor], arms: Sequence[str], full: int) -> str:
-    if full > _MOST_COMBINATIONS and full > 10 * len(arms):
-        return (
-            f"{len(grid)} settings vary, and of their combinations there are but {len(arms)}: no "
-            "grid. So each is compared with the best one, and no effect of a setting on its own "
-            "is given."
-        )
-    there = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
-    named = ""
-    if full <= _MOST_COMBINATIONS:
-        every = itertools.product(*(factor.levels for factor in grid))
-        named = f" ({_listed([' with '.join(cell) for cell in every if cell not in there])})"
-    return (
-        f"The grid is incomplete, with no result of {full - len(there)} of {full} "
-        f"combinations{named}. So each combination is compared with the best one, and no effect "
-        "of a setting on its own is given."
-    )
+    return groups
 
 
 def _factor(
@@ -253,7 +159,7 @@ def _factor(
         if all(is_number(of_arm[arm]) for arm in arms):
             numbers = {level: float(of_arm[own[0]]) for level, own in levels.items()}
     return Factor(
-        " with ".join(_words(columns if numbers else settings)),
+        " with ".join(spaced(columns if numbers else settings)),
         {level: tuple(own) for level, own in levels.items()},
         best,
         numbers,
@@ -285,7 +191,7 @@ def _compared(
         return (said, first[both], second[both], seeds[both]) if both.any() else None
 
     def over(*own: Factor) -> str:
-        return _listed([f.name for f in factors if f not in own])
+        return listed([f.name for f in factors if f not in own])
 
     for f in factors:
         for level in _others(f):
@@ -303,7 +209,7 @@ def _compared(
             said = {
                 "kind": INTERACTION,
                 "factor": f"{f.name} and {g.name}",
-                "level": f"{level} less {f.reference} at {at}",
+                "level": f"{level} − {f.reference} at {at}",
                 "reference": f"at {g.reference}",
                 "over": over(f, g),
             }
@@ -355,47 +261,5 @@ def _finding(low: float, high: float, n: int) -> str:
     return ABOVE if decided.greater else BELOW if decided.less else UNDECIDED
 
 
-def _sentence(row: Mapping[Any, Any]) -> str:
-    low, high, difference = (100 * row[c] for c in ("low", "high", "difference"))
-    numbers = f"{difference:+.2f} points [{low:+.2f}, {high:+.2f}], n = {row['n']}"
-    over = f", averaged over {row['over']}" if row["over"] else ""
-    level, reference, finding = row["level"], row["reference"], row["finding"]
-    alike = f", to within {_points(MATTERS)} points"
-    if row["kind"] == LEVEL:
-        if finding == ALIKE:
-            return f"{level} ends where {reference} does{alike}{over}: {numbers}."
-        little = abs(row["difference"]) < row["matters"]
-        small = f", by less than the {_points(MATTERS)} points that matter" if little else ""
-        return f"{level} ends {finding} {reference}{over}{small}: {numbers}."
-    if finding == ALIKE:
-        return f"{level} is what it is {reference}{alike}{over}: {numbers}."
-    side = "higher" if finding == ABOVE else "lower"
-    return f"{level} is {side} than {reference}{over}: {numbers}. So {row['factor']} interact."
-
-
-def _needed(needed: pd.Series[Any]) -> str:
-    if needed.isna().any():
-        return f"more than {intervals.MOST_SEEDS}"
-    low, high = needed.min(), needed.max()
-    return f"about {low}" if low == high else f"about {low} to {high}"
-
-
 def _named(said: Mapping[str, str]) -> dict[str, str]:
     return {key: said[key] for key in ("kind", "factor", "level")}
-
-
-def _words(settings: Iterable[str]) -> list[str]:
-    return [setting.replace("_", " ") for setting in settings]
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:g}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    """Return ``a, b and c``, the first few of many."""
-    comma = "; " if any("," in word for word in words) else ", "
-    if len(words) > _MOST_NAMED:
-        return f"{comma.join(words[:_MOST_NAMED])} and {len(words) - _MOST_NAMED} more"
-    *others, last = words or [""]
-    return f"{comma.join(others)} and {last}" if others else last

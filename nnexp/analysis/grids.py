@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
+from nnexp.analysis.outcomes import best, fitting
+from nnexp.errors import InputError, unknown
+from nnexp.store.record import DIVERGED, FAILED
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -28,3 +34,58 @@ class Grid:
         """What its files are called: ``grid-init-lr-sigmoid``."""
         words = ("grid", self.down, self.across, *map(str, self.where.values()))
         return re.sub(r"[^\w.+-]+", "_", "-".join(words))
+
+
+def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Return a grid's cells: ``down across mean std n diverged at`` of the final test accuracy.
+
+    ``at`` says, in words, at which value a tuned setting is best there, and is a column of its own
+    as well. A pair of settings that was not run, or all of whose runs failed, has no row.
+
+    Raises
+    ------
+    InputError
+        If a setting is no column of ``runs``, no run fits, or a cell has several runs of a seed.
+    """
+    runs = fitting(runs, grid.where)
+    for setting in (grid.down, grid.across):
+        if setting not in runs:
+            raise unknown("setting of a grid", setting, map(str, runs.columns))
+    runs = runs[runs["status"] != FAILED]
+    sides = {side: levels(runs[getattr(grid, side)]) for side in ("down", "across")}
+    cells = []
+    for (lower, right), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
+        tuning = {}
+        if grid.tuned:
+            over = grid.tuned["over"]
+            tuning = {over: best(cell, over, grid.tuned["by"])}
+            cell = fitting(cell, tuning)
+        if cell["seed"].duplicated().any():
+            raise InputError(
+                f"a grid of {grid.down} and {grid.across}: at {lower}, {right} are several runs "
+                "of a seed: fix by 'where' what else varies"
+            )
+        accuracy = cell["test_accuracy"].astype(float)
+        at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
+        numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
+        numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
+        cells.append({"down": lower, "across": right, **numbers, **tuning, "at": at})
+    if not cells:
+        raise InputError(f"a grid of {grid.down} and {grid.across}: all of its runs failed")
+    table: pd.DataFrame = pd.DataFrame(cells)
+    return table
+
+
+def levels(column: pd.Series[Any]) -> pd.Categorical:
+    """Return a setting's values in words: numbers by size, names as they came, ``none`` last."""
+    known = column.dropna()
+    distinct = list(dict.fromkeys(known))
+    if pd.api.types.is_numeric_dtype(known):
+        distinct = sorted(distinct)
+    names = [_text(value) for value in distinct] + ["none"] * (len(known) < len(column))
+    words = ["none" if pd.isna(value) else _text(value) for value in column]
+    return pd.Categorical(words, categories=list(dict.fromkeys(names)), ordered=True)
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

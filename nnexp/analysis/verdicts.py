@@ -151,6 +151,11 @@ def curve(
     return EXCEEDED if below.any() else CONSISTENT
 
 
+def in_points(share: float) -> str:
+    """Return a share of the examples in percentage points: ``0.3`` for 0.003."""
+    return f"{100 * share:g}"
+
+
 def seeds_needed(sd: float, difference: float, alpha: float) -> int | None:
     """Return how many pairs would show ``difference``: as many as a verdict takes, at least.
 

@@ -29,7 +29,8 @@ from nnexp.store.record import FAILED, Record
 from nnexp.store.tables import Tables, tables
 from nnexp.studies import markdown_report
 from nnexp.studies.judging import Judgement, judge
-from nnexp.studies.study import ORDERS, Study, read_study
+from nnexp.studies.reader import read_study
+from nnexp.studies.study import ORDERS, Study
 
 # How many seeds an arm has at each look of --top-up.
 LOOKS = (10, 20, 40)

@@ -278,7 +278,8 @@ def collect(
     if renderer is not None:
         renderer.start(records)
     from nnexp.analysis.arms import compare
-    from nnexp.analysis.effects import effects, findings
+    from nnexp.analysis.effects import effects
+    from nnexp.analysis.findings import findings
     from nnexp.reports.sweep_page import write_page
 
     rows = {

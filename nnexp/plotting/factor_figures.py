@@ -5,16 +5,14 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import INTERACTION, Effects, Factor
-from nnexp.analysis.grids import Grid
-from nnexp.analysis.outcomes import best, fitting
-from nnexp.errors import InputError, unknown
+from nnexp.analysis.grids import Grid, grid_cells, levels
+from nnexp.analysis.outcomes import fitting
 from nnexp.plotting import layout, panels
 from nnexp.plotting.captions import told
 from nnexp.plotting.legends import legend_entries
@@ -126,46 +124,6 @@ def cells(
     return _cells("cells", title, comparison.held, pd.DataFrame(found), *sides)
 
 
-def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Return a grid's cells: ``down across mean std n diverged at`` of the final test accuracy.
-
-    ``at`` says, in words, at which value a tuned setting is best there, and is a column of its own
-    as well. A pair of settings that was not run, or all of whose runs failed, has no row.
-
-    Raises
-    ------
-    InputError
-        If a setting is no column of ``runs``, no run fits, or a cell has several runs of a seed.
-    """
-    runs = fitting(runs, grid.where)
-    for setting in (grid.down, grid.across):
-        if setting not in runs:
-            raise unknown("setting of a grid", setting, map(str, runs.columns))
-    runs = runs[runs["status"] != FAILED]
-    sides = {side: _levels(runs[getattr(grid, side)]) for side in ("down", "across")}
-    cells = []
-    for (lower, right), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
-        tuning = {}
-        if grid.tuned:
-            over = grid.tuned["over"]
-            tuning = {over: best(cell, over, grid.tuned["by"])}
-            cell = fitting(cell, tuning)
-        if cell["seed"].duplicated().any():
-            raise InputError(
-                f"a grid of {grid.down} and {grid.across}: at {lower}, {right} are several runs "
-                "of a seed: fix by 'where' what else varies"
-            )
-        accuracy = cell["test_accuracy"].astype(float)
-        at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
-        numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
-        numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
-        cells.append({"down": lower, "across": right, **numbers, **tuning, "at": at})
-    if not cells:
-        raise InputError(f"a grid of {grid.down} and {grid.across}: all of its runs failed")
-    table: pd.DataFrame = pd.DataFrame(cells)
-    return table
-
-
 def heat_map(runs: pd.DataFrame, grid: Grid, held: str) -> Picture:
     """Draw the `grid_cells` of ``runs``; ``held`` says what all of them share."""
     title = f"Final test accuracy by {grid.down} and {grid.across}"
@@ -173,26 +131,11 @@ def heat_map(runs: pd.DataFrame, grid: Grid, held: str) -> Picture:
         title += f", each at its best {grid.tuned['over']}"
         held += f"; {grid.tuned['over']} chosen by {grid.tuned['by'].replace('_', ' ')}"
     cells, every = grid_cells(runs, grid), fitting(runs, grid.where)
-    sides = (list(_levels(every[side]).categories) for side in (grid.down, grid.across))
+    sides = (list(levels(every[side]).categories) for side in (grid.down, grid.across))
     picture = _cells(grid.name, title, held, cells, *sides)
     (ax,) = picture.figure.axes
     ax.set(xlabel=grid.across, ylabel="")
     return picture
-
-
-def _levels(column: pd.Series[Any]) -> pd.Categorical:
-    """Return a setting's values in words: numbers by size, names as they came, ``none`` last."""
-    known = column.dropna()
-    distinct = list(dict.fromkeys(known))
-    if pd.api.types.is_numeric_dtype(known):
-        distinct = sorted(distinct)
-    names = [_text(value) for value in distinct] + ["none"] * (len(known) < len(column))
-    words = ["none" if pd.isna(value) else _text(value) for value in column]
-    return pd.Categorical(words, categories=list(dict.fromkeys(names)), ordered=True)
-
-
-def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
 def _cells(

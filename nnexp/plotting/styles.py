@@ -15,7 +15,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
-from nnexp.analysis.arms import Comparison, is_number
+from nnexp.analysis.arms import Comparison
+from nnexp.analysis.labels import is_number
 
 # Okabe & Ito 2008 (the yellow left out: too faint on white), then darker and lighter relatives.
 _BLUE, _VERMILION, _BLACK, _GREEN = "#0072B2", "#D55E00", "#000000", "#009E73"

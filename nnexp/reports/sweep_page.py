@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from nnexp.analysis.arms import Comparison, compare
-from nnexp.analysis.effects import LEVEL, Effects, effects, findings, undecided
+from nnexp.analysis.effects import LEVEL, Effects, effects
+from nnexp.analysis.findings import findings, undecided
 from nnexp.plotting.rendering import Renderer, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment

@@ -19,6 +19,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from nnexp.analysis.arms import Comparison, compare
+from nnexp.analysis.grids import grid_cells
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import INCONCLUSIVE, STALE, UNDERPOWERED
 from nnexp.errors import InputError
@@ -93,7 +94,7 @@ def write_tables(
             written["maps"] = cells
         for grid in study.grids:
             try:
-                written[grid.name] = factor_figures.grid_cells(tables.runs, grid)
+                written[grid.name] = grid_cells(tables.runs, grid)
             except InputError as error:
                 raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
     fill(folder, {f"{name}.csv": frame_to_csv(table) for name, table in written.items()})

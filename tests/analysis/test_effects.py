@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,8 @@ import pandas as pd
 import pytest
 
 from nnexp.analysis.arms import compare
-from nnexp.analysis.effects import Effects, effects, findings, undecided
+from nnexp.analysis.effects import Effects, effects
+from nnexp.analysis.findings import findings, undecided
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "he", "zero"])
@@ -56,9 +58,12 @@ def test_a_planted_difference_is_found_with_its_sign_and_size():
         table["difference"]["he"], abs=1e-9
     )
     first, second = findings(found.table)
-    assert first.startswith("zero ends below xavier: -")
-    assert second.startswith("he ends below xavier: -")
-    assert second.endswith("n = 10.")
+    assert re.fullmatch(
+        r"Final test accuracy: zero is (9\.\d|10\.\d) points below xavier "
+        r"\(95 % interval −1\d\.\d to −9\.\d, n = 10\)\.",
+        first,
+    )
+    assert re.match(r"Final test accuracy: he is (1\.9|2\.\d) points below xavier \(95 % ", second)
     assert undecided(found.table) == []
     assert found.doubts == ()
     own = found.pairs[found.pairs["level"] == "he"]
@@ -101,13 +106,18 @@ def test_a_difference_too_small_to_matter_is_said_to_be(monkeypatch):
     row = {"kind": "level", "level": "a", "reference": "b", "over": "", "n": 5, "finding": "below"}
     row |= {"factor": "init", "difference": -0.002, "low": -0.0035, "high": -0.0005}
     (told,) = findings(pd.DataFrame([row | {"matters": 0.003}]))
-    assert told.startswith("a ends below b, by less than the 0.3 points that matter: -0.20 points")
+    assert told == (
+        "Final test accuracy: a is 0.20 points below b, less than the 0.3 points that matter "
+        "(95 % interval −0.35 to −0.05, n = 5)."
+    )
 
 
 def test_a_difference_that_does_not_matter_is_said_to_be_none():
     found = planted(INITS[:2], lambda row: 0.9 - 0.0005 * (row["init"] == "he"), noise=0.0005)
     (sentence,) = findings(found.table)
-    assert sentence.startswith("he ends where xavier does, to within 0.3 points: ")
+    assert sentence.startswith(
+        "Final test accuracy: he and xavier are equivalent within 0.3 points (95 % interval −0.0"
+    )
     assert found.table["finding"].tolist() == ["alike"]
 
 
@@ -117,8 +127,12 @@ def test_what_is_not_told_apart_says_how_many_seeds_would():
     (sentence,) = undecided(found.table)
     needed = int(found.table["seeds_needed"][0])
     assert needed > 10
-    assert "not told apart (n = 10)" in sentence
-    assert f"about {needed} seeds would show a difference of 0.3 points" in sentence
+    assert re.fullmatch(
+        r"(he and xavier|xavier and he): no conclusion \(n = 10\); about \d+ seeds would show a "
+        rf"difference as large as observed, about {needed} seeds would show a difference of 0\.3 "
+        r"points\.",
+        sentence,
+    )
 
 
 def test_what_looks_large_and_is_not_told_apart_says_how_few_seeds_would():
@@ -126,7 +140,8 @@ def test_what_looks_large_and_is_not_told_apart_says_how_few_seeds_would():
     (sentence,) = undecided(found.table)
     seen, needed = (found.table[f"seeds_{c}"][0] for c in ("seen", "needed"))
     assert 5 <= seen < 40 < needed
-    assert f"about {seen} seeds would show one as large as seen, about {needed} seeds" in sentence
+    observed = f"about {seen} seeds would show a difference as large as observed"
+    assert f"{observed}, about {needed} seeds would show" in sentence
 
 
 def test_a_single_run_says_nothing_of_the_seeds_that_others_need():
@@ -142,7 +157,7 @@ def test_several_runs_of_a_seed_in_one_arm_are_told():
     again = tables.runs[tables.runs["init"] == "he"].assign(run_id="again")
     twice = pd.concat([tables.runs, again.assign(run_id=[f"again-{i}" for i in range(5)])])
     (doubt,) = effects(compare(twice, tables.metrics, tables.layers)).doubts
-    assert doubt.startswith("Several runs of a seed stand in one arm (he): they differ in what no")
+    assert doubt.startswith("Some arms have several runs of the same seed (he). The runs differ in")
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 4])
@@ -151,7 +166,7 @@ def test_fewer_than_five_seeds_find_nothing_however_large(seeds):
     assert set(found.table["finding"]) == {"too few seeds"}
     assert findings(found.table) == []
     (sentence,) = undecided(found.table)
-    assert f"Too few seeds to tell: n = {seeds}. A finding takes 5 at least" in sentence
+    assert f"Too few seeds (n = {seeds}): a finding needs at least 5." in sentence
     assert ("would show a difference" in sentence) == (seeds > 1)
 
 
@@ -167,8 +182,11 @@ def test_two_factors_have_main_effects_and_no_interaction_where_they_add():
     # One pair of inits, three of rates, and their three differences: seven in all.
     assert table["confidence"][0] == pytest.approx(1 - 0.05 / 7)
     told = findings(table)
-    assert told[0].startswith("he ends below xavier, averaged over lr: -4.98 points [")
-    assert "he less xavier at lr 1 is what it is at lr 0.01" in told[3] + told[4]
+    assert told[0].startswith(
+        "Final test accuracy: he is 5.0 points below xavier, averaged over lr (95 % interval −5."
+    )
+    same = "he − xavier at lr 1 is equivalent within 0.3 points to that at lr 0.01"
+    assert same in told[3] + told[4]
 
 
 def test_a_planted_interaction_is_found_with_its_sign():
@@ -179,13 +197,16 @@ def test_a_planted_interaction_is_found_with_its_sign():
     table = found.table[found.table["kind"] == "interaction"].set_index("level")
     reference = found.factors[1].reference
     assert reference in ("lr 0.01", "lr 0.1")
-    row = table.loc["he less xavier at lr 1"]
+    row = table.loc["he − xavier at lr 1"]
     assert row["difference"] == pytest.approx(-0.06, abs=0.004)
     assert (row["mean"], row["reference_mean"]) == pytest.approx((-0.09, -0.03), abs=0.004)
     assert row["finding"] == "below"
     (sentence,) = [s for s in findings(found.table) if "interact" in s]
-    assert sentence.startswith(f"he less xavier at lr 1 is lower than at {reference}: -")
-    assert sentence.endswith("So init and lr interact.")
+    assert re.fullmatch(
+        r"Final test accuracy: he − xavier at lr 1 is [56]\.\d points lower than "
+        rf"at {reference} \(95 % interval −\d\.\d to −\d\.\d, n = 10\): init and lr interact\.",
+        sentence,
+    )
 
 
 def test_numbers_are_known_as_such():
@@ -203,7 +224,7 @@ def test_numbers_are_known_as_such():
 def test_an_incomplete_grid_is_said_to_be_and_gives_no_effect_of_a_setting():
     found = planted(BOTH[:-1], lambda row: 0.9 - 0.02 * (row["init"] == "he"))
     (doubt,) = found.doubts
-    assert "The grid is incomplete, with no result of 1 of 6 combinations (he with lr 1)" in doubt
+    assert "grid is incomplete: 1 of 6 combinations have no result (he with lr 1). Each" in doubt
     assert [factor.name for factor in found.factors] == ["arm"]
     assert [factor.name for factor in found.grid] == ["init", "lr"]
     assert set(found.table["factor"]) == {"arm"}
@@ -214,7 +235,7 @@ def test_what_is_no_grid_by_far_is_said_in_short():
     points = [{"init": i, "lr": 0.1 * k, "hidden": f"{k}"} for k, i in enumerate("abcdefgh", 1)]
     points += [{"init": "a", "lr": 0.2, "hidden": "1"}, {"init": "b", "lr": 0.2, "hidden": "1"}]
     (doubt,) = planted(points, lambda _: 0.9, 5).doubts
-    assert doubt.startswith("3 settings vary, and of their combinations there are but 10: no grid.")
+    assert doubt.startswith("3 settings vary, and only 10 of their 512 combinations have a result.")
 
 
 def test_settings_that_change_together_are_one_factor_and_said_to_be():
@@ -234,7 +255,7 @@ def test_named_arms_are_one_factor_confounded_where_two_settings_differ_at_once(
     found = planted(arms, lambda row: 0.9 - 0.1 * (row["init"] == "he"))
     assert [factor.name for factor in found.factors] == ["named arm"]
     assert found.doubts[0].startswith("Named arms differ in init and lr at once")
-    assert findings(found.table)[0].startswith("other ends below ")
+    assert findings(found.table)[0].startswith("Final test accuracy: other is 10.")
     clean = planted([{"arm": "a", "lr": 0.1}, {"arm": "b", "lr": 1}], lambda _: 0.9)
     assert clean.doubts == ()
 
@@ -245,7 +266,7 @@ def test_a_failed_run_costs_its_seed_and_is_told():
         {"he": 9, "zero": 10},
         {"xavier": 9, "zero": 9},
     )
-    assert "lacking some: he" in found.doubts[0]
+    assert "result for every seed (incomplete: he)" in found.doubts[0]
 
 
 def test_arms_without_a_seed_in_common_are_not_compared():

@@ -123,7 +123,8 @@ def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
     done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
     (found,) = [line for line in done.out.splitlines() if line.startswith("found")]
-    assert found.startswith("found   zero ends below xavier: -")
+    assert found.startswith("found   Final test accuracy: zero is ")
+    assert " points below xavier (95 % interval −" in found
     assert found.removeprefix("found   ") in Path("sweep/index.html").read_text("utf-8")
 
 

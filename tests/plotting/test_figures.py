@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import Comparison, compare, curves, spreads
 from nnexp.analysis.effects import effects
-from nnexp.analysis.grids import Grid
+from nnexp.analysis.grids import Grid, grid_cells
 from nnexp.data.sampling import SAMPLINGS
 from nnexp.errors import InputError
 from nnexp.nn.activations import ACTIVATIONS
@@ -24,7 +24,7 @@ from nnexp.nn.initializers import INITIALIZERS
 from nnexp.nn.losses import LOSSES
 from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.plotting import layout, panels
-from nnexp.plotting.factor_figures import grid_cells, heat_map
+from nnexp.plotting.factor_figures import heat_map
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style, arm_styles
 from nnexp.plotting.sweep_figures import pictures

@@ -218,8 +218,8 @@ def planted(folder: Path, points, seeds: int, truth, **mishaps) -> Page:
 def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
     page = planted(tmp_path, INITS, 6, [0.95, 0.95, 0.5])
     assert "Findings Of the final test accuracy, paired by seed" in page.text
-    assert re.search(r"zero ends below (xavier|randn): -45\.\d\d points \[-45\.\d\d, -4", page.text)
-    assert "ends above" not in page.text
+    assert re.search(r"zero is 45\.\d points below (xavier|randn) \(95 % interval −45", page.text)
+    assert " points above " not in page.text
     assert "Too few seeds" not in page.text
     table = pd.read_csv(tmp_path / "effects.csv")
     assert table["finding"].tolist()[-1] == "below"
@@ -232,7 +232,7 @@ def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
 def test_two_factors_have_their_interaction_on_the_page(tmp_path):
     points = grid(init=["xavier", "he"], lr=[0.1, 1])
     page = planted(tmp_path, points, 6, [0.9, 0.9, 0.9, 0.8])
-    assert "So init and lr interact." in page.text
+    assert "): init and lr interact." in page.text
     assert "an interaction is a difference of differences" in page.text
     assert "figure-cells" in page.attributes("figure", "id")
 
@@ -240,8 +240,8 @@ def test_two_factors_have_their_interaction_on_the_page(tmp_path):
 def test_too_few_seeds_are_said_to_be(tmp_path):
     page = planted(tmp_path, INITS, 3, [0.95, 0.9, 0.5])
     assert "None that these runs support." in page.text
-    assert "Too few seeds to tell: n = 3. A finding takes 5 at least" in page.text
-    assert "ends below" not in page.text
+    assert "Too few seeds (n = 3): a finding needs at least 5." in page.text
+    assert " points below " not in page.text
 
 
 def test_an_incomplete_grid_is_called_out(tmp_path):

@@ -14,7 +14,8 @@ from nnexp.plotting import layout
 from nnexp.plotting.picture import Picture
 from nnexp.studies import claim_figures
 from nnexp.studies.judging import judge
-from nnexp.studies.study import Study, read_study
+from nnexp.studies.reader import read_study
+from nnexp.studies.study import Study
 from tests.studies.test_judging import HEAD, planted
 from tests.synthetic import assert_within
 

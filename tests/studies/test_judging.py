@@ -13,7 +13,8 @@ from nnexp.analysis.outcomes import fitting
 from nnexp.errors import InputError
 from nnexp.store.tables import Tables
 from nnexp.studies.judging import band, differences, from_table, judge, maps, to_table
-from nnexp.studies.study import Study, read_study
+from nnexp.studies.reader import read_study
+from nnexp.studies.study import Study
 from tests.synthetic import grid, make_tables
 
 SEEDS = range(10)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnexp.errors import InputError
-from nnexp.studies.study import read_study
+from nnexp.studies.reader import read_study
 
 TEXT = """\
 # @package _global_

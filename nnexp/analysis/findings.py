@@ -1,0 +1,99 @@
+"""The effects of a sweep in sentences: what the runs support, and what they leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from nnexp.analysis import intervals, verdicts
+from nnexp.analysis.effects import (
+    ABOVE,
+    ALIKE,
+    ALPHA,
+    BELOW,
+    INTERACTION,
+    LEVEL,
+    TOO_FEW,
+    UNDECIDED,
+)
+from nnexp.analysis.labels import count_words, listed
+from nnexp.analysis.verdicts import MATTERS, in_points
+
+_MATTERS = f"{in_points(MATTERS)} points"
+_SHOW = f"would show a difference of {_MATTERS}"
+
+
+def findings(table: pd.DataFrame) -> list[str]:
+    """Return a sentence for each finding in the ``table`` of `Effects`, the largest first.
+
+    Levels come before interactions. A row without a finding has no sentence.
+    """
+    decided = table[table["finding"].isin([ABOVE, BELOW, ALIKE])]
+    size = decided["difference"].abs()
+    ranked = decided.assign(later=decided["kind"] == INTERACTION, size=-size)
+    rows = ranked.sort_values(["later", "size"], kind="stable").to_dict("records")
+    return [f"Final test accuracy: {_sentence(row)}." for row in rows]
+
+
+def undecided(table: pd.DataFrame) -> list[str]:
+    """Return sentences for what the ``table`` of `Effects` leaves open, and why."""
+    sentences = []
+    few = table[table["finding"] == TOO_FEW]
+    paired = few[few["n"] > 1]
+    if len(few):
+        needed = "Two or more would show how many seeds are needed"
+        if len(paired):
+            needed = f"By their spread so far, {_needed(paired['seeds_needed'])} seeds {_SHOW}"
+        sentences.append(
+            f"Too few seeds ({count_words(few['n'])}): a finding needs at least "
+            f"{verdicts.FEWEST_SEEDS}. {needed}."
+        )
+    rest = table[table["finding"] == UNDECIDED]
+    for (kind, factor), rows in rest.groupby(["kind", "factor"], sort=False):
+        names = [str(row["level"]) for row in rows.to_dict("records")]
+        reference = rows["reference"].iloc[0]
+        if kind == INTERACTION:
+            what = f"Interaction of {factor} ({listed(names)})"
+        elif len(names) == 1:
+            what = f"{names[0]} and {reference}"
+        else:
+            what = f"{listed(names)}, each against {reference}"
+        observed = ""
+        if (rows["difference"].abs() > MATTERS).all():
+            seen = _needed(rows["seeds_seen"])
+            observed = f"{seen} seeds would show a difference as large as observed, "
+        sentences.append(
+            f"{what}: no conclusion ({count_words(rows['n'])}); {observed}"
+            f"{_needed(rows['seeds_needed'])} seeds {_SHOW}."
+        )
+    return sentences
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
+    level, reference, finding = row["level"], row["reference"], row["finding"]
+    low, high, difference = (100 * row[column] for column in ("low", "high", "difference"))
+    digits = 1 if abs(difference) >= 1 else 2
+    ends = f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
+    over = f", averaged over {row['over']}" if row["over"] else ""
+    numbers = f"({100 * (1 - ALPHA):g} % interval {ends}, n = {row['n']})"
+    size = f"{abs(difference):.{digits}f} points"
+    if row["kind"] == LEVEL:
+        if finding == ALIKE:
+            return f"{level} and {reference} are equivalent within {_MATTERS}{over} {numbers}"
+        little = abs(row["difference"]) < row["matters"]
+        small = f", less than the {_MATTERS} that matter" if little else ""
+        return f"{level} is {size} {finding} {reference}{over}{small} {numbers}"
+    if finding == ALIKE:
+        return f"{level} is equivalent within {_MATTERS} to that {reference}{over} {numbers}"
+    side = "higher" if finding == ABOVE else "lower"
+    interact = f"{row['factor']} interact"
+    return f"{level} is {size} {side} than {reference}{over} {numbers}: {interact}"
+
+
+def _needed(needed: pd.Series[Any]) -> str:
+    if needed.isna().any():
+        return f"more than {intervals.MOST_SEEDS}"
+    low, high = needed.min(), needed.max()
+    return f"about {low}" if low == high else f"about {low} to {high}"

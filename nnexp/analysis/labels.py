@@ -1,0 +1,171 @@
+"""The words for settings: labels of arms, levels of factors, and what all runs share."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+Rows = list[dict[str, str]]
+
+# How a setting reads in a label; the others read "lr 0.1".
+_PHRASES = dict.fromkeys(("data", "init", "activation", "loss", "optimizer", "sampling"), "{}")
+NAMED = "named arm"
+_PHRASES |= {"batch_size": "batch {}", NAMED: "{}"}
+# Held settings that go without saying, and those that never tell anything about the result.
+_USUAL = {
+    "bias_init": "zero",
+    "weight_decay": "0",
+    "sampling": "shuffle",
+    "gradient": "backprop",
+    "dtype": "float32",
+    "data.scale": "unit",
+    "data.targets": "one_hot",
+    "data.validation": "0",
+    "data.label_noise": "0",
+    "data.seed": "0",
+}
+_SILENT = ("evaluate_every", "evaluate_at", "named arm")
+_FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
+_TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
+# A choice with more parameters is named without them where space is short, unless they vary.
+_FEW_IN_LABEL, _FEW_HELD = 1, 2
+_IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
+_PIXELS = 28 * 28
+_MOST_LISTED = 6
+
+
+def is_number(text: str) -> bool:
+    """Tell whether ``text`` writes a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def text(value: object) -> str:
+    """Return a cell of a table of runs as text, empty for none."""
+    if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
+        return ""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def values(rows: Rows, *columns: str) -> set[str | tuple[str, ...]]:
+    """Return the distinct values in the ``columns`` of ``rows``."""
+    return set(map(operator.itemgetter(*columns), rows))
+
+
+def roots(varied: Iterable[str]) -> list[str]:
+    """Return the settings of which ``varied`` names a choice or a parameter, each once."""
+    return list(dict.fromkeys(c.partition(".")[0] for c in varied))
+
+
+def label(row: Mapping[str, str], rows: Rows, varied: tuple[str, ...]) -> str:
+    """Return an arm's label: ``normal (std 0.01), lr 0.1``."""
+    phrases = [_choice(row, rows, root, varied) for root in roots(varied)]
+    return ", ".join(filter(None, phrases)) or ("this run" if len(rows) == 1 else "all runs")
+
+
+def _choice(row: Mapping[str, str], rows: Rows, root: str, varied: tuple[str, ...]) -> str:
+    own = [c for c in _parameters(row, root) if len(values(rows, c)) > 1]
+    few = len(_parameters(row, root)) <= _FEW_IN_LABEL
+    return _phrase(row, root, [c for c in own if few or c in varied])
+
+
+def levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the values of each varied setting, with the parameters not common to all runs."""
+    levels = {}
+    for root in roots(varied):
+        own = ([c for c in _parameters(row, root) if len(values(rows, c)) > 1] for row in rows)
+        named = (_named(row[root] or "none", row, o) for row, o in zip(rows, own, strict=True))
+        levels[root] = tuple(dict.fromkeys(named))
+    return levels
+
+
+def cells(
+    arms: Mapping[str, Mapping[str, str]], rows: Rows, varied: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
+    """Return what each arm took of each varied setting, in the words of its label."""
+    return {
+        arm: {root: _choice(row, rows, root, varied) or f"no {root}" for root in roots(varied)}
+        for arm, row in arms.items()
+    }
+
+
+def _parameters(row: Mapping[str, str], root: str) -> list[str]:
+    return [c for c in row if c.startswith(f"{root}.") and row[c]]
+
+
+def _phrase(row: Mapping[str, str], root: str, parameters: Iterable[str]) -> str:
+    name, value = root.replace("_", " "), row[root]
+    if root in ("epochs", "steps"):
+        return f"{value} {root if value != '1' else root[:-1]}" if value else ""
+    phrase = _PHRASES.get(root, f"{name} {{}}").format(value) if value else f"no {name}"
+    return _named(phrase, row, parameters)
+
+
+def _named(name: str, row: Mapping[str, str], parameters: Iterable[str]) -> str:
+    inner = ", ".join(f"{c.partition('.')[2]} {row[c]}" for c in parameters)
+    return f"{name} ({inner})" if inner else name
+
+
+def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
+    """Return the most telling of the settings that all runs share."""
+    silent = (*_SILENT, "activation") if held.get("hidden") == "none" else _SILENT
+    roots = [c for c in held if "." not in c and c not in silent]
+    order = (*(r for r in _FIRST if r in roots), *(r for r in roots if r not in _FIRST))
+    text = previous = ""
+    for root in order:
+        own = _parameters(held, root)
+        if root == "data":
+            phrase = _phrase(held, root, [c for c in own if held[c] != _USUAL.get(c)])
+        elif root == "hidden":
+            phrase = _network(held, layers)
+        elif held[root] == _USUAL.get(root):
+            continue
+        else:
+            phrase = _phrase(held, root, own if len(own) <= _FEW_HELD else [])
+        separator = " " if (previous, root) in _TOGETHER else ", "
+        text, previous = text + separator * bool(text) + phrase, root
+    return text
+
+
+def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
+    """Return the layer sizes, ``784-50-10``, where the runs share them and the inputs are known."""
+    units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
+    if held.get("data") in _IMAGE_SETS and len(units) and units["layer"].is_unique:
+        return "-".join(map(str, (_PIXELS, *units["units"])))
+    return f"hidden {held['hidden']}"
+
+
+def seed_words(rows: Rows) -> str:
+    """Return the seeds of ``rows`` in words: ``seeds 0 to 4``."""
+    seeds = sorted({int(row["seed"]) for row in rows})
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}" if len(seeds) <= 6 else f"{len(seeds)} seeds"
+
+
+def spaced(settings: Iterable[str]) -> list[str]:
+    """Return the names of ``settings`` with spaces for underscores."""
+    return [setting.replace("_", " ") for setting in settings]
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return ``a, b and c``, the first few of many."""
+    comma = "; " if any("," in word for word in words) else ", "
+    if len(words) > _MOST_LISTED:
+        return f"{comma.join(words[:_MOST_LISTED])} and {len(words) - _MOST_LISTED} more"
+    *others, last = words or [""]
+    return f"{comma.join(others)} and {last}" if others else last
+
+
+def count_words(counts: pd.Series[int]) -> str:
+    """Return ``n = 3``, or ``n = 2 to 3`` where ``counts`` differ."""
+    low, high = counts.min(), counts.max()
+    return f"n = {high}" if low == high else f"n = {low} to {high}"
