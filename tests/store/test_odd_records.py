@@ -22,7 +22,8 @@ import pytest
 import nnexp
 from nnexp import report
 from nnexp.cli import runs
-from nnexp.config.run_config import RunConfig, fingerprint
+from nnexp.config.identity import fingerprint
+from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.store.record import FINISHED
 from nnexp.store.store import DamagedRecord, Store
