@@ -37,7 +37,8 @@ class LocalLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run points given as overrides, as any Hydra sweeper asks for it."""
-        from nnexp.cli.sweep import compose_jobs, job_returns, read_arms
+        from nnexp.cli.jobs import compose_jobs, read_arms
+        from nnexp.cli.sweep import job_returns
         from nnexp.config.composition import Composer
 
         loader, settings = self.context.config_loader, _settings(self.settings)

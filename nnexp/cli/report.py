@@ -11,7 +11,7 @@ import pandas as pd
 from nnexp.cli import app
 from nnexp.cli.arguments import Parser
 from nnexp.cli.reproduce import sound
-from nnexp.cli.runs import DAMAGED, NEWER, select
+from nnexp.cli.selection import DAMAGED, NEWER, select
 from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder

@@ -6,22 +6,30 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rich.table import Table
-
+from nnexp.cli.run_tables import (
+    EMPTY,
+    cell,
+    fits_in,
+    plain,
+    print_columns,
+    print_deviations,
+    print_pairs,
+    wrapped,
+)
+from nnexp.cli.selection import DAMAGED, NEWER, find, hash_of, names_in, pairs, select
 from nnexp.cli.terminal import terminal
 from nnexp.config.run_config import NUMERICS, RunConfig
 from nnexp.data import cache
-from nnexp.errors import InputError, suggestion, unknown
+from nnexp.errors import InputError
 from nnexp.files import write_whole
 from nnexp.store.compare_runs import (
     DIFFERENT,
     IDENTICAL,
     TOLERANCES,
-    Agreement,
     alike,
     causes,
     compare,
@@ -33,7 +41,7 @@ from nnexp.store.record import FAILED, Record, Row, to_csv
 from nnexp.store.store import DamagedRecord, NewerRecord, Store
 from nnexp.training.execute import execute
 
-DAMAGED, NEWER, OBSOLETE, ASIDE = "damaged", "newer", "obsolete", "left aside"
+OBSOLETE, ASIDE = "obsolete", "left aside"
 # What a list shows of how a run ended, and how.
 _OUTCOME = {
     "status": "",
@@ -42,10 +50,6 @@ _OUTCOME = {
     "test_loss": ".4g",
     "seconds": ".2f",
 }
-# A cell of nothing, and the spaces between columns.
-_EMPTY, _GAP = "-", 2
-# Ambiguous runs named at most.
-_NAMED = 5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,20 +131,20 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
         print(f"no run in {store.folder}" + (" fits" if arguments.filters else ""))
         return 0
     told = [row["columns"] for row in rows if row["status"] not in (DAMAGED, NEWER)]
-    varied = [k for k in _names(told) if len({str(columns.get(k)) for columns in told}) > 1]
+    varied = [k for k in names_in(told) if len({str(columns.get(k)) for columns in told}) > 1]
     cells, narrow = [["run", *varied, *_OUTCOME]], [["run", "settings", *_OUTCOME]]
     for row in rows:
         outcome = {**row["outcome"], "status": row["status"], "seconds": row["seconds"]}
-        ending = [_text(outcome.get(name), style) for name, style in _OUTCOME.items()]
-        own = {k: _text(row["columns"].get(k)) for k in varied}
+        ending = [cell(outcome.get(name), style) for name, style in _OUTCOME.items()]
+        own = {k: cell(row["columns"].get(k)) for k in varied}
         cells.append([row["run_id"], *own.values(), *ending])
-        words = " ".join(f"{k}={v}" for k, v in own.items() if v != _EMPTY)
-        narrow.append([_hash(row["run_id"]), words, *ending])
+        words = " ".join(f"{k}={v}" for k, v in own.items() if v != EMPTY)
+        narrow.append([hash_of(row["run_id"]), words, *ending])
     console = terminal()
-    if not sys.stdout.isatty() or _fits_in(console.width, cells):
-        _print_columns(cells)
+    if not sys.stdout.isatty() or fits_in(console.width, cells):
+        print_columns(cells)
     else:
-        console.print(_wrapped(narrow))
+        console.print(wrapped(narrow))
     return 0
 
 
@@ -156,14 +160,14 @@ def show(store: Store, arguments: argparse.Namespace) -> int:
     ):
         if mapping:
             print(f"\n{title}")
-            _print_columns([[_plain(name), _text(value)] for name, value in mapping.items()], "  ")
+            print_columns([[plain(name), cell(value)] for name, value in mapping.items()], "  ")
     if record.metrics:
         print("\nevaluations")
-        names = _names(record.metrics)
-        rows = [[_text(row.get(name), ".4g") for name in names] for row in record.metrics]
-        _print_columns([names, *rows], "  ")
+        names = names_in(record.metrics)
+        rows = [[cell(row.get(name), ".4g") for name in names] for row in record.metrics]
+        print_columns([names, *rows], "  ")
     if record.error:
-        print("\ntraceback", *map(_plain, record.error.rstrip().splitlines()), sep="\n")
+        print("\ntraceback", *map(plain, record.error.rstrip().splitlines()), sep="\n")
     return 0
 
 
@@ -171,13 +175,13 @@ def diff(store: Store, arguments: argparse.Namespace) -> int:
     """Print in what two runs differ."""
     a, b = (store.recall(find(store, name)) for name in arguments.runs)
     print(f"{a.run_id}\n{b.run_id}")
-    _print_pairs("settings", differences(a.columns, b.columns))
-    _print_pairs("outcome", differences(_outcome(a), _outcome(b)))
-    _print_pairs("environment", differences(a.environment, b.environment))
+    print_pairs("settings", differences(a.columns, b.columns))
+    print_pairs("outcome", differences(_outcome(a), _outcome(b)))
+    print_pairs("environment", differences(a.environment, b.environment))
     agreement = compare(a, b, TOLERANCES["float64"])
     if agreement.verdict == IDENTICAL:
         print(f"\nall numbers identical to the bit: {len(a.metrics)} evaluations")
-    _print_deviations(agreement)
+    print_deviations(agreement)
     return 0
 
 
@@ -194,7 +198,7 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
             f"{then.run_id} was trained by a newer nnexp, whose numerics have version "
             f"{then.identity['numerics']} and here {NUMERICS}: update nnexp"
         )
-    mapping = with_own_functions(then, _pairs(arguments.functions))
+    mapping = with_own_functions(then, pairs(arguments.functions))
     for file in cache.recheck():
         print(f"{file} was altered since it was unpacked: it is unpacked again")
     config = RunConfig.from_mapping(mapping)
@@ -208,10 +212,10 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
         print(f"{IDENTICAL}: {measures}{weights}")
     else:
         print(f"{agreement.verdict}; tolerance: {tolerance}")
-    _print_deviations(agreement)
+    print_deviations(agreement)
     if now.error:
         print(f"it fails now:\n{now.error.rstrip()}")
-    _print_pairs("what is not as it was then", causes(then, now))
+    print_pairs("what is not as it was then", causes(then, now))
     print(f"\nas it was then: {', '.join(alike(then, now))}")
     if unknown_then := untold(then, now):
         print(f"not told by the record: {', '.join(unknown_then)}")
@@ -247,7 +251,7 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
     if arguments.yes:
         found = [pair for pair in found if _removed(store, *pair, arguments.obsolete)]
         locks = sum(_unlocked(store, run_id) for run_id in store.locked())
-    _print_columns(found)
+    print_columns(found)
     counts = [f"{n} {kind}" for kind, n in Counter(kind for kind, _ in found).items()]
     counts += [f"{locks} lock files"] if locks else []
     if not counts:
@@ -259,80 +263,6 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
     if newer:
         print(f"left alone: {newer} written by a newer nnexp")
     return 0
-
-
-def find(store: Store, text: str) -> str:
-    """Return the name of the one run that ``text`` fits: a beginning of its name or of its hash.
-
-    Raises
-    ------
-    InputError
-        If it fits no run, or several.
-    """
-    beginning = Path(text).name  # of a path too, as a shell completes it
-    names = store.run_ids()
-    if beginning in names:
-        return beginning
-    fits = [n for n in names if n.startswith(beginning) or _hash(n).startswith(beginning)]
-    if not beginning or not fits:
-        hint = suggestion(beginning, names)
-        raise InputError(f"no run in {store.folder} begins with {text!r}{hint or ': see list'}")
-    if len(fits) > 1:
-        more = f" and {len(fits) - _NAMED} more" if len(fits) > _NAMED else ""
-        raise InputError(
-            f"{text!r} fits {len(fits)} runs, {', '.join(fits[:_NAMED])}{more}: "
-            "give more of the name, or a beginning of the hash at its end"
-        )
-    return fits[0]
-
-
-def _hash(run_id: str) -> str:
-    return run_id.rpartition("-")[2]
-
-
-def select(store: Store, filters: Sequence[str]) -> list[Row]:
-    """Return the outlines of the runs that fit all ``filters``, each ``key=value,value…``."""
-    wanted = {key: values.split(",") for key, values in _pairs(filters).items()}
-    rows = [_outline(store, run_id) for run_id in store.run_ids()]
-    keys = ["status", *_names(row["columns"] for row in rows)]
-    for key in wanted:
-        if rows and key not in keys:
-            raise unknown("column", key, keys)
-    return [
-        row
-        for row in rows
-        if all(
-            any(_fits({**row["columns"], "status": row["status"]}.get(key), v) for v in values)
-            for key, values in wanted.items()
-        )
-    ]
-
-
-def _pairs(words: Sequence[str]) -> dict[str, str]:
-    """Return what ``key=value`` words say."""
-    for word in words:
-        if "=" not in word:
-            raise InputError(f"{word!r} is not of the form key=value, as in init=he")
-    return {key: value for key, _, value in (word.partition("=") for word in words)}
-
-
-def _outline(store: Store, run_id: str) -> Row:
-    blank: Row = {"run_id": run_id, "columns": {}, "outcome": {}, "seconds": None}
-    try:
-        return store.outline(run_id)
-    except DamagedRecord:
-        return {**blank, "status": DAMAGED}
-    except NewerRecord:
-        return {**blank, "status": NEWER}
-
-
-def _fits(value: Any, text: str) -> bool:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(text) == value
-        except ValueError:
-            return False
-    return _text(value).lower() == text.lower() or (value is None and text in ("", "null", "none"))
 
 
 def _useless(store: Store, run_id: str, obsolete: bool) -> str:
@@ -374,67 +304,3 @@ def _unlocked(store: Store, run_id: str) -> bool:
 
 def _outcome(record: Record) -> Row:
     return {"status": record.status, **record.outcome(), "seconds": record.seconds}
-
-
-def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
-
-
-def _text(value: Any, style: str = "") -> str:
-    """Return a value as a cell: never empty, so that columns can be told apart in a pipe."""
-    if value is None or value == "":
-        return _EMPTY
-    if isinstance(value, list):
-        return _plain(", ".join(map(str, value)))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return format(value, style) if isinstance(value, float) else _plain(str(value))
-
-
-def _plain(text: str) -> str:
-    """Return ``text`` with characters that could steer a terminal written out."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:
-    """Print ``rows``, their cells aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print(indent + (" " * _GAP).join(cells).rstrip())
-
-
-def _fits_in(width: int, rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether ``rows`` need at most ``width`` characters."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return sum(widths) + _GAP * (len(widths) - 1) <= width
-
-
-def _wrapped(rows: Sequence[Sequence[str]]) -> Table:
-    """Return ``rows`` as a table as wide as the terminal, whose second column wraps."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
-    header, *body = rows
-    for place, name in enumerate(header):
-        table.add_column(name, no_wrap=place != 1, overflow="fold")
-    for row in body:
-        table.add_row(*row)
-    return table
-
-
-def _print_deviations(agreement: Agreement) -> None:
-    """Print where the numbers of two runs part."""
-    for table, deviations in (("metrics", agreement.metrics), ("layers", agreement.layers)):
-        if deviations:
-            print(f"\n{table} that differ")
-            rows = [[d.name, f"{d.largest:.2g}", str(d.step)] for d in deviations]
-            _print_columns([["", "by up to", "from step"], *rows], "  ")
-    if agreement.weights is False:
-        print("\nthe trained weights differ")
-
-
-def _print_pairs(title: str, pairs: Mapping[str, tuple[Any, Any]]) -> None:
-    """Print what differs, a line for each, the first value before the second."""
-    if pairs:
-        print(f"\n{title}")
-        rows = [[_plain(name), _text(a), _text(b)] for name, (a, b) in pairs.items()]
-        _print_columns(rows, "  ")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -12,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnexp import validation
+from nnexp.config.hidden_layers import format_hidden, parse_hidden
+from nnexp.config.identity import columns, fingerprint, own_name, without_places
 from nnexp.config.registry import CHOICES, CUSTOM, Choice, as_mapping, read
-from nnexp.config.user_functions import is_custom
-from nnexp.data import PATHS, DataSettings, Description, describe
+from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
 from nnexp.nn.quirks import QUIRKS
 
@@ -28,8 +27,6 @@ _LARGEST_SEED = 2**63
 _MOST_EVALUATIONS = 100_000
 # Rows of an evaluation for which a network has room at least.
 _EVALUATED_AT_ONCE = 1000
-# Digits of a digest that a table shows.
-_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -206,86 +203,11 @@ class RunConfig:
         return f"{slug}-{fingerprint(self.identity())}"
 
 
-def fingerprint(identity: Mapping[str, Any]) -> str:
-    """Return the hash of a run's identity, the last part of its ``run_id``."""
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def own_functions(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names of the user's own functions in a run's nested settings, by their key."""
-    named = {key: config[key]["name"] for key in CUSTOM}
-    return {key: name for key, name in named.items() if is_custom(name)}
-
-
-def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's nested settings without the paths of its data and of the user's functions."""
-    data = {key: value for key, value in config["data"].items() if key not in PATHS}
-    own = {
-        key: {**config[key], "name": own_name(name)} for key, name in own_functions(config).items()
-    }
-    return {**config, "data": data, **own}
-
-
-def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's nested settings flattened for a table, see `RunConfig.columns`."""
-    mapping = {**config, "data": without_places(config)["data"]}
-    if any(config["data"].get(key) for key in PATHS):
-        mapping["data"]["digest"] = identity["data"][:_DIGITS]
-    for key, digest in identity["sources"].items():
-        mapping[key] = {**config[key], "source": digest[:_DIGITS]}
-    mapping["evaluate_at"] = " ".join(map(str, config["evaluate_at"])) or None
-    flat: dict[str, Any] = {}
-    for key, value in mapping.items():
-        if isinstance(value, dict):
-            flat[key] = value["name"]
-            flat.update({f"{key}.{k}": v for k, v in value.items() if k != "name"})
-        else:
-            flat[key] = value
-    return {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in flat.items()}
-
-
 def _data(value: object) -> DataSettings:
     """Return the settings of the data, checked already where arrays in memory are trained on."""
     if isinstance(value, DataSettings):
         return value
     return DataSettings.from_mapping(as_mapping("data", value))
-
-
-def own_name(name: str) -> str:
-    """Return a choice's name without the file or module of a user's own."""
-    return re.split(r"[:.]", name)[-1]
-
-
-def parse_hidden(value: object) -> tuple[int, ...]:
-    """Return the widths of the hidden layers from ``[512, 256]``, ``"512x256"``, ``128``, ``none``.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or a width is below 1.
-    """
-    error = InputError(f"hidden={value} is no list of widths: write 512x256, 128, or none")
-    if value is None or value == "none" or value == "":
-        return ()
-    if isinstance(value, str):
-        parts: list[Any] = value.lower().split("x")
-        if not all(part.isascii() and part.isdigit() for part in parts):
-            raise error
-    elif isinstance(value, bool | float):
-        raise error
-    else:
-        parts = [value] if isinstance(value, int) else list(value)  # type: ignore[call-overload]
-        if any(isinstance(part, bool) or not isinstance(part, int) for part in parts):
-            raise error
-    if value in (0, "0"):
-        raise InputError("hidden=0 is no width: write none for a network without a hidden layer")
-    return tuple(validation.whole("hidden", int(part), 1) for part in parts)
-
-
-def format_hidden(hidden: tuple[int, ...]) -> str:
-    """Return ``512x256``, or ``none`` without a hidden layer."""
-    return "x".join(map(str, hidden)) or "none"
 
 
 def _check_fit(run: RunConfig, data: Description) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.config.run_config import own_functions, own_name
+from nnexp.config.identity import own_functions, own_name
 from nnexp.config.user_functions import source_digest
 from nnexp.errors import InputError
 from nnexp.store.record import SPLITS, Record, Row

@@ -25,8 +25,8 @@ import numpy as np
 import yaml
 
 from nnexp import validation
-from nnexp.config.run_config import columns as config_columns
-from nnexp.config.run_config import fingerprint, own_functions, without_places
+from nnexp.config.identity import columns as config_columns
+from nnexp.config.identity import fingerprint, own_functions, without_places
 from nnexp.errors import InputError
 from nnexp.files import sync, sync_all, writing
 from nnexp.store import versions

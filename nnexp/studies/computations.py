@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp import validation
+from nnexp.config.hidden_layers import parse_hidden
 from nnexp.config.registry import build, read
-from nnexp.config.run_config import parse_hidden
 from nnexp.data import arrays, target_codes
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.nn import losses

@@ -21,7 +21,8 @@ import pytest
 from nnexp import load
 from nnexp.cli.progress import Display
 from nnexp.cli.runs import main
-from nnexp.config.run_config import NUMERICS, RunConfig, fingerprint
+from nnexp.config.identity import fingerprint
+from nnexp.config.run_config import NUMERICS, RunConfig
 from nnexp.errors import InputError
 from nnexp.store.compare_runs import IDENTICAL
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record

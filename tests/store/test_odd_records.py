@@ -21,7 +21,8 @@ import pytest
 
 import nnexp
 from nnexp.cli import report, runs
-from nnexp.config.run_config import RunConfig, fingerprint
+from nnexp.config.identity import fingerprint
+from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.store.record import FINISHED
 from nnexp.store.store import DamagedRecord, Store

@@ -1,0 +1,125 @@
+"""From the overrides of a sweep's points to checked jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from nnexp.cli.progress import followed
+from nnexp.config.composition import Composer, unquoted
+from nnexp.config.experiment_file import NO_NAMES, PLACES, STUDY
+from nnexp.config.run_config import RunConfig
+from nnexp.errors import InputError, unknown
+from nnexp.sweeps.jobs import Job
+
+
+def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
+    """Return an experiment's arms, checked: every name with its overrides.
+
+    Raises
+    ------
+    InputError
+        If they are none, or an override is a sweep or no setting of a run.
+    """
+    if not isinstance(arms, Mapping):
+        raise InputError(f"arms={arms} is no mapping: give every arm a name and its overrides")
+    parser = OverridesParser.create(loader)
+    for name, overrides in arms.items():
+        if not isinstance(name, str) or not name.isprintable() or not name.strip():
+            raise InputError(f"the arm {name!r}: give it a name of letters that can be printed")
+        if name.lower() in NO_NAMES:
+            raise InputError(f"{name!r} cannot name an arm: give another")
+        whole = isinstance(overrides, list) and all(isinstance(o, str) for o in overrides)
+        if not whole:
+            raise InputError(
+                f"the arm {name!r} is {overrides}: give a list of overrides, as in [init=he, lr=1]"
+            )
+        for override in parser.parse_overrides(overrides):
+            key = str(override.key_or_group)
+            if key in (*PLACES, *STUDY) or key.startswith("hydra"):
+                raise InputError(f"the arm {name!r} gives {key!r}, which is no setting of a run")
+            if override.is_sweep_override():
+                raise InputError(
+                    f"the arm {name!r} sweeps {override.input_line!r}: give one value, or more arms"
+                )
+    return dict(arms)
+
+
+def compose_jobs(
+    composer: Composer, points: Sequence[Sequence[str]], arms: Mapping[str, Sequence[str]]
+) -> list[Job]:
+    """Return the checked job of every point; an arm's overrides go before the point's own.
+
+    Where the points overrule what arms set, the jobs bear no arm's name: it would no longer tell
+    what they are.
+
+    Raises
+    ------
+    InputError
+        For the first invalid point, or two points that are the same run.
+    """
+    jobs: dict[str, Job] = {}
+    named = not overruled(points, arms)
+    shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
+    for point in followed(points, "runs composed"):
+        settings = composer.compose(expand(point, arms))
+        label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
+        arm = arm_of(point) if named else None
+        job = Job(RunConfig.from_mapping(scientific(settings)), label, arm)
+        twin = jobs.get(job.run_id)
+        if twin is not None:
+            raise InputError(
+                f"{' '.join(point) or 'no override'} names a run the sweep has already: drop it"
+            )
+        jobs[job.run_id] = job
+    return list(jobs.values())
+
+
+def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the overrides of a point, its ``arm=NAME`` replaced by the arm's own overrides."""
+    own = [o for o in point if not o.startswith("arm=")]
+    name = arm_of(point)
+    if name is None:
+        return own
+    if not arms:
+        raise InputError(f"arm={name}: no arms are defined; choose an experiment that does")
+    if name not in arms:
+        raise unknown("arm", name, arms)
+    keys = set(map(_key, own))
+    return [o for o in arms[name] if _key(o) not in keys] + own
+
+
+def overruled(points: Iterable[Sequence[str]], arms: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the settings of arms to which points of these arms give other values."""
+    found = {
+        _key(own)
+        for point in points
+        for own in arms.get(arm_of(point) or "", ())
+        if any(_key(given) == _key(own) and _value(given) != _value(own) for given in point)
+    }
+    return sorted(found)
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+")
+
+
+def _value(override: str) -> str:
+    return override.partition("=")[2].strip("'\"")
+
+
+def arm_of(point: Sequence[str]) -> str | None:
+    """Return the name of the arm that a point is of, if any."""
+    given = [o for o in point if o.startswith("arm=")]
+    if not given or given[-1] == "arm=null":
+        return None
+    name = given[-1].removeprefix("arm=")
+    return unquoted(given[-1]) if name[:1] in ("'", '"') else name
+
+
+def scientific(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a configuration that decides a run's numbers."""
+    return {k: v for k, v in settings.items() if k not in (*PLACES, *STUDY)}

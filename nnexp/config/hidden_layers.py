@@ -1,0 +1,39 @@
+"""The widths of the hidden layers, as settings give them and as names and tables show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnexp import validation
+from nnexp.errors import InputError
+
+
+def parse_hidden(value: object) -> tuple[int, ...]:
+    """Return the widths of the hidden layers from ``[512, 256]``, ``"512x256"``, ``128``, ``none``.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or a width is below 1.
+    """
+    error = InputError(f"hidden={value} is no list of widths: write 512x256, 128, or none")
+    if value is None or value == "none" or value == "":
+        return ()
+    if isinstance(value, str):
+        parts: list[Any] = value.lower().split("x")
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            raise error
+    elif isinstance(value, bool | float):
+        raise error
+    else:
+        parts = [value] if isinstance(value, int) else list(value)  # type: ignore[call-overload]
+        if any(isinstance(part, bool) or not isinstance(part, int) for part in parts):
+            raise error
+    if value in (0, "0"):
+        raise InputError("hidden=0 is no width: write none for a network without a hidden layer")
+    return tuple(validation.whole("hidden", int(part), 1) for part in parts)
+
+
+def format_hidden(hidden: tuple[int, ...]) -> str:
+    """Return ``512x256``, or ``none`` without a hidden layer."""
+    return "x".join(map(str, hidden)) or "none"

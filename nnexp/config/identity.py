@@ -1,0 +1,60 @@
+"""The identity of a run: what decides its numbers, and the columns that describe it in a table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nnexp.config.registry import CUSTOM
+from nnexp.config.user_functions import is_custom
+from nnexp.data import PATHS
+
+# Digits of a digest that a table shows.
+_DIGITS = 8
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """Return the hash of a run's identity, the last part of its ``run_id``."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def own_functions(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of the user's own functions in a run's nested settings, by their key."""
+    named = {key: config[key]["name"] for key in CUSTOM}
+    return {key: name for key, name in named.items() if is_custom(name)}
+
+
+def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's nested settings without the paths of its data and of the user's functions."""
+    data = {key: value for key, value in config["data"].items() if key not in PATHS}
+    own = {
+        key: {**config[key], "name": own_name(name)} for key, name in own_functions(config).items()
+    }
+    return {**config, "data": data, **own}
+
+
+def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's nested settings flattened for a table, see `RunConfig.columns`."""
+    mapping = {**config, "data": without_places(config)["data"]}
+    if any(config["data"].get(key) for key in PATHS):
+        mapping["data"]["digest"] = identity["data"][:_DIGITS]
+    for key, digest in identity["sources"].items():
+        mapping[key] = {**config[key], "source": digest[:_DIGITS]}
+    mapping["evaluate_at"] = " ".join(map(str, config["evaluate_at"])) or None
+    flat: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            flat[key] = value["name"]
+            flat.update({f"{key}.{k}": v for k, v in value.items() if k != "name"})
+        else:
+            flat[key] = value
+    return {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in flat.items()}
+
+
+def own_name(name: str) -> str:
+    """Return a choice's name without the file or module of a user's own."""
+    return re.split(r"[:.]", name)[-1]
