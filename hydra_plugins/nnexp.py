@@ -1,12 +1,11 @@
 """nnexp's launcher and sweeper, where Hydra looks for them.
 
-Every Hydra application of the environment imports this file: what it needs it imports when used.
+Every Hydra application in the environment imports this file, so it imports nnexp only when used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
@@ -30,13 +29,13 @@ class LocalLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives."""
+        """Store Hydra's context and configuration."""
         self.context, self.settings = hydra_context, config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run points given as overrides, as any Hydra sweeper asks for it."""
+        """Run points given as overrides: the call that Hydra's own sweepers make."""
         from nnexp.cli.jobs import compose_jobs, read_arms
         from nnexp.cli.sweep import job_returns
         from nnexp.config.composition import Composer
@@ -47,7 +46,7 @@ class LocalLauncher(Launcher):
         return job_returns(self.run(jobs, settings))
 
     def check(self, settings: dict[str, Any]) -> None:
-        """Refuse, before anything is written, what could not be run."""
+        """Refuse invalid options before anything is written."""
         from nnexp.cli.sweep import options
 
         options(settings, self.workers)
@@ -60,14 +59,14 @@ class LocalLauncher(Launcher):
 
 
 class DaskLauncher(LocalLauncher):
-    """Runs on a Dask cluster: ``scheduler`` is an address, ``wait`` seconds for a first worker."""
+    """Runs on the Dask cluster at ``scheduler``; waits ``wait`` seconds for a first worker."""
 
     def __init__(self, scheduler: Any = None, wait: Any = 10) -> None:
         super().__init__()
         self.scheduler, self.wait = scheduler, wait
 
     def check(self, settings: dict[str, Any]) -> None:
-        """Refuse, before anything is written, what could not be run."""
+        """Refuse invalid options before anything is written."""
         from nnexp.cli.sweep import on_dask
 
         super().check(settings)
@@ -81,10 +80,10 @@ class DaskLauncher(LocalLauncher):
 
 
 class NnexpSweeper(Sweeper):
-    """Checks every point before anything is written, runs all, and collects the results.
+    """Checks every point before anything is written, runs them all and collects the results.
 
-    With ``collects`` false it returns the records and writes no folder; a ``renderer``, if there is
-    one, draws the figures.
+    With ``collects`` false it returns the records and writes no folder. A ``renderer``, if given,
+    draws the figures in a process of its own.
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
@@ -95,7 +94,7 @@ class NnexpSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives, and make the launcher."""
+        """Store Hydra's context and configuration, and make the launcher."""
         from hydra.core.plugins import Plugins
 
         self.context, self.settings = hydra_context, config
@@ -105,18 +104,18 @@ class NnexpSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> list[Record]:
         """Run the points that ``arguments`` span and return their records."""
-        from nnexp.cli.sweep import sweep
+        from nnexp.cli.sweep import output_folder, sweep
 
-        hydra = self.settings.hydra
+        hydra, settings = self.settings.hydra, _settings(self.settings)
         single = hydra.mode == RunMode.RUN
+        output = output_folder(settings["out"], hydra, single=single) if self.collects else None
         return sweep(
             self.launcher,
             loader=self.context.config_loader,
-            settings=_settings(self.settings),
+            settings=settings,
             params=self.params,
             arguments=arguments,
-            arms=_settings(self.settings)["arms"],
-            folder=Path(hydra.run.dir if single else hydra.sweep.dir) if self.collects else None,
+            output=output,
             single=single,
             renderer=self.renderer,
         )

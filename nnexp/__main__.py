@@ -12,7 +12,7 @@ def main() -> int:
     settle()
     try:
         from nnexp.cli.app import main
-    except KeyboardInterrupt:  # before anything has begun
+    except KeyboardInterrupt:  # while importing
         return 130
     return main()
 

@@ -1,4 +1,4 @@
-"""Bad input, said in one sentence that a user can act on."""
+"""Errors that are reported to the user as one sentence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class InputError(ValueError):
 
 
 class SweepStopped(RuntimeError):
-    """A sweep that cannot go on: one sentence that says why; finished runs are in the store.
+    """A sweep that had to stop: one sentence with the reason. Finished runs are in the store.
 
     The command line prints the sentence alone and ends with status 1.
     """
 
 
 # What other libraries call our settings and choices, in lower case.
-_SYNONYMS = {
+SYNONYMS = {
     # settings
     "act": "activation",
     "activation_function": "activation",
@@ -93,17 +93,17 @@ _SYNONYMS = {
     # data
     "fashionmnist": "fashion_mnist",
 }
-# Known elsewhere and absent here: a name that looks alike would be another thing.
+# Known elsewhere and absent from nnexp: a choice with a similar name does something else.
 _ABSENT = frozenset(
     {"adamw", "trunc_normal", "truncated_normal", "nadam", "adadelta", "softmax", "hinge", "lbfgs"}
 )
 
 
 def suggestion(name: str, choices: Iterable[str]) -> str:
-    """Return ``": did you mean 'lr'?"`` if a choice resembles ``name`` or means it, else ``""``."""
+    """Return ``": did you mean 'lr'?"`` if a choice resembles or means ``name``, else ``""``."""
     names = sorted(choices)
     lower = name.lower()
-    meant = _SYNONYMS.get(lower, lower)
+    meant = SYNONYMS.get(lower, lower)
     if meant in names:
         return f": did you mean {meant!r}?"
     close = [] if lower in _ABSENT else difflib.get_close_matches(lower, names, n=1)

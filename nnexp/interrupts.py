@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end a command in good order, and wait while steps belong together."""
+"""Ctrl-C and SIGTERM: both end a command cleanly, and can be delayed for critical steps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM has come: the command ends as it does after Ctrl-C."""
+    """Raised on SIGTERM: the command ends as it does after Ctrl-C."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `Terminated` when SIGTERM comes, which otherwise ends the process on the spot."""
+    """Raise `Terminated` on SIGTERM, which otherwise ends the process at once."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -34,16 +34,16 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until a few short steps that belong together are done."""
+    """Delay Ctrl-C and SIGTERM until the end of a few short steps that belong together."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    before = {s: signal.signal(s, lambda number, frame: came.append(number)) for s in SIGNALS}
+    received: list[int] = []
+    before = {s: signal.signal(s, lambda number, frame: received.append(number)) for s in SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for late in came:
+        for late in received:
             signal.raise_signal(late)

@@ -1,4 +1,4 @@
-"""``python -m nnexp.runs``: look after the store of finished runs; see `nnexp.cli.runs`."""
+"""``python -m nnexp.runs``: manage the store of finished runs; see `nnexp.cli.runs`."""
 
 from __future__ import annotations
 

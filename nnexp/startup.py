@@ -1,4 +1,4 @@
-"""What a command finds around it, made so that the rest of it need not ask: its first act."""
+"""Prepare the process: threads, streams, warnings and folders, before anything is imported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIBRARIES = r"(nnexp|numpy|pandas|matplotlib)\."
 
 
 def settle() -> None:
-    """Set BLAS to one thread, and make up for streams and folders that are missing.
+    """Set BLAS to one thread, and replace missing streams and folders.
 
     Call it before NumPy loads its BLAS and Matplotlib looks for its folders.
     """
@@ -24,16 +24,16 @@ def settle() -> None:
     _open_streams()
     hush()
     if "MPLCONFIGDIR" not in os.environ and not all(map(_writable, _homes_of_matplotlib())):
-        # It would make one of its own in every process, and warn.
+        # Otherwise Matplotlib makes one in every process, and warns.
         folder = tempfile.TemporaryDirectory(prefix="nnexp-matplotlib-")
         atexit.register(folder.cleanup)
         os.environ["MPLCONFIGDIR"] = folder.name
 
 
 def hush() -> None:
-    """Show no warnings of ours, of the libraries', and of arithmetic: results say what came of it.
+    """Hide warnings of nnexp, its libraries and arithmetic: the results show what happened.
 
-    Those of a user's own functions are shown, and whatever ``python -W`` asks for.
+    Warnings of the user's own functions are shown, and those that ``python -W`` asks for.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -41,11 +41,11 @@ def hush() -> None:
 
 
 def _open_streams() -> None:
-    """Open the standard streams that are closed, and let all of them take any character."""
+    """Open closed standard streams, and let all of them write any character."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
-        except OSError:  # closed, as by ">&-": the next file to be opened would take its place
+        except OSError:  # closed, as by ">&-": the next opened file would take its number
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
@@ -56,14 +56,14 @@ def _open_streams() -> None:
 
 
 def _homes_of_matplotlib() -> list[Path]:
-    """Return the folders in which Matplotlib keeps its settings and its list of fonts."""
-    given = (("XDG_CONFIG_HOME", "~/.config"), ("XDG_CACHE_HOME", "~/.cache"))
+    """Return the folders of Matplotlib's settings and list of fonts."""
+    places = (("XDG_CONFIG_HOME", "~/.config"), ("XDG_CACHE_HOME", "~/.cache"))
     on_linux = sys.platform.startswith(("linux", "freebsd"))
-    homes = [os.environ.get(key) or home for key, home in given] if on_linux else ["~"]
+    homes = [os.environ.get(key) or home for key, home in places] if on_linux else ["~"]
     return [Path(os.path.expanduser(home)) for home in homes]
 
 
 def _writable(folder: Path) -> bool:
-    """Tell whether files may be made in a folder, which need not be there yet."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return there.is_dir() and os.access(there, os.W_OK)
+    """Return whether files can be made in a folder, which need not exist yet."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)

@@ -20,7 +20,7 @@ data.noise
 init init.std init.name init.value bias_init bias_init.value activation activation.slope
 loss loss.reduction loss.output optimizer optimizer.momentum optimizer.name sampling hidden hidden
 batch_size lr lr weight_decay epochs steps gradient quirk dtype seed seed evaluate_every evaluate_at
-store store force save_weights on_error arm arms arms.a study nosuch a.b.c
+store store out force save_weights on_error arm arms arms.a study nosuch a.b.c
 """
 HYDRA = """
 hydra.run.dir hydra.sweep.dir hydra.sweep.subdir hydra.output_subdir hydra.job.name
@@ -75,8 +75,9 @@ RIGHT = """
 seed=9223372036854775807 lr=1e-300 lr=1e299 hidden=[] hidden=4X4 hidden=none hidden=[2,2] +study=a
 store=../x store=../../x/y store=./. store=x/../y store=.hidden store=ü/日本語 store=🦆 store=%s
 store=runs/ store=//x hydra.run.dir=../out hydra.run.dir=../../a/out hydra.run.dir=ü hydra.run.dir=.
-hydra.sweep.dir=../out hydra.sweep.dir=. dtype=float64 gradient=numerical weight_decay=1e299
-epochs=null evaluate_every=none evaluate_every=1e9 evaluate_at=[0,1] evaluate_at=1 evaluate_at=[]
+hydra.sweep.dir=../out hydra.sweep.dir=. out=../out out=ü out=. dtype=float64 gradient=numerical
+weight_decay=1e299 epochs=null evaluate_every=none evaluate_every=1e9 evaluate_at=[0,1] evaluate_at=1
+evaluate_at=[]
 seed=${data.seed} lr=${oc.decode:'0.5'} weight_decay=${lr} ++lr=0.25 +lr=0.25 init@init=he seed=007
 force=true save_weights=true on_error=stop hydra.job.chdir=true hydra.output_subdir=.hydra
 hydra.verbose=true hydra.launcher.workers=2 hydra.job.name=../x hydra.sweep.subdir=../../x lr=1_0
@@ -126,7 +127,7 @@ def command_lines(rng: np.random.Generator, count: int) -> Iterator[list[str]]:
 
 def given_folders(words: list[str]) -> list[str]:
     """Return the folders that a command line names for what it writes."""
-    keys = ("store", "hydra.run.dir", "hydra.sweep.dir")
+    keys = ("store", "out", "hydra.run.dir", "hydra.sweep.dir")
     pairs = (word.lstrip("+").partition("=") for word in words)
     return [value.strip().strip("'\"") for key, _, value in pairs if key.strip() in keys]
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from nnexp.config.hydra_source import experiment_folders, shipped
 
+# Keys of a configuration file that are not parameters.
+_NOT_PARAMETERS = ("_target_", "defaults", "name")
+COMMANDS = (
+    ("runs", "list, show, compare, verify, export and prune finished runs; the cache"),
+    ("reproduce", "run the studies in experiments/ and judge their claims"),
+    ("report", "draw tables, plots and pages again, without training"),
+    ("benchmarks", "measure the speed of training and of sweeps"),
+)
 GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling")
 RECIPES = (
     (
@@ -34,19 +46,30 @@ def text() -> str:
         "  python -m nnexp key=value …        one run",
         "  python -m nnexp -m key=a,b,c …     a sweep over every combination",
         "",
-        "Finished runs are kept in the store and reused; tables, plots and a page (index.html)",
-        "appear in a folder of results/sweeps/, or in hydra.run.dir=… (hydra.sweep.dir=… with -m).",
+        "Finished runs are stored in results/runs and reused. Tables, plots and a page",
+        "(index.html) are written to a new folder in results/sweeps, or to out=FOLDER.",
+        "",
+        "OTHER COMMANDS (each has --help)",
+        "",
+        *(f"  python -m nnexp.{name:<11} {meaning}" for name, meaning in COMMANDS),
         "",
         "CHOICES (group=choice; a parameter: group.parameter=value)",
     ]
+    # MNIST has no parameters but those of every data set.
+    every = shipped("conf") / "data" / "mnist.yaml"
     for group in GROUPS:
-        common = _common() if group == "data" else {}
+        common = _parameters(every) if group == "data" else {}
         lines += ["", f"  {group}", *_choices(shipped("conf") / group, common)]
         if group == "data":
-            lines += _data_keys()
+            lines += ["", "    every set:", *(f"      data.{line}" for line in _keys(every))]
     for group in ("launcher", "sweeper"):
         lines += ["", f"  hydra/{group}", *_choices(shipped("conf") / "hydra" / group)]
-    lines += ["", "OTHER KEYS (key=default)", "", *_keys(shipped("conf") / "run.yaml")]
+    lines += [
+        "",
+        "OTHER KEYS (key=default)",
+        "",
+        *(f"  {line}" for line in _keys(shipped("conf") / "run.yaml")),
+    ]
     names = sorted({p.stem for folder in experiment_folders() for p in folder.glob("*.yaml")})
     if names:
         lines += ["", "EXPERIMENTS (+experiments=NAME)", "", f"  {' '.join(names)}"]
@@ -58,43 +81,47 @@ def text() -> str:
     )
 
 
-def _choices(folder: Path, common: dict[str, str] | None = None) -> list[str]:
-    """Return the lines of a group: each choice, what it means, its parameters but ``common``."""
+def _choices(folder: Path, common: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the lines of a group: each choice, its meaning, its parameters except ``common``."""
     lines = []
-    for path in sorted(folder.glob("*.yaml")):
-        comments, parameters = _read(path)
-        lines.append(f"    {path.stem:<22} {comments[0]}")
-        own = [f"{k}={v}" for k, v in parameters.items() if (common or {}).get(k) != v]
-        if own:
-            lines.append(f"    {'':<22} [{', '.join(own)}]")
+    for file in sorted(folder.glob("*.yaml")):
+        lines.append(f"    {file.stem:<22} {_meaning(file)}")
+        parameters = [p for p in _parameters(file).items() if p not in (common or {}).items()]
+        if parameters:
+            shown = ", ".join(f"{key}={_text(value)}" for key, value in parameters)
+            lines.append(f"    {'':<22} [{shown}]")
     return lines
 
 
-def _read(path: Path) -> tuple[list[str], dict[str, str]]:
-    """Return a file's leading comments and its parameters with their defaults."""
-    lines = path.read_text("utf-8").splitlines()
-    comments = [line[1:].strip() for line in lines if line.startswith("# ")]
-    pairs = [line.partition("#")[0].partition(":") for line in lines if not line.startswith("#")]
-    parameters = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
-    for key in ("name", "_target_"):
-        parameters.pop(key, None)
-    return [c for c in comments if not c.startswith("@")], parameters
+def _meaning(file: Path) -> str:
+    """Return the first comment of a file that is not an instruction to Hydra."""
+    lines = file.read_text("utf-8").splitlines()
+    return next(line[2:] for line in lines if line.startswith("# ") and line[2] != "@")
 
 
-def _common() -> dict[str, str]:
-    """Return the parameters that every data set has: those of MNIST, which has no others."""
-    return _read(shipped("conf") / "data" / "mnist.yaml")[1]
+def _parameters(file: Path) -> dict[str, Any]:
+    """Return the scalar parameters of a choice and their defaults."""
+    content = yaml.safe_load(file.read_text("utf-8"))
+    flat: dict[str, Any] = {**content.get("data", {}), **content}
+    return {k: v for k, v in flat.items() if k not in _NOT_PARAMETERS and not isinstance(v, dict)}
 
 
-def _data_keys() -> list[str]:
-    body = (shipped("conf") / "data" / "mnist.yaml").read_text("utf-8").splitlines()[2:]
-    return ["", "    every set:", *(f"      data.{line.replace(': ', '=', 1)}" for line in body)]
+def _text(value: object) -> str:
+    """Return a value as one writes it on the command line."""
+    return "null" if value is None else str(value).replace(" ", "")
 
 
-def _keys(path: Path) -> list[str]:
-    """Return the scalar keys of the main configuration with their comments."""
-    body = path.read_text("utf-8").partition("\n# The network")[2]
-    lines = [line for line in body.splitlines()[1:] if line]
+def _keys(file: Path) -> list[str]:
+    """Return the lines of a file's keys, with their comments, as ``key=default``."""
+    text = file.read_text("utf-8")
+    root = yaml.compose(text)
+    assert isinstance(root, yaml.MappingNode)
+    lines = text.splitlines()
+    first = min(key.start_mark.line for key, _ in root.value if key.value not in _NOT_PARAMETERS)
+    while lines[first - 1].startswith("#"):
+        first -= 1
     return [
-        f"  {line}" if line.startswith("#") else f"  {line.replace(': ', '=', 1)}" for line in lines
+        line if line.startswith("#") else line.replace(": ", "=", 1)
+        for line in lines[first:]
+        if line
     ]

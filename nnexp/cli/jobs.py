@@ -22,16 +22,18 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
     Raises
     ------
     InputError
-        If they are none, or an override is a sweep or no setting of a run.
+        If they are not a mapping, or an override is a sweep or not a setting of a run.
     """
     if not isinstance(arms, Mapping):
-        raise InputError(f"arms={arms} is no mapping: give every arm a name and its overrides")
+        raise InputError(f"arms={arms} is not a mapping: give every arm a name and its overrides")
     parser = OverridesParser.create(loader)
     for name, overrides in arms.items():
         if not isinstance(name, str) or not name.isprintable() or not name.strip():
-            raise InputError(f"the arm {name!r}: give it a name of letters that can be printed")
+            raise InputError(
+                f"the arm {name!r} needs a name of printable characters: give another name"
+            )
         if name.lower() in NO_NAMES:
-            raise InputError(f"{name!r} cannot name an arm: give another")
+            raise InputError(f"an arm cannot be called {name!r}: give another name")
         whole = isinstance(overrides, list) and all(isinstance(o, str) for o in overrides)
         if not whole:
             raise InputError(
@@ -40,7 +42,9 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
         for override in parser.parse_overrides(overrides):
             key = str(override.key_or_group)
             if key in (*PLACES, *STUDY) or key.startswith("hydra"):
-                raise InputError(f"the arm {name!r} gives {key!r}, which is no setting of a run")
+                raise InputError(
+                    f"the arm {name!r} gives {key!r}, which is not a setting of a run: leave it out"
+                )
             if override.is_sweep_override():
                 raise InputError(
                     f"the arm {name!r} sweeps {override.input_line!r}: give one value, or more arms"
@@ -51,10 +55,10 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
 def compose_jobs(
     composer: Composer, points: Sequence[Sequence[str]], arms: Mapping[str, Sequence[str]]
 ) -> list[Job]:
-    """Return the checked job of every point; an arm's overrides go before the point's own.
+    """Return the checked job of every point; a point's own overrides come after its arm's.
 
-    Where the points overrule what arms set, the jobs bear no arm's name: it would no longer tell
-    what they are.
+    Where the points override settings of an arm, the jobs are not named after arms: the names would
+    no longer describe them.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def compose_jobs(
         For the first invalid point, or two points that are the same run.
     """
     jobs: dict[str, Job] = {}
-    named = not overruled(points, arms)
+    named = not overridden(points, arms)
     shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
     for point in followed(points, "runs composed"):
         settings = composer.compose(expand(point, arms))
@@ -72,35 +76,35 @@ def compose_jobs(
         twin = jobs.get(job.run_id)
         if twin is not None:
             raise InputError(
-                f"{' '.join(point) or 'no override'} names a run the sweep has already: drop it"
+                f"{' '.join(point) or 'no override'} gives a run the sweep already has: drop it"
             )
         jobs[job.run_id] = job
     return list(jobs.values())
 
 
 def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the overrides of a point, its ``arm=NAME`` replaced by the arm's own overrides."""
+    """Return the overrides of a point, ``arm=NAME`` replaced by the arm's overrides."""
     own = [o for o in point if not o.startswith("arm=")]
     name = arm_of(point)
     if name is None:
         return own
     if not arms:
-        raise InputError(f"arm={name}: no arms are defined; choose an experiment that does")
+        raise InputError(f"arm={name}: no arms are defined; choose an experiment that defines some")
     if name not in arms:
         raise unknown("arm", name, arms)
     keys = set(map(_key, own))
     return [o for o in arms[name] if _key(o) not in keys] + own
 
 
-def overruled(points: Iterable[Sequence[str]], arms: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the settings of arms to which points of these arms give other values."""
-    found = {
+def overridden(points: Iterable[Sequence[str]], arms: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the settings to which points give another value than their arm."""
+    keys = {
         _key(own)
         for point in points
         for own in arms.get(arm_of(point) or "", ())
         if any(_key(given) == _key(own) and _value(given) != _value(own) for given in point)
     }
-    return sorted(found)
+    return sorted(keys)
 
 
 def _key(override: str) -> str:
@@ -112,7 +116,7 @@ def _value(override: str) -> str:
 
 
 def arm_of(point: Sequence[str]) -> str | None:
-    """Return the name of the arm that a point is of, if any."""
+    """Return the name of a point's arm, if it has one."""
     given = [o for o in point if o.startswith("arm=")]
     if not given or given[-1] == "arm=null":
         return None
@@ -121,5 +125,5 @@ def arm_of(point: Sequence[str]) -> str | None:
 
 
 def scientific(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a configuration that decides a run's numbers."""
+    """Return the part of a configuration that determines a run's numbers."""
     return {k: v for k, v in settings.items() if k not in (*PLACES, *STUDY)}

@@ -1,4 +1,4 @@
-"""What a sweep shows while it works, and the table at its end."""
+"""The progress of a sweep on the terminal, and the table at its end."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Findings told beneath the table.
+# Findings printed below the table.
 _FINDINGS_SHOWN = 3
-# Seconds between two lines where there is no terminal, arms shown live at most.
+# Seconds between two lines where there is no terminal.
 _LOG_EVERY = 10.0
-# Seconds between two looks at what takes long on a terminal.
+# Seconds between two updates of a line on a terminal.
 _SHOW_EVERY = 1.0
+# The largest number of arms shown live.
 _ARMS_SHOWN = 12
 
 
 class Display:
-    """Progress on a terminal, or a line now and then elsewhere; written to standard error.
+    """Live progress on a terminal, or a line every few seconds elsewhere, on standard error.
 
-    On a terminal it shows runs done, running, failed and left, the time gone and to go, and every
-    arm's mean test accuracy so far.
+    On a terminal it shows the numbers of runs done, running, failed and left, the time elapsed and
+    remaining, and each arm's mean test accuracy so far.
     """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -58,9 +59,9 @@ class Display:
             BarColumn(),
             TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
-            TextColumn("gone,"),
+            TextColumn("elapsed,"),
             TimeRemainingColumn(),
-            TextColumn("to go"),
+            TextColumn("remaining"),
         )
         self.progress = Progress(*columns, console=self.console)
         self.task = self.progress.add_task("", total=self.total)
@@ -81,14 +82,14 @@ class Display:
             self.live.stop()
 
     def started(self, total: int, reused: Sequence[Record]) -> None:
-        """Say how much of the sweep the store holds."""
+        """Print how many runs the store already holds."""
         if reused:
             self.say(f"{len(reused)} of {total} already in the store")
         for record in reused:
             self._count(record)
 
     def evaluated(self, job: Job, evaluation: Evaluation) -> None:
-        """Show how a run in this process is doing."""
+        """Show the latest evaluation of a run in this process."""
         metrics = evaluation.metrics
         self.moment = (
             f"epoch {evaluation.epoch:.4g}, step {evaluation.step}: "
@@ -100,15 +101,15 @@ class Display:
             self.moment = f"{job.label}, {self.moment}"
 
     def recorded(self, record: Record) -> None:
-        """Count a run that has ended."""
+        """Count a finished run."""
         self._count(record)
 
     def noted(self, message: str) -> None:
-        """Say what the user should know."""
+        """Print a message."""
         self.say(message)
 
     def tick(self, running: int) -> None:
-        """Take note of the number of runs under way, and log now and then."""
+        """Update the number of runs in training, and log every few seconds."""
         self.running = running
         now = time.monotonic()
         if not self.console.is_terminal and self.total > 1 and now - self.logged_at > _LOG_EVERY:
@@ -129,8 +130,8 @@ class Display:
 
     def _status(self) -> str:
         left = self.total - self.done - self.running
-        told = {"running": self.running, "diverged": self.diverged, "failed": self.failed}
-        parts = [f"{count} {name}" for name, count in told.items() if count]
+        counts = {"running": self.running, "diverged": self.diverged, "failed": self.failed}
+        parts = [f"{count} {name}" for name, count in counts.items() if count]
         return ", ".join([f"{self.done} of {self.total} done", *parts, f"{left} left"])
 
     def _render(self) -> Group:
@@ -145,14 +146,14 @@ class Display:
 
 def conclude(
     summary: pd.DataFrame,
-    found: Sequence[str],
+    findings: Sequence[str],
     records: Sequence[Record],
     store: Path,
     written: Sequence[Path],
 ) -> None:
-    """Print a sweep's table, an arm a line, its findings, what failed and why, and its files.
+    """Print a sweep's table with one row per arm, its findings, its failures and its files.
 
-    ``summary`` is that of `nnexp.analysis.arms.summarise`, ``found`` that of
+    ``summary`` comes from `nnexp.analysis.arms.summarise`, ``findings`` from
     `nnexp.analysis.effects.findings`.
     """
     console = terminal(width=None if sys.stdout.isatty() else 100)
@@ -176,16 +177,16 @@ def conclude(
         console.print(
             "mean ± standard deviation over seeds; median seconds of training", style="dim"
         )
-    for finding in found[:_FINDINGS_SHOWN]:
+    for finding in findings[:_FINDINGS_SHOWN]:
         console.print(f"found   {finding}", soft_wrap=True)
-    if len(found) > _FINDINGS_SHOWN:
-        console.print(f"        and {len(found) - _FINDINGS_SHOWN} more, on the page")
+    if len(findings) > _FINDINGS_SHOWN:
+        console.print(f"        and {len(findings) - _FINDINGS_SHOWN} more, on the page")
     for record in records:
         if record.status == FAILED:
             last = (record.error or "").strip().splitlines()[-1]
             place = "" if str(store) == "results/runs" else f" --store {store}"
             show = f"python -m nnexp.runs show{place} {record.run_id}"
-            for line in (f"failed: {record.run_id}: {last}", f"  to see why: {show}"):
+            for line in (f"failed: {record.run_id}: {last}", f"  details: {show}"):
                 console.print(line, style="red", soft_wrap=True)
     plots = [path.stem for path in written if path.suffix == ".png"]
     tables = [path.name for path in written if path.suffix == ".csv" and path.stem not in plots]
@@ -204,9 +205,9 @@ def _with_std(row: dict[Any, Any], score: str, style: str) -> str:
 
 
 def followed(items: Sequence[T], done: str) -> Iterator[T]:
-    """Yield ``items``, and show how many are ``done`` where it takes long.
+    """Yield ``items``, and show how many are ``done`` if it takes long.
 
-    On a terminal a line is kept up to date, elsewhere one is written now and then.
+    On a terminal a status line is updated; elsewhere a line is printed every few seconds.
     """
     console, shown_at = terminal(stderr=True), time.monotonic()
     every = _SHOW_EVERY if console.is_terminal else _LOG_EVERY

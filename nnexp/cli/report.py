@@ -1,4 +1,4 @@
-"""Draw again from records alone, training nothing: ``python -m nnexp.report [FOLDER…]``."""
+"""Draw tables, figures and pages again from records, without training."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from nnexp.cli import app
-from nnexp.cli.arguments import Parser
-from nnexp.cli.reproduce import sound
+from nnexp.cli.arguments import Parser, with_store
+from nnexp.cli.guard import guarded
+from nnexp.cli.reproduce import relevant, sound
 from nnexp.cli.selection import DAMAGED, NEWER, select
 from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
@@ -22,23 +22,27 @@ from nnexp.studies import markdown_report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 all well, 2 bad input, 130 interrupted."""
-    return app.guarded(_main, list(sys.argv[1:] if argv is None else argv))
+    """Run the command line and return its exit status.
+
+    0: all well; 2: bad input; 130: interrupted; 143: terminated.
+    """
+    return guarded(_main, list(sys.argv[1:] if argv is None else argv))
 
 
 def _main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(with_store(arguments))
     folders = [word for word in options.what if "=" not in word]
     filters = [word for word in options.what if "=" in word]
     if not options.what:
-        print(f"report  {markdown_report.write_report(sound(), options.results)}")
+        report = markdown_report.write_report(relevant(sound(), options.results), options.results)
+        print(f"report  {report}")
         return 0
     if folders and filters:
         raise InputError(
-            f"{folders[0]} is a folder and {filters[0]} chooses from the store: give either"
+            f"{folders[0]} is a folder and {filters[0]} selects stored runs: give either"
         )
     if options.out is None:
-        raise InputError("give --out FOLDER, where the tables, plots and page are to be written")
+        raise InputError("give --out FOLDER, where tables, plots and page are written")
     check_folder(options.out, "--out FOLDER")
     records = [] if folders else _of_store(options.store, filters)
     found = _of_folders(folders) if folders else tables(records)
@@ -54,16 +58,21 @@ def _parser() -> Parser:
         "what",
         nargs="*",
         metavar="FOLDER | key=value",
-        help="folders of sweeps, or settings that choose from the store; none: all studies",
+        help="folders of sweeps, or settings that select runs of the store (--store FOLDER or "
+        "store=FOLDER); none: the report of the studies",
     )
-    parser.add_argument("--out", type=Path, help="where a page of folders or runs is written")
-    parser.add_argument("--store", type=Path, default=Path("results/runs"), help="finished runs")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="the studies' tables")
+    parser.add_argument("--out", type=Path, help="where the tables, plots and page are written")
+    parser.add_argument(
+        "--store", type=Path, default=Path("results/runs"), help="the store of finished runs"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), help="the folder of the studies' tables"
+    )
     return parser
 
 
 def _of_folders(folders: Sequence[str]) -> Tables:
-    """Return the tables of sweeps, or of single records, put together; a run counts once."""
+    """Return the tables of sweeps, or of single records, together; a run counts once."""
     parts = [load(folder) for folder in folders]
     runs = pd.concat([part.runs for part in parts]).drop_duplicates("run_id")
     metrics = pd.concat([part.metrics for part in parts])
@@ -76,13 +85,13 @@ def _of_folders(folders: Sequence[str]) -> Tables:
 
 
 def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
-    """Return the runs of a store that fit all ``filters``."""
+    """Return the runs of a store that match all ``filters``."""
     if not folder.is_dir():
         raise InputError(f"there is no store {str(folder)!r}: give --store FOLDER")
     store = Store(folder)
     rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, NEWER, FAILED)]
     if not rows:
-        raise InputError(f"no finished run in {folder} fits {' '.join(filters)}")
+        raise InputError(f"no finished run in {folder} matches {' '.join(filters)}")
     records = []
     for row in rows:
         try:
@@ -90,5 +99,5 @@ def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
         except DamagedRecord as error:
             print(f"left out, damaged: {error}", file=sys.stderr)
     if not records:
-        raise InputError(f"every run in {folder} that fits is damaged: train them again")
+        raise InputError(f"every matching run in {folder} is damaged: train them again")
     return records

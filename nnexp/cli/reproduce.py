@@ -19,10 +19,11 @@ from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import INCONCLUSIVE
 from nnexp.cli import app
 from nnexp.cli.arguments import Parser
+from nnexp.cli.guard import RESUMABLE, guarded, sentence
 from nnexp.cli.terminal import terminal
 from nnexp.config.composition import set_up
 from nnexp.config.experiment_file import located
-from nnexp.config.hydra_source import experiment_folders
+from nnexp.config.hydra_source import GROUP, experiment_folders, shipped
 from nnexp.errors import InputError, unknown
 from nnexp.plotting import weight_images
 from nnexp.store.record import FAILED, Record
@@ -32,71 +33,101 @@ from nnexp.studies.judging import Judgement, judge
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import ORDERS, Study
 
-# How many seeds an arm has at each look of --top-up.
+# The number of seeds per arm at each look of --top-up.
 LOOKS = (10, 20, 40)
+_EPILOG = (
+    "Without names: in a folder with studies of your own in experiments/, these and others judged "
+    "there before; in any other folder, all of nnexp's studies. The report holds the same studies."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0 all well, 1 a run failed or a verdict differs from the study's expectation, 2 bad input, 130
-    interrupted.
+    0: all well; 1: a run failed, or a verdict differs from the expected one; 2: bad input;
+    130: interrupted; 143: terminated.
     """
-    return app.guarded(_main, list(sys.argv[1:] if argv is None else argv))
+    return guarded(_main, list(sys.argv[1:] if argv is None else argv), RESUMABLE)
 
 
 def _main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
+    names = [word for word in options.words if "=" not in word]
+    overrides = _overrides(options)
     if options.seeds is not None and options.seeds < 1:
         raise InputError(f"--seeds {options.seeds}: give 1 or more")
     if options.seeds is not None and options.top_up:
-        raise InputError("--seeds and --top-up exclude each other: the looks say how many seeds")
-    studies = chosen(options.names)
+        raise InputError("--seeds and --top-up exclude each other: give one of them")
+    studies = chosen(names) if names else known()
     if options.list:
         for study in studies:
             print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
         return 0
+    studies = studies if names else relevant(studies, options.results)
     markdown_report.check_places(studies, options.results)
     set_up()
     well, wrong, judged = True, "", 0
     for study in studies:
         try:
-            judgements, found, sitting = reproduce(study, options)
-            markdown_report.write_tables(study, found, judgements, options.results, sitting)
-        except InputError as error:  # of this study: its runs are kept, and the others go on
+            judgements, found, portraits = reproduce(study, options, overrides)
+            markdown_report.write_tables(study, found, judgements, options.results, portraits)
+        except InputError as error:  # in this study: its runs are kept, and the others go on
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
             wrong = wrong or f"{study.name} could not be judged, see above"
             continue
         judged += 1
-        _tell(study, judgements)
+        _print_verdicts(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         well = well and not failed and all(j.as_expected for j in judgements)
     if judged:
-        print(f"report  {markdown_report.write_report(sound(), options.results)}")
+        report = markdown_report.write_report(relevant(sound(), options.results), options.results)
+        print(f"report  {report}")
     if wrong:
         raise InputError(wrong)
     return 0 if well else 1
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m nnexp.reproduce", description=__doc__)
-    parser.add_argument("names", nargs="*", help="studies; none means all of experiments/")
-    parser.add_argument("--seeds", type=int, help="seeds an arm, instead of the study's own")
+    parser = Parser(prog="python -m nnexp.reproduce", description=__doc__, epilog=_EPILOG)
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="STUDY | key=value",
+        help="names of studies, and store=, hydra/launcher=, hydra.launcher.KEY= as in a sweep",
+    )
+    parser.add_argument("--seeds", type=int, help="seeds per arm, instead of the study's")
     looks = ", ".join(map(str, LOOKS))
     parser.add_argument(
         "--top-up",
         action="store_true",
         help=f"add seeds while a comparison is inconclusive, looking at n = {looks}",
     )
-    parser.add_argument("--store", default="results/runs", help="where finished runs are kept")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where it is written")
-    parser.add_argument("--workers", type=int, default=0, help="processes; 0 means all cores")
-    parser.add_argument("--list", action="store_true", help="name the studies and run nothing")
+    parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")
+    parser.add_argument("--workers", type=int, help="number of processes; 0: one per core")
+    parser.add_argument("--list", action="store_true", help="list the studies and run nothing")
     return parser
 
 
+def _overrides(options: argparse.Namespace) -> list[str]:
+    """Return where the runs are stored and who trains them, as overrides of a sweep."""
+    flags = {"store": options.store, "hydra.launcher.workers": options.workers}
+    words = [f"{key}={value}" for key, value in flags.items() if value is not None]
+    words += [word for word in options.words if "=" in word]
+    keys = Counter(word.partition("=")[0] for word in words)
+    for key, count in keys.items():
+        if key not in ("store", "hydra/launcher") and not key.startswith("hydra.launcher."):
+            raise InputError(
+                f"{key!r} is not for reproduce, as a study's file gives its settings: "
+                f"give store=, hydra/launcher= or hydra.launcher.KEY="
+            )
+        if count > 1:
+            raise InputError(f"{key!r} is given twice: give it once")
+    return words
+
+
 def study_files() -> dict[str, Path]:
-    """Return the files of experiments by name; one in the working directory comes first."""
+    """Return the files of experiments by name; those in the working directory come first."""
     files: dict[str, Path] = {}
     for folder in experiment_folders():
         for file in sorted(filter(Path.is_file, folder.glob("*.yaml"))):
@@ -105,26 +136,45 @@ def study_files() -> dict[str, Path]:
 
 
 def chosen(names: Sequence[str]) -> list[Study]:
-    """Return the studies of these names, all for none.
+    """Return the studies of these names.
 
     Raises
     ------
     InputError
-        If a name is of no study, or a study's file is malformed.
+        If there is no such study, or its file is malformed.
     """
     files = study_files()
     for name in names:
         if name not in files:
             raise unknown("study", name, [study.name for study in sound()])
-    read = [read_study(files[name]) for name in names or files]
-    for name, study in zip(names, read, strict=False):
+    read = {name: read_study(files[name]) for name in names}
+    for name, study in read.items():
         if study is None:
             raise InputError(f"{files[name]} is an experiment without claims: give it a 'study'")
-    return [study for study in read if study is not None]
+    return [study for study in read.values() if study is not None]
+
+
+def known() -> list[Study]:
+    """Return all studies; `InputError` if a file is malformed."""
+    studies = map(read_study, study_files().values())
+    return [study for study in studies if study is not None]
+
+
+def relevant(studies: Sequence[Study], results: Path) -> list[Study]:
+    """Return those of ``studies`` that run without names, and that a report in ``results`` holds.
+
+    In a folder with the user's own studies these are the own ones, and others that were judged
+    there. In any other folder they are all.
+    """
+    shipped_folder = shipped(GROUP)
+    own = {study.name for study in studies if study.file.parent != shipped_folder}
+    if not own:
+        return list(studies)
+    return [s for s in studies if s.name in own or (results / s.name / "claims.csv").is_file()]
 
 
 def sound() -> list[Study]:
-    """Return all studies whose files are in order; of each other one it is said what is wrong."""
+    """Return all studies whose files are valid; print what is wrong with the others."""
     studies = []
     for file in study_files().values():
         try:
@@ -135,20 +185,20 @@ def sound() -> list[Study]:
 
 
 class Reproduction(NamedTuple):
-    """A study's judgements, the tables of its runs if it has any, and those of its portraits."""
+    """A study's judgements, the tables of its runs if it has any, and those of its networks."""
 
     judgements: list[Judgement]
-    found: Tables | None
-    sitting: dict[str, pd.DataFrame]
+    tables: Tables | None
+    portraits: dict[str, pd.DataFrame]
 
 
-def reproduce(study: Study, options: argparse.Namespace) -> Reproduction:
-    """Return what a study's runs give, from the store where it can."""
+def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str]) -> Reproduction:
+    """Run a study, reusing finished runs, and judge its claims."""
     if not study.has_runs:
         return Reproduction(judge(study, None), None, {})
     looks = LOOKS if options.top_up else (options.seeds,)
     for seeds in looks:
-        records = _run(study, seeds, options)
+        records = _run(study, seeds, overrides)
         found = tables(records)
         judgements = judge(study, found, looks=len(looks))
         if not any(j.test in ORDERS and j.verdict == INCONCLUSIVE for j in judgements):
@@ -158,18 +208,17 @@ def reproduce(study: Study, options: argparse.Namespace) -> Reproduction:
     return Reproduction(judgements, found, weight_images.tabulate(records, arms))
 
 
-def _run(study: Study, seeds: int | None, options: argparse.Namespace) -> list[Record]:
+def _run(study: Study, seeds: int | None, overrides: Sequence[str]) -> list[Record]:
     terminal(stderr=True).print(Text.assemble("\n", (study.name, "bold"), f": {study.question}"))
-    overrides = [f"+experiments={study.name}", f"store={options.store}"]
-    overrides.append(f"hydra.launcher.workers={options.workers}")
-    overrides += [f"seed=range({seeds})"] if seeds is not None else []
+    words = [f"+experiments={study.name}", *overrides]
+    words += [f"seed=range({seeds})"] if seeds is not None else []
     try:
-        return app.run(overrides, multirun=True, collect=False)
+        return app.run(words, multirun=True, collect=False)
     except (InputError, HydraException, OmegaConfBaseException) as error:
-        raise located(study.file, app.sentence(error)) from error
+        raise located(study.file, sentence(error)) from error
 
 
-def _tell(study: Study, judgements: Sequence[Judgement]) -> None:
+def _print_verdicts(study: Study, judgements: Sequence[Judgement]) -> None:
     console = terminal(width=None if sys.stdout.isatty() else 160)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("row", "claim", "verdict", "n", "measured"):
@@ -181,5 +230,5 @@ def _tell(study: Study, judgements: Sequence[Judgement]) -> None:
         table.add_row(*cells)
     console.print(table)
     counts = Counter(judgement.verdict for judgement in judgements)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    console.print(f"{study.name}: {told}")
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    console.print(f"{study.name}: {summary}")

@@ -9,12 +9,12 @@ from rich.table import Table
 
 from nnexp.store.compare_runs import Agreement
 
-# A cell of nothing, and the spaces between columns.
+# An empty cell, and the spaces between columns.
 EMPTY, _GAP = "-", 2
 
 
 def cell(value: Any, style: str = "") -> str:
-    """Return a value as a cell: never empty, so that columns can be told apart in a pipe."""
+    """Return a value as a cell, never empty, so that other programs can split the columns."""
     if value is None or value == "":
         return EMPTY
     if isinstance(value, list):
@@ -25,12 +25,12 @@ def cell(value: Any, style: str = "") -> str:
 
 
 def plain(text: str) -> str:
-    """Return ``text`` with characters that could steer a terminal written out."""
+    """Return ``text`` with control characters written as escapes."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:
-    """Print ``rows``, their cells aligned."""
+    """Print ``rows`` in aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -55,7 +55,7 @@ def wrapped(rows: Sequence[Sequence[str]]) -> Table:
 
 
 def print_deviations(agreement: Agreement) -> None:
-    """Print where the numbers of two runs part."""
+    """Print the columns in which the numbers of two runs differ."""
     for table, deviations in (("metrics", agreement.metrics), ("layers", agreement.layers)):
         if deviations:
             print(f"\n{table} that differ")
@@ -66,7 +66,7 @@ def print_deviations(agreement: Agreement) -> None:
 
 
 def print_pairs(title: str, pairs: Mapping[str, tuple[Any, Any]]) -> None:
-    """Print what differs, a line for each, the first value before the second."""
+    """Print one line per difference, with the values of both runs."""
     if pairs:
         print(f"\n{title}")
         rows = [[plain(name), cell(a), cell(b)] for name, (a, b) in pairs.items()]

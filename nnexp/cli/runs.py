@@ -1,15 +1,16 @@
-"""Looking after finished runs: list, show, compare, verify, export and prune them."""
+"""Manage finished runs: list, show, compare, verify, export and prune them."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from nnexp.cli.arguments import Parser, with_store
+from nnexp.cli.guard import guarded
 from nnexp.cli.run_tables import (
     EMPTY,
     cell,
@@ -42,7 +43,7 @@ from nnexp.store.store import DamagedRecord, NewerRecord, Store
 from nnexp.training.execute import execute
 
 OBSOLETE, ASIDE = "obsolete", "left aside"
-# What a list shows of how a run ended, and how.
+# The columns of an outcome in a list, and their formats.
 _OUTCOME = {
     "status": "",
     "step": "",
@@ -55,83 +56,81 @@ _OUTCOME = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return its exit status.
 
-    0 all well, 1 a run could not be verified or a record is damaged, 2 bad input, 130 interrupted.
+    0: all well; 1: a run could not be verified or a record is damaged; 2: bad input;
+    130: interrupted; 143: terminated.
     """
-    try:
-        arguments = _parser().parse_args(argv)
-        store = Store(Path(arguments.store))
-        if not store.folder.is_dir():
-            raise InputError(f"there is no store {arguments.store!r}: give --store FOLDER")
-        status: int = arguments.command(store, arguments)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has had enough, as in "… list | head".
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (InputError, DamagedRecord, OSError) as error:
-        print(f"nnexp.runs: {error}", file=sys.stderr)
-        return 2
+    return guarded(_main, list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(arguments: list[str]) -> int:
+    options = _parser().parse_args(with_store(arguments))
+    store = Store(Path(options.store))
+    if options.command is not show_cache and not store.folder.is_dir():
+        raise InputError(f"there is no store {options.store!r}: give --store FOLDER")
+    status: int = options.command(store, options)
     return status
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are ours: one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}: see python -m nnexp.runs --help")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m nnexp.runs",
-        description="Look after the store of finished runs.",
-        epilog="RUN: a run's name, or any beginning of it or of its hash that fits one run alone.",
+        description="Manage the store of finished runs.",
+        epilog="RUN: a run's name, or any unique prefix of its name or of its hash. "
+        "store=FOLDER is the same as --store FOLDER.",
     )
     parser.add_argument("--store", default="results/runs", metavar="FOLDER")
-    common = _Parser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--store", default=argparse.SUPPRESS, metavar="FOLDER")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
-    def command(name: str, function: Any, meaning: str) -> argparse.ArgumentParser:
-        entry = commands.add_parser(name, help=meaning, description=meaning, parents=[common])
+    def command(name: str, function: Any, meaning: str) -> Parser:
+        entry: Parser = commands.add_parser(
+            name, help=meaning, description=meaning, parents=[common]
+        )
         entry.set_defaults(command=function)
         return entry
 
     chosen = "only those runs, as in init=xavier,he lr=0.5 status=diverged"
-    entry = command("list", list_runs, "a line a run: name, settings that vary, outcome")
+    entry = command("list", list_runs, "one line per run: name, settings that vary, outcome")
     entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
     entry = command("show", show, "settings, outcome, evaluations, environment, traceback")
     entry.add_argument("run", metavar="RUN")
-    entry = command("diff", diff, "in what two runs differ: settings, outcome, numbers")
+    entry = command("diff", diff, "differences of two runs: settings, outcome, numbers")
     entry.add_argument("runs", nargs=2, metavar="RUN")
-    entry = command("verify", verify, "train a run again and compare; status 1 if it is different")
+    entry = command(
+        "verify", verify, "train a run again and compare; status 1 if the numbers differ"
+    )
     entry.add_argument("run", metavar="RUN")
-    meaning = "functions of your own that it was trained with, as in init=mine.py:f"
+    meaning = "your own functions that the run was trained with, as in init=mine.py:f"
     entry.add_argument("functions", nargs="*", metavar="key=FILE.py:NAME", help=meaning)
-    entry = command("export", export, "one CSV file with a row a run, as runs.csv")
+    entry = command("export", export, "one CSV file with one row per run, like runs.csv")
     entry.add_argument("file", metavar="FILE.csv", type=Path)
     entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
     entry.add_argument("--force", action="store_true", help="overwrite the file")
-    entry = command("prune", prune, "remove failed and damaged records and what killed runs left")
-    entry.add_argument("--yes", action="store_true", help="do it; without, only say what")
-    meaning = "remove records of another version of the core's numerics too"
+    entry = command(
+        "prune", prune, "remove failed and damaged records and the files of killed runs"
+    )
+    entry.add_argument(
+        "--yes", action="store_true", help="remove them; without it, they are only listed"
+    )
+    meaning = "also remove records of an older version of the core's numerics"
     entry.add_argument("--obsolete", action="store_true", help=meaning)
+    entry = command("cache", show_cache, "folder and size of the cached data sets")
+    entry.add_argument("--clear", action="store_true", help="remove the cached files")
     return parser
 
 
 def list_runs(store: Store, arguments: argparse.Namespace) -> int:
-    """Print a line a run: its name, the settings in which the runs differ, and its outcome.
+    """Print one line per run: its name, the settings in which the runs differ, its outcome.
 
-    On a terminal too narrow for that, runs go by their hashes, and a column holds all settings.
+    On a terminal too narrow for that, print hashes for names and all settings in one column.
     """
     rows = select(store, arguments.filters)
     if not rows:
-        print(f"no run in {store.folder}" + (" fits" if arguments.filters else ""))
+        print(f"no run in {store.folder}" + (" matches" if arguments.filters else ""))
         return 0
-    told = [row["columns"] for row in rows if row["status"] not in (DAMAGED, NEWER)]
-    varied = [k for k in names_in(told) if len({str(columns.get(k)) for columns in told}) > 1]
+    known = [row["columns"] for row in rows if row["status"] not in (DAMAGED, NEWER)]
+    varied = [k for k in names_in(known) if len({str(columns.get(k)) for columns in known}) > 1]
     cells, narrow = [["run", *varied, *_OUTCOME]], [["run", "settings", *_OUTCOME]]
     for row in rows:
         outcome = {**row["outcome"], "status": row["status"], "seconds": row["seconds"]}
@@ -149,7 +148,7 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def show(store: Store, arguments: argparse.Namespace) -> int:
-    """Print all that a run's record says."""
+    """Print a run's record."""
     record = store.recall(find(store, arguments.run))
     print(record.run_id)
     for title, mapping in (
@@ -172,7 +171,7 @@ def show(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def diff(store: Store, arguments: argparse.Namespace) -> int:
-    """Print in what two runs differ."""
+    """Print the differences of two runs."""
     a, b = (store.recall(find(store, name)) for name in arguments.runs)
     print(f"{a.run_id}\n{b.run_id}")
     print_pairs("settings", differences(a.columns, b.columns))
@@ -188,7 +187,7 @@ def diff(store: Store, arguments: argparse.Namespace) -> int:
 def verify(store: Store, arguments: argparse.Namespace) -> int:
     """Train a run again and print how well it agrees with its record.
 
-    Nothing is written to the store, and the data are read and hashed anew.
+    Nothing is written to the store. The data are read and hashed again.
     """
     then = store.recall(find(store, arguments.run))
     if then.status == FAILED:
@@ -196,13 +195,13 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
     if then.identity["numerics"] > NUMERICS:
         raise InputError(
             f"{then.run_id} was trained by a newer nnexp, whose numerics have version "
-            f"{then.identity['numerics']} and here {NUMERICS}: update nnexp"
+            f"{then.identity['numerics']} (this one has {NUMERICS}): update nnexp"
         )
     mapping = with_own_functions(then, pairs(arguments.functions))
     for file in cache.recheck():
-        print(f"{file} was altered since it was unpacked: it is unpacked again")
+        print(f"{file} was altered since it was unpacked: it will be unpacked again")
     config = RunConfig.from_mapping(mapping)
-    print(f"{then.run_id}: training again what took {then.seconds:.2f} s", flush=True)
+    print(f"{then.run_id}: training again (it took {then.seconds:.2f} s)", flush=True)
     now = execute(mapping, save_weights=then.weights is not None)
     tolerance = TOLERANCES[config.dtype]
     agreement = compare(then, now, tolerance)
@@ -215,15 +214,15 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
     print_deviations(agreement)
     if now.error:
         print(f"it fails now:\n{now.error.rstrip()}")
-    print_pairs("what is not as it was then", causes(then, now))
-    print(f"\nas it was then: {', '.join(alike(then, now))}")
+    print_pairs("changed since then", causes(then, now))
+    print(f"\nunchanged: {', '.join(alike(then, now))}")
     if unknown_then := untold(then, now):
-        print(f"not told by the record: {', '.join(unknown_then)}")
+        print(f"not recorded: {', '.join(unknown_then)}")
     return int(agreement.verdict == DIFFERENT)
 
 
 def export(store: Store, arguments: argparse.Namespace) -> int:
-    """Write the rows that the runs have in ``runs.csv`` to one file; damaged records are named."""
+    """Write one row per run, as in ``runs.csv``, to one file; name damaged records."""
     if arguments.file.exists() and not arguments.force:
         raise InputError(f"{arguments.file} exists: give another file, or --force to overwrite it")
     rows, damaged = [], 0
@@ -242,31 +241,44 @@ def export(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def prune(store: Store, arguments: argparse.Namespace) -> int:
-    """Remove what is of no use and no sweep is working on; without ``--yes`` say what there is."""
-    found = [(_useless(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
-    newer = sum(kind == NEWER for kind, _ in found)
-    found = [(kind, run_id) for kind, run_id in found if kind not in ("", NEWER)]
+    """Remove useless records that no sweep is using; without ``--yes`` only list them."""
+    found = [(_reason(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
+    newer = sum(reason == NEWER for reason, _ in found)
+    found = [(reason, run_id) for reason, run_id in found if reason not in ("", NEWER)]
     found += [(ASIDE, run_id) for run_id in store.leftovers()]
     locks = len(store.locked())
     if arguments.yes:
         found = [pair for pair in found if _removed(store, *pair, arguments.obsolete)]
         locks = sum(_unlocked(store, run_id) for run_id in store.locked())
     print_columns(found)
-    counts = [f"{n} {kind}" for kind, n in Counter(kind for kind, _ in found).items()]
+    counts = [f"{n} {kind}" for kind, n in Counter(reason for reason, _ in found).items()]
     counts += [f"{locks} lock files"] if locks else []
     if not counts:
         print("nothing to prune")
     elif arguments.yes:
         print(f"removed: {', '.join(counts)}")
     else:
-        print(f"would remove: {', '.join(counts)}, but for what a sweep holds; add --yes to do it")
+        print(
+            f"would remove: {', '.join(counts)}, except what a sweep is using; add --yes to remove"
+        )
     if newer:
         print(f"left alone: {newer} written by a newer nnexp")
     return 0
 
 
-def _useless(store: Store, run_id: str, obsolete: bool) -> str:
-    """Return why a record is of no use to anyone, or nothing if it is of use."""
+def show_cache(store: Store, arguments: argparse.Namespace) -> int:
+    """Print the folder of the cached data sets and its size; with ``--clear``, empty it."""
+    size = sum(path.stat().st_size for path in cache.files()) / 1e6
+    if arguments.clear:
+        cache.clear()
+        print(f"{cache.folder()}: removed {size:.1f} MB")
+    else:
+        print(f"{cache.folder()}: {size:.1f} MB")
+    return 0
+
+
+def _reason(store: Store, run_id: str, obsolete: bool) -> str:
+    """Return why a record is useless, ``""`` if it is not."""
     try:
         record = store.recall(run_id)
     except DamagedRecord:
@@ -278,15 +290,15 @@ def _useless(store: Store, run_id: str, obsolete: bool) -> str:
     return OBSOLETE if obsolete and record.identity["numerics"] < NUMERICS else ""
 
 
-def _removed(store: Store, kind: str, run_id: str, obsolete: bool) -> bool:
-    """Remove what is of no use; false if a sweep is at work on it, or has replaced it."""
-    lock = store.lock(run_id)  # which clears away what was left aside
+def _removed(store: Store, reason: str, run_id: str, obsolete: bool) -> bool:
+    """Remove a useless record; return false if a sweep is using it, or has replaced it."""
+    lock = store.lock(run_id)  # this removes what was left aside
     if lock is None:
         return False
     try:
-        if kind == ASIDE:
+        if reason == ASIDE:
             return True
-        useless = _useless(store, run_id, obsolete) == kind
+        useless = _reason(store, run_id, obsolete) == reason
         if useless:
             store.remove(run_id)
         return useless
@@ -295,7 +307,7 @@ def _removed(store: Store, kind: str, run_id: str, obsolete: bool) -> bool:
 
 
 def _unlocked(store: Store, run_id: str) -> bool:
-    """Remove the file of a lock; false if somebody holds it."""
+    """Remove the file of a lock; return false if another process holds it."""
     lock = store.lock(run_id)
     if lock is not None:
         lock.release()

@@ -12,33 +12,36 @@ from nnexp.store.record import Row
 from nnexp.store.store import DamagedRecord, NewerRecord, Store
 
 DAMAGED, NEWER = "damaged", "newer"
-# Ambiguous runs named at most.
+# The largest number of runs named in a message.
 _NAMED = 5
 
 
 def find(store: Store, text: str) -> str:
-    """Return the name of the one run that ``text`` fits: a beginning of its name or of its hash.
+    """Return the name of the only run whose name or hash has the prefix ``text``.
 
     Raises
     ------
     InputError
-        If it fits no run, or several.
+        If there is no such run, or several.
     """
-    beginning = Path(text).name  # of a path too, as a shell completes it
+    prefix = Path(text).name  # a shell completes paths
     names = store.run_ids()
-    if beginning in names:
-        return beginning
-    fits = [n for n in names if n.startswith(beginning) or hash_of(n).startswith(beginning)]
-    if not beginning or not fits:
-        hint = suggestion(beginning, names)
-        raise InputError(f"no run in {store.folder} begins with {text!r}{hint or ': see list'}")
-    if len(fits) > 1:
-        more = f" and {len(fits) - _NAMED} more" if len(fits) > _NAMED else ""
+    if prefix in names:
+        return prefix
+    matches = [n for n in names if n.startswith(prefix) or hash_of(n).startswith(prefix)]
+    if not prefix or not matches:
+        hint = suggestion(prefix, names)
         raise InputError(
-            f"{text!r} fits {len(fits)} runs, {', '.join(fits[:_NAMED])}{more}: "
-            "give more of the name, or a beginning of the hash at its end"
+            f"no run in {store.folder} begins with {text!r}"
+            f"{hint or ': python -m nnexp.runs list shows all'}"
         )
-    return fits[0]
+    if len(matches) > 1:
+        more = f" and {len(matches) - _NAMED} more" if len(matches) > _NAMED else ""
+        raise InputError(
+            f"{text!r} matches {len(matches)} runs, {', '.join(matches[:_NAMED])}{more}: "
+            "give a longer prefix, or one of the hash at the end of the name"
+        )
+    return matches[0]
 
 
 def hash_of(run_id: str) -> str:
@@ -47,7 +50,7 @@ def hash_of(run_id: str) -> str:
 
 
 def select(store: Store, filters: Sequence[str]) -> list[Row]:
-    """Return the outlines of the runs that fit all ``filters``, each ``key=value,value…``."""
+    """Return the outlines of the runs that match all ``filters``, each ``key=value,value…``."""
     wanted = {key: values.split(",") for key, values in pairs(filters).items()}
     rows = [_outline(store, run_id) for run_id in store.run_ids()]
     keys = ["status", *names_in(row["columns"] for row in rows)]
@@ -58,14 +61,14 @@ def select(store: Store, filters: Sequence[str]) -> list[Row]:
         row
         for row in rows
         if all(
-            any(_fits({**row["columns"], "status": row["status"]}.get(key), v) for v in values)
+            any(_matches({**row["columns"], "status": row["status"]}.get(key), v) for v in values)
             for key, values in wanted.items()
         )
     ]
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:
-    """Return what ``key=value`` words say."""
+    """Return ``key=value`` words as a mapping."""
     for word in words:
         if "=" not in word:
             raise InputError(f"{word!r} is not of the form key=value, as in init=he")
@@ -82,7 +85,7 @@ def _outline(store: Store, run_id: str) -> Row:
         return {**blank, "status": NEWER}
 
 
-def _fits(value: Any, text: str) -> bool:
+def _matches(value: Any, text: str) -> bool:
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             return float(text) == value

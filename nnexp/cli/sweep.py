@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig
 
-from nnexp.cli.jobs import compose_jobs, overruled, read_arms
+from nnexp.cli.jobs import compose_jobs, overridden, read_arms
 from nnexp.cli.progress import Display, conclude
+from nnexp.cli.wrong_guesses import plain_widths
 from nnexp.config.composition import Composer, composing, parse_sweep
 from nnexp.config.registry import build
 from nnexp.config.user_functions import is_custom
@@ -32,8 +34,37 @@ from nnexp.sweeps.scheduler import run_all
 from nnexp.validation import real
 
 
+class Output(NamedTuple):
+    """The folder for tables, figures and page, and the key that gives another one."""
+
+    folder: Path
+    key: str
+
+
+def output_folder(out: object, hydra: DictConfig, *, single: bool) -> Output:
+    """Return the folder that ``out``, or else Hydra's own key, gives.
+
+    Raises
+    ------
+    InputError
+        If it is not the name of a folder.
+    """
+    key, folder = "out", out
+    if out is None:
+        kind = "run" if single else "sweep"
+        given = any(w.lstrip("+").startswith(f"hydra.{kind}.dir=") for w in hydra.overrides.hydra)
+        key, folder = f"hydra.{kind}.dir" if given else "out", hydra[kind].dir
+    return Output(Path(_folder(key, folder)), key)
+
+
+def _folder(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{key}={value} is not a folder: give {key}=FOLDER")
+    return value
+
+
 def options(config: Mapping[str, Any], workers: int) -> Options:
-    """Return how the runs are to be had.
+    """Return the run options.
 
     Raises
     ------
@@ -45,8 +76,7 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
             raise unknown(key, config[key], ("true", "false"))
     if config["on_error"] not in ("continue", "stop"):
         raise unknown("on_error", config["on_error"], ("continue", "stop"))
-    if not isinstance(config["store"], str) or not config["store"].strip():
-        raise InputError(f"store={config['store']} is no folder: give store=FOLDER")
+    _folder("store", config["store"])
     if isinstance(workers, bool) or not isinstance(workers, int) or not 0 <= workers <= 1024:
         raise InputError(
             f"hydra.launcher.workers={workers} is invalid: give a whole number from 1 to 1024, "
@@ -61,12 +91,12 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
 
 
 def on_dask(scheduler: Any, wait: Any) -> Hire:
-    """Return who hires the workers of a Dask cluster.
+    """Return the function that hires the workers of a Dask cluster.
 
     Raises
     ------
     InputError
-        If Dask is not installed, or an argument is none of its kind.
+        If Dask is not installed, or an argument is invalid.
     """
     try:
         from nnexp.sweeps.dask import DaskCrew
@@ -76,22 +106,22 @@ def on_dask(scheduler: Any, wait: Any) -> Hire:
         ) from None
     if not isinstance(scheduler, str) or not scheduler.strip():
         raise InputError(
-            f"hydra.launcher.scheduler={scheduler} is no address: give that of a Dask scheduler "
-            f"that is running, as in hydra.launcher.scheduler=tcp://HOST:8786"
+            f"hydra.launcher.scheduler={scheduler} is not an address: give that of a running Dask "
+            f"scheduler, as in hydra.launcher.scheduler=tcp://HOST:8786"
         )
     patience = real("hydra.launcher.wait", wait, low=0)
     return lambda jobs, watcher: DaskCrew(scheduler, patience, jobs, watcher)
 
 
 def prepare(folders: Mapping[str, str | Path]) -> list[Path]:
-    """Make the folders that the keys name and return what was made, parents before children.
+    """Make the folders of these keys and return those that were new, parents before children.
 
-    If one cannot be written, none is left behind.
+    If one cannot be written, all new ones are removed again.
 
     Raises
     ------
     InputError
-        If one cannot be made or written.
+        If a folder cannot be made or written to.
     """
     made: list[Path] = []
     for key, folder in folders.items():
@@ -113,7 +143,7 @@ def prepare(folders: Mapping[str, str | Path]) -> list[Path]:
 
 
 def unmake(folders: Sequence[Path]) -> None:
-    """Remove the folders that `prepare` made, but for those in which something lies by now."""
+    """Remove the folders that `prepare` made, except those that are not empty."""
     for folder in reversed(folders):
         with suppress(OSError):
             folder.rmdir()
@@ -122,7 +152,7 @@ def unmake(folders: Sequence[Path]) -> None:
 def launch(
     jobs: Sequence[Job], config: Mapping[str, Any], workers: int = 0, hire: Hire | None = None
 ) -> list[Record]:
-    """Run ``jobs``, on this machine's cores unless others are hired, and return their records."""
+    """Run ``jobs`` on this machine's cores, or on those that ``hire`` finds; return the records."""
     chosen = options(config, workers)
     prepare({"store": config["store"]})
     store = Store(Path(config["store"]))
@@ -131,21 +161,21 @@ def launch(
         return run_all(jobs, store, chosen, watcher, hire)
 
 
-def _doubts(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield what should be known of the data, and of a user's own functions, before training."""
+def _notes(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield notes on the data and on the user's own functions, to be read before training."""
     data = dict.fromkeys(job.config.data for job in jobs)
     remarks = dict.fromkeys(remark for own in data for remark in describe(own).remarks)
     yield from (f"note: {remark}" for remark in remarks)
     for choice in {str(job.config.activation): job.config.activation for job in jobs}.values():
         wrong = None
         if is_custom(choice.name):
-            with suppress(Exception):  # which its run will tell
+            with suppress(Exception):  # its run will report it
                 wrong = wrong_slope(build("activation", choice))
         if wrong is not None:
             z, given, slope = wrong
             yield (
-                f"note: {choice.name} gives the derivative {given:.3g} at z = {z:.3g}, where the "
-                f"slope of its values is {slope:.3g}; training takes what it gives"
+                f"note: {choice.name} returns the derivative {given:.3g} at z = {z:.3g}, where the "
+                f"slope of its values is {slope:.3g}; training uses the returned derivative"
             )
 
 
@@ -186,7 +216,7 @@ def collect(
 
 
 def command() -> str:
-    """Return the command line that is running, as one would type it again."""
+    """Return this command line, quoted for a shell."""
     import shlex
 
     return " ".join(["python -m nnexp", *map(shlex.quote, sys.argv[1:])])
@@ -199,14 +229,13 @@ def sweep(
     settings: Mapping[str, Any],
     params: Mapping[str, str],
     arguments: Sequence[str],
-    arms: object,
-    folder: Path | None,
+    output: Output | None,
     single: bool,
     renderer: Renderer | None = None,
 ) -> list[Record]:
-    """Check all points, run them with ``launcher``, collect the results in ``folder``, if any.
+    """Check all points, run them with ``launcher`` and collect the results in ``output``, if any.
 
-    A ``renderer``, if there is one, draws the figures.
+    A ``renderer``, if given, draws the figures in a process of its own.
 
     Raises
     ------
@@ -214,25 +243,34 @@ def sweep(
         For any invalid point or place, before anything is written.
     """
     with composing():
-        named = read_arms(loader, arms)
+        named = read_arms(loader, settings["arms"])
         points = parse_sweep(loader, params, arguments, named)
         if single and len(points) > 1:
             raise InputError(
-                f"{len(points)} values to sweep, but no sweep was asked for: add -m to run them all"
+                f"{len(points)} values to sweep, and no sweep was asked for: add -m to run them all"
             )
         jobs = compose_jobs(Composer(loader), points, named)
         if not hasattr(launcher, "check"):
-            raise InputError("nnexp's sweeps need a launcher of its own: give hydra/launcher=local")
+            raise InputError("nnexp needs its own launcher: give hydra/launcher=local, or dask")
         launcher.check(settings)
     places = {"store": settings["store"]}
-    if folder is not None:
-        key = "hydra.run.dir" if single else "hydra.sweep.dir"
-        check_folder(folder, f"{key}=FOLDER")
-        places[key] = str(folder)
-    if keys := overruled(points, named):
-        print(f"note: {', '.join(keys)} overrules what arms set: they go unnamed", file=sys.stderr)
-    for doubt in _doubts(jobs):
-        print(doubt, file=sys.stderr)
+    if output is not None:
+        check_folder(output.folder, f"{output.key}=FOLDER")
+        places[output.key] = str(output.folder)
+    if keys := overridden(points, named):
+        print(
+            f"note: {', '.join(keys)} overrides settings of the arms: "
+            f"runs are not named after them",
+            file=sys.stderr,
+        )
+    if not single and (widths := plain_widths(arguments)):
+        print(
+            f"note: hidden={widths} trains networks of one hidden layer each; "
+            f"hidden={widths.replace(',', 'x')} is one network with a layer of each width",
+            file=sys.stderr,
+        )
+    for note in _notes(jobs):
+        print(note, file=sys.stderr)
     made = prepare(places)
     try:
         records = launcher.run(jobs, settings)
@@ -242,6 +280,6 @@ def sweep(
     names = {job.run_id: job.arm for job in jobs}
     for record in records:
         record.arm, record.asked = names[record.run_id], True
-    if records and folder is not None:
-        collect(records, folder, Path(settings["store"]), renderer)
+    if records and output is not None:
+        collect(records, output.folder, Path(settings["store"]), renderer)
     return list(records)

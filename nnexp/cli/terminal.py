@@ -1,4 +1,4 @@
-"""The terminal: text is printed as it is, whatever brackets or colons a name holds."""
+"""The terminal: names are printed as they are, brackets and colons included."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Any
 from rich.console import Console
 
 
-def terminal(**how: Any) -> Console:
-    """Return a console of rich that reads no markup; ``how`` is for `rich.console.Console`."""
-    return Console(markup=False, emoji=False, highlight=False, **how)
+def terminal(**options: Any) -> Console:
+    """Return a rich console without markup; ``options`` are those of `rich.console.Console`."""
+    return Console(markup=False, emoji=False, highlight=False, **options)

@@ -1,9 +1,9 @@
-"""What nnexp asks of Hydra's private modules: to open it, to compose settings, to show them.
+"""Hydra, including its private modules: open it, compose settings, show them.
 
 Composition is Hydra's own, done once for every distinct set of group choices; the value overrides
-of a point are then applied to a copy, which is ten times cheaper and gives the same.
+of a point are then applied to a copy, which is ten times faster and gives the same result.
 
-No other file imports ``hydra._internal``. `TRIED` names the versions of Hydra that it is tried on.
+No other file imports ``hydra._internal``. `TRIED` lists the versions that it is tested with.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from nnexp.errors import InputError
 
 # Versions of Hydra: "1.4" stands for its release candidates.
 TRIED = ("1.3.8", "1.4")
-# Points of a sweep.
+# The largest number of points in a sweep.
 _MOST_POINTS = 100_000
 
 
@@ -70,7 +70,7 @@ def set_up() -> None:
 
 @contextmanager
 def opened() -> Iterator[Hydra]:
-    """Open Hydra on nnexp's own configuration for a while."""
+    """Open Hydra on nnexp's configuration within a ``with`` block."""
     GlobalHydra.instance().clear()
     try:
         path = create_automatic_config_search_path(None, None, str(shipped("conf")))
@@ -87,9 +87,9 @@ def prepared(
     Raises
     ------
     InputError
-        For an override that Hydra would take without a word.
+        For an override that Hydra would accept silently.
     """
-    check_overrides(hydra.config_loader, overrides)
+    check_overrides(hydra.config_loader, overrides, multirun=multirun)
     words = [*overrides, f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"]
     config = hydra.compose_config("config", words, RunMode.MULTIRUN, True)
     callbacks = Callbacks(config)
@@ -102,18 +102,18 @@ def prepared(
 
 
 def _task(config: DictConfig) -> None:
-    """Stand for the task function that Hydra asks for: nnexp's sweeper runs the jobs itself."""
+    """Do nothing: Hydra requires a task function, and nnexp's sweeper runs the jobs itself."""
 
 
 def show(hydra: Hydra, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Print what the command line asks of Hydra itself: settings, help, facts, a completion."""
+    """Print what Hydra itself can show: settings, help, facts, shell completion."""
     words = options.overrides
     if options.hydra_help:
         hydra.hydra_help("config", parser, options)
     elif options.cfg:
         hydra.show_cfg("config", words, options.cfg, options.package, options.resolve)
     elif options.info:
-        logging.raiseExceptions = False  # these facts are logged, perhaps to one who stops reading
+        logging.raiseExceptions = False  # Hydra logs these facts, possibly to a closed pipe
         hydra.show_info(options.info, "config", words)
     else:
         hydra.shell_completion("config", words)
@@ -121,12 +121,12 @@ def show(hydra: Hydra, options: argparse.Namespace, parser: argparse.ArgumentPar
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Take for bad input whatever Hydra and OmegaConf raise over odd words.
+    """Treat every exception that Hydra and OmegaConf raise on odd overrides as bad input.
 
     Raises
     ------
     InputError
-        In place of an exception that is no error of theirs or of the operating system.
+        In place of any exception other than their own errors and those of the operating system.
     """
     try:
         yield
@@ -140,14 +140,14 @@ def composing() -> Iterator[None]:
 
 
 class Composer:
-    """Composes the settings of many points, quickly: what they share is read and parsed once."""
+    """Composes the settings of many points fast: shared parts are read and parsed once."""
 
     def __init__(self, loader: ConfigLoader) -> None:
         self.loader = loader
         self.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
         self.parse = functools.cache(self._parse)
         self.group_exists = functools.cache(self.repository.group_exists)
-        # Pickled, which copies a configuration six times as fast as ``copy.deepcopy``.
+        # Pickled: copying a configuration is six times faster than with ``copy.deepcopy``.
         self.bases: dict[tuple[str, ...], bytes] = {}
 
     def compose(self, overrides: Sequence[str]) -> dict[str, Any]:
@@ -183,13 +183,14 @@ class Composer:
         return parsed
 
 
-def check_overrides(loader: ConfigLoader, arguments: Sequence[str]) -> None:
-    """Refuse what Hydra would take without a word.
+def check_overrides(loader: ConfigLoader, arguments: Sequence[str], *, multirun: bool) -> None:
+    """Refuse what Hydra would accept silently.
 
     Raises
     ------
     InputError
-        For a key given twice, a key that cannot be swept, or a list where one choice belongs.
+        For a key given twice, a key that cannot be swept, a list in the place of one choice, or an
+        output folder that would be ignored.
     """
     composer = Composer(loader)
     seen: set[str] = set()
@@ -201,19 +202,34 @@ def check_overrides(loader: ConfigLoader, arguments: Sequence[str]) -> None:
         _check_plugins(key, override)
         if override.is_sweep_override():
             if key in PLACES:
-                raise InputError(
-                    f"{key!r} cannot be swept: it is no setting of a run; give one value"
-                )
+                raise InputError(f"{key!r} cannot be swept: give one value for the whole sweep")
         elif override.is_delete():
-            raise InputError(f"{override.input_line!r} takes a setting away: give {key}=… instead")
+            raise InputError(f"{override.input_line!r} removes a setting: give {key}=… instead")
         elif composer.is_group(override) and not isinstance(override.value(), str):
             value = override.get_value_element_as_str()
-            raise InputError(f"{key}={value} is no choice: give one name (with -m, several: a,b)")
+            raise InputError(
+                f"{key}={value} is not a choice: give one name (with -m, several: a,b)"
+            )
+    _check_output(seen, multirun)
+
+
+def _check_output(keys: set[str], multirun: bool) -> None:
+    """Refuse an output folder that Hydra would ignore, and two of them."""
+    valid, ignored = "hydra.run.dir", "hydra.sweep.dir"
+    if multirun:
+        valid, ignored = ignored, valid
+    if ignored in keys:
+        purpose = "single runs, without -m" if multirun else "sweeps, with -m"
+        raise InputError(f"{ignored} is for {purpose}: give out=FOLDER, which works for both")
+    if {"out", valid} <= keys:
+        raise InputError(f"out and {valid} both give the output folder: give out=FOLDER alone")
 
 
 def _check_plugins(key: str, override: Override) -> None:
-    """Refuse what would put something else in the place of nnexp's launcher and sweeper."""
+    """Refuse what would replace nnexp's launcher and sweeper."""
     given = override.input_line
+    if key == "hydra/sweeper" and override.value() == "basic":
+        raise InputError(f"{given} writes no tables and no page: give hydra/sweeper=nnexp")
     if key in ("hydra.launcher._target_", "hydra.sweeper._target_"):
         raise InputError(f"{given} is not nnexp's own: choose hydra/launcher=local, or dask")
     mappings = ("hydra.launcher", "hydra.sweeper", "hydra.sweeper.params")
@@ -226,10 +242,10 @@ def _check_plugins(key: str, override: Override) -> None:
 def parse_sweep(
     loader: ConfigLoader, params: Mapping[str, str], arguments: Sequence[str], arms: Iterable[str]
 ) -> list[list[str]]:
-    """Return the points of a sweep, each a list of overrides; ``arguments`` beat ``params``."""
+    """Return the points of a sweep as lists of overrides; ``arguments`` override ``params``."""
     parser = OverridesParser.create(loader)
     given = parser.parse_overrides(list(arguments))
-    every = ",".join(map(_spelt, arms))
+    every = ",".join(map(_quoted, arms))
     overrides = [
         parser.parse_override(f"arm={every}") if o.input_line == "arm=all" else o
         for o in [*parser.parse_overrides([f"{k}={v}" for k, v in params.items()]), *given]
@@ -238,20 +254,20 @@ def parse_sweep(
         _check_sweep(loader, override)
     count = math.prod(_count(o) for o in overrides)
     if not 1 <= count <= _MOST_POINTS:
-        raise InputError(f"a sweep of {count} points: give 1 at least and {_MOST_POINTS} at most")
+        raise InputError(f"a sweep of {count} points: give from 1 to {_MOST_POINTS}")
     (points,) = BasicSweeper.split_arguments(overrides, None)
     return points
 
 
 def _check_sweep(loader: ConfigLoader, override: Override) -> None:
-    """Refuse a sweep that has no values, or no end of them."""
+    """Refuse a sweep that has no values, or infinitely many."""
     sweep, given = override.value(), override.input_line
     if isinstance(sweep, IntervalSweep):
-        raise InputError(f"{given}: an interval has no end of values: list some, as in 0.1,1")
+        raise InputError(f"{given}: an interval has infinitely many values: list some, as in 0.1,1")
     if isinstance(sweep, RangeSweep):
         bounds = [float(x or 0) for x in (sweep.start, sweep.stop, sweep.step)]
         if not all(map(math.isfinite, bounds)):
-            raise InputError(f"{given}: a range has finite bounds, as in range(5)")
+            raise InputError(f"{given}: a range needs finite bounds, as in range(5)")
         if sweep.step == 0:
             raise InputError(f"{given}: the step of a range must not be 0")
     if isinstance(sweep, Glob):
@@ -259,7 +275,7 @@ def _check_sweep(loader: ConfigLoader, override: Override) -> None:
         if not names:
             raise InputError(f"{given}: {override.key_or_group} has no choices: list its values")
         if not sweep.filter(names):
-            raise InputError(f"{given} fits no choice: choose from {', '.join(names)}")
+            raise InputError(f"{given} matches no choice: choose from {', '.join(names)}")
 
 
 def _count(override: Override) -> int:
@@ -271,8 +287,8 @@ def _count(override: Override) -> int:
     return len(sweep.list) if isinstance(sweep, ChoiceSweep) else 1
 
 
-def _spelt(name: str) -> str:
-    """Return the name of an arm as an override gives it: quoted, unless it is a plain word."""
+def _quoted(name: str) -> str:
+    """Return an arm's name as an override's value: quoted, unless it is a plain word."""
     if re.fullmatch(r"[\w.+-]+", name) and name != "null":
         return name
     return QuotedString(text=name, quote=Quote.single).with_quotes()
@@ -280,5 +296,5 @@ def _spelt(name: str) -> str:
 
 @functools.cache
 def unquoted(override: str) -> str:
-    """Return the value of an override whose value is in quotes."""
+    """Return the value of an override without its quotes."""
     return str(OverridesParser.create().parse_override(override).value())

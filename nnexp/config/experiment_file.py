@@ -17,14 +17,16 @@ from nnexp.config.user_functions import is_installed
 from nnexp.errors import InputError, suggestion
 from nnexp.validation import MOST_DIGITS, TOO_LONG
 
-# Keys that say where and how, and so are the same for a whole sweep.
-PLACES = ("store", "force", "save_weights", "on_error", "arms")
-# Keys that say which runs of an experiment.
+# Keys of storage and execution: they have one value for the whole sweep.
+PLACES = ("store", "out", "force", "save_weights", "on_error", "arms")
+# The folders among them, which an experiment's file may not choose.
+_FOLDERS = {"store": "where finished runs are stored", "out": "where results are written"}
+# Keys that choose runs of an experiment.
 STUDY = ("arm", "study")
 SETTINGS = tuple(RunConfig.__dataclass_fields__)
 # In a mapping that was read with its lines: where it begins, and where each of its keys stands.
 LINE, LINES = "__line__", "__lines__"
-_KEYS = (*SETTINGS, *(key for key in PLACES if key != "store"), *STUDY, "defaults", "hydra")
+_KEYS = (*SETTINGS, *(key for key in PLACES if key not in _FOLDERS), *STUDY, "defaults", "hydra")
 # What an experiment may set of Hydra's.
 _HYDRA = ("hydra.sweeper.params", "hydra.launcher.workers", "hydra.launcher.wait")
 _GROUPS = ("data", *CHOICES)
@@ -126,9 +128,11 @@ class _Check:
             interpolated = key.value not in ("arms", "defaults", "hydra")
             barred = _MEANT if key.value == "study" else _MEANT_OR_MERGED
             self.plain(node, interpolated, barred)
-            if key.value == "store":
+            if key.value in _FOLDERS:
                 raise self.error(
-                    key, "an experiment does not say where runs are kept: give store=FOLDER"
+                    key,
+                    f"an experiment may not choose {_FOLDERS[key.value]}: give {key.value}=FOLDER "
+                    f"on the command line",
                 )
             if key.value not in _KEYS:
                 hint = suggestion(key.value, _KEYS) or f": keys are {', '.join(_KEYS)}"

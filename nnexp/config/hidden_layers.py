@@ -16,7 +16,7 @@ def parse_hidden(value: object) -> tuple[int, ...]:
     InputError
         If it is none of these, or a width is below 1.
     """
-    error = InputError(f"hidden={value} is no list of widths: write 512x256, 128, or none")
+    error = InputError(f"hidden={value} is not a list of widths: write 512x256, 128, or none")
     if value is None or value == "none" or value == "":
         return ()
     if isinstance(value, str):
@@ -30,7 +30,7 @@ def parse_hidden(value: object) -> tuple[int, ...]:
         if any(isinstance(part, bool) or not isinstance(part, int) for part in parts):
             raise error
     if value in (0, "0"):
-        raise InputError("hidden=0 is no width: write none for a network without a hidden layer")
+        raise InputError("hidden=0 is not a width: write hidden=none for no hidden layer")
     return tuple(validation.whole("hidden", int(part), 1) for part in parts)
 
 

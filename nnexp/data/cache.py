@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,24 @@ def lookup(path: Path, sha256: str | None) -> Content | None:
     except (OSError, ValueError):
         pass  # missing, empty or unreadable: it is unpacked again
     return None
+
+
+def files() -> list[Path]:
+    """Return the files of the cache: unpacked ones, their seals and the archives beside them."""
+    found = []
+    for seal in sorted(folder().glob("*/*.seal")):
+        path = seal.with_name(seal.name.removesuffix(".seal"))
+        found += [path, seal, path.with_name(f"{path.name}.gz")]
+    return [path for path in found if path.is_file()]
+
+
+def clear() -> None:
+    """Remove the files of the cache, and the folders that this leaves empty."""
+    for path in files():
+        path.unlink(missing_ok=True)
+    for place in folder().glob("*"):
+        with suppress(OSError):  # not a folder, or not empty
+            place.rmdir()
 
 
 def recheck() -> list[Path]:

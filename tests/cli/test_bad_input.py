@@ -59,7 +59,7 @@ CASES = [
     ("hidden=[0]", ["hidden=0", "from 1"]),
     ("hidden=abc", ["hidden=abc", "512x256"]),
     ("hidden=true", ["hidden=True"]),
-    ("hidden=0", ["hidden=0", "write none"]),
+    ("hidden=0", ["hidden=0", "write hidden=none"]),
     ("activation=Relu", ["'Relu': did you mean 'relu'"]),
     ("init=glorot", ["'glorot': did you mean 'xavier'"]),
     ("init=he_normal", ["'he_normal': did you mean 'he'"]),
@@ -120,19 +120,41 @@ CASES = [
     ("data=xor hidden=[1000000000,1000000000]", ["parameters", "GiB", "smaller"]),
     ("data=blobs data.n=1000000000 data.features=1000", ["data.n=1000000000", "GiB"]),
     ("data=xor steps=1000000", ["1000000 evaluations", "evaluate_every"]),
-    ("-m seed=range(0)", ["0 points", "1 at least"]),
-    ("-m seed=range(1000000000)", ["1000000000 points", "100000 at most"]),
+    ("-m seed=range(0)", ["0 points: give from 1 to 100000"]),
+    ("-m seed=range(1000000000)", ["1000000000 points", "to 100000"]),
     ("-m seed=range(0,3,0)", ["seed=range(0,3,0)", "the step of a range must not be 0"]),
     ("-m lr=range(nan,3)", ["lr=range(nan,3)", "finite bounds"]),
     ("-m lr=range(1,inf)", ["lr=range(1,inf)", "finite bounds"]),
-    ("-m lr=interval(0,1)", ["lr=interval(0,1)", "no end of values"]),
+    ("-m lr=interval(0,1)", ["lr=interval(0,1)", "infinitely many values"]),
     ("-m lr=glob(*)", ["lr=glob(*)", "lr has no choices"]),
-    ("-m init=glob(zzz*)", ["init=glob(zzz*) fits no choice", "choose from constant"]),
+    ("-m init=glob(zzz*)", ["init=glob(zzz*) matches no choice", "choose from constant"]),
     ("lr=" + "1" * 5000, ["a number of more than 1000 digits"]),
-    ("hidden=" + "[" * 500, ["is no override"]),
+    ("hidden=" + "[" * 500, ["is not a valid override: write key=value"]),
+    ("hidden=128,64", ["2 values to sweep", "hidden=128x64 for layers of these widths", "add -m"]),
+    ("-m seed=0..9", ["seed=0..9 is not a range", "write seed=range(10), or values sep"]),
+    ("-m epochs=2..4", ["write epochs=range(2,5)", "commas, with -m"]),
+    ("-m lr=1e-3..1e-1", ["lr=1e-3..1e-1 is not a range: write values separated by commas"]),
+    ("lr=[0.1,0.5]", ["lr takes one number: write lr=0.1,0.5 with -m"]),
+    ("momentum=0.9", ["'momentum' is not a key", "optimizer=momentum optimizer.momentum=0.9"]),
+    ("optimizer=nesterov +momentum=0.9", ["is not a key: write optimizer.momentum=0.9"]),
+    ("std=0.1", ["'std' is not a key: write init=normal init.std=0.1"]),
+    ("train_size=100", ["'train_size' is not a key: write data.train_size=100"]),
+    ("workers=1", ["'workers' is not a key: write hydra.launcher.workers=1"]),
+    ("optimizer.lr=0.1", ["'optimizer.lr' is not a key: write lr=0.1"]),
+    ("alpha=0.1", ["did you mean 'weight_decay'"]),
+    ("data:csv", ["'data:csv' is not a valid override: write data=csv"]),
+    ("data: csv", ["'data:' is not a valid override: write data=csv"]),
+    ("-m hydra.run.dir=x", ["hydra.run.dir is for single runs, without -m: give out=FOLDER"]),
+    ("hydra.sweep.dir=x", ["hydra.sweep.dir is for sweeps, with -m: give out=FOLDER"]),
+    ("out=x hydra.run.dir=y", ["out and hydra.run.dir both give the output folder"]),
+    ("-m out=x hydra.sweep.dir=y", ["out and hydra.sweep.dir both give the output folder"]),
+    ("-m out=x,y", ["'out' cannot be swept"]),
+    ("out=5", ["out=5 is not a folder: give out=FOLDER"]),
+    ("-m hydra/sweeper=basic lr=0.1,1", ["hydra/sweeper=basic writes no tables and no page"]),
+    ("lr=glob(*)", ["lr=glob(*)", "lr has no choices"]),
     ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "cannot be printed"]),
-    ("hidden=" + "a" * 100_000, ["hidden=aaa", "aaa is no list of widths"]),
-    ("++arms=5", ["arms=5", "no mapping"]),
+    ("hidden=" + "a" * 100_000, ["hidden=aaa", "aaa is not a list of widths"]),
+    ("++arms=5", ["arms=5 is not a mapping"]),
     ("++arms.a=5 arm=a", ["the arm 'a' is 5", "list of overrides"]),
     ("--config-name=x", ["--config-name", "experiments/"]),
     ("--config-dir=x", ["--config-dir", "experiments/"]),
@@ -214,7 +236,7 @@ def test_a_truncated_idx_file_is_named(nnexp: Command, tmp_path: Path) -> None:
     assert "t10k-images" in outcome.err
 
 
-@pytest.mark.parametrize("key", ["store", "hydra.run.dir"])
+@pytest.mark.parametrize("key", ["store", "out", "hydra.run.dir"])
 def test_a_folder_that_cannot_be_written(nnexp: Command, tmp_path: Path, key: str) -> None:
     (tmp_path / "file").write_text("in the way")
     outcome = nnexp(f"{key}=file/below", "steps=1")
@@ -223,6 +245,23 @@ def test_a_folder_that_cannot_be_written(nnexp: Command, tmp_path: Path, key: st
     assert key in outcome.err
     assert "file/below" in outcome.err
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("mode", [(), ("-m",)], ids=["run", "sweep"])
+def test_out_is_the_folder_of_a_run_and_of_a_sweep(quick: Command, mode: tuple[str, ...]) -> None:
+    outcome = quick(*mode, "data=xor", "steps=1", "out=some/folder", "store=runs")
+    assert outcome.status == 0, outcome.err
+    assert Path("some/folder/runs.csv").is_file()
+    assert sorted(path.name for path in Path().iterdir()) == ["runs", "some"]
+
+
+def test_plain_widths_are_swept_with_a_note(quick: Command) -> None:
+    words = ("-m", "data=xor", "steps=1", "out=x")
+    outcome = quick(*words, "hidden=3,2")
+    assert outcome.status == 0
+    assert "hidden=3x2 is one network with a layer of each width" in outcome.err
+    assert Path("x/runs.csv").read_text().count("\n") == 3
+    assert "note" not in quick(*words, "hidden=3,2x2").err
 
 
 def test_a_process_of_its_own_ends_with_status_2(tmp_path: Path) -> None:

@@ -156,8 +156,8 @@ def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: 
     [
         (("nowhere", "--out", "page"), "'nowhere' holds no runs.csv"),
         (("one",), "give --out FOLDER"),
-        (("one", "init=he", "--out", "page"), "one is a folder and init=he chooses from the store"),
-        (("init=he", "--out", "page"), "no finished run in results/runs fits init=he"),
+        (("one", "init=he", "--out", "page"), "one is a folder and init=he selects stored runs"),
+        (("init=he", "--out", "page"), "no finished run in results/runs matches init=he"),
         (("inti=he", "--out", "page"), "unknown column 'inti': did you mean 'init'?"),
         (("init=he", "--store", "none", "--out", "page"), "there is no store 'none'"),
     ],

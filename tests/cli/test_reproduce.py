@@ -218,8 +218,8 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
             "zero: [init=zeroes]",
             r"line 32: unknown init 'zeroes': did you mean",
         ),
-        ("hidden: 4", "hidden: four", r"line 35: hidden=four is no list of widths"),
-        ("seed: range(5)", "seed: range(5", r"line 41: 'seed=range\(5' is no override"),
+        ("hidden: 4", "hidden: four", r"line 35: hidden=four is not a list of widths"),
+        ("seed: range(5)", "seed: range(5", r"line 41: 'seed=range\(5' is not a valid override"),
     ],
 )
 def test_what_cannot_be_composed_is_refused_with_its_line(

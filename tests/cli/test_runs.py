@@ -119,7 +119,7 @@ def refused(outcome: Outcome) -> str:
     """Check that the command ended with status 2 and one sentence; return the sentence."""
     assert outcome.status == 2
     assert outcome.out == ""
-    assert outcome.err.startswith("nnexp.runs: ")
+    assert outcome.err.startswith("nnexp: ")
     assert outcome.err.count("\n") == 1
     return outcome.err
 
@@ -217,7 +217,7 @@ def test_a_run_is_found_by_any_beginning_that_fits_it_alone(store: Path, runs: R
     for word in (run_id, run_id[:-3], run_id[-12:], run_id[-12:-4], f"results/runs/{run_id}/"):
         assert runs("show", word).out.startswith(f"{run_id}\n")
     sentence = refused(runs("show", "xor-he"))
-    assert "fits 2 runs" in sentence
+    assert "matches 2 runs" in sentence
     assert all(name in sentence for name in names(store, init="he"))
     assert "no run in results/runs begins with 'zebra'" in refused(runs("show", "zebra"))
     assert f"did you mean '{run_id}'" in refused(runs("show", run_id.replace("sigmoid", "sigmod")))
@@ -290,7 +290,7 @@ def test_a_run_verified_is_identical_to_the_bit(store: Path, runs: Runs) -> None
         status, out, _ = runs("verify", run_id)
         assert status == 0
         assert "identical to the bit" in out
-        assert "what is not as it was then" not in out
+        assert "changed since then" not in out
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 
@@ -301,9 +301,9 @@ def test_verify_tells_within_tolerance_from_different(store: Path, runs: Runs) -
     assert status == 0
     assert "within tolerance; tolerance: losses 0.01 relative, accuracies 0.005" in out
     assert [out.split("from step")[1].split()[i] for i in (0, 2)] == ["test_loss", "3"]
-    assert "\nas it was then: version of nnexp, " in out
+    assert "\nunchanged: version of nnexp, " in out
     assert "BLAS threads" in out.splitlines()[-1]
-    assert "what is not" not in out
+    assert "changed since" not in out
     rewrite(store, run_id, scaled("test_loss", 1.1))
     status, out, _ = runs("verify", run_id)
     assert status == 1
@@ -371,9 +371,7 @@ def test_verify_names_changed_data(store: Path, runs: Runs) -> None:
     save(1)
     status, out, _ = runs("verify", record.run_id)
     assert status == 1
-    assert (
-        "data (SHA-256)" in out.split("what is not as it was then")[1].split("as it was then:")[0]
-    )
+    assert "data (SHA-256)" in out.split("changed since then")[1].split("as it was then:")[0]
     Path("digits.npz").unlink()
     assert "cannot be read" in refused(runs("verify", record.run_id[-12:]))
 
@@ -440,11 +438,11 @@ def test_verify_tells_apart_what_a_record_does_not_tell(store: Path, runs: Runs)
     (run_id,) = names(store, init="he", seed=0)
     rewrite(store, run_id, lambda record: record.environment.pop("code"))
     *_, alike, untold = runs("verify", run_id).out.splitlines()
-    assert alike.startswith("as it was then: version of nnexp, ")
+    assert alike.startswith("unchanged: version of nnexp, ")
     assert "code (SHA-256)" not in alike
-    assert untold == "not told by the record: code (SHA-256)"
+    assert untold == "not recorded: code (SHA-256)"
     rewrite(store, run_id, lambda record: record.environment.update(code="0" * 64))
-    assert "code (SHA-256)" in runs("verify", run_id).out.split("what is not as it was then")[1]
+    assert "code (SHA-256)" in runs("verify", run_id).out.split("changed since then")[1]
 
 
 def test_verify_compares_kept_weights_too(tmp_path: Path, runs: Runs) -> None:
@@ -465,7 +463,7 @@ def test_verify_compares_kept_weights_too(tmp_path: Path, runs: Runs) -> None:
 def test_verify_has_nothing_to_say_of_a_failed_run(store: Path, runs: Runs) -> None:
     (run_id,) = names(store, status=FAILED)
     _, out, err = runs("verify", run_id)
-    assert (out, err) == ("", f"nnexp.runs: {run_id} failed: it has no numbers to verify\n")
+    assert (out, err) == ("", f"nnexp: {run_id} failed: it has no numbers to verify\n")
 
 
 def replaced(run: Path, old: str, new: str) -> None:
@@ -602,7 +600,9 @@ def test_a_run_of_newer_numerics_is_neither_verified_nor_pruned(store: Path, run
     (run_id,) = names(store, init="he", seed=0)
     run_id = rewrite(store, run_id, lambda r: r.identity.update(numerics=NUMERICS + 1))
     sentence = refused(runs("verify", run_id))
-    assert f"numerics have version {NUMERICS + 1} and here {NUMERICS}: update nnexp" in sentence
+    assert (
+        f"numerics have version {NUMERICS + 1} (this one has {NUMERICS}): update nnexp" in sentence
+    )
     assert run_id not in runs("prune", "--obsolete", "--yes").out
     assert runs("show", run_id).status == 0
 

@@ -66,7 +66,7 @@ def test_what_hydra_shows(tmp_path: Path, words: tuple[str, ...], parts: list[st
         (("--cfg", "nosuch"), "invalid choice: 'nosuch'"),
         (("--nosuch",), "unrecognized arguments: --nosuch"),
         (("--cfg", "job", "-m"), "--multirun and --cfg exclude each other: give one of them"),
-        (("--resolve",), "--resolve belongs to --cfg: add --cfg job"),
+        (("--resolve",), "--resolve needs --cfg: add --cfg job"),
         (("-cn", "x"), "--config-name is not for nnexp"),
     ],
 )

@@ -184,7 +184,7 @@ def survive(store: Store, run_id: str, capfd: pytest.CaptureFixture[str]) -> boo
         if status == 2:
             assert out == ""
             assert err.count("\n") == 1
-            assert err.startswith("nnexp.runs: ")
+            assert err.startswith("nnexp: ")
     assert runs.main(["export", "--force", "all.csv"]) in (0, 1)
     try:
         nnexp.load(store.path(run_id))

@@ -341,7 +341,7 @@ def test_an_unknown_argument_is_refused(name: str) -> None:
         ),
         ("loss_gradient", {**LINEAR, "h": 0}, "h=0 is invalid: give a number above 0"),
         ("gradient_agreement", {"hidden": 5}, "hidden=5 is no list"),
-        ("gradient_agreement", {"hidden": ["5x"]}, "hidden=5x is no list of widths"),
+        ("gradient_agreement", {"hidden": ["5x"]}, "hidden=5x is not a list of widths"),
         ("gradient_agreement", {"hidden": [5], "batch": 0}, "batch=0 is invalid"),
         ("gradient_agreement", {"hidden": [5], "init": "xavir"}, "unknown init 'xavir'"),
         ("deep_linear", {"hidden": "5", "rows": -1}, "rows=-1 is invalid"),

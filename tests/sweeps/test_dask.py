@@ -240,7 +240,7 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["hydra/launcher=dask"], "hydra.launcher.scheduler=None is no address"),
+        (["hydra/launcher=dask"], "hydra.launcher.scheduler=None is not an address"),
         ([*on("nonsense://there:1")], "nonsense://there:1 is not a Dask scheduler's address"),
         ([*on("http://there:1")], "give it as tcp://HOST:8786"),
         ([*on("ucx://127.0.0.1:1")], "give it as tcp://HOST:8786"),
@@ -249,7 +249,7 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
         ([*on("garbage")], "no Dask scheduler at"),
         ([*on("'tcp://[::1'")], "no Dask scheduler at"),
         ([*on("tcp://127.0.0.1:port")], "no Dask scheduler at"),
-        ([*on("12")], "hydra.launcher.scheduler=12 is no address"),
+        ([*on("12")], "hydra.launcher.scheduler=12 is not an address"),
         ([*on("tcp://h:1"), "hydra.launcher.wait=-1"], "hydra.launcher.wait=-1 is invalid"),
     ],
 )

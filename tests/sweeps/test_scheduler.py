@@ -424,8 +424,8 @@ def test_an_interrupted_sweep_ends_at_once_and_is_gone_on_with(
     assert process.returncode == 130
     *progress, last = err.splitlines()
     assert set(progress) <= {"8 runs to train"}
-    assert last.startswith("interrupted; ")
-    assert "the same command goes on from there" in last
+    assert last.startswith("Interrupted. ")
+    assert "rerun to resume" in last
     assert out == ""
     while living(process.pid) and time.monotonic() - begin < 5:
         time.sleep(0.05)
@@ -448,7 +448,7 @@ def test_an_interrupted_single_run(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=30)
     assert time.monotonic() - begin < 2
     assert process.returncode == 130
-    assert "the same command goes on" in err.splitlines()[-1]
+    assert "rerun to resume" in err.splitlines()[-1]
     assert "Traceback" not in err
 
 
@@ -471,7 +471,7 @@ def test_a_signal_at_any_moment_leaves_no_lock_and_no_worker(
         _, err = process.communicate(timeout=30)
         assert time.monotonic() - begin < 2
         assert process.returncode == status
-        assert err.splitlines()[-1].startswith("interrupted; ")
+        assert err.splitlines()[-1].startswith("Interrupted. ")
         assert len(err.splitlines()) <= 2
         assert os.listdir(tmp_path / STORE / ".locks") == ["guard"]
         assert living(process.pid) == []
@@ -601,7 +601,7 @@ def test_the_command_line_beats_the_arm_and_the_arm_the_file(quick: Command) -> 
     study(STUDY + "lr: 7\n")
     outcome = quick("-m", "+experiments=mine", "arm=low", "init=randn", ALONE)
     assert outcome.status == 0
-    assert "note: init overrules what arms set: they go unnamed" in outcome.err
+    assert "note: init overrides settings of the arms" in outcome.err
     (row,) = table("runs.csv")
     assert (row["lr"], row["init"]) == ("0.1", "randn")
 

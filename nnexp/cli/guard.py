@@ -1,0 +1,103 @@
+"""Run a command so that an error is one sentence and a status, whatever went wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from nnexp.errors import InputError, SweepStopped, suggestion, unknown
+from nnexp.interrupts import Terminated, terminable
+from nnexp.store.store import DamagedRecord
+
+STOPPED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+# What a command that trains prints when it is interrupted.
+RESUMABLE = "Interrupted. Finished runs are saved; rerun to resume."
+# Hydra's own switch: raise errors, traceback and all.
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+# The largest number of characters in a message.
+_LONGEST = 1000
+
+
+def guarded(
+    work: Callable[[list[str]], int], arguments: list[str], interrupted: str = "Interrupted."
+) -> int:
+    """Return the exit status of ``work(arguments)``; print an error as one sentence.
+
+    ``interrupted`` is printed after Ctrl-C or SIGTERM.
+    """
+    full_error = os.environ.get(_FULL_ERROR) == "1"
+    try:
+        with terminable():
+            status = work(arguments)
+            sys.stdout.flush()
+            return status
+    except KeyboardInterrupt as signal:
+        print(interrupted, file=sys.stderr)
+        return TERMINATED if isinstance(signal, Terminated) else INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has closed it, as in "nnexp --help | head".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SweepStopped as error:
+        print(f"nnexp: {error}", file=sys.stderr)
+        return STOPPED
+    except (InputError, DamagedRecord, HydraException, OmegaConfBaseException, OSError) as error:
+        if full_error:
+            raise
+        print(f"nnexp: {_printable(sentence(error))}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def sentence(error: Exception) -> str:
+    """Return one clear sentence for an error of nnexp, of Hydra or of the operating system."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return str(unknown(group or "config", name, error.options or ()))
+    cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
+    key = getattr(cause, "full_key", None)
+    node = getattr(cause, "parent_node", None)
+    if key and isinstance(node, DictConfig):
+        return _unknown_key(str(key), node)
+    if isinstance(error, ConfigCompositionException) and "'experiments'" in str(error):
+        return "experiments=NAME needs a plus sign: write +experiments=NAME, with -m"
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override!r} is not a valid override: write key=value without spaces around =, "
+            f"close every bracket, and quote a value (key=\"'…'\") that holds anything other than "
+            f"letters, digits and _-+./:"
+        )
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+    return re.sub(r"\s*\n\s*", "; ", str(error).strip())
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` as one printable line, its middle left out if it is too long."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return line if len(line) < _LONGEST else f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
+
+
+def _unknown_key(key: str, node: DictConfig) -> str:
+    parent, _, name = key.rpartition(".")
+    keys = [str(k) for k in node if k not in ("hydra", "name", "arms")]
+    hint = suggestion(name, keys) or ":"
+    if parent.startswith("hydra"):
+        return f"unknown key {key!r}{hint} keys of {parent} are {', '.join(keys)}"
+    if not parent:
+        return f"unknown key {name!r}{hint} keys are {', '.join(keys)}"
+    if not keys:
+        return f"{parent}={node.get('name')} has no parameter {name!r}: it takes none"
+    return f"{parent}={node.get('name')} has no parameter {name!r}{hint} it takes {', '.join(keys)}"
