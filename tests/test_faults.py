@@ -12,6 +12,7 @@ SCRIPT = Path(__file__).with_name("faults.py")
 SLICES = ("kills", "full_disk", "read_only", "power_cut", "at_once", "clock", "hostile")
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the script is for Linux")
 @pytest.mark.parametrize("fault", SLICES)

@@ -172,7 +172,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "parts"), CASES, ids=[words[:60] for words, _ in CASES])
+# Every third of them is in the quick suite.
+PARAMETERS = [
+    pytest.param(*case, id=case[0][:60], marks=[pytest.mark.slow] if i % 3 else [])
+    for i, case in enumerate(CASES)
+]
+
+
+@pytest.mark.parametrize(("words", "parts"), PARAMETERS)
 def test_one_sentence_and_nothing_written(
     nnexp: Command, tmp_path: Path, words: str, parts: list[str]
 ) -> None:

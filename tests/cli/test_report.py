@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -29,10 +30,26 @@ def draw(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
-def test_the_studies_are_drawn_again_to_the_same_bytes(nnexp: Command, draw: Command) -> None:
-    Path("experiments").mkdir()
-    define()
-    assert reproduce.main(["tiny"]) == 0
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the study ``tiny`` has been judged."""
+    folder = tmp_path_factory.mktemp("judged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        Path("experiments").mkdir()
+        define()
+        assert reproduce.main(["tiny"]) == 0
+    return folder
+
+
+@pytest.fixture
+def study(judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a copy of that folder."""
+    monkeypatch.chdir(shutil.copytree(judged, tmp_path / "judged"))
+
+
+@pytest.mark.usefixtures("study")
+def test_the_studies_are_drawn_again_to_the_same_bytes(draw: Command) -> None:
     drawn = [p for p in Path("results").rglob("*") if p.suffix in (".svg", ".md", ".html")]
     assert len(drawn) >= 6
     before = {p: p.read_bytes() for p in drawn}
@@ -52,10 +69,8 @@ def edited(old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def test_an_edited_study_shows_no_verdict_of_before(nnexp: Command, draw: Command) -> None:
-    Path("experiments").mkdir()
-    define()
-    assert reproduce.main(["tiny"]) == 0
+@pytest.mark.usefixtures("study")
+def test_an_edited_study_shows_no_verdict_of_before(draw: Command) -> None:
     pages = [Path("results/README.md"), Path("results/tiny/README.md"), Path("results/report.html")]
     before = [page.read_bytes() for page in pages]
     said = "stale: judge again with python -m nnexp.reproduce tiny"
@@ -76,10 +91,8 @@ def test_an_edited_study_shows_no_verdict_of_before(nnexp: Command, draw: Comman
     assert [page.read_bytes() for page in pages] == before
 
 
-def test_another_wording_is_shown_with_the_same_verdict(nnexp: Command, draw: Command) -> None:
-    Path("experiments").mkdir()
-    define()
-    assert reproduce.main(["tiny"]) == 0
+@pytest.mark.usefixtures("study")
+def test_another_wording_is_shown_with_the_same_verdict(draw: Command) -> None:
     edited("Random weights end above weights of zero.", "Random weights lose to zeros.")
     edited("expected: contradicted", "expected: reproduced")
     edited("row: D2.1", "row: D2.9")
@@ -90,10 +103,8 @@ def test_another_wording_is_shown_with_the_same_verdict(nnexp: Command, draw: Co
     assert "stale" not in text
 
 
-def test_verdicts_of_an_older_nnexp_stay_as_they_are(nnexp: Command, draw: Command) -> None:
-    Path("experiments").mkdir()
-    define()
-    assert reproduce.main(["tiny"]) == 0
+@pytest.mark.usefixtures("study")
+def test_verdicts_of_an_older_nnexp_stay_as_they_are(draw: Command) -> None:
     before = Path("results/tiny/README.md").read_bytes()
     claims = Path("results/tiny/claims.csv")
     pd.read_csv(claims, dtype=str).drop(columns="digest").to_csv(claims, index=False)
@@ -162,10 +173,11 @@ def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: 
         (("init=he", "--store", "none", "--out", "page"), "there is no store 'none'"),
     ],
 )
-def test_bad_input_is_one_sentence(
-    nnexp: Command, draw: Command, words: tuple[str, ...], said: str
-) -> None:
-    assert nnexp("-m", *TINY, "init=xavier", "hydra.sweep.dir=one").status == 0
+@pytest.mark.usefixtures("study")
+def test_bad_input_is_one_sentence(draw: Command, words: tuple[str, ...], said: str) -> None:
+    Path("one").mkdir()
+    for name in ("runs", "metrics", "layers"):
+        shutil.copy(f"results/tiny/{name}.csv", "one")
     done = draw(*words)
     assert done.status == 2
     assert said in done.err

@@ -272,6 +272,7 @@ def test_files_come_from_the_first_mirror_that_has_them(
     assert again.description == got.description
 
 
+@pytest.mark.serial
 def test_without_a_connection_one_sentence_says_what_to_do(
     publish: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,11 @@ NAMES = [
     'it\'s \\ "quoted\\"',
     "{a: 1}",
 ]
+PARTS = [
+    pytest.param(NAMES[:5], id="1"),
+    pytest.param(NAMES[5:10], id="2", marks=pytest.mark.slow),
+    pytest.param(NAMES[10:], id="3", marks=pytest.mark.slow),
+]
 INITS = ["xavier", "he", "zero", "randn", "lecun"]
 TINY = ("data=blobs", "data.n=40", "batch_size=20", "steps=2", "hidden=3")
 
@@ -42,7 +47,7 @@ def define(names: list[str]) -> None:
     Path("experiments/odd.yaml").write_text(text, "utf-8")
 
 
-@pytest.mark.parametrize("part", [NAMES[:5], NAMES[5:10], NAMES[10:]], ids=["1", "2", "3"])
+@pytest.mark.parametrize("part", PARTS)
 def test_a_sweep_of_arms_with_any_names_ends_with_all_its_files(
     nnexp: Command, part: list[str]
 ) -> None:
@@ -69,7 +74,10 @@ def test_an_arm_whose_name_cannot_be_printed_is_refused(nnexp: Command, name: st
     assert not Path("results").exists()
 
 
-@pytest.mark.parametrize("name", ["[/b]", "$x_{$", r"$\frac$", "<b>"])
+@pytest.mark.parametrize(
+    "name",
+    ["[/b]", *(pytest.param(n, marks=pytest.mark.slow) for n in ("$x_{$", r"$\frac$", "<b>"))],
+)
 def test_the_name_of_a_file_is_a_name(nnexp: Command, name: str) -> None:
     file = Path(f"{name}.py")
     file.parent.mkdir(exist_ok=True)

@@ -291,6 +291,7 @@ def plain_figure():
         figure.savefig(io.BytesIO(), format=kind)
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 @pytest.mark.usefixtures("plain")
 def test_a_hundred_runs_cost_no_more_than_fourteen_plain_figures(tmp_path):

@@ -217,6 +217,7 @@ def test_all_runs_arrive_equal_to_the_bit_to_local_ones(cluster: Cluster, home: 
         assert not list(folder.rglob("*.csv"))
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_one_sentence_within_five_seconds(home: Path) -> None:
     with socket.socket() as free:
@@ -241,16 +242,34 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
     ("words", "said"),
     [
         (["hydra/launcher=dask"], "hydra.launcher.scheduler=None is not an address"),
-        ([*on("nonsense://there:1")], "nonsense://there:1 is not a Dask scheduler's address"),
+        pytest.param(
+            [*on("nonsense://there:1")],
+            "nonsense://there:1 is not a Dask scheduler's address",
+            marks=pytest.mark.slow,
+        ),
         ([*on("http://there:1")], "give it as tcp://HOST:8786"),
-        ([*on("ucx://127.0.0.1:1")], "give it as tcp://HOST:8786"),
-        ([*on("inproc://127.0.0.1:1")], "give it as tcp://HOST:8786"),
-        ([*on("tls://127.0.0.1:1")], "tls://127.0.0.1:1 needs certificates"),
-        ([*on("garbage")], "no Dask scheduler at"),
-        ([*on("'tcp://[::1'")], "no Dask scheduler at"),
-        ([*on("tcp://127.0.0.1:port")], "no Dask scheduler at"),
-        ([*on("12")], "hydra.launcher.scheduler=12 is not an address"),
-        ([*on("tcp://h:1"), "hydra.launcher.wait=-1"], "hydra.launcher.wait=-1 is invalid"),
+        pytest.param(
+            [*on("ucx://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            [*on("inproc://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            [*on("tls://127.0.0.1:1")],
+            "tls://127.0.0.1:1 needs certificates",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param([*on("garbage")], "no Dask scheduler at", marks=pytest.mark.slow),
+        pytest.param([*on("'tcp://[::1'")], "no Dask scheduler at", marks=pytest.mark.slow),
+        pytest.param([*on("tcp://127.0.0.1:port")], "no Dask scheduler at", marks=pytest.mark.slow),
+        pytest.param(
+            [*on("12")], "hydra.launcher.scheduler=12 is not an address", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            [*on("tcp://h:1"), "hydra.launcher.wait=-1"],
+            "hydra.launcher.wait=-1 is invalid",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_bad_address_is_one_sentence(words: list[str], said: str, home: Path) -> None:
@@ -357,6 +376,7 @@ def test_a_run_that_fails_there_is_recorded_here(cluster: Cluster, home: Path) -
     assert sorted(record.status for record in records) == [FAILED, FINISHED]
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_ctrl_c_ends_within_two_seconds(cluster: Cluster, home: Path) -> None:
     words = (*LONG, "store=far", *on(cluster.address))
@@ -378,6 +398,7 @@ def test_ctrl_c_ends_within_two_seconds(cluster: Cluster, home: Path) -> None:
     assert "8 of 8 already in the store" in again.err
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 @pytest.mark.parametrize("nanny", [False, True])
 def test_a_worker_killed_in_mid_sweep_costs_time_alone(
@@ -419,6 +440,7 @@ def test_a_run_that_kills_its_workers_fails_and_the_others_go_on(
     assert ends == {"mine": FAILED, "xavier": FINISHED, "he": FINISHED, "lecun": FINISHED}
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_a_scheduler_that_dies_leaves_what_was_finished(own_cluster: Cluster, home: Path) -> None:
     own_cluster.work()
@@ -438,6 +460,7 @@ def test_a_scheduler_that_dies_leaves_what_was_finished(own_cluster: Cluster, ho
     assert kept.items() <= numbers(home / "far").items()
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_workers_that_all_go_stop_the_sweep(own_cluster: Cluster, home: Path) -> None:
     worker = own_cluster.work()
@@ -465,6 +488,7 @@ def test_a_worker_that_joins_late_and_is_unfit_stops_the_sweep(
     assert 1 <= len(numbers(home / "far")) < 80
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_named(own_cluster: Cluster, home: Path) -> None:
     worker = own_cluster.work()

@@ -116,6 +116,7 @@ def test_large_calls_and_answers(workers: Workers) -> None:
     assert workers.submit(functools.partial(bytes.__add__, large, b"1")).result() == large + b"1"
 
 
+@pytest.mark.serial
 def test_dismissing_waits_for_nothing() -> None:
     workers = Workers(2)
     calls = [workers.submit(says("__import__('time').sleep(60)")) for _ in range(4)]
@@ -164,6 +165,7 @@ def test_a_script_that_dismisses_nobody_ends_all_the_same(tmp_path: Path, end: s
 WATCHED = SCRIPT + "print(*(p.pid for p in workers._living), flush=True)\ntime.sleep(60)\n"
 
 
+@pytest.mark.serial
 @needs_signals
 def test_no_worker_outlives_a_killed_driver(tmp_path: Path) -> None:
     process = in_a_script(tmp_path, WATCHED)

@@ -403,6 +403,7 @@ needs_ps = pytest.mark.skipif(
 )
 
 
+@pytest.mark.serial
 @needs_ps
 @pytest.mark.parametrize(
     "whole_group",
@@ -439,6 +440,7 @@ def test_an_interrupted_sweep_ends_at_once_and_is_gone_on_with(
     assert len(records(store)) == 8
 
 
+@pytest.mark.serial
 def test_an_interrupted_single_run(tmp_path: Path) -> None:
     process = start(tmp_path, *SLOW, "steps=1000000", "evaluate_every='100 steps'")
     assert process.stderr is not None
@@ -452,10 +454,12 @@ def test_an_interrupted_single_run(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.serial
+@pytest.mark.slow
 @needs_ps
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130)],
 )
 def test_a_signal_at_any_moment_leaves_no_lock_and_no_worker(
     tmp_path: Path, number: int, status: int
@@ -495,6 +499,8 @@ def test_a_signal_waits_while_steps_belong_together() -> None:
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.serial
+@pytest.mark.slow
 def test_a_run_that_waits_for_another_process_says_so(quick: Command, tmp_path: Path) -> None:
     assert quick(*BLOBS).status == 0
     (run_id,) = records()
@@ -513,6 +519,7 @@ def test_a_run_that_waits_for_another_process_says_so(quick: Command, tmp_path: 
     assert "waiting" not in err
 
 
+@pytest.mark.serial
 @pytest.mark.slow
 @needs_ps
 def test_workers_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
