@@ -146,7 +146,7 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
 
 def show(store: Store, arguments: argparse.Namespace) -> int:
     """Print all that a run's record says."""
-    record = store.recall(find(store, arguments.run))
+    record = store.load(find(store, arguments.run))
     print(record.run_id)
     for title, mapping in (
         ("settings", record.columns),
@@ -169,7 +169,7 @@ def show(store: Store, arguments: argparse.Namespace) -> int:
 
 def diff(store: Store, arguments: argparse.Namespace) -> int:
     """Print in what two runs differ."""
-    a, b = (store.recall(find(store, name)) for name in arguments.runs)
+    a, b = (store.load(find(store, name)) for name in arguments.runs)
     print(f"{a.run_id}\n{b.run_id}")
     _print_pairs("settings", differences(a.columns, b.columns))
     _print_pairs("outcome", differences(_outcome(a), _outcome(b)))
@@ -186,7 +186,7 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
 
     Nothing is written to the store, and the data are read and hashed anew.
     """
-    then = store.recall(find(store, arguments.run))
+    then = store.load(find(store, arguments.run))
     if then.status == FAILED:
         raise InputError(f"{then.run_id} failed: it has no numbers to verify")
     if then.identity["numerics"] > NUMERICS:
@@ -225,7 +225,7 @@ def export(store: Store, arguments: argparse.Namespace) -> int:
     rows, damaged = [], 0
     for row in select(store, arguments.filters):
         try:
-            rows.append({**store.recall(row["run_id"]).summary_row(), "reused": True})
+            rows.append({**store.load(row["run_id"]).summary_row(), "reused": True})
         except DamagedRecord as error:
             damaged += 1
             print(f"left out, damaged: {error}", file=sys.stderr)
@@ -242,7 +242,7 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
     found = [(_useless(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
     newer = sum(kind == NEWER for kind, _ in found)
     found = [(kind, run_id) for kind, run_id in found if kind not in ("", NEWER)]
-    found += [(ASIDE, run_id) for run_id in store.leftovers()]
+    found += [(ASIDE, run_id) for run_id in store.interrupted_writes()]
     locks = len(store.locked())
     if arguments.yes:
         found = [pair for pair in found if _removed(store, *pair, arguments.obsolete)]
@@ -319,7 +319,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
 def _outline(store: Store, run_id: str) -> Row:
     blank: Row = {"run_id": run_id, "columns": {}, "outcome": {}, "seconds": None}
     try:
-        return store.outline(run_id)
+        return store.header(run_id)
     except DamagedRecord:
         return {**blank, "status": DAMAGED}
     except NewerRecord:
@@ -338,7 +338,7 @@ def _fits(value: Any, text: str) -> bool:
 def _useless(store: Store, run_id: str, obsolete: bool) -> str:
     """Return why a record is of no use to anyone, or nothing if it is of use."""
     try:
-        record = store.recall(run_id)
+        record = store.load(run_id)
     except DamagedRecord:
         return DAMAGED
     except NewerRecord:
