@@ -76,7 +76,7 @@ class DaskLauncher(LocalLauncher):
         """Run checked jobs on the cluster and return their records."""
         from nnexp.cli.sweep import launch, on_dask
 
-        return launch(jobs, settings, hire=on_dask(self.scheduler, self.wait))
+        return launch(jobs, settings, make_executor=on_dask(self.scheduler, self.wait))
 
 
 class NnexpSweeper(Sweeper):

@@ -457,14 +457,14 @@ def after_cut(
     with mounted(view, "-o", "loop", str(copy)) as done:
         trial.check(done, f"{what}: the copy cannot be mounted")
         place = Place(view)
-        for run_id in {*place.store.run_ids(), *place.store.leftovers()}:
+        for run_id in {*place.store.run_ids(), *place.store.interrupted_writes()}:
             try:
                 if place.store.path(run_id).exists():
-                    place.store.recall(run_id)
+                    place.store.load(run_id)
                 lock = place.store.lock(run_id)  # which puts back what was aside
                 assert lock is not None
                 lock.release()
-                seconds[run_id] = place.store.recall(run_id).seconds
+                seconds[run_id] = place.store.load(run_id).seconds
             except DamagedRecord as error:
                 trial.check(False, f"{what}: {error}")
         if expected is not None:

@@ -1,1 +1,1 @@
-"""How fast nnexp is, beside other libraries: ``python -m nnexp.benchmarks``."""
+"""The speed of nnexp compared with other libraries: ``python -m nnexp.benchmarks``."""

@@ -95,7 +95,7 @@ def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
     records = []
     for row in rows:
         try:
-            records.append(store.recall(row["run_id"]))
+            records.append(store.load(row["run_id"]))
         except DamagedRecord as error:
             print(f"left out, damaged: {error}", file=sys.stderr)
     if not records:

@@ -149,7 +149,7 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
 
 def show(store: Store, arguments: argparse.Namespace) -> int:
     """Print a run's record."""
-    record = store.recall(find(store, arguments.run))
+    record = store.load(find(store, arguments.run))
     print(record.run_id)
     for title, mapping in (
         ("settings", record.columns),
@@ -172,7 +172,7 @@ def show(store: Store, arguments: argparse.Namespace) -> int:
 
 def diff(store: Store, arguments: argparse.Namespace) -> int:
     """Print the differences of two runs."""
-    a, b = (store.recall(find(store, name)) for name in arguments.runs)
+    a, b = (store.load(find(store, name)) for name in arguments.runs)
     print(f"{a.run_id}\n{b.run_id}")
     print_pairs("settings", differences(a.columns, b.columns))
     print_pairs("outcome", differences(_outcome(a), _outcome(b)))
@@ -189,7 +189,7 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
 
     Nothing is written to the store. The data are read and hashed again.
     """
-    then = store.recall(find(store, arguments.run))
+    then = store.load(find(store, arguments.run))
     if then.status == FAILED:
         raise InputError(f"{then.run_id} failed: it has no numbers to verify")
     if then.identity["numerics"] > NUMERICS:
@@ -228,7 +228,7 @@ def export(store: Store, arguments: argparse.Namespace) -> int:
     rows, damaged = [], 0
     for row in select(store, arguments.filters):
         try:
-            rows.append({**store.recall(row["run_id"]).summary_row(), "reused": True})
+            rows.append({**store.load(row["run_id"]).summary_row(), "reused": True})
         except DamagedRecord as error:
             damaged += 1
             print(f"left out, damaged: {error}", file=sys.stderr)
@@ -245,7 +245,7 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
     found = [(_reason(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
     newer = sum(reason == NEWER for reason, _ in found)
     found = [(reason, run_id) for reason, run_id in found if reason not in ("", NEWER)]
-    found += [(ASIDE, run_id) for run_id in store.leftovers()]
+    found += [(ASIDE, run_id) for run_id in store.interrupted_writes()]
     locks = len(store.locked())
     if arguments.yes:
         found = [pair for pair in found if _removed(store, *pair, arguments.obsolete)]
@@ -280,7 +280,7 @@ def show_cache(store: Store, arguments: argparse.Namespace) -> int:
 def _reason(store: Store, run_id: str, obsolete: bool) -> str:
     """Return why a record is useless, ``""`` if it is not."""
     try:
-        record = store.recall(run_id)
+        record = store.load(run_id)
     except DamagedRecord:
         return DAMAGED
     except NewerRecord:

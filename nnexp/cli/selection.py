@@ -78,7 +78,7 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
 def _outline(store: Store, run_id: str) -> Row:
     blank: Row = {"run_id": run_id, "columns": {}, "outcome": {}, "seconds": None}
     try:
-        return store.outline(run_id)
+        return store.header(run_id)
     except DamagedRecord:
         return {**blank, "status": DAMAGED}
     except NewerRecord:

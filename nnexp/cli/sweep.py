@@ -28,8 +28,8 @@ from nnexp.store.folders import check_folder
 from nnexp.store.record import Record, tidy, to_csv
 from nnexp.store.store import Store
 from nnexp.store.tables import tables
-from nnexp.sweeps.executors import Hire
-from nnexp.sweeps.jobs import Job, Options, Watcher
+from nnexp.sweeps.executors import ExecutorFactory
+from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.scheduler import run_all
 from nnexp.validation import real
 
@@ -90,8 +90,8 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
     )
 
 
-def on_dask(scheduler: Any, wait: Any) -> Hire:
-    """Return the function that hires the workers of a Dask cluster.
+def on_dask(scheduler: Any, wait: Any) -> ExecutorFactory:
+    """Return a factory of executors for a Dask cluster.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def on_dask(scheduler: Any, wait: Any) -> Hire:
         If Dask is not installed, or an argument is invalid.
     """
     try:
-        from nnexp.sweeps.dask import DaskCrew
+        from nnexp.sweeps.dask import DaskExecutor
     except ImportError as error:
         raise InputError(
             f"hydra/launcher=dask needs Dask's distributed ({error}): pip install 'nnexp[dask]'"
@@ -110,7 +110,7 @@ def on_dask(scheduler: Any, wait: Any) -> Hire:
             f"scheduler, as in hydra.launcher.scheduler=tcp://HOST:8786"
         )
     patience = real("hydra.launcher.wait", wait, low=0)
-    return lambda jobs, watcher: DaskCrew(scheduler, patience, jobs, watcher)
+    return lambda jobs, reporter: DaskExecutor(scheduler, patience, jobs, reporter)
 
 
 def prepare(folders: Mapping[str, str | Path]) -> list[Path]:
@@ -150,15 +150,18 @@ def unmake(folders: Sequence[Path]) -> None:
 
 
 def launch(
-    jobs: Sequence[Job], config: Mapping[str, Any], workers: int = 0, hire: Hire | None = None
+    jobs: Sequence[Job],
+    config: Mapping[str, Any],
+    workers: int = 0,
+    make_executor: ExecutorFactory | None = None,
 ) -> list[Record]:
-    """Run ``jobs`` on this machine's cores, or on those that ``hire`` finds; return the records."""
+    """Run ``jobs``, by default on this machine's cores, and return their records."""
     chosen = options(config, workers)
     prepare({"store": config["store"]})
     store = Store(Path(config["store"]))
     with Display(jobs) as display:
-        watcher: Watcher = display
-        return run_all(jobs, store, chosen, watcher, hire)
+        reporter: Reporter = display
+        return run_all(jobs, store, chosen, reporter, make_executor)
 
 
 def _notes(jobs: Sequence[Job]) -> Iterator[str]:

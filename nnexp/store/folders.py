@@ -42,9 +42,9 @@ def read_marker(folder: Path) -> Marker | None:
     A folder that an older version filled counts as marked: its pages link to its files.
     """
     try:
-        said = json.loads((folder / MARKER).read_text("utf-8"))
-        names = [name for name in said["files"] if Path(name).name == name and name != MARKER]
-        return Marker(frozenset(names), said["finished"] is True)
+        content = json.loads((folder / MARKER).read_text("utf-8"))
+        names = [name for name in content["files"] if Path(name).name == name and name != MARKER]
+        return Marker(frozenset(names), content["finished"] is True)
     except FileNotFoundError:
         pass
     except (ValueError, KeyError, TypeError):
@@ -62,7 +62,7 @@ def _text(file: Path) -> str:
 
 
 def check_folder(folder: Path, option: str = "") -> None:
-    """Refuse a folder that holds files, hidden ones aside, and that nnexp did not fill.
+    """Refuse a folder that holds files other than hidden ones, and that nnexp did not fill.
 
     ``option`` is how another folder is given, as in ``--out FOLDER``.
 
@@ -103,8 +103,8 @@ def check_finished(folder: Path) -> None:
 def fill(folder: Path, files: Mapping[str, str | bytes], keep: Collection[str] = ()) -> list[Path]:
     """Write ``files`` into ``folder`` and remove what nnexp wrote there before, except ``keep``.
 
-    All of them are written aside first: a full disk changes nothing. While they are moved to their
-    places the folder is marked as unfinished and has no page.
+    All are first written to a temporary folder, so a full disk changes nothing. While they are
+    moved into place, the folder is marked as unfinished and has no page.
 
     Returns
     -------
@@ -120,15 +120,15 @@ def fill(folder: Path, files: Mapping[str, str | bytes], keep: Collection[str] =
     marker = read_marker(folder) or Marker(frozenset())
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _aside(folder) as aside:
+        with _temporary_folder(folder) as temporary:
             for name, content in files.items():
-                write_whole(aside / name, content)
+                write_whole(temporary / name, content)
             _mark(folder, marker.files | set(files), finished=False)
             for name in sorted(marker.files - set(keep), key=_is_page, reverse=True):
                 if _is_page(name) or name not in files:
                     (folder / name).unlink(missing_ok=True)
             for name in sorted(files, key=_is_page):
-                os.replace(aside / name, folder / name)
+                os.replace(temporary / name, folder / name)
             _mark(folder, marker.files & set(keep) | set(files), finished=True)
     return [folder / name for name in files]
 
@@ -138,13 +138,13 @@ def _is_page(name: str) -> bool:
 
 
 def _mark(folder: Path, files: Collection[str], finished: bool) -> None:
-    said = {"about": _ABOUT, "finished": finished, "files": sorted(files)}
-    write_whole(folder / MARKER, json.dumps(said, indent=1) + "\n")
+    content = {"about": _ABOUT, "finished": finished, "files": sorted(files)}
+    write_whole(folder / MARKER, json.dumps(content, indent=1) + "\n")
 
 
 @contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder inside ``folder``; in the end it goes, with any that a kill left."""
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    """Make a hidden folder inside ``folder``; remove it at the end, and any left by a kill."""
     try:
         yield Path(tempfile.mkdtemp(prefix=f"{MARKER}-", dir=folder))
     finally:

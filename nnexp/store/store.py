@@ -1,9 +1,9 @@
 """The store that keeps each finished run once, whole.
 
 A record is a folder ``<store>/<run_id>/`` with ``config.yaml metrics.csv layers.csv run.json`` (and
-``weights.npz`` where asked). It is written aside and appears by one rename; ``run.json`` holds the
-digests of the other files, so that damage is noticed. Nothing that a record says is believed before
-it is checked: a store may come from anywhere.
+``weights.npz`` where asked). It is written to a temporary folder and renamed; ``run.json`` holds
+the digests of the other files, so that damage is noticed. A record is checked before it is used,
+as a store may come from anywhere.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _RUN_ID = re.compile(r"\w[\w.+-]*-[0-9a-f]{12}", re.ASCII)
 # The version of what a record holds and how; a record without one is of version 1.
 SCHEMA = 1
-# What ``run.json`` says of every run, whatever became of it.
-_OUTLINE: dict[str, Any] = {
+# The entries of every ``run.json``, and their types.
+_HEADER: dict[str, Any] = {
     "status": str,
     "seconds": float,
     "error": str | None,
@@ -67,7 +67,7 @@ _OUTLINE: dict[str, Any] = {
 }
 _TABLES = {"config.yaml", "metrics.csv", "layers.csv"}
 _WEIGHTS = "weights.npz"
-# A file is not read if so many times its size exceeds the machine's memory.
+# A file is not read if this many times its size exceeds the machine's memory.
 _SHARE = 4
 
 
@@ -98,17 +98,17 @@ class Store:
         return lock
 
     def _recover(self, run_id: str) -> None:
-        """Clear away what a writer of the run left aside, the old record put back if need be."""
-        old, target = self._aside("old", run_id), self.path(run_id)
+        """Clean up after an interrupted write, restoring the old record if there is no new one."""
+        old, target = self._temporary("old", run_id), self.path(run_id)
         if os.path.lexists(old):
             if os.path.lexists(target):
                 sync(self.folder)  # the new record was on disk before it took this name
             else:
                 os.rename(old, target)
-        for aside in (self._aside("new", run_id), old):
-            _clear(aside)
+        for folder in (self._temporary("new", run_id), old):
+            _clear(folder)
 
-    def _aside(self, kind: str, run_id: str) -> Path:
+    def _temporary(self, kind: str, run_id: str) -> Path:
         return self.folder / f".{kind}-{run_id}"
 
     def read(self, run_id: str) -> Record | None:
@@ -123,11 +123,11 @@ class Store:
         """
         if not os.path.lexists(self.path(run_id)):
             return None
-        record = self.recall(run_id)
+        record = self.load(run_id)
         return None if record.status == FAILED else record
 
-    def outline(self, run_id: str) -> Row:
-        """Return what ``run.json`` alone says of a run that is in the store, failed or not.
+    def header(self, run_id: str) -> Row:
+        """Return the content of ``run.json`` of a stored run, failed or not.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Store:
         """
         file = self.path(run_id) / "run.json"
         try:
-            run: Row = json.loads(_content(file))
+            run: Row = json.loads(_read_file(file))
             schema = run.get("schema", SCHEMA)
             if isinstance(schema, int) and schema > SCHEMA:
                 raise NewerRecord(
@@ -147,14 +147,14 @@ class Store:
                 )
             if run.pop("digest") != _digest(run):
                 raise DamagedRecord(f"{file} was altered after it was written")
-            _check_outline(run, run_id)
+            _check_header(run, run_id)
         except (DamagedRecord, NewerRecord):
             raise
-        except Exception as error:  # whatever odd content may bring about
+        except Exception as error:  # any content may have been altered
             raise _incomplete(file, error) from None
         return run
 
-    def recall(self, run_id: str) -> Record:
+    def load(self, run_id: str) -> Record:
         """Return the record of a run that is in the store, failed or not.
 
         Raises
@@ -164,9 +164,9 @@ class Store:
         NewerRecord
             If a newer nnexp wrote it.
         """
-        folder, run = self.path(run_id), self.outline(run_id)
+        folder, run = self.path(run_id), self.header(run_id)
         try:
-            files = {name: _content(folder / name) for name in run["files"]}
+            files = {name: _read_file(folder / name) for name in run["files"]}
             for name, content in files.items():
                 if hashlib.sha256(content).hexdigest() != run["files"][name]:
                     raise DamagedRecord(f"{folder / name} was altered after it was written")
@@ -188,34 +188,34 @@ class Store:
             _check_rows(record, run["outcome"])
         except DamagedRecord:
             raise
-        except Exception as error:  # whatever odd content may bring about
+        except Exception as error:  # any content may have been altered
             raise _incomplete(folder, error) from None
         return record
 
     def run_ids(self) -> list[str]:
-        """Return the names of all records, damaged ones too; other folders are passed over."""
+        """Return the names of all records, damaged ones included; other folders are ignored."""
         with os.scandir(self.folder) as entries:
             return sorted(e.name for e in entries if _RUN_ID.fullmatch(e.name) and e.is_dir())
 
     def remove(self, run_id: str) -> None:
-        """Take a record out of the store, all of it at once; its lock must be held."""
+        """Remove a record from the store at once; its lock must be held."""
         with writing(self.folder):
-            os.rename(self.path(run_id), self._aside("new", run_id))
+            os.rename(self.path(run_id), self._temporary("new", run_id))
             self._recover(run_id)
 
-    def leftovers(self) -> list[str]:
-        """Return the runs of which a writer has left something aside; their locks clear it away."""
-        asides = [*self.folder.glob(".new-*"), *self.folder.glob(".old-*")]
-        return sorted({path.name.split("-", 1)[1] for path in asides})
+    def interrupted_writes(self) -> list[str]:
+        """Return the runs with an interrupted write, which taking their lock cleans up."""
+        folders = [*self.folder.glob(".new-*"), *self.folder.glob(".old-*")]
+        return sorted({path.name.split("-", 1)[1] for path in folders})
 
     def locked(self) -> list[str]:
         """Return the runs for which there is a lock file: held, or of a sweep that was killed."""
         return sorted(path.stem for path in (self.folder / ".locks").glob("*.lock"))
 
-    def shorter(self, run_id: str, identity: Row, steps: Sequence[int]) -> Record | None:
-        """Return the longest stored run that this one only continues, if its weights were kept.
+    def longest_prefix(self, run_id: str, identity: Row, steps: Sequence[int]) -> Record | None:
+        """Return the longest stored run with saved weights that this run continues, if any.
 
-        It has the same identity but for its length, was evaluated at the first of ``steps``, and
+        It has the same identity except for its length, was evaluated at the first of ``steps``, and
         was not made by edited code.
         """
         longest: Record | None = None
@@ -230,16 +230,16 @@ class Store:
                 continue
             done = [row["step"] for row in record.metrics]
             continued = len(done) < len(steps) and done == list(steps[: len(done)])
-            if continued and _endless(record.identity) == _endless(identity):
+            if continued and _without_length(record.identity) == _without_length(identity):
                 longest = max(longest or record, record, key=lambda r: len(r.metrics))
         return longest
 
     def write(self, record: Record) -> None:
         """Put a record into the store: all of it, or nothing.
 
-        A record that is there already (failed, damaged, or retrained by ``force``) is replaced.
-        It stays aside until the new one is settled.
-        Two processes may write the same run only in turn: whoever does holds its lock.
+        An existing record (failed, damaged, or retrained by ``force``) is replaced.
+        The old one is kept until `commit`.
+        The writer must hold the lock of the run.
 
         Raises
         ------
@@ -247,7 +247,7 @@ class Store:
             If the store cannot be written.
         """
         run_id, files = record.run_id, _files(record)
-        new, target = self._aside("new", run_id), self.path(run_id)
+        new, target = self._temporary("new", run_id), self.path(run_id)
         with writing(self.folder):
             self._recover(run_id)
             try:
@@ -256,14 +256,14 @@ class Store:
                     (new / name).write_bytes(content)
                 if os.path.lexists(target):
                     sync_all([*(new / name for name in files), new])
-                    os.rename(target, self._aside("old", run_id))
+                    os.rename(target, self._temporary("old", run_id))
                 os.rename(new, target)
             except BaseException:
                 self._recover(run_id)
                 raise
 
-    def settle(self, run_ids: Iterable[str]) -> None:
-        """Wait until records that were written are on disk, then drop those that they replaced.
+    def commit(self, run_ids: Iterable[str]) -> None:
+        """Sync written records to disk, then remove those that they replaced.
 
         Many at once take little longer than one. Their locks must be held.
 
@@ -276,7 +276,7 @@ class Store:
         self.sync(run_ids)
         with writing(self.folder):
             for run_id in run_ids:
-                _clear(self._aside("old", run_id))
+                _clear(self._temporary("old", run_id))
 
     def sync(self, run_ids: Iterable[str]) -> None:
         """Wait until records are on disk; InputError if they cannot be written."""
@@ -324,7 +324,7 @@ def _files(record: Record) -> dict[str, bytes]:
 
 
 def _digest(run: Row) -> str:
-    """Return the SHA-256 of what ``run.json`` says, that of the other files included."""
+    """Return the SHA-256 of the content of ``run.json``, which has those of the other files."""
     return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
@@ -332,15 +332,15 @@ def _incomplete(place: Path, error: Exception) -> DamagedRecord:
     return DamagedRecord(f"{place} is incomplete ({type(error).__name__}: {error})")
 
 
-def _endless(identity: Row) -> Row:
-    """Return an identity without what says how long the run is and when it is evaluated."""
+def _without_length(identity: Row) -> Row:
+    """Return an identity without the length of the run and its evaluations."""
     length = ("epochs", "steps", "evaluate_every", "evaluate_at")
     settings = {k: v for k, v in identity["settings"].items() if k not in length}
-    endless: Row = json.loads(json.dumps({**identity, "settings": settings}))
-    return endless
+    shortened: Row = json.loads(json.dumps({**identity, "settings": settings}))
+    return shortened
 
 
-def _content(file: Path) -> bytes:
+def _read_file(file: Path) -> bytes:
     """Return the bytes of a record's file, which must be a file and no link to one elsewhere."""
     for path, right in ((file.parent, stat.S_ISDIR), (file, stat.S_ISREG)):
         if not right(os.lstat(path).st_mode):
@@ -349,11 +349,11 @@ def _content(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _check_outline(run: Row, run_id: str) -> None:
-    """Refuse a ``run.json`` that no run has, though its digest be right."""
+def _check_header(run: Row, run_id: str) -> None:
+    """Raise an error if ``run.json`` is inconsistent although its digest is right."""
     if run["run_id"] != run_id:
         raise DamagedRecord(f"the folder {run_id} holds the record of {run['run_id']}")
-    for key, kind in _OUTLINE.items():
+    for key, kind in _HEADER.items():
         if not isinstance(run[key], kind):
             raise TypeError(f"{key} in run.json is of type {type(run[key]).__name__}")
     if run["status"] not in (FINISHED, DIVERGED, FAILED):
@@ -385,7 +385,7 @@ def _check_outline(run: Row, run_id: str) -> None:
 
 
 def _check_rows(record: Record, outcome: Row) -> None:
-    """Refuse tables that no run leaves."""
+    """Raise an error if the tables are inconsistent."""
     steps = [row["step"] for row in record.metrics]
     if steps != sorted({*steps}) or not (steps or record.status == FAILED):
         raise ValueError(f"its evaluations are at steps {steps[:9]}")

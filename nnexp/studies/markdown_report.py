@@ -33,7 +33,7 @@ from nnexp.studies import claim_figures, html_report
 from nnexp.studies.html_report import Section, Shown
 from nnexp.studies.judging import Judgement, current, from_table, maps, to_table
 from nnexp.studies.study import Study
-from nnexp.sweeps.processes import Workers
+from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
 
 # Studies that are drawn in less time than it takes to start other processes.
@@ -231,7 +231,7 @@ def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
     draw = functools.partial(read_chapter, results=results)
     if len(judged) <= _FEW:
         return list(map(draw, judged))
-    with Workers(available_cores()) as workers:
+    with WorkerPool(available_cores()) as workers:
         calls = [workers.submit(functools.partial(draw, study)) for study in judged]
         return [call.result() for call in calls]
 

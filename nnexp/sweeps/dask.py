@@ -1,8 +1,8 @@
-"""A crew on a Dask cluster that is already running: the engine is Dask's own.
+"""An executor for a Dask cluster that is already running.
 
-Workers share no disk with the driver. A run travels as a pickled call, its record comes back, and
-the driver stores it. What a run reads (a data set's files, a user's own functions) must lie on the
-worker too, under the same path; that it does, with the same content, is checked before any trains.
+Workers share no disk with the driver. A run is sent as a pickled call, its record comes back, and
+the driver stores it. The files that a run reads (a data set, a user's own functions) must exist on
+the worker under the same path. That they do, with equal content, is checked before training.
 """
 
 from __future__ import annotations
@@ -29,31 +29,30 @@ from nnexp.config.user_functions import is_custom
 from nnexp.errors import InputError, SweepStopped
 from nnexp.store.compare_runs import differences
 from nnexp.store.record import Record
-from nnexp.sweeps.jobs import Job, Options, Watcher
+from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.processes import WorkerDied
 from nnexp.training.execute import environment
 
-# Seconds for the scheduler to be reached, for workers to say what they are, for them to check the
-# runs' files (some of which they may have to fetch), for a farewell, and between two looks at who
-# is there.
-_CONNECT, _ANSWER, _CHECK, _FAREWELL, _LOOK = 3.0, 10.0, 300.0, 1.0, 1.0
+# Seconds: to connect, to wait for a worker's answer, to wait while it checks the runs' files (which
+# it may have to download), to disconnect, and between two updates of the list of workers.
+_CONNECT, _ANSWER, _CHECK, _CLOSE, _REFRESH = 3.0, 10.0, 300.0, 1.0, 1.0
 # Expressions for `eval`: they need nothing of nnexp where they are unpacked, be it a scheduler or a
 # worker that lacks it, nor the driver's version of Python.
 _VERSION = "__import__('nnexp').__version__"
 _TRAIN = "__import__('nnexp.sweeps.dask', fromlist=['train']).train(task)"
-# Who would tell at length what we say in a sentence.
+# Loggers that would repeat our messages at length.
 _LOGGERS = ("distributed", "distributed.client", "tornado.application")
 _SCHEMES = ("tcp", "tls")
-# What of a worker's environment moves the last digits of its results.
+# Entries of a worker's environment that affect the last digits of its results.
 _DIGITS = ("numpy", "blas", "machine")
 
-_KEPT = "what was finished is in the store: the same command goes on from there"
+_KEPT = "finished runs are saved: give the same command again to continue"
 
 # A run's settings and identity.
 Sample = tuple[dict[str, Any], dict[str, Any]]
 
 
-class DaskCrew:
+class DaskExecutor:
     """The workers of the Dask cluster whose scheduler is at an address, ``tcp://HOST:8786``.
 
     ``patience`` is how many seconds to wait for a worker while there is none.
@@ -64,33 +63,33 @@ class DaskCrew:
         If the scheduler does not answer, no worker comes, or one could not train the ``jobs``.
     """
 
-    # Dask has given a run to several workers, which all died, before it says that one did.
+    # Dask has tried a run on several workers, which all died, before it reports a death.
     tries = 2
 
     def __init__(
-        self, scheduler: str, patience: float, jobs: Sequence[Job], watcher: Watcher
+        self, scheduler: str, patience: float, jobs: Sequence[Job], reporter: Reporter
     ) -> None:
-        self.scheduler, self.patience, self.watcher = scheduler, patience, watcher
+        self.scheduler, self.patience, self.reporter = scheduler, patience, reporter
         self.samples = _samples(jobs)
         self.workers = 0
-        self.fit: set[str] = set()
+        self.accepted: set[str] = set()
         self.warned = False
         self.client = _connect(scheduler)
         self.executor = self.client.get_executor(pure=False)
-        self.looked_at = self.manned_at = time.monotonic()
+        self.refreshed_at = self.last_worker_at = time.monotonic()
         try:
             self._await_worker()
         except BaseException:
-            self.dismiss()
+            self.shutdown()
             raise
 
     @property
     def size(self) -> int:
-        """How many runs it takes at a time: one under way and one waiting for each thread."""
+        """Number of runs accepted at a time: one in training and one waiting per thread."""
         return 2 * self.workers
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
-        """Have a run trained; the future fails with `SweepStopped` if the cluster is lost."""
+        """Train a run; the future fails with `SweepStopped` if the cluster is lost."""
         task = pickle.dumps(job.task(options))
         key = f"{job.run_id}-{uuid.uuid4().hex}"
         sent = self.executor.submit(eval, _TRAIN, {"task": task}, key=key)
@@ -99,38 +98,38 @@ class DaskCrew:
         return future
 
     def check(self) -> None:
-        """Look now and then who is there.
+        """Update the list of workers once a second.
 
         Raises
         ------
         SweepStopped
-            If the scheduler is lost, no worker has been there for long, or a new one is unfit.
+            If the scheduler is lost, there was no worker for ``patience`` s, or a new one is unfit.
         """
         now = time.monotonic()
-        if now - self.looked_at < _LOOK:
+        if now - self.refreshed_at < _REFRESH:
             return
-        self.looked_at = now
+        self.refreshed_at = now
         try:
-            self._look()
+            self._refresh()
         except InputError as error:
             raise SweepStopped(f"{error}; {_KEPT}") from None
         if self.workers:
-            self.manned_at = now
-        elif now - self.manned_at > self.patience:
+            self.last_worker_at = now
+        elif now - self.last_worker_at > self.patience:
             raise SweepStopped(f"no Dask worker has been left for {self.patience:g} s; {_KEPT}")
 
-    def dismiss(self) -> None:
-        """Leave the cluster; runs under way there end unheard, those that wait are dropped."""
+    def shutdown(self) -> None:
+        """Disconnect; results of unfinished runs are discarded and waiting ones dropped."""
         with suppress(OSError, asyncio.TimeoutError):
-            self.client.close(timeout=_FAREWELL)
+            self.client.close(timeout=_CLOSE)
 
     def _pass_on(self, future: Future[Record], sent: Future[Record]) -> None:
-        """Give ``future`` the outcome of what was ``sent``."""
+        """Set the outcome of ``sent`` on ``future``."""
         if sent.cancelled():
             future.set_exception(self._lost())
         elif (error := sent.exception()) is None:
             future.set_result(sent.result())
-        elif isinstance(error, KilledWorker):  # by this run, or by another that stood beside it
+        elif isinstance(error, KilledWorker):  # by this run, or by another one on that worker
             future.set_exception(WorkerDied(str(error)))
         elif isinstance(error, ImportError):
             future.set_exception(SweepStopped(f"a Dask worker cannot run nnexp: {error}; {_KEPT}"))
@@ -139,10 +138,10 @@ class DaskCrew:
 
     def _await_worker(self) -> None:
         while True:
-            self._look()
+            self._refresh()
             if self.workers:
                 return
-            if time.monotonic() - self.manned_at > self.patience:
+            if time.monotonic() - self.last_worker_at > self.patience:
                 raise InputError(
                     f"no worker has come to the Dask scheduler at {self.scheduler} in "
                     f"{self.patience:g} s: start some with 'dask worker {self.scheduler}', or wait "
@@ -150,17 +149,17 @@ class DaskCrew:
                 )
             time.sleep(0.1)
 
-    def _look(self) -> None:
-        """Count the threads of the workers, and examine those that are new."""
+    def _refresh(self) -> None:
+        """Count the workers' threads and check new workers."""
         if self.client.status != "running":
             raise self._lost()
         try:
             threads = self._call(_ANSWER, self.client.nthreads)
-            self._examine(sorted(set(threads) - self.fit))
+            self._examine(sorted(set(threads) - self.accepted))
         except (OSError, asyncio.TimeoutError):
             raise self._lost() from None
-        self.fit &= set(threads)
-        self.workers = sum(threads[address] for address in self.fit)
+        self.accepted &= set(threads)
+        self.workers = sum(threads[address] for address in self.accepted)
 
     def _examine(self, addresses: list[str]) -> None:
         versions = self._ask(addresses, _ANSWER, eval, _VERSION)
@@ -180,12 +179,12 @@ class DaskCrew:
                     f"which the worker was started; after a change of an installed package, start "
                     f"the worker again"
                 )
-            self.fit.add(address)
+            self.accepted.add(address)
             own = environment()
             unlike = [f"{key} {answer[key]}" for key in _DIGITS if answer[key] != own[key]]
             if unlike and not self.warned:
                 self.warned = True
-                self.watcher.noted(
+                self.reporter.noted(
                     f"the Dask worker {address} has another {' and '.join(unlike)}: last digits "
                     f"may differ from this machine's; every run.json says what computed it"
                 )
@@ -193,12 +192,12 @@ class DaskCrew:
     def _ask(
         self, addresses: list[str], limit: float, function: Callable[..., Any], *args: Any
     ) -> dict[str, Any]:
-        """Return what each worker answers, an exception among the answers; the gone are left out.
+        """Return the answer or exception of each worker; disconnected ones are left out.
 
         Raises
         ------
         InputError
-            If one is there and does not answer within ``limit`` seconds.
+            If a connected one does not answer within ``limit`` seconds.
         """
         if not addresses:
             return {}
@@ -227,12 +226,12 @@ class DaskCrew:
 
 
 def examine(samples: Iterable[Sample]) -> dict[str, Any]:
-    """Return, on a worker, the environment there, if it would train the very same runs.
+    """Return the environment of a worker if it would train the same runs; runs on the worker.
 
     Raises
     ------
     InputError
-        If a file that a run reads is missing, or is another.
+        If a file that a run reads is missing or differs.
     """
     for mapping, identity in samples:
         found = RunConfig.from_mapping(mapping, trusted=False).identity()
@@ -293,7 +292,7 @@ def _connect(scheduler: str) -> Client:
 
 
 async def _reach(scheduler: str) -> None:
-    """Shake hands: a `Client` would wait for ever for one who listens and never answers."""
+    """Shake hands: a `Client` would wait forever for a listener that never answers."""
     arguments = Security().get_connection_args("client")
     if scheduler.startswith("tls://") and arguments.get("ssl_context") is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What trains: this process, or worker processes beside it."""
+"""Executors, which train runs: in this process, or in worker processes."""
 
 from __future__ import annotations
 
@@ -7,62 +7,63 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from nnexp.store.record import Record
-from nnexp.sweeps.jobs import Job, Options, Watcher
-from nnexp.sweeps.processes import Workers
+from nnexp.sweeps.jobs import Job, Options, Reporter
+from nnexp.sweeps.processes import WorkerPool
 from nnexp.training.trainer import Evaluation
 
-# A run whose worker process died is tried again, so often in all.
+# Attempts at a run whose worker process dies.
 TRIES = 3
 
 
-class Crew(Protocol):
-    """Whoever trains: this process, processes beside it, or a cluster."""
+class Executor(Protocol):
+    """Trains runs: in this process, in worker processes, or on a cluster."""
 
     @property
     def workers(self) -> int:
-        """How many runs it trains at a time."""
+        """Number of runs trained at a time."""
 
     @property
     def size(self) -> int:
-        """How many runs it takes at a time: some may wait."""
+        """Number of runs accepted at a time, waiting ones included."""
 
     @property
     def tries(self) -> int:
-        """How many lost workers a run is to blame for."""
+        """Number of worker deaths after which a run is recorded as failed."""
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
-        """Have a run trained.
+        """Train a run.
 
-        The future fails with `SweepStopped` if there is no going on, and with `WorkerDied` if the
-        run's worker died.
+        The future fails with `SweepStopped` if the sweep cannot continue, and with `WorkerDied` if
+        the run's worker died.
         """
 
     def check(self) -> None:
-        """Take note of workers that came or went; `SweepStopped` if there is no going on."""
+        """Update the list of workers; raise `SweepStopped` if the sweep cannot continue."""
 
-    def dismiss(self) -> None:
-        """Let go of all workers."""
-
-
-# Hires who is to train some jobs; it may refuse, with an InputError.
-Hire = Callable[[Sequence[Job], Watcher], Crew]
+    def shutdown(self) -> None:
+        """Stop all workers."""
 
 
-class _Alone:
-    """One run at a time, in this process, whose ``threads`` share its batches."""
+# Makes the executor for some jobs; raises InputError if they cannot run there.
+ExecutorFactory = Callable[[Sequence[Job], Reporter], Executor]
+
+
+class SerialExecutor:
+    """Trains one run at a time in this process, with one or two ``threads``."""
 
     size = workers = 1
     tries = TRIES
 
-    def __init__(self, watcher: Watcher, threads: int) -> None:
-        self.watcher = watcher
+    def __init__(self, reporter: Reporter, threads: int) -> None:
+        self.reporter = reporter
         self.threads = threads
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
+        """Train a run."""
         future: Future[Record] = Future()
 
         def report(evaluation: Evaluation) -> None:
-            self.watcher.evaluated(job, evaluation)
+            self.reporter.evaluated(job, evaluation)
 
         try:
             future.set_result(job.task(options)(report=report, threads=self.threads))
@@ -71,27 +72,29 @@ class _Alone:
         return future
 
     def check(self) -> None:
-        pass
+        """Do nothing: the workers do not change."""
 
-    def dismiss(self) -> None:
-        pass
+    def shutdown(self) -> None:
+        """Do nothing: there are no workers."""
 
 
-class _Crew:
-    """Worker processes beside this one."""
+class ProcessExecutor:
+    """Trains runs in worker processes on this machine."""
 
     tries = TRIES
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.size = 2 * workers  # one under way and one waiting for each worker
-        self.processes = Workers(workers)
+        self.size = 2 * workers  # one in training and one waiting per worker
+        self.processes = WorkerPool(workers)
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
+        """Train a run."""
         return self.processes.submit(job.task(options))
 
     def check(self) -> None:
-        pass
+        """Do nothing: the workers do not change."""
 
-    def dismiss(self) -> None:
-        self.processes.dismiss()
+    def shutdown(self) -> None:
+        """Kill the workers; results of unfinished runs are discarded."""
+        self.processes.shutdown()

@@ -1,4 +1,4 @@
-"""Runs to be had, how, and who watches."""
+"""The jobs of a sweep, its options, and the interface through which it reports progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from nnexp.training.trainer import Evaluation
 
 @dataclass
 class Job:
-    """A run to be had: from the store, or by training."""
+    """A run that a sweep needs, read from the store or trained.
+
+    ``prefix`` is a stored record of the same run with fewer steps, from which training continues.
+    """
 
     config: RunConfig
     label: str = ""
@@ -23,7 +26,7 @@ class Job:
     tries: int = 0
     damage: str = ""
     edited: bool = False
-    shorter: Record | None = None
+    prefix: Record | None = None
     blank: Record = field(init=False)
     run_id: str = field(init=False)
 
@@ -32,12 +35,12 @@ class Job:
         self.run_id = self.blank.run_id
 
     def task(self, options: Options) -> Callable[..., Record]:
-        """Return the call that trains it, in whatever process; from a ``shorter`` run, if any."""
+        """Return a picklable call that trains the run and returns its record."""
         return functools.partial(
             execute,
             self.config.to_mapping(),
             save_weights=options.save_weights,
-            shorter=self.shorter,
+            prefix=self.prefix,
         )
 
     def failed(self, error: str) -> Record:
@@ -47,7 +50,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Options:
-    """How runs are obtained, whatever their numbers."""
+    """Run options that do not affect results."""
 
     force: bool = False
     save_weights: bool = False
@@ -55,20 +58,20 @@ class Options:
     workers: int = 0
 
 
-class Watcher(Protocol):
-    """What is told of a sweep's progress."""
+class Reporter(Protocol):
+    """Receives the progress of a sweep."""
 
     def started(self, total: int, reused: Sequence[Record]) -> None:
         """``reused`` of the ``total`` runs are in the store."""
 
     def evaluated(self, job: Job, evaluation: Evaluation) -> None:
-        """A run under way in this process has been evaluated."""
+        """A run that trains in this process has been evaluated."""
 
     def recorded(self, record: Record) -> None:
-        """A run has ended and is in the store."""
+        """A run has ended and its record is in the store."""
 
     def noted(self, message: str) -> None:
-        """Something that the user should know has happened."""
+        """There is a message for the user."""
 
     def tick(self, running: int) -> None:
-        """Time has passed; so many runs are being trained."""
+        """Called regularly with the number of runs in training."""

@@ -1,8 +1,8 @@
 """Worker processes: fresh interpreters that make calls, one at a time each.
 
-They need nothing of the system but pipes. A call travels to a worker pickled over its standard
+They communicate through pipes alone. A call travels to a worker pickled over its standard
 input, and the answer comes back over its standard output. A worker ends when its input does, so
-none outlives its driver, however that ends. Ctrl-C and SIGTERM are for the driver alone.
+none outlives its driver. Ctrl-C and SIGTERM are handled by the driver alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 # What a worker runs. It takes the driver's search path before it imports anything of ours, and none
 # of the modules that may lie in its working directory.
-_BEGIN = """
+_BOOTSTRAP = """
 import sys
 sys.path = [*filter(None, sys.path)]
 import os, pickle
@@ -46,27 +46,29 @@ _MOMENT = 1.0
 
 
 class WorkerDied(RuntimeError):
-    """A worker ended before it answered: its call, and no other, is lost."""
+    """A worker ended before it answered; only its own call is lost."""
 
 
-class Workers:
-    """So many worker processes, started when there is work, each replaced when it dies.
+class WorkerPool:
+    """A number of worker processes, started on demand and replaced when they die.
 
-    Every worker has one BLAS thread. Use as a context manager, or call `dismiss`.
+    Every worker has one BLAS thread. Use as a context manager, or call `shutdown`.
     """
 
     def __init__(self, count: int) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], bytes] | None] = SimpleQueue()
-        self._living: set[subprocess.Popen[bytes]] = set()
+        self._processes: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
-        self._dismissed = False
-        # Daemons: an interpreter that ends waits for none of them.
-        self._threads = [threading.Thread(target=self._employ, daemon=True) for _ in range(count)]
+        self._shut_down = False
+        # Daemons, so that the interpreter does not wait for them at exit.
+        self._threads = [
+            threading.Thread(target=self._handle_calls, daemon=True) for _ in range(count)
+        ]
         for thread in self._threads:
             thread.start()
-        atexit.register(self.dismiss)
+        atexit.register(self.shutdown)
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(
@@ -75,45 +77,45 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.dismiss()
+        self.shutdown()
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
-        """Have a worker make ``call``, which can be pickled, as can what it returns.
+        """Make ``call`` in a worker; the call and what it returns must be picklable.
 
-        The future fails with `WorkerDied` if the worker does not live to answer.
+        The future fails with `WorkerDied` if the worker dies before it answers.
         """
         future: Future[T] = Future()
         self._calls.put((future, pickle.dumps(call)))
         return future
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """Kill all workers and wait until they are gone; calls without an answer are dropped."""
         with self._lock:
-            self._dismissed = True
-            living = list(self._living)
-        for process in living:
+            self._shut_down = True
+            processes = list(self._processes)
+        for process in processes:
             process.kill()
-        for process in living:
+        for process in processes:
             process.wait()
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
             thread.join(_MOMENT)
-        atexit.unregister(self.dismiss)
+        atexit.unregister(self.shutdown)
 
-    def _employ(self) -> None:
-        """Pass calls on to one worker, and to another after its death, until dismissed."""
+    def _handle_calls(self) -> None:
+        """Pass calls on to one worker, and to another after its death, until shut down."""
         if hasattr(signal, "pthread_sigmask"):  # the worker inherits it
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         process = None
         while (item := self._calls.get()) is not None:
             future, call = item
-            if self._dismissed:
+            if self._shut_down:
                 future.cancel()
             if future.set_running_or_notify_cancel():
                 try:
                     process = process or self._start()
-                    future.set_result(_ask(process, call))
+                    future.set_result(_request(process, call))
                 except WorkerDied as error:
                     self._end(process)
                     process = None
@@ -123,20 +125,20 @@ class Workers:
         self._end(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Start a worker, unless all have been dismissed."""
+        """Start a worker, unless the pool is shut down."""
         with self._lock:
-            if self._dismissed:
-                raise WorkerDied("it was dismissed")
+            if self._shut_down:
+                raise WorkerDied("it was shut down")
             process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN, _NAME],
+                [sys.executable, "-c", _BOOTSTRAP, _NAME],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **ONE_THREAD},
-                # Windows has no signal masks: a group of its own hears of no Ctrl-C.
+                # Windows has no signal masks: a separate group does not receive Ctrl-C.
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
-            self._living.add(process)
-        with suppress(OSError):  # dead already, as its first call will tell
+            self._processes.add(process)
+        with suppress(OSError):  # already dead; its first call will fail
             _send(process.stdin, sys.path)
         return process
 
@@ -146,13 +148,13 @@ class Workers:
         process.kill()
         process.wait()
         with self._lock:
-            self._living.discard(process)
+            self._processes.discard(process)
         for pipe in (process.stdin, process.stdout):
             with suppress(OSError):  # what could not be sent
                 pipe.close()  # type: ignore[union-attr]
 
 
-def _ask(process: subprocess.Popen[bytes], call: bytes) -> Any:
+def _request(process: subprocess.Popen[bytes], call: bytes) -> Any:
     """Return what a worker answers to a pickled call, or raise what it raised."""
     try:
         _send(process.stdin, call)
@@ -180,7 +182,7 @@ def _death(status: int) -> str:
 
 
 def serve(calls: BinaryIO) -> None:
-    """Answer ``calls`` in a worker process, until there are no more of them."""
+    """Answer ``calls`` in a worker process, until its input ends."""
     hush()
     answers = os.fdopen(os.dup(1), "wb")
     # A call may read and print: there is nothing to read, and prints go to standard error.
@@ -195,7 +197,7 @@ def serve(calls: BinaryIO) -> None:
 
 
 def _listen(calls: BinaryIO, waiting: SimpleQueue[bytes]) -> None:
-    """Pass calls on; end the process, whatever it is doing, when its driver has gone."""
+    """Pass calls on; end the process at once when the driver has gone."""
     with suppress(EOFError, OSError, pickle.UnpicklingError):
         while True:
             waiting.put(pickle.load(calls))
@@ -203,7 +205,7 @@ def _listen(calls: BinaryIO, waiting: SimpleQueue[bytes]) -> None:
 
 
 def _answer(call: bytes) -> bytes:
-    """Make a call; return, pickled, its value, its error, and where that was raised."""
+    """Make a call; return its value, its error and the traceback, pickled."""
     try:
         return pickle.dumps((pickle.loads(call)(), None, ""))
     except BaseException as error:
@@ -214,6 +216,6 @@ def _answer(call: bytes) -> bytes:
             answer = pickle.dumps((None, error, trace))
             pickle.loads(answer)
         except Exception:  # an error that cannot travel, or is meant to end a process
-            said = RuntimeError(trace.strip().splitlines()[-1])
-            return pickle.dumps((None, said, trace))
+            summary = RuntimeError(trace.strip().splitlines()[-1])
+            return pickle.dumps((None, summary, trace))
         return answer

@@ -1,8 +1,8 @@
-"""Running many runs: each once, on all cores, losing nothing.
+"""The work loop of a sweep: train every run once, and store its record.
 
-The driver alone touches the store. It hands runs to worker processes, stores each record as it
-comes back, and holds a lock on every run under way, so that two sweeps over one store share the
-work instead of doing it twice.
+Only the driver writes to the store. It hands runs to an executor, stores each record as it comes
+back, and locks every run that is in training, so that two sweeps over one store share the work
+instead of doing it twice.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from nnexp.store import versions
 from nnexp.store.locks import RunLock
 from nnexp.store.record import FAILED, Record
 from nnexp.store.store import DamagedRecord, Store
-from nnexp.sweeps.executors import Crew, Hire, _Alone, _Crew
-from nnexp.sweeps.jobs import Job, Options, Watcher
+from nnexp.sweeps.executors import Executor, ExecutorFactory, ProcessExecutor, SerialExecutor
+from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.processes import WorkerDied
 from nnexp.threads import available_cores
 from nnexp.training.trainer import evaluation_steps
 
 _POLL = 0.1
-# Seconds that a record waits for others to be synced with.
-_SETTLE = 0.5
-# Looks at runs that other processes train before the user is told: two seconds.
+# Seconds between two commits: records are synced to disk in batches, which costs less.
+_COMMIT_INTERVAL = 0.5
+# Polls of runs that other processes train before the user is told so: two seconds.
 _PATIENCE = 20
 
 
@@ -37,13 +37,13 @@ def run_all(
     jobs: Sequence[Job],
     store: Store,
     options: Options,
-    watcher: Watcher,
-    hire: Hire | None = None,
+    reporter: Reporter,
+    make_executor: ExecutorFactory | None = None,
 ) -> list[Record]:
     """Return the records of ``jobs``, in their order, training what the store does not hold.
 
-    A run that fails is recorded so, and the rest go on; with ``stop_on_error`` what has not begun
-    is left out of the result. Without ``hire`` this machine's cores do the work.
+    A run that fails is recorded as failed and the others continue; with ``stop_on_error``, runs
+    that have not started are left out of the result. By default runs train on this machine.
 
     Raises
     ------
@@ -53,42 +53,42 @@ def run_all(
         If the workers are lost; what was finished is in the store.
     """
     records: dict[str, Record] = {}
-    unsettled = {*store.locked()}  # by another sweep, or by one that was killed
+    uncommitted = {*store.locked()}  # perhaps: by another sweep, or by one that was killed
     for job in jobs:
-        record = _stored(store, job, options, watcher)
+        record = _stored(store, job, options, reporter)
         if record is not None:
             records[job.run_id] = record
     if edited := sum(job.edited for job in jobs):
         runs, are = ("run", "is") if edited == 1 else ("runs", "are")
-        watcher.noted(f"{edited} {runs} made by edited code of nnexp {are} trained again")
-    store.sync(run_id for run_id in records if run_id in unsettled)
-    left = [job for job in jobs if job.run_id not in records]
-    watcher.started(len(jobs), list(records.values()))
-    if not left:
+        reporter.noted(f"{edited} {runs} made by edited code of nnexp {are} trained again")
+    store.sync(run_id for run_id in records if run_id in uncommitted)
+    missing = [job for job in jobs if job.run_id not in records]
+    reporter.started(len(jobs), list(records.values()))
+    if not missing:
         return [records[job.run_id] for job in jobs]
-    crew: Crew
-    if hire is not None:
-        crew = hire(left, watcher)
+    executor: Executor
+    if make_executor is not None:
+        executor = make_executor(missing, reporter)
     elif len(jobs) == 1 or options.workers == 1:
-        crew = _Alone(watcher, threads=available_cores() if len(jobs) == 1 else 1)
+        executor = SerialExecutor(reporter, threads=available_cores() if len(jobs) == 1 else 1)
     else:
-        # A worker trains a sweep's run even if it is the last: it may bring down its process.
-        crew = _Crew(min(options.workers or available_cores(), len(left)))
+        # Even the last run of a sweep trains in a worker: it might kill its process.
+        executor = ProcessExecutor(min(options.workers or available_cores(), len(missing)))
     try:
-        _Work(deque(left), crew, store, options, watcher, records).do()
+        _Sweep(deque(missing), executor, store, options, reporter, records).do()
     finally:
-        crew.dismiss()
+        executor.shutdown()
     return [records[job.run_id] for job in jobs if job.run_id in records]
 
 
-def _stored(store: Store, job: Job, options: Options, watcher: Watcher) -> Record | None:
-    """Return the record in the store if it makes training the run needless."""
+def _stored(store: Store, job: Job, options: Options, reporter: Reporter) -> Record | None:
+    """Return the record in the store, or ``None`` if the run has to be trained."""
     try:
         record = store.read(job.run_id)
     except DamagedRecord as error:
         if not job.damage:
             job.damage = str(error)
-            watcher.noted(f"damaged record, trained again: {error}")
+            reporter.noted(f"damaged record, trained again: {error}")
         return None
     if record is None or options.force or (options.save_weights and record.weights is None):
         return None
@@ -97,148 +97,157 @@ def _stored(store: Store, job: Job, options: Options, watcher: Watcher) -> Recor
 
 
 @dataclass
-class _Work:
-    """A sweep under way: what is left to do, and what is being done, under locks."""
+class _Sweep:
+    """The state of a sweep: pending, running and deferred jobs, and the locks it holds.
 
-    left: deque[Job]
-    crew: Crew
+    Deferred jobs are locked by another process; ``uncommitted`` runs are in the store and perhaps
+    not yet on disk.
+    """
+
+    pending: deque[Job]
+    executor: Executor
     store: Store
     options: Options
-    watcher: Watcher
+    reporter: Reporter
     records: dict[str, Record]
-    held: dict[Future[Record], Job] = field(default_factory=dict)
+    running: dict[Future[Record], Job] = field(default_factory=dict)
     locks: dict[str, RunLock] = field(default_factory=dict)
-    elsewhere: deque[Job] = field(default_factory=deque)
+    deferred: deque[Job] = field(default_factory=deque)
     waits: int = 0
-    # In the store, and not yet known to be on disk.
-    unsettled: list[str] = field(default_factory=list)
-    settled_at: float = field(default_factory=time.monotonic)
+    uncommitted: list[str] = field(default_factory=list)
+    committed_at: float = field(default_factory=time.monotonic)
 
     def do(self) -> None:
-        """Do all of it."""
+        """Train all pending jobs."""
         try:
-            while self.left or self.elsewhere or self.held:
-                self.crew.check()
-                if time.monotonic() - self.settled_at > _SETTLE:
-                    self._settle()
-                while self.left and len(self.held) < self.crew.size and not self._must_wait():
-                    self._begin(self.left.popleft())
-                self._finish()
-                self._look_elsewhere()
-                self.watcher.tick(min(len(self.held), self.crew.workers))
+            while self.pending or self.deferred or self.running:
+                self.executor.check()
+                if time.monotonic() - self.committed_at > _COMMIT_INTERVAL:
+                    self._commit()
+                while (
+                    self.pending
+                    and len(self.running) < self.executor.size
+                    and not self._must_wait()
+                ):
+                    self._start_run(self.pending.popleft())
+                self._collect()
+                self._retry_deferred()
+                self.reporter.tick(min(len(self.running), self.executor.workers))
         finally:
-            self._free(*(self.locks.keys() - self.unsettled))
-            self._settle()
+            self._release(*(self.locks.keys() - self.uncommitted))
+            self._commit()
 
     def _must_wait(self) -> bool:
-        """Tell whether the next run must not be begun yet.
+        """Return whether the next run has to wait.
 
-        A run that lost its worker goes on alone: if it loses another, it is to blame.
+        A run whose worker died is retried alone: if another worker dies, the run is the cause.
         """
-        lost = self.left[0].tries or any(job.tries for job in self.held.values())
-        return bool(self.held and lost)
+        lost = self.pending[0].tries or any(job.tries for job in self.running.values())
+        return bool(self.running and lost)
 
-    def _begin(self, job: Job) -> None:
-        """Lock a run and hand it to the crew, unless another process has it or had it."""
+    def _start_run(self, job: Job) -> None:
+        """Lock a run and submit it, unless another process trains it or has trained it."""
         with held_back():
             lock = self.store.lock(job.run_id)
             if lock is not None:
                 self.locks[job.run_id] = lock
         if lock is None:
-            self.elsewhere.append(job)
+            self.deferred.append(job)
             return
         try:
-            # It may have been finished by another sweep since we looked.
+            # Another sweep may have finished it in the meantime.
             record = self._known(job)
             if record is None:
-                self.held[self.crew.submit(job, self.options)] = job
+                self.running[self.executor.submit(job, self.options)] = job
         except BaseException:
-            self._free(job.run_id)
+            self._release(job.run_id)
             raise
         if record is not None:
-            self.unsettled.append(job.run_id)
+            self.uncommitted.append(job.run_id)
             self.records[job.run_id] = record
-            self.watcher.recorded(record)
+            self.reporter.recorded(record)
 
     def _known(self, job: Job) -> Record | None:
-        """Return the run's record, if it may be used; else see how much of it has been trained."""
+        """Return the run's stored record; if there is none, look for a prefix to continue."""
         if self.options.force:
             return None
-        record = _stored(self.store, job, self.options, self.watcher)
+        record = _stored(self.store, job, self.options, self.reporter)
         if record is None:
             steps = evaluation_steps(job.config)
-            job.shorter = self.store.shorter(job.run_id, job.blank.identity, steps)
+            job.prefix = self.store.longest_prefix(job.run_id, job.blank.identity, steps)
         return record
 
-    def _finish(self) -> None:
-        """Wait a moment for runs to end, and keep the records of those that do."""
-        done = wait(self.held, _POLL, FIRST_COMPLETED).done if self.held else set()
+    def _collect(self) -> None:
+        """Wait briefly for runs to end, and store the records of those that did."""
+        done = wait(self.running, _POLL, FIRST_COMPLETED).done if self.running else set()
         for future in done:
-            job = self.held[future]
-            record = _outcome(future, job, self.crew, self.watcher)
+            job = self.running[future]
+            record = _outcome(future, job, self.executor, self.reporter)
             if record is None:
-                self.left.appendleft(job)
-                self._free(job.run_id)
+                self.pending.appendleft(job)
+                self._release(job.run_id)
             else:
-                self.unsettled.append(job.run_id)
-                _keep(record, self.store, self.watcher)
+                self.uncommitted.append(job.run_id)
+                _keep(record, self.store, self.reporter)
                 self.records[record.run_id] = record
-                self.watcher.recorded(record)
+                self.reporter.recorded(record)
                 if record.status == FAILED and self.options.stop_on_error:
-                    self.left.clear()
-                    self.elsewhere.clear()
-            del self.held[future]
+                    self.pending.clear()
+                    self.deferred.clear()
+            del self.running[future]
 
-    def _look_elsewhere(self) -> None:
-        """Once nothing else is to do, look again at the runs that other processes train."""
-        if self.held or self.left or not self.elsewhere:
+    def _retry_deferred(self) -> None:
+        """When nothing else is left, retry the runs that other processes train."""
+        if self.running or self.pending or not self.deferred:
             return
-        self.left, self.elsewhere = self.elsewhere, deque()
+        self.pending, self.deferred = self.deferred, deque()
         self.waits += 1
         if self.waits == _PATIENCE:
-            others = ", ".join(job.run_id for job in self.left)
-            self.watcher.noted(f"waiting for another process, which is training {others}")
+            others = ", ".join(job.run_id for job in self.pending)
+            self.reporter.noted(f"waiting for another process, which is training {others}")
         time.sleep(_POLL)
 
-    def _settle(self) -> None:
-        """See that the records of runs that have ended are on disk, and let go of the runs."""
+    def _commit(self) -> None:
+        """Sync the records of finished runs to disk and release their locks."""
         try:
-            self.store.settle(self.unsettled)
+            self.store.commit(self.uncommitted)
         finally:
-            self._free(*self.unsettled)
-            self.unsettled.clear()
-            self.settled_at = time.monotonic()
+            self._release(*self.uncommitted)
+            self.uncommitted.clear()
+            self.committed_at = time.monotonic()
 
-    def _free(self, *run_ids: str) -> None:
-        """Let go of the locks on runs."""
+    def _release(self, *run_ids: str) -> None:
+        """Release the locks of runs."""
         with held_back():
             for run_id in run_ids:
                 self.locks.pop(run_id).release()
 
 
-def _keep(record: Record, store: Store, watcher: Watcher) -> None:
-    """Write a record, but for a failed one where a sound one of the run is."""
+def _keep(record: Record, store: Store, reporter: Reporter) -> None:
+    """Write a record, unless it failed and the store has a valid one of the same run."""
     try:
-        sound = record.status == FAILED and store.read(record.run_id) is not None
+        valid = record.status == FAILED and store.read(record.run_id) is not None
     except DamagedRecord:
-        sound = False
-    if sound:
-        watcher.noted(f"{record.run_id} failed when trained again: its record is kept as it was")
+        valid = False
+    if valid:
+        reporter.noted(f"{record.run_id} failed when trained again: its record is kept as it was")
     else:
         store.write(record)
 
 
-def _outcome(future: Future[Record], job: Job, crew: Crew, watcher: Watcher) -> Record | None:
-    """Return the record, or ``None`` if the worker died and the run deserves another try."""
+def _outcome(
+    future: Future[Record], job: Job, executor: Executor, reporter: Reporter
+) -> Record | None:
+    """Return the record, or ``None`` if the worker died and the run is to be retried."""
     try:
         record = future.result()
     except WorkerDied as error:
         job.tries += 1
-        if job.tries < crew.tries:
-            watcher.noted(f"a worker died; {job.run_id} is tried again")
+        if job.tries < executor.tries:
+            reporter.noted(f"a worker died; {job.run_id} is tried again")
             return None
         reason = " ".join(str(error).split())
-        died = f"its worker process died {crew.tries} times, the last time with: {reason}"
+        died = f"its worker process died {executor.tries} times, the last time with: {reason}"
         return job.failed(died)
     except SweepStopped:
         raise

@@ -7,7 +7,8 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from nnexp.config.registry import CUSTOM
 from nnexp.config.run_config import RunConfig
+from nnexp.config.user_functions import is_custom
 from nnexp.data import Dataset, Description, Split, describe, in_memory
 from nnexp.errors import InputError, unknown
 from nnexp.files import write_whole
@@ -28,13 +31,17 @@ from nnexp.training.trainer import Trainer, train
 Array = npt.NDArray[Any]
 Setting = str | Mapping[str, Any]
 
+# The default batch size of `MLP`, as far as there are examples.
+_BATCH_SIZE = 100
+
 
 @dataclass(kw_only=True, eq=False)
 class MLP:
     """A multi-layer perceptron whose settings are named, and mean, what they do in a run.
 
-    A choice with parameters is a mapping: ``init={"name": "normal", "std": 0.01}``. Neither
-    ``epochs`` nor ``steps`` means 5 epochs. Settings are checked by `fit`.
+    A choice with parameters is a mapping: ``init={"name": "normal", "std": 0.01}``. Without
+    ``epochs`` and ``steps`` it trains for 5 epochs; without ``batch_size`` in batches of 100, or of
+    all examples if there are fewer. Settings are checked by `fit`.
 
     Attributes set by `fit`: ``classes_`` (k,), the labels in ascending order; ``history_``, a
     mapping of metrics for each evaluation, the first before any update, and ``layers_``, one for
@@ -54,7 +61,7 @@ class MLP:
     targets: str = "one_hot"
     optimizer: Setting = "sgd"
     lr: float = 0.5
-    batch_size: int | str = 100
+    batch_size: int | str | None = None
     epochs: int | None = None
     steps: int | None = None
     sampling: Setting = "shuffle"
@@ -131,7 +138,7 @@ class MLP:
         Raises
         ------
         InputError
-            As `predict`; also for outputs that are no probabilities (``loss.output=identity``).
+            As `predict`; also for outputs that are not probabilities (``loss.output=identity``).
         """
         network, logits = self._logits(x)
         if network.loss.output == "identity":
@@ -170,7 +177,7 @@ class MLP:
         if target.suffix != ".npz":
             target = target.with_name(target.name + ".npz")
         if target.exists() and not overwrite:
-            raise InputError(f"{target} is there already: give another name, or overwrite=True")
+            raise InputError(f"{target} already exists: give another name, or overwrite=True")
         arrays: dict[str, Any] = {"classes": self.classes_, "examples": np.array(self._examples)}
         arrays["settings"] = np.array(json.dumps(self._settings))
         arrays |= network.arrays()
@@ -180,31 +187,42 @@ class MLP:
         return target
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> MLP:
+    def load(cls, path: str | os.PathLike[str], trusted: bool = False) -> MLP:
         """Return the model that `save` wrote.
+
+        A model may name functions in Python files, and to import a file is to run it. That is done
+        only if you call the model ``trusted``.
 
         Raises
         ------
         InputError
-            If the file is missing, damaged, or none of a model.
+            If the file is missing, damaged, or not a model, or names functions and is not trusted.
         """
-        try:
+        with _reading(path):
             with open(path, "rb") as stream:
                 arrays = dict(np.load(stream, allow_pickle=False))
             model = cls(**json.loads(str(arrays["settings"])))
+        if not trusted:
+            model._refuse_functions(path)
+        with _reading(path):
             model._settings = model._plain()
             model.classes_, model._examples = arrays["classes"], int(arrays["examples"])
             features, classes = len(arrays["W1"]), len(model.classes_)
             network = build_network(model._config(model._examples, features, classes))
             network.load_arrays(arrays)
-        except FileNotFoundError:
-            raise InputError(f"{path} is not there: give the path of a saved model") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path} is damaged or holds no saved model ({error}): save the model again"
-            ) from error
         model.network_ = network
         return model
+
+    def _refuse_functions(self, path: str | os.PathLike[str]) -> None:
+        """Raise an error if a setting names a user's own function."""
+        for key in CUSTOM:
+            value = getattr(self, key)
+            name = str(value.get("name") if isinstance(value, Mapping) else value)
+            if is_custom(name):
+                raise InputError(
+                    f"{path} would import {key}={name}, and an imported file can run anything: "
+                    f"if you trust the model and this file, give load(path, trusted=True)"
+                )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name, as given."""
@@ -252,6 +270,8 @@ class MLP:
             labels=tuple(range(classes)),
         )
         settings = self._plain()
+        if settings["batch_size"] is None:
+            settings["batch_size"] = min(_BATCH_SIZE, examples)
         data = in_memory(description, settings.pop("targets"))
         return RunConfig.from_mapping({**settings, "data": data})
 
@@ -274,6 +294,19 @@ class MLP:
         return network, logits
 
 
+@contextmanager
+def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors about a saved model into one sentence."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: give the path of a saved model") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} is damaged or not a saved model ({error}): save the model again"
+        ) from error
+
+
 def _table(x: Any) -> Array:
     """Return ``x`` as an (n, features) array of numbers, not yet known to be finite."""
     try:
@@ -281,9 +314,11 @@ def _table(x: Any) -> Array:
         if table.dtype == object:
             table = table.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"x is no table of numbers ({error}): give (examples, features)") from None
+        raise InputError(
+            f"x is not a table of numbers ({error}): give (examples, features)"
+        ) from None
     if table.dtype.kind not in "biuf":
-        raise InputError(f"x holds {table.dtype} and no numbers: give (examples, features)")
+        raise InputError(f"x has dtype {table.dtype} instead of numbers: give (examples, features)")
     if table.ndim != 2 or not table.size:
         raise InputError(
             f"x has the shape {table.shape}: give (examples, features), as x.reshape(len(x), -1)"

@@ -1,4 +1,4 @@
-"""One run, from its settings to its record, in whatever process it finds itself."""
+"""One run, from its settings to its record, in this process or a worker."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def execute(
     mapping: Mapping[str, Any],
     *,
     save_weights: bool = False,
-    shorter: Record | None = None,
+    prefix: Record | None = None,
     threads: int = 1,
     report: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> Record:
     """Train the run whose settings are ``mapping`` and return its record, failed or not.
 
-    BLAS has one thread throughout: its results depend on the number. With ``shorter``, the same
-    run to an earlier step whose weights were kept, it goes on from there. More ``threads`` change
-    no number. ``report`` is told of every evaluation as it is made.
+    BLAS has one thread throughout, as its results depend on the number. ``prefix`` is a record of
+    the same run with fewer steps and saved weights, from which training continues. ``threads`` does
+    not affect results. ``report`` is called with every evaluation.
     """
     config = RunConfig.from_mapping(mapping)
     record = blank(config)
@@ -41,14 +41,14 @@ def execute(
         with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
             trainer = Trainer(config, load(config.data, np.dtype(config.dtype)), threads)
             record.environment["form"] = trainer.form
-            kept = (shorter and shorter.weights) or {}
-            reached = shorter.metrics[-1]["step"] if shorter else 0
-            if shorter and fits(trainer, kept, reached):
+            kept = (prefix and prefix.weights) or {}
+            reached = prefix.metrics[-1]["step"] if prefix else 0
+            if prefix and fits(trainer, kept, reached):
                 restore(trainer, kept)
-                record.metrics, record.layers = list(shorter.metrics), list(shorter.layers)
-                record.parent = {"run_id": shorter.run_id, "step": reached}
+                record.metrics, record.layers = list(prefix.metrics), list(prefix.layers)
+                record.parent = {"run_id": prefix.run_id, "step": reached}
             for evaluation in train(trainer):
-                _note(record, evaluation)
+                _append(record, evaluation)
                 report(evaluation)
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
@@ -59,7 +59,7 @@ def execute(
 
 
 def blank(config: RunConfig) -> Record:
-    """Return the record of a run that has not begun: failed, until it ends otherwise."""
+    """Return the record of a run that has not started, marked as failed until it ends."""
     return Record(
         run_id=config.run_id(),
         config=config.to_mapping(),
@@ -72,7 +72,7 @@ def blank(config: RunConfig) -> Record:
     )
 
 
-def _note(record: Record, evaluation: Evaluation) -> None:
+def _append(record: Record, evaluation: Evaluation) -> None:
     moment = {
         "epoch": evaluation.epoch,
         "step": evaluation.step,
@@ -90,7 +90,7 @@ def _blas() -> ThreadpoolController:
 
 @functools.cache
 def environment() -> dict[str, Any]:
-    """Return what besides the settings may move a result's last bits: versions, BLAS, machine."""
+    """Return what may affect the last bits of results: versions, BLAS, machine."""
     blas = [lib for lib in _blas().info() if lib["user_api"] == "blas"]
     return {
         **versions.code(),

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from nnexp.benchmarks import __main__, contestants
+from nnexp.benchmarks import contestants, measurements
 from nnexp.benchmarks.contestants import WORKLOADS, NNexp, Textbook, Workload
 from nnexp.data import load
 
@@ -32,20 +32,20 @@ def test_nnexp_and_the_textbook_train_the_same_network(name: str) -> None:
     own, textbook = NNexp(config, data, 2), Textbook(config, data)
     start = [(w.copy(), b.copy()) for w, b in own.layers()]
     assert (
-        __main__.disagreement(own.layers(), textbook.layers(), [(w + 1, b) for w, b in start])
+        measurements.disagreement(own.layers(), textbook.layers(), [(w + 1, b) for w, b in start])
         < 1e-7
     )
     steps = config.steps_per_epoch() + 3
     own.advance(steps)
     textbook.advance(steps)
-    assert __main__.disagreement(own.layers(), textbook.layers(), start) < 1e-4
-    assert __main__.disagreement(own.layers(), start, textbook.layers()) > 0.5
+    assert measurements.disagreement(own.layers(), textbook.layers(), start) < 1e-4
+    assert measurements.disagreement(own.layers(), start, textbook.layers()) > 0.5
 
 
 def test_a_race_times_all_that_are_there_and_says_who_is_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rows = __main__.race(small("W2"), repeats=3, cores=1)
+    rows = measurements.race(small("W2"), repeats=3, cores=1)
     said = capsys.readouterr().out
     raced = {row["contestant"] for row in rows}
     assert {"nnexp", "nnexp, 1 thread", "textbook NumPy"} <= raced
@@ -55,7 +55,7 @@ def test_a_race_times_all_that_are_there_and_says_who_is_not(
         assert (f"{name} is skipped" in said) == (name not in raced)
     for row in rows:
         assert 0 < row["min"] <= row["median"] <= row["max"]
-        assert row["difference"] <= __main__.ROUNDING
+        assert row["difference"] <= measurements.ROUNDING
         assert 0 < row["peak_share"] < 1
     assert next(row["ratio"] for row in rows if row["contestant"] == "nnexp") == 1
     assert next(row["form"] for row in rows if row["contestant"] == "nnexp") == "plain"
@@ -72,7 +72,7 @@ def test_a_contestant_that_computes_something_else_stops_the_race(
 
     monkeypatch.setattr(Textbook, "advance", half_as_far)
     with pytest.raises(RuntimeError, match=r"W3: nnexp ends 0\.\d+ away from the textbook"):
-        __main__.race(small("W3"), repeats=1, cores=1)
+        measurements.race(small("W3"), repeats=1, cores=1)
 
 
 def test_operations_are_counted_as_by_hand() -> None:
@@ -83,11 +83,11 @@ def test_operations_are_counted_as_by_hand() -> None:
 
 
 def test_a_steps_cost_and_the_machines_share_are_measured() -> None:
-    step, flops, form = __main__.step_cost({"data": BLOBS, "hidden": [20], "batch_size": 8}, 1)
+    step, flops, form = measurements.step_cost({"data": BLOBS, "hidden": [20], "batch_size": 8}, 1)
     assert 1e-6 < step < 0.1
     assert flops == 8 * 2 * (2 * 30 * 20 + 3 * 20 * 10)
     assert form == "delayed"
-    wall, busy = __main__.others_busy(lambda: time.sleep(0.3))
+    wall, busy = measurements.others_busy(lambda: time.sleep(0.3))
     assert wall >= 0.3
     assert math.isnan(busy) or 0 <= busy <= 1.2  # the kernel counts in hundredths of a second
 
@@ -95,7 +95,7 @@ def test_a_steps_cost_and_the_machines_share_are_measured() -> None:
 def test_the_tables_figures_and_page_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(__main__, "WORKLOADS", [small("W2"), small("W4")])
+    monkeypatch.setattr(measurements, "WORKLOADS", [small("W2"), small("W4")])
     costs: list[dict[str, Any]] = [{"measure": "a run of one step", "unit": "s", "value": 1.25}]
     scaling = [
         {"varied": what, "size": size, "form": "plain", "seconds_a_step": 1e-3 * (size + 1)}
@@ -103,12 +103,12 @@ def test_the_tables_figures_and_page_are_written(
         for what in ("width", "depth", "batch")
         for size in (0, 1, 4)
     ]
-    monkeypatch.setattr(__main__, "evaluation_share", lambda cores: [])
-    monkeypatch.setattr(__main__, "sgemm_peak", lambda cores: cores * 1e11)
-    monkeypatch.setattr(__main__, "command_line", lambda: costs)
-    monkeypatch.setattr(__main__, "scaling", lambda cores: scaling)
-    monkeypatch.setattr(__main__, "gradients", lambda: [{"parameters": 3, "ratio": 1000.0}])
-    assert __main__.main(["--out", str(tmp_path / "new"), "--repeats", "1"]) == 0
+    monkeypatch.setattr(measurements, "evaluation_share", lambda cores: [])
+    monkeypatch.setattr(measurements, "sgemm_peak", lambda cores: cores * 1e11)
+    monkeypatch.setattr(measurements, "command_line", lambda: costs)
+    monkeypatch.setattr(measurements, "scaling", lambda cores: scaling)
+    monkeypatch.setattr(measurements, "gradients", lambda: [{"parameters": 3, "ratio": 1000.0}])
+    assert measurements.main(["--out", str(tmp_path / "new"), "--repeats", "1"]) == 0
     written = {path.name for path in (tmp_path / "new").iterdir()}
     names = ("workloads", "costs", "scaling", "gradients")
     assert written == {

@@ -89,20 +89,20 @@ def runs(capfd: pytest.CaptureFixture[str]) -> Runs:
 
 def names(store: Path, **settings: Any) -> list[str]:
     """Return the names of the runs with these settings, or this status."""
-    outlines = [Store(store).outline(run_id) for run_id in Store(store).run_ids()]
+    outlines = [Store(store).header(run_id) for run_id in Store(store).run_ids()]
     described = [{**o["columns"], "status": o["status"], "run_id": o["run_id"]} for o in outlines]
     return [d["run_id"] for d in described if settings.items() <= d.items()]
 
 
 def rewrite(store: Path, run_id: str, change: Callable[[Record], Any]) -> str:
     """Change a record, write it as a run that came out so would be, and return its name."""
-    record = Store(store).recall(run_id)
+    record = Store(store).load(run_id)
     change(record)
     record.run_id = f"{run_id.rpartition('-')[0]}-{fingerprint(record.identity)}"
     if record.run_id != run_id:
         shutil.rmtree(store / run_id)
     Store(store).write(record)
-    Store(store).settle([record.run_id])
+    Store(store).commit([record.run_id])
     return record.run_id
 
 
@@ -196,7 +196,7 @@ def test_list_names_no_setting_because_a_record_is_damaged(store: Path, runs: Ru
 @pytest.mark.serial
 def test_list_of_a_thousand_runs_is_quick_and_reads_no_table(store: Path, runs: Runs) -> None:
     (run_id, *_) = names(store, status=FINISHED)
-    record = Store(store).recall(run_id)
+    record = Store(store).load(run_id)
     for number in range(1000):
         record.identity["data"] = f"{number:064x}"
         record.run_id = f"{run_id[:-12]}{fingerprint(record.identity)}"
@@ -258,7 +258,7 @@ def test_bad_input_is_one_sentence(
 def test_show_tells_settings_outcome_evaluations_and_environment(store: Path, runs: Runs) -> None:
     (run_id,) = names(store, init="he", seed=1)
     status, out, _ = runs("show", run_id)
-    record = Store(store).recall(run_id)
+    record = Store(store).load(run_id)
     assert status == 0
     lines = [line.split() for line in out.splitlines()]
     assert ["init", "he"] in lines
@@ -518,7 +518,7 @@ def test_export_gives_the_rows_of_runs_csv(store: Path, runs: Runs) -> None:
         rows = list(csv.DictReader(file))
     assert [row["run_id"] for row in rows] == Store(store).run_ids()
     for row in rows:
-        record = Store(store).recall(row["run_id"])
+        record = Store(store).load(row["run_id"])
         expected = {k: "" if v is None else str(v) for k, v in record.summary_row().items()}
         assert row == dict.fromkeys(row, "") | expected  # a column that only others have is empty
     assert "all.csv exists" in refused(runs("export", "all.csv"))

@@ -72,7 +72,7 @@ def home(tmp_path: Path) -> Store:
         record = execute({**SETTINGS, "seed": seed}, save_weights=True)
         assert record.status == FINISHED, record.error
         store.write(record)
-        store.settle([record.run_id])
+        store.commit([record.run_id])
     return store
 
 
@@ -191,7 +191,7 @@ def survive(store: Store, run_id: str, capfd: pytest.CaptureFixture[str]) -> boo
         readable = True
     except InputError:
         readable = False
-    store.shorter(f"{run_id[:-1]}_", store.recall(other).identity, [0, 2, 5])
+    store.longest_prefix(f"{run_id[:-1]}_", store.load(other).identity, [0, 2, 5])
     job = Job(RunConfig.from_mapping({**SETTINGS, "steps": 3, "seed": 0, "evaluate_at": [2]}))
     assert run_all([job], store, Options(workers=1), Notes())[0].status == FINISHED
     shutil.rmtree(store.path(job.run_id))
@@ -278,11 +278,11 @@ def test_only_files_of_the_record_itself_are_read(
     run_id = store.run_ids()[0]
     PLACES[place](store.path(run_id), tmp_path / "outside")
     with pytest.raises(DamagedRecord):
-        store.recall(run_id)
+        store.load(run_id)
     assert not survive(store, run_id, capfd)
     runs.main(["prune", "--yes"])
     assert not os.path.lexists(store.path(run_id))
-    assert store.leftovers() == []
+    assert store.interrupted_writes() == []
     if place != "a name outside":
         return
     assert (tmp_path / "outside").read_text() == "a secret"

@@ -205,12 +205,12 @@ for earlier in (None, first):
         store = Store(folder / f"{earlier is None}-{crashes}")
         if earlier:
             store.write(earlier)
-            store.settle([earlier.run_id])
+            store.commit([earlier.run_id])
         pid = os.fork()
         if pid == 0:
             crash_at(crashes)
             store.write(second)
-            store.settle([second.run_id])
+            store.commit([second.run_id])
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         store.folder.mkdir(exist_ok=True)
@@ -354,14 +354,14 @@ def test_a_file_is_on_disk_before_it_replaces_another(
 
 def test_many_records_are_synced_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     settled: list[list[str]] = []
-    settle = Store.settle
+    commit = Store.commit
 
     def noted(self: Store, run_ids: Any) -> None:
         settled.append(list(run_ids))
         assert set(settled[-1]) <= set(store.locked())  # nobody else replaces them meanwhile
-        settle(self, run_ids)
+        commit(self, run_ids)
 
-    monkeypatch.setattr(Store, "settle", noted)
+    monkeypatch.setattr(Store, "commit", noted)
     monkeypatch.setattr("nnexp.sweeps.scheduler._PATIENCE", 3600)
     store.folder.mkdir()
     jobs = [Job(config(seed=seed)) for seed in range(6)]
@@ -853,10 +853,10 @@ def test_a_continued_run_names_its_parent(store: Store, steps_taken: list[int]) 
 
 def made_by(store: Store, run_id: str, **environment: Any) -> None:
     """Write a record as another version of nnexp would have."""
-    record = store.recall(run_id)
+    record = store.load(run_id)
     record.environment |= environment
     store.write(record)
-    store.settle([run_id])
+    store.commit([run_id])
 
 
 def test_a_record_of_edited_code_is_trained_again_unless_this_is_that_code(store: Store) -> None:
@@ -870,7 +870,7 @@ def test_a_record_of_edited_code_is_trained_again_unless_this_is_that_code(store
     run_all(jobs, store, Options(workers=1), watcher)
     assert watcher.notes == ["2 runs made by edited code of nnexp are trained again"]
     assert watcher.reused == runs[2:]
-    assert all(store.recall(run_id).environment["code"] != "0" * 64 for run_id in runs[:3])
+    assert all(store.load(run_id).environment["code"] != "0" * 64 for run_id in runs[:3])
     watcher = Notes()
     run_all(jobs, store, Options(workers=1), watcher)
     assert (watcher.notes, watcher.reused) == ([], runs)
@@ -892,7 +892,7 @@ def test_weights_that_do_not_fit_are_not_continued(
     assert short.weights is not None
     short.weights[name] = np.full(4, np.nan)
     store.write(short)
-    store.settle([short.run_id])
+    store.commit([short.run_id])
     steps_taken.clear()
     long = train(store, epochs=10)
     assert (long.status, long.parent) == (FINISHED, None)

@@ -164,7 +164,7 @@ def numbers(store: Path) -> dict[str, tuple[Any, ...]]:
     """Return what every record of a store says, time left aside."""
     found: dict[str, tuple[Any, ...]] = {}
     for run_id in Store(store).run_ids():
-        record = Store(store).recall(run_id)
+        record = Store(store).load(run_id)
         metrics = [{k: v for k, v in row.items() if k != "seconds"} for row in record.metrics]
         found[run_id] = (record.status, record.config, record.columns, metrics, record.layers)
     return found
@@ -194,7 +194,7 @@ def stopped(outcome: Outcome) -> str:
     assert "Traceback" not in outcome.err
     sentence = outcome.err.splitlines()[-1]
     assert sentence.startswith("nnexp: ")
-    assert sentence.endswith("the same command goes on from there")
+    assert sentence.endswith("give the same command again to continue")
     return sentence
 
 
@@ -206,9 +206,9 @@ def test_all_runs_arrive_equal_to_the_bit_to_local_ones(cluster: Cluster, home: 
     store = Store(home / "far")
     assert len(store.run_ids()) == 8
     for run_id in store.run_ids():
-        far = store.recall(run_id)
+        far = store.load(run_id)
         Store(home / "near").write(execute(far.config, save_weights=True))
-        near = Store(home / "near").recall(run_id)
+        near = Store(home / "near").load(run_id)
         assert compare(near, far, TOLERANCES["float64"]).verdict == IDENTICAL
         assert near.weights is not None
     assert numbers(home / "far") == numbers(home / "near")
@@ -370,8 +370,7 @@ def test_a_run_that_fails_there_is_recorded_here(cluster: Cluster, home: Path) -
     assert status == 1, err
     assert "RuntimeError: no luck" in out
     records = [
-        Store(home / "results" / "runs").recall(r)
-        for r in Store(home / "results" / "runs").run_ids()
+        Store(home / "results" / "runs").load(r) for r in Store(home / "results" / "runs").run_ids()
     ]
     assert sorted(record.status for record in records) == [FAILED, FINISHED]
 
@@ -436,7 +435,7 @@ def test_a_run_that_kills_its_workers_fails_and_the_others_go_on(
     assert status == 1
     assert "all those workers died while running it" in out
     store = Store(home / "results" / "runs")
-    ends = {run_id.split("-")[1]: store.outline(run_id)["status"] for run_id in store.run_ids()}
+    ends = {run_id.split("-")[1]: store.header(run_id)["status"] for run_id in store.run_ids()}
     assert ends == {"mine": FAILED, "xavier": FINISHED, "he": FINISHED, "lecun": FINISHED}
 
 
@@ -511,5 +510,5 @@ def test_a_worker_that_computes_otherwise_is_mentioned(own_cluster: Cluster, hom
     assert err.count("has another blas ['openblas") == 1
     assert "(Haswell)" in err
     (run_id, *_) = Store(home / "results" / "runs").run_ids()
-    record = Store(home / "results" / "runs").recall(run_id)
+    record = Store(home / "results" / "runs").load(run_id)
     assert "(Haswell)" in record.environment["blas"][0]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nnexp.sweeps.processes import WorkerDied, Workers
+from nnexp.sweeps.processes import WorkerDied, WorkerPool
 from nnexp.threads import ONE_THREAD
 from tests import ROOT
 
@@ -28,20 +28,20 @@ def says(text: str) -> Callable[[], object]:
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
-    with Workers(1) as workers:
+def workers() -> Iterator[WorkerPool]:
+    with WorkerPool(1) as workers:
         yield workers
 
 
 def test_calls_are_answered_by_as_many_processes_as_there_are_workers() -> None:
-    with Workers(2) as workers:
+    with WorkerPool(2) as workers:
         text = "(__import__('time').sleep(0.2), __import__('os').getpid())[1]"
         pids = [call.result() for call in [workers.submit(says(text)) for _ in range(6)]]
     assert len(set(pids)) == 2
     assert os.getpid() not in pids
 
 
-def test_a_worker_has_one_blas_thread_and_the_drivers_search_path(workers: Workers) -> None:
+def test_a_worker_has_one_blas_thread_and_the_drivers_search_path(workers: WorkerPool) -> None:
     environment = workers.submit(says("dict(__import__('os').environ)")).result()
     assert isinstance(environment, dict)
     assert {name: environment[name] for name in ONE_THREAD} == ONE_THREAD
@@ -53,11 +53,11 @@ def test_modules_of_the_working_directory_do_not_stand_in_for_the_standard_libra
 ) -> None:
     (tmp_path / "pickle.py").write_text("raise RuntimeError('mine')\n")
     monkeypatch.chdir(tmp_path)
-    with Workers(1) as workers:
+    with WorkerPool(1) as workers:
         assert workers.submit(says("1 + 1")).result() == 2
 
 
-def test_a_worker_that_dies_fails_one_call_and_is_replaced(workers: Workers) -> None:
+def test_a_worker_that_dies_fails_one_call_and_is_replaced(workers: WorkerPool) -> None:
     texts = ["1", "__import__('os')._exit(3)", "3"]
     one, died, three = [workers.submit(says(text)) for text in texts]
     with pytest.raises(WorkerDied, match="exit status 3"):
@@ -66,12 +66,12 @@ def test_a_worker_that_dies_fails_one_call_and_is_replaced(workers: Workers) -> 
 
 
 @needs_signals
-def test_how_a_killed_worker_ended_is_told(workers: Workers) -> None:
+def test_how_a_killed_worker_ended_is_told(workers: WorkerPool) -> None:
     with pytest.raises(WorkerDied, match="killed by SIGKILL"):
         workers.submit(says("(os := __import__('os')).kill(os.getpid(), 9)")).result()
 
 
-def test_errors_travel_with_the_place_where_they_were_raised(workers: Workers) -> None:
+def test_errors_travel_with_the_place_where_they_were_raised(workers: WorkerPool) -> None:
     with pytest.raises(ZeroDivisionError) as raised:
         workers.submit(says("1 / 0")).result()
     assert "<string>" in str(raised.value.__cause__)
@@ -89,7 +89,7 @@ def test_errors_travel_with_the_place_where_they_were_raised(workers: Workers) -
     ids=["local class", "exit", "value", "class"],
 )
 def test_what_cannot_be_pickled_becomes_an_error_that_can(
-    workers: Workers, text: str, said: str | None
+    workers: WorkerPool, text: str, said: str | None
 ) -> None:
     call = workers.submit(says(text))
     if said is None:
@@ -101,7 +101,7 @@ def test_what_cannot_be_pickled_becomes_an_error_that_can(
 
 
 def test_a_call_that_prints_and_reads_does_no_harm(
-    workers: Workers, capfd: pytest.CaptureFixture[str]
+    workers: WorkerPool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = "(print('hello'), __import__('os').write(1, b'raw'), __import__('sys').stdin.read())[2]"
     assert workers.submit(says(text)).result() == ""
@@ -111,19 +111,19 @@ def test_a_call_that_prints_and_reads_does_no_harm(
     assert "raw" in err
 
 
-def test_large_calls_and_answers(workers: Workers) -> None:
+def test_large_calls_and_answers(workers: WorkerPool) -> None:
     large = bytes(3_000_000)
     assert workers.submit(functools.partial(bytes.__add__, large, b"1")).result() == large + b"1"
 
 
 @pytest.mark.serial
 def test_dismissing_waits_for_nothing() -> None:
-    workers = Workers(2)
+    workers = WorkerPool(2)
     calls = [workers.submit(says("__import__('time').sleep(60)")) for _ in range(4)]
     while not all(call.running() for call in calls[:2]):
         time.sleep(0.01)
     begin = time.monotonic()
-    workers.dismiss()
+    workers.shutdown()
     assert time.monotonic() - begin < 2
     assert all(isinstance(call.exception(), WorkerDied) for call in calls[:2])
     assert all(call.cancelled() for call in calls[2:])
@@ -131,8 +131,8 @@ def test_dismissing_waits_for_nothing() -> None:
 
 SCRIPT = """
 import functools, sys, time
-from nnexp.sweeps.processes import Workers
-workers = Workers(2)
+from nnexp.sweeps.processes import WorkerPool
+workers = WorkerPool(2)
 print(workers.submit(functools.partial(pow, 2, 10)).result(), flush=True)
 calls = [workers.submit(functools.partial(time.sleep, 60)) for _ in range(3)]
 while not calls[1].running():
@@ -192,7 +192,7 @@ def lives(pid: int) -> bool:
 
 @needs_signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_workers_never_hear_of_ctrl_c_or_sigterm(workers: Workers, number: int) -> None:
+def test_workers_never_hear_of_ctrl_c_or_sigterm(workers: WorkerPool, number: int) -> None:
     text = f"(os := __import__('os')).kill(os.getpid(), {int(number)}) or os.getpid()"
     pid = workers.submit(says(text)).result()
     assert workers.submit(says("__import__('os').getpid()")).result() == pid

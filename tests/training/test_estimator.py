@@ -69,6 +69,9 @@ def test_defaults_are_those_of_the_command_line() -> None:
         run |= group if isinstance(group, dict) else {}
     defaults = MLP().get_params()
     assert defaults.pop("targets") == "one_hot"
+    assert defaults.pop("batch_size") is None  # the run's, as far as there are examples
+    fitted = MLP(epochs=1).fit(np.zeros((150, 2)), np.arange(150) % 2)
+    assert fitted.history_[-1]["step"] == math.ceil(150 / run["batch_size"])
     assert (defaults.pop("hidden"), defaults.pop("evaluate_at")) == ((run["hidden"],), ())
     assert defaults == {name: run[name] for name in defaults}
 
@@ -217,11 +220,11 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     x, y = blobs()
     path = model().fit(x, y).save(tmp_path / "model.npz")
     content = path.read_bytes()
-    with pytest.raises(InputError, match="not there"):
+    with pytest.raises(InputError, match="does not exist"):
         MLP.load(tmp_path / "other.npz")
     for damaged in (b"", b"no zip", content[: len(content) // 2], content[:200] + content[204:]):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match="damaged or holds no saved model"):
+        with pytest.raises(InputError, match="damaged or not a saved model"):
             MLP.load(path)
     with np.load(tmp_path / model().fit(x, y).save(tmp_path / "whole.npz")) as file:
         arrays = dict(file)
@@ -233,7 +236,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     }
     for name, value in changes.items():
         np.savez(path, **{**arrays, name: value})
-        with pytest.raises(InputError, match="damaged or holds no saved model"):
+        with pytest.raises(InputError, match="damaged or not a saved model"):
             MLP.load(path)
     del arrays["b2"]
     np.savez(path, **arrays)
@@ -263,7 +266,7 @@ def altered(value: float) -> np.ndarray:
         (X.reshape(3, 2, 2), Y[:3], r"x.reshape\(len\(x\), -1\)"),
         (X[:0], Y[:0], "y has the shape"),
         (X[:, :0], Y, "x has the shape"),
-        ([[1.0], [1.0, 2.0]], Y[:2], "no table of numbers"),
+        ([[1.0], [1.0, 2.0]], Y[:2], "not a table of numbers"),
         ([["a", "b"]] * 6, Y, "no numbers"),
         (X + 1j, Y, "no numbers"),
         (X, Y[:5], "6 rows and y 5"),
@@ -319,3 +322,31 @@ def test_a_model_refuses_what_it_was_not_trained_for() -> None:
     with pytest.raises(InputError, match="a label that y has not"):
         fitted.fit(X, Y, test=(X, Y + 1))
     assert fitted.score(X, Y + 5) == 0  # labels it never saw are missed
+
+
+def test_the_default_batch_is_at_most_all_examples() -> None:
+    x, y = blobs()
+    fitted = MLP(hidden=(5,), epochs=1).fit(x[:80], y[:80])
+    assert fitted.history_[-1]["step"] == 1
+    assert fitted.batch_size is None
+    with pytest.raises(InputError, match="larger than the 80 training examples"):
+        MLP(hidden=(5,), epochs=1, batch_size=100).fit(x[:80], y[:80])
+
+
+def test_a_loaded_model_imports_no_file_unless_it_is_trusted(tmp_path: Path) -> None:
+    x, y = blobs()
+    ran, code = tmp_path / "ran", tmp_path / "mine.py"
+    code.write_text(
+        f"open({str(ran)!r}, 'w').close()\n"
+        "def mine(rng, fan_in, fan_out):\n    return rng.random((fan_in, fan_out))\n",
+        encoding="utf-8",
+    )
+    for setting in (f"{code}:mine", {"name": f"{code}:mine"}):
+        path = model(init=setting).fit(x, y).save(tmp_path / "model", overwrite=True)
+        code.write_text(code.read_text("utf-8") + "\n", encoding="utf-8")  # not yet imported
+        ran.unlink()
+        with pytest.raises(InputError, match=r"would import init=.*trusted=True"):
+            MLP.load(path)
+        assert not ran.exists()
+        assert MLP.load(path, trusted=True).score(x, y) > 0
+        assert ran.exists()

@@ -1,0 +1,446 @@
+"""The speed of nnexp compared with other libraries and with the machine's peak."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+from threadpoolctl import ThreadpoolController
+
+from nnexp.benchmarks.contestants import WORKLOADS, Contestant, Layers, Workload, contestants
+from nnexp.data import load
+from nnexp.nn.numerical_gradient import numerical_gradient
+from nnexp.plotting import layout
+from nnexp.store.folders import check_folder, fill
+from nnexp.threads import available_cores
+from nnexp.training.execute import environment
+from nnexp.training.trainer import Trainer, train
+
+Array = npt.NDArray[Any]
+Row = dict[str, Any]
+
+# Steps over which the contestants are compared before they are timed, and the largest difference
+# allowed between two of them, as a share of the largest change of any parameter.
+CHECKED = {"W1": 256, "W2": 60, "W3": 20, "W4": 2, "W5": 60}
+ROUNDING = 1e-3
+OWN, REFERENCE = "nnexp", "textbook NumPy"
+
+
+def blas_threads(number: int) -> Any:
+    """Return a context in which NumPy's BLAS has so many threads."""
+    return ThreadpoolController().limit(limits=number, user_api="blas")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def others_busy(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the wall time of one call, and the share of the cores that others took meanwhile.
+
+    The share is nan where there is no ``/proc/stat``.
+    """
+
+    def busy() -> float:
+        try:
+            ticks = [
+                int(t) for t in Path("/proc/stat").read_text("ascii").split("\n")[0].split()[1:]
+            ]
+        except OSError:
+            return float("nan")
+        return (sum(ticks[:8]) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+    before, own = busy(), time.process_time()
+    wall = seconds(work)
+    taken = busy() - before - (time.process_time() - own)
+    return wall, max(0.0, taken) / wall / available_cores()
+
+
+def sgemm_peak(cores: int) -> float:
+    """Return the operations a second of float32 matrix products, a thread on each core."""
+    size, repeats = 1024, 8
+
+    def work(_: int) -> None:
+        a = np.ones((size, size), np.float32)
+        out = np.empty_like(a)
+        for _ in range(repeats):
+            np.matmul(a, a, out=out)
+
+    with blas_threads(1), ThreadPoolExecutor(cores) as pool:
+        best = min(seconds(lambda: list(pool.map(work, range(cores)))) for _ in range(5))
+    return cores * repeats * 2 * size**3 / best
+
+
+def disagreement(found: Layers, wanted: Layers, start: Layers) -> float:
+    """Return the largest difference of a parameter, as a share of the largest change of any."""
+
+    def flat(layers: Layers) -> Array:
+        return np.concatenate([part.ravel() for pair in layers for part in pair])
+
+    moved = np.abs(flat(wanted) - flat(start)).max()
+    return float(np.abs(flat(found) - flat(wanted)).max() / moved)
+
+
+def race(workload: Workload, repeats: int, cores: int) -> list[Row]:
+    """Return a row for each contestant of ``workload``: its median, fastest and slowest unit.
+
+    First all take the same few steps, and a contestant that does not end where the textbook does
+    stops the benchmark. Then they take turns.
+
+    Raises
+    ------
+    RuntimeError
+        If a contestant computes something else.
+    """
+    makers = contestants(workload, cores)
+    threads = {name: 1 if name.startswith(OWN) else cores for name in makers}
+    checked, found = CHECKED[workload.name], {}
+    start: Layers = []
+    for name, make in list(makers.items()):
+        try:
+            contestant = make()
+        except ModuleNotFoundError as missing:
+            print(f"{workload.name}: {name} is skipped ({missing})", flush=True)
+            del makers[name]
+            continue
+        start = start or [(w.copy(), b.copy()) for w, b in contestant.layers()]
+        contestant.advance(checked)
+        found[name] = contestant.layers()
+    errors = {name: disagreement(found[name], found[REFERENCE], start) for name in makers}
+    for name, error in errors.items():
+        if not error <= ROUNDING:
+            raise RuntimeError(f"{workload.name}: {name} ends {error:.2g} away from the textbook")
+    del contestant, found
+    gc.collect()
+
+    racing: dict[str, Contestant] = {name: make() for name, make in makers.items()}
+    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in makers}
+    peaks = [sgemm_peak(cores)]
+    for turn in range(repeats + 1):
+        for name, contestant in racing.items():
+            with blas_threads(threads[name]):
+                sample = others_busy(lambda one=contestant: one.advance(workload.steps))  # type: ignore[misc]
+            if turn:  # the first is to warm up
+                samples[name].append(sample)
+    peaks.append(sgemm_peak(cores))
+    rows = []
+    for name, taken in samples.items():
+        times = [wall for wall, _ in taken]
+        median = statistics.median(times)
+        rows.append(
+            {
+                "workload": workload.name,
+                "network": workload.title,
+                "unit": workload.unit,
+                "contestant": name,
+                "form": racing[name].trainer.form if name.startswith(OWN) else "",  # type: ignore[attr-defined]
+                "median": median,
+                "min": min(times),
+                "max": max(times),
+                "repeats": repeats,
+                "ratio": median / statistics.median([wall for wall, _ in samples[OWN]]),
+                "peak_share": workload.flops() / median / max(peaks),
+                "difference": errors[name],
+                "others_busy": statistics.median([share for _, share in taken]),
+            }
+        )
+        print(f"{workload.name}  {name:16} {median:8.4f} s  {rows[-1]['ratio']:6.2f}x", flush=True)
+    return rows
+
+
+def evaluation_share(cores: int) -> list[Row]:
+    """Return the share of a run of W2 (5 epochs, evaluated after each) that is not its steps."""
+    settings = {**WORKLOADS[1].settings, "epochs": 5, "steps": None, "evaluate_every": 1}
+    config = Workload("", "", "", settings, 1).config()
+    data = load(config.data, config.dtype)
+    rows = []
+    for threads in sorted({1, cores}):
+        shares = []
+        for _ in range(5):
+            trainer = Trainer(config, data, threads)
+            with blas_threads(1):
+                wall = seconds(lambda one=trainer: list(train(one)))  # type: ignore[misc]
+            shares.append(1 - trainer.seconds / wall)
+        measure = f"share of five epochs of W2 that is evaluation, {threads} threads"
+        rows.append({"measure": measure, "unit": "share", "value": statistics.median(shares)})
+    return rows
+
+
+def step_cost(settings: Row, cores: int) -> tuple[float, float, str]:
+    """Return seconds and operations a step, and the form it has, of a run with ``settings``."""
+    workload = Workload("", "", "", settings, 1)
+    config = workload.config()
+    trainer = Trainer(config, load(config.data, config.dtype), cores)
+    many = 1
+
+    def advance() -> None:
+        trainer.advance(trainer.progress.step + many)
+
+    with blas_threads(1):
+        advance()
+        while seconds(advance) < 0.2:
+            many *= 2
+        walls = [seconds(advance) for _ in range(5)]
+    return statistics.median(walls) / many, workload.flops(), trainer.form
+
+
+def scaling(cores: int) -> list[Row]:
+    """Return a row for every width, depth and batch: what a step costs, and its operations."""
+    points: list[tuple[str, int, Row]] = []
+    for width in (64, 128, 256, 512, 1024, 2048, 4096):
+        points.append(("width", width, {"hidden": [width], "batch_size": 128}))
+    for depth in (0, 1, 2, 4, 8, 16):
+        points.append(("depth", depth, {"hidden": [100] * depth, "batch_size": 100}))
+    for batch in (1, 2, 4, 8, 16, 32, 64, 256, 1024, 4096, 16384, 60000):
+        points.append(("batch", batch, {"hidden": [100], "batch_size": batch, "lr": 0.01}))
+    rows = []
+    for what, size, settings in points:
+        step, flops, form = step_cost(settings, cores)
+        row = {"varied": what, "size": size, "form": form, "seconds_a_step": step, "flops": flops}
+        rows.append({**row, "gflops_a_second": flops / step / 1e9})
+        print(f"{what} {size}: {step * 1e6:.0f} us a step, {form}", flush=True)
+    return rows
+
+
+def gradients() -> list[Row]:
+    """Return a row for each size: the time of a numerical gradient and of backpropagation."""
+    rows = []
+    for hidden in ([5], [20], [50]):
+        settings = {"hidden": hidden, "gradient": "numerical"}
+        config = Workload("", "", "", settings, 1).config()
+        data = load(config.data, config.dtype)
+        network = Trainer(config, data).network
+        x, targets = data.train.x[:100], np.eye(10)[data.train.labels[:100]]
+
+        def backpropagate(network: Any = network, x: Array = x, targets: Array = targets) -> None:
+            network.forward(x)
+            network.compute_loss(targets)
+            network.backward(x)
+
+        with blas_threads(1):
+            backpropagate()
+            analytic = network.grad.copy()
+            fast = statistics.median([seconds(backpropagate) for _ in range(50)])
+            slow = seconds(lambda: numerical_gradient(network, x, targets))  # noqa: B023
+        error = np.linalg.norm(network.grad - analytic) / np.linalg.norm(analytic)
+        row = {"parameters": network.theta.size, "numerical": slow, "backpropagation": fast}
+        rows.append({**row, "ratio": slow / fast, "relative_difference": float(error)})
+        print(f"{network.theta.size} parameters: {slow / fast:.0f} times", flush=True)
+    return rows
+
+
+def command_line() -> list[Row]:
+    """Return the wall time of whole commands: a first step, 200 jobs, and sweeps a minute."""
+
+    def run(*arguments: str) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "nnexp", *arguments]
+            done = seconds(
+                lambda: subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            )
+        print(f"{' '.join(arguments)}: {done:.2f} s", flush=True)
+        return done
+
+    def first_step(*arguments: str) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-u", "-m", "nnexp", *arguments]
+            start = time.perf_counter()
+            with subprocess.Popen(
+                command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ) as run:
+                assert run.stdout is not None
+                for line in run.stdout:
+                    if ", step 1:" in line:
+                        return time.perf_counter() - start
+        raise RuntimeError(f"{' '.join(command)} took no step")
+
+    brief = ("evaluate_every=none", "steps=1")
+    rows: list[Row] = []
+
+    def add(measure: str, unit: str, value: float) -> None:
+        rows.append({"measure": measure, "unit": unit, "value": value})
+
+    run(*brief)  # unpacks MNIST once, and fills the file cache
+    add("a run of one step, the command and its pages in all", "s", run(*brief))
+    add(
+        "until a run's first step is taken and evaluated",
+        "s",
+        statistics.median(first_step(*brief) for _ in range(5)),
+    )
+    tiny = ("-m", "data=xor", *brief, "hydra.launcher.workers=1")
+    few, many = (run(*tiny, f"seed=range({n})") for n in (2, 202))
+    add("each further job of a sweep of 200, 1 worker, all included", "s", (many - few) / 200)
+    for workers in (1, 2):
+        wall = run(
+            "-m", "hidden=50", "epochs=1", "seed=range(24)", f"hydra.launcher.workers={workers}"
+        )
+        add(f"runs of an epoch of W2 a minute, {workers} workers", "1/min", 24 * 60 / wall)
+    return rows
+
+
+def machine(cores: int) -> Row:
+    """Return what the figures were measured on."""
+    cpu = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), cpu)
+    versions: dict[str, str | None] = {}
+    for name in ("torch", "jax", "scikit-learn"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    kept = ("nnexp", "commit", "dirty", "python", "numpy", "blas", "platform")
+    software = {key: value for key, value in environment().items() if key in kept}
+    peaks = {f"sgemm_gflops_{n}": sgemm_peak(n) / 1e9 for n in sorted({1, cores})}
+    return {"processor": cpu, "cores": cores, **peaks, **software, **versions}
+
+
+def draw_race(table: pd.DataFrame) -> Figure:
+    """Return the figure of the workloads: median seconds, whiskers from fastest to slowest."""
+    names = list(table["workload"].unique())
+    with layout.style():
+        figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
+        for ax, name in zip(figure.subplots(len(names), 1), names, strict=True):
+            rows = table[table["workload"] == name].iloc[::-1]
+            own = rows["contestant"].str.startswith(OWN)
+            ax.barh(rows["contestant"], rows["median"], color=np.where(own, "#0072B2", "#B8B8B8"))
+            spread = [rows["median"] - rows["min"], rows["max"] - rows["median"]]
+            ax.errorbar(
+                rows["median"], rows["contestant"], xerr=spread, fmt="none", color="#333333"
+            )
+            for place, (median, ratio) in enumerate(
+                zip(rows["median"], rows["ratio"], strict=True)
+            ):
+                ax.annotate(f" {ratio:.2f}x", (median, place), va="bottom", fontsize=9)
+            first = rows.iloc[0]
+            ax.set_title(f"{name}, {first['network']}: seconds per {first['unit']}")
+            ax.grid(visible=False, axis="y")
+            ax.margins(x=0.12)
+    return figure
+
+
+def draw_scaling(table: pd.DataFrame, peak: float) -> Figure:
+    """Return the figure of a step's cost against its operations, and the machine's limit."""
+    with layout.style():
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        for ax, (what, rows) in zip(
+            figure.subplots(1, 3), table.groupby("varied", sort=False), strict=True
+        ):
+            ax.plot(rows["size"], rows["seconds_a_step"] * 1e3, "o-", color="#0072B2")
+            ax.plot(rows["size"], rows["flops"] / peak * 1e3, "--", color="#7F7F7F")
+            if what != "depth":
+                ax.set_xscale("log", base=2)
+            ax.set_yscale("log")
+            ax.set_xlabel(
+                {"width": "units of one hidden layer", "depth": "hidden layers"}.get(
+                    str(what), "examples in a batch"
+                )
+            )
+            ax.set_ylabel("ms a step")
+            ax.set_title("measured (dots), and the matrix\nproducts at the peak rate (dashes)")
+    return figure
+
+
+def page(facts: Row, tables: dict[str, pd.DataFrame]) -> str:
+    """Return the page that says what was measured, where, and what it does not show."""
+    listed = "\n".join(f"- {key}: {value}" for key, value in facts.items())
+    parts = [
+        "# Benchmarks",
+        "Made by `make bench`. Times are wall clock, medians of interleaved turns; drawing the "
+        "order of the examples and gathering the batches is inside the timing, evaluation "
+        "outside. `ratio` is a contestant's time over nnexp's: above 1, nnexp is faster. "
+        "`peak_share` is the rate of the matrix products over that of large float32 products on "
+        "all cores, measured in the same run. `difference` is how far a contestant ended from "
+        "the float64 textbook before the timing, as a share of the largest change of a "
+        "parameter. `others_busy` is the share of the cores that other processes took "
+        "meanwhile: where it is not near 0, only the ratios mean something, and differences "
+        "under 20 % mean nothing.",
+        "![Seconds of each contestant on each workload](workloads.svg)",
+        _table(tables["workloads"].drop(columns=["network", "repeats"])),
+        "## Fixed costs and sweeps",
+        _table(tables["costs"]),
+        "## How a step's cost grows",
+        "![A step's cost against width, depth and batch](scaling.svg)",
+        _table(tables["scaling"]),
+        "## Numerical gradient and backpropagation",
+        "One gradient of a batch of 100, float64, 784 inputs and 10 outputs, one thread.",
+        _table(tables["gradients"]),
+        "## The machine",
+        listed,
+        "## What this does not show",
+        "A few cores of one machine say nothing about GPUs or many cores, where PyTorch and JAX "
+        "are at home. The networks are small, dense and trained on MNIST. The peers run as "
+        "their tutorials write them; JAX's compilation is left out. On another processor the "
+        "ratios are others: they depend on how well each library's matrix products suit it.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(table: pd.DataFrame) -> str:
+    def cell(value: object) -> str:
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
+    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and write tables, figures and a page."""
+    parser = argparse.ArgumentParser(prog="python -m nnexp.benchmarks", description=__doc__)
+    names = [workload.name for workload in WORKLOADS]
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    parser.add_argument("--repeats", type=int, default=9, help="turns of each contestant")
+    parser.add_argument("--only", nargs="*", choices=names, default=names, metavar="W")
+    parser.add_argument("--race", action="store_true", help="the workloads alone, nothing written")
+    options = parser.parse_args(arguments)
+    check_folder(options.out, "--out FOLDER")
+    cores = available_cores()
+    raced = [w for w in WORKLOADS if w.name in options.only]
+    rows = [row for workload in raced for row in race(workload, options.repeats, cores)]
+    if options.race:
+        return 0
+    facts = machine(cores)
+    measures: dict[str, Callable[[], list[Row]]] = {
+        "workloads": lambda: rows,
+        "costs": lambda: [*evaluation_share(cores), *command_line()],
+        "scaling": lambda: scaling(cores),
+        "gradients": gradients,
+    }
+    tables: dict[str, pd.DataFrame] = {}
+    files: dict[str, str | bytes] = {}
+    for name, measure in measures.items():  # each is kept, should a later one fail
+        tables[name] = pd.DataFrame(measure())
+        files[f"{name}.csv"] = tables[name].to_csv(index=False)
+        fill(options.out, files)
+    figures = {
+        "workloads": draw_race(tables["workloads"]),
+        "scaling": draw_scaling(tables["scaling"], 1e9 * facts[f"sgemm_gflops_{cores}"]),
+    }
+    for name, figure in figures.items():
+        files |= {f"{name}.png": layout.png(figure), f"{name}.svg": layout.svg(figure)}
+    files["machine.json"] = json.dumps(facts, indent=1) + "\n"
+    fill(options.out, {**files, "README.md": page(facts, tables)})
+    print(f"written to {options.out}")
+    return 0
