@@ -139,7 +139,7 @@ FOUND: dict[str, dict[str, Any]] = {
     },
     "end": {
         "verdict": "consistent",
-        "measured": "0.8901, one further run within 0.8838 to 0.8964",
+        "measured": "0.8901, 95 % prediction interval 0.8838 to 0.8964",
         "first": 0.8901,
         "second": 0.8895,
         "difference": 0.0006,
@@ -150,7 +150,7 @@ FOUND: dict[str, dict[str, Any]] = {
     },
     "keras": {
         "verdict": "exceeded",
-        "measured": "0.8931, one further run within 0.8866 to 0.8996",
+        "measured": "0.8931, 95 % prediction interval 0.8866 to 0.8996",
         "first": 0.8931,
         "second": 0.881,
         "difference": 0.0121,
@@ -161,7 +161,7 @@ FOUND: dict[str, dict[str, Any]] = {
     },
     "loss": {
         "verdict": "short of",
-        "measured": "0.5412, one further run within 0.51 to 0.5724",
+        "measured": "0.5412, 95 % prediction interval 0.51 to 0.5724",
         "first": 0.5412,
         "second": 0.5066,
         "difference": 0.0346,

@@ -104,7 +104,7 @@ def compared(low: float, high: float, matters: float, n: int, test: str) -> str:
 def published(
     value: float, low: float, high: float, half_width: float, cap: float, better: str
 ) -> str:
-    """Return the verdict on one published figure, beside the interval for one further run of ours.
+    """Return the verdict on one published figure, given the 95 % prediction interval of a new run.
 
     ``exceeded`` says that ours is better: the whole interval lies on the side of ``better``
     (``higher`` or ``lower``) of the figure; ``short of`` is the reverse. A ``half_width`` above
@@ -126,7 +126,7 @@ def curve(
     cap: float,
     better: str,
 ) -> str:
-    """Return the verdict on a published curve, beside the joint band for one further curve of ours.
+    """Return the verdict on a published curve, given the joint prediction band of a new run.
 
     All are (points,). It is consistent if every point lies within the band, ``exceeded`` if ours
     is better at every point that does not, else ``short of``. A band with a ``half_width`` above

@@ -81,8 +81,8 @@ def _pairs(
     together = f" (together {sure} for the {study.family} comparisons of the study)"
     together = together if study.family > 1 else ""
     caption = (
-        f"Each dot is a seed ({n}): the first arm less the second. The bar is the mean with its "
-        f"{level:.4g} % interval{together}; the grey area is what does not matter."
+        f"Each dot is a seed ({n}): first arm − second arm. The bar is the mean with its "
+        f"{level:.4g} % interval{together}; grey: differences too small to matter."
     )
     spoken = " ".join(f"{told[c.id].statement} {told[c.id].verdict}." for c in claims)
     table = pd.concat([pairs[claim.id].assign(claim=claim.id) for claim in claims])
@@ -189,12 +189,12 @@ def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     ax.grid(visible=False)
     title = "\n".join(textwrap.wrap(f"Where it holds: {claim.statement}", int(9.5 * size[0])))
     figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
-    direction = "second less the first" if claim.test == "less" else "first less the second"
+    direction = "second − first" if claim.test == "less" else "first − second"
     unit = "percentage points" if scale == 100 else _unit(claim)
     n = cells["n"]
     seeds = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
     caption = (
-        f"Mean difference in each cell, {direction} arm, in {unit} ({seeds} pairs a cell). "
+        f"Mean difference in each cell, {direction} arm, in {unit} ({seeds} pairs per cell). "
         "Above 0 the claim holds in that cell, below 0 its reverse; ?: the plain 95 % interval "
         f"includes 0. It holds in {judgement.holds_in}. Descriptive."
     )
@@ -216,7 +216,7 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
     above.legend()
     _draw_curve(below, table.set_index("at").sub(table["mean"].to_numpy(), axis=0), scale)
     below.axhline(0, color=NEUTRAL, linewidth=1)
-    below.set_ylabel("less our mean\n(points)" if scale == 100 else "less our mean")
+    below.set_ylabel("− our mean\n(points)" if scale == 100 else "− our mean")
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     below.set_xlabel("updates" if claim.by == "step" else "epochs")
     figure.suptitle(
@@ -224,9 +224,9 @@ def _curve(claim: Claim, table: pd.DataFrame, judgement: Judgement) -> Picture:
         fontweight="bold",
     )  # fmt: skip
     caption = (
-        f"The published figures over our runs (n = {judgement.n}), and below the same less the "
-        f"mean of ours. {judgement.measured}: {judgement.verdict}. The band would hold all points "
-        "of one further run of ours in 95 of 100 cases."
+        f"The published figures and our runs (n = {judgement.n}); below, both minus the mean of "
+        f"our runs. {judgement.measured}: {judgement.verdict}. The joint 95 % prediction band "
+        "contains a whole new run in 95 of 100 cases."
     )
     name = f"{_CURVE}-{claim.id}"
     return Picture(name, claim.statement, caption, caption, figure, table)

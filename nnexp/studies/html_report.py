@@ -36,32 +36,37 @@ class _Mark(NamedTuple):
 
 # In the order of the page.
 _MARKS = {
-    verdicts.REPRODUCED: _Mark("tick", "good", "What was claimed is what was measured."),
-    verdicts.CONTRADICTED: _Mark("cross", "bad", "The reverse of what was claimed was measured."),
+    verdicts.REPRODUCED: _Mark("tick", "good", "The measurement agrees with the claim."),
+    verdicts.CONTRADICTED: _Mark("cross", "bad", "The measurement shows the reverse of the claim."),
     verdicts.NO_DIFFERENCE: _Mark(
-        "same", "calm", "The whole interval is smaller than the smallest difference that matters."
+        "same", "calm", "Any difference is smaller than the smallest one that matters."
     ),
     verdicts.INCONCLUSIVE: _Mark(
-        "question", "doubt", "The interval allows for more than one answer: more seeds would tell."
+        "question", "doubt", "The interval is too wide for a conclusion: more seeds are needed."
     ),
     verdicts.UNDERPOWERED: _Mark(
-        "few", "doubt", f"Fewer than {verdicts.FEWEST_SEEDS} seeds: described, and not judged."
+        "few", "doubt", f"Fewer than {verdicts.FEWEST_SEEDS} seeds: described, not judged."
     ),
     verdicts.CONSISTENT: _Mark(
-        "inside", "good", "The published figures are such as one further run of ours would give."
+        "inside", "good", "The runs are consistent with the published figure."
     ),
-    verdicts.EXCEEDED: _Mark("up", "calm", "Ours is better than the published figures."),
-    verdicts.SHORT_OF: _Mark("down", "bad", "Ours is worse than the published figures."),
+    verdicts.EXCEEDED: _Mark("up", "calm", "The runs are better than the published figure."),
+    verdicts.SHORT_OF: _Mark("down", "bad", "The runs are worse than the published figure."),
     verdicts.TOO_NOISY: _Mark(
-        "waves", "doubt", "Our own runs differ too much among each other to judge the figures."
+        "waves", "doubt", "The runs vary too much to judge the published figure."
     ),
     verdicts.WITHHELD: _Mark(
-        "gap", "doubt", "Runs failed, and those that are left may be the better ones: run it again."
+        "gap", "doubt", "Some runs failed, and the others may not be representative: run it again."
     ),
     verdicts.STALE: _Mark(
-        "clock", "doubt", "Not a verdict: the study was edited after the claim was judged."
+        "clock", "doubt", "Not a verdict: the study has changed since the claim was judged."
     ),
 }
+# What the codes of rows are, where they first stand.
+LEDGER = (
+    "D0 to D4 are five tutorials, listed with the studies; D0.1 is the first checkable statement "
+    "of D0."
+)
 _RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
 
 
@@ -131,6 +136,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
         stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
         unexpected=sum(not row["judgement"].as_expected for row in rows),
         documents=documents,
+        ledger=LEDGER if any(re.match(r"D\d", d) for d in documents) else "",
         sources=len({row["source"] or row["document"] for row in rows}),
         rows=rows,
         studies=studies,
@@ -248,9 +254,15 @@ def _anchor(*parts: str) -> str:
     )
 
 
-def _tongue(text: str) -> str:
-    """Return the language of a title as HTML names it."""
-    return "ko" if re.search("[\uac00-\ud7a3]", text) else "en"
+def _tongue(title: str) -> Markup:
+    """Return a title as HTML, its Korean part marked as such."""
+    hangul = "[\uac00-\ud7a3]"
+    # Digits and names between Korean words belong to them.
+    parts = re.split(rf"({hangul}(?:.*{hangul})?)", title, maxsplit=1)
+    if len(parts) == 1:
+        return escape(title)
+    before, korean, after = parts
+    return Markup('{}<span lang="ko">{}</span>{}').format(before, korean, after)
 
 
 def _picture(study: Study, picture: Shown) -> dict[str, Any]:
@@ -295,8 +307,8 @@ def _wrapped(png: bytes, name: str, alt: str) -> Markup:
 def _scale(judgement: Judgement, claim: Claim) -> dict[str, float] | None:
     """Return where the interval stands on a line, in per cent of its length; ``None`` for none.
 
-    A comparison is drawn about 0 with the differences too small to matter, an interval for one
-    further run about the published figure.
+    A comparison is drawn about 0 with the differences too small to matter, a prediction interval
+    about the published figure.
     """
     low, high = judgement.low, judgement.high
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
@@ -322,13 +334,13 @@ def _numbers(judgement: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
     if j.test in ORDERS:
         yield from _comparison(j, claim)
     elif j.test == "computed":
-        yield "Test", f"computed anew, within {_rounding(claim.rounding)} of what is published"
+        yield "Test", f"computed again, within {_rounding(claim.rounding)} of the published figure"
     elif j.first is not None and j.n is not None:
         (arm,) = claim.arms
         if j.test == "published":
-            yield "Test", f"the figure lies within the range of one further run of {arm}"
+            yield "Test", f"the figure lies within the prediction interval of a new run of {arm}"
         else:
-            yield "Test", f"every point lies within the joint band of one further run of {arm}"
+            yield "Test", f"every point lies within the joint prediction band of a new run of {arm}"
         if j.low is not None and j.high is not None and j.level is not None:
             yield (
                 f"{_share(j.level)} prediction interval",

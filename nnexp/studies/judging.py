@@ -1,8 +1,8 @@
-"""Claims held against runs: each gives a judgement, with all that its verdict rests on.
+"""Claims tested against runs: each gives a judgement, with all that its verdict rests on.
 
 The comparisons of a study are a family: each is judged by an interval at level 1 - alpha/m, m being
-their number, so that all hold together at 1 - alpha (Bonferroni). A published figure is held
-against the prediction interval of one further run, a published curve against a joint band.
+their number, so that all hold together at 1 - alpha (Bonferroni). A published figure is
+tested against the prediction interval of a new run, a published curve against a joint band.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:
     low, high, mean = float(interval.low), float(interval.high), float(interval.mean)
     return Judgement(
         **said,
-        measured=f"{_digits(claim.outcome, mean)}, one further run within "
+        measured=f"{_digits(claim.outcome, mean)}, 95 % prediction interval "
         f"{_digits(claim.outcome, low)} to {_digits(claim.outcome, high)}",
         verdict=verdicts.published(
             claim.value, low, high, (high - low) / 2, claim.cap, claim.better
@@ -262,7 +262,7 @@ def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:
 def band(claim: Claim, tables: Tables) -> pd.DataFrame:
     """Return a published curve and ours: ``at published mean low high`` and every run's values.
 
-    ``low`` and ``high`` are the joint 95 % band for one further run; a column ``run 0`` … a run.
+    ``low`` and ``high`` are the joint 95 % prediction band of a new run; ``run 0`` … are the runs.
     """
     (arm,) = claim.arms
     by_point = {

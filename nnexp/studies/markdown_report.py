@@ -21,11 +21,18 @@ from markupsafe import Markup
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.grids import grid_cells
 from nnexp.analysis.outcomes import fitting
-from nnexp.analysis.verdicts import INCONCLUSIVE, STALE, UNDERPOWERED
+from nnexp.analysis.verdicts import (
+    FEWEST_SEEDS,
+    INCONCLUSIVE,
+    MATTERS,
+    STALE,
+    UNDERPOWERED,
+    in_points,
+)
 from nnexp.errors import InputError
 from nnexp.plotting import factor_figures, layout, sweep_figures, weight_images
 from nnexp.plotting.picture import Picture
-from nnexp.reports.jinja import environment, markdown
+from nnexp.reports.jinja import environment, link, markdown
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.tables import Tables, load, read_exactly
@@ -199,6 +206,10 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         .get_template("report.md")
         .render(
             judgements=judgements,
+            ledger=any(one.document != "papers" for one in judgements),
+            coverage=Markup(coverage(judgements)),
+            matters=in_points(MATTERS),
+            fewest=FEWEST_SEEDS,
             counts=_counted(one.verdict for one in judgements),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
@@ -236,7 +247,7 @@ def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
         return [call.result() for call in calls]
 
 
-def coverage(judgements: Sequence[Judgement], results: str = "results") -> str:
+def coverage(judgements: Sequence[Judgement]) -> str:
     """Return the table from rows of the ledger to studies to verdicts, as Markdown."""
     lines = ["| row | study: verdicts |", "|---|---|"]
     rows: dict[str, dict[str, list[str]]] = {}
@@ -244,10 +255,10 @@ def coverage(judgements: Sequence[Judgement], results: str = "results") -> str:
         rows.setdefault(one.row, {}).setdefault(one.study, []).append(one.verdict)
     for row, studies in rows.items():
         told = [
-            f"[{name}]({results}/{name}/README.md): {_counted(verdicts)}"
+            f"[{_cell(name)}]({link(name)}/README.md): {_counted(verdicts)}"
             for name, verdicts in sorted(studies.items())
         ]
-        lines.append(f"| {row} | {'; '.join(told)} |")
+        lines.append(f"| {_cell(row)} | {'; '.join(told)} |")
     return "\n".join(lines)
 
 

@@ -89,7 +89,7 @@ def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Pictur
     assert len(ax.texts) == 10
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "lr")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["0.1", "0.5"]
-    assert "n = 10 pairs a cell" in pictures["map-above"].caption
+    assert "n = 10 pairs per cell" in pictures["map-above"].caption
     assert "Descriptive" in pictures["map-above"].caption
 
 
@@ -135,7 +135,7 @@ def test_a_curve_has_its_band_its_runs_and_the_published_points(
     assert list(published.get_ydata()) == [0.3, 0.95]
     assert above.get_ylabel() == "test accuracy"
     assert below.get_xlabel() == "epochs"
-    assert "less our mean" in below.get_ylabel()
+    assert "− our mean" in below.get_ylabel()
 
 
 def test_every_figure_can_be_told_to_who_cannot_see_it(pictures: dict[str, Picture]) -> None:
