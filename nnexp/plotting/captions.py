@@ -7,34 +7,34 @@ import pandas as pd
 
 from nnexp.analysis.arms import Comparison
 
-# More arms than this are told by the first and the last in rank alone.
-_MOST_TOLD = 8
+# Of more arms only the lowest and the highest are listed.
+_MOST_LISTED = 8
 
 
-# Curves that are never farther apart than this share of all that is drawn are seen as one.
+# Curves within this share of the drawn range of each other coincide.
 _NEAR = 0.01
 
 
 def by(comparison: Comparison) -> str:
-    """Say by what the arms differ, at the end of a title."""
+    """Return what the arms differ in, to end a title."""
     return f" by {comparison.factors}" if comparison.varied else ""
 
 
-def survivors(comparison: Comparison) -> str:
-    """Say it where the mechanism is that of the runs of an arm that did not diverge."""
+def omitted(comparison: Comparison) -> str:
+    """Return a sentence if the mechanism omits the diverged runs of an arm."""
     some = len(comparison.mechanism) < len(comparison.layers)
-    return " Of an arm of which some runs diverged, the others are shown." if some else ""
+    return " Diverged runs are omitted where others finished." if some else ""
 
 
 def band(comparison: Comparison) -> str:
-    """Say what line and band are, and over how many seeds."""
+    """Return what line and band show, and over how many seeds."""
     if comparison.seeds == "n = 1":
         return "one seed each (n = 1), so no band"
-    return f"mean over seeds, the band from the lowest to the highest seed ({comparison.seeds})"
+    return f"mean over seeds, with a band from the lowest to the highest seed ({comparison.seeds})"
 
 
 def coinciding(table: pd.DataFrame, stretched: bool = False) -> str:
-    """Name the arms whose curves are seen as one; on a logarithmic axis if it is ``stretched``."""
+    """Name the arms whose curves coincide; on a logarithmic axis if it is ``stretched``."""
     keys = ["layer", "step"] if "layer" in table else ["step"]
     wide = table.pivot(index=keys, columns="arm", values="mean").astype(float)
     values = wide.where(np.isfinite(wide)).to_numpy()
@@ -51,24 +51,24 @@ def coinciding(table: pd.DataFrame, stretched: bool = False) -> str:
                 break
         else:
             groups.append([arm])
-    told = [_named([str(wide.columns[i]) for i in group]) for group in groups if len(group) > 1]
-    return f" Too close to be told apart here: {'; '.join(told)}." if told else ""
+    names = [_named([str(wide.columns[i]) for i in group]) for group in groups if len(group) > 1]
+    return f" Curves that coincide: {'; '.join(names)}." if names else ""
 
 
 def _named(arms: list[str]) -> str:
-    more = f" and {len(arms) - _MOST_TOLD} more" if len(arms) > _MOST_TOLD else ""
-    return ", ".join(arms[:_MOST_TOLD]) + more
+    more = f" and {len(arms) - _MOST_LISTED} more" if len(arms) > _MOST_LISTED else ""
+    return ", ".join(arms[:_MOST_LISTED]) + more
 
 
 def ends(table: pd.DataFrame, when: str) -> str:
-    """Return in words where the curves of the arms end."""
+    """Return the last values of the arms' curves in words."""
     last = table.groupby("arm", observed=True)["mean"].last()
-    return told(last, when)
+    return values_in_words(last, when)
 
 
-def told(values: pd.Series[float], what: str) -> str:
+def values_in_words(values: pd.Series[float], what: str) -> str:
     """Return the values of the arms in words, the extremes alone where they are many."""
-    if len(values) > _MOST_TOLD:
+    if len(values) > _MOST_LISTED:
         values = values.sort_values().iloc[[0, -1]]
         what = f"{what}, lowest and highest"
     if values.empty:

@@ -14,7 +14,7 @@ from nnexp.analysis.effects import INTERACTION, Effects, Factor
 from nnexp.analysis.grids import Grid, grid_cells, levels
 from nnexp.analysis.outcomes import fitting
 from nnexp.plotting import layout, panels
-from nnexp.plotting.captions import told
+from nnexp.plotting.captions import values_in_words
 from nnexp.plotting.legends import legend_entries
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import UNNAMED, Style, choice_styles
@@ -22,13 +22,13 @@ from nnexp.store.record import DIVERGED, FAILED
 
 # The columns that name a comparison.
 _KEYS = ("kind", "factor", "level")
-# A panel of more interactions would be a page.
+# A panel of more interactions would fill a page.
 _MOST_INTERACTIONS = 16
 # The longest line of a level's label beside an axis, in characters.
 _LABEL = 24
 # Inches, in a panel's name.
 _CHARACTER = 0.078
-# A curve over fewer values of a setting says no more than the arms do; more lines bury each other.
+# A curve over fewer values adds nothing to the arms; more lines hide each other.
 _FEWEST_VALUES, _MOST_LINES = 3, 8
 
 
@@ -41,7 +41,7 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     one = len(measured.factors) == 1
     title = "Differences in final test accuracy"
     if one:
-        title = f"Final test accuracy less that of {measured.factors[0].reference}"
+        title = f"Final test accuracy: difference from {measured.factors[0].reference}"
     longest = min(_LABEL, max(map(len, table["level"])))
     left = 0.3 + 0.085 * longest
     width = int((layout.WIDTH - left) / _CHARACTER)
@@ -62,28 +62,28 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     low, high = table["n"].min(), table["n"].max()
     counted = f"n = {low}" if low == high else f"n = {low} to {high}"
     caption = (
-        f"Paired by seed: each mark is a seed ({counted}), the level less the one that has the "
-        "best mean. The diamond and the number are the mean, the bar its interval; all "
-        "intervals hold together at 95 %. Grey: what does not matter."
+        f"Differences paired by seed: each small mark is one seed ({counted}), the level minus the "
+        "level with the highest mean. The diamond and the number are the mean, the bar is its "
+        "interval; the 95 % intervals hold simultaneously. Grey: differences too small to matter."
     )
     if len(parts) > 1:
-        caption += " Every panel has a scale of its own."
+        caption += " Each panel has its own scale."
     if not few.all():
-        caption += " Interactions of many levels are not drawn: effects.csv has them."
+        caption += " Interactions with many levels are not drawn; see effects.csv."
     rows = table[[*_KEYS, "reference", "n", "difference", "low", "high"]]
     drawn = measured.pairs.merge(rows.rename(columns={"difference": "mean"}), on=list(_KEYS))
     levels = table[table["kind"] != INTERACTION]
-    alt = f"{caption} {told(levels.set_index('level')['difference'] * 100, 'Points')}"
+    alt = f"{caption} {values_in_words(levels.set_index('level')['difference'] * 100, 'Points')}"
     return Picture("differences", title, caption, alt, figure, drawn)
 
 
 def _compared(table: pd.DataFrame) -> str:
-    """Say what the rows of a panel are: levels of a factor, or how two factors interact."""
+    """Return what the rows of a panel show: levels of a factor, or an interaction."""
     row = table.iloc[0]
     if row["kind"] == INTERACTION:
-        return f"{row['factor']}: the difference less that {row['reference']}"
+        return f"{row['factor']}: the difference, minus that {row['reference']}"
     over = f", averaged over {row['over']}" if row["over"] else ""
-    return f"{row['factor']}: less {row['reference']}{over}"
+    return f"{row['factor']}: difference from {row['reference']}{over}"
 
 
 def _looks(
@@ -151,14 +151,14 @@ def _cells(
     panels.draw_cells(ax, table, rows, columns)
     low, high = table["n"].min(), table["n"].max()
     counted = f"n = {high}" if low == high else f"n = {low} to {high}"
-    caption = f"In each cell the mean over seeds, and how many they are ({counted})"
+    caption = f"Each cell shows the mean over seeds and their number ({counted})"
     caption += "; ± is the standard deviation." if table["std"].notna().any() else "."
     if diverged:
-        caption += " A run that diverged counts in the mean."
+        caption += " Diverged runs count in the mean."
     if len(table) < len(rows) * len(columns):
-        caption += " Hatched: not run, or failed."
+        caption += " Hatched: not run or failed."
     means = table.assign(cell=table["down"] + " " + table["across"]).set_index("cell")["mean"]
-    alt = f"{caption} {told(means.dropna(), 'Means')}"
+    alt = f"{caption} {values_in_words(means.dropna(), 'Means')}"
     return Picture(name, title, caption, alt, figure, table.drop(columns="at"))
 
 
@@ -207,9 +207,9 @@ def response(
     figure, (ax,) = layout.panels(title, comparison.held, legend=legend)
     panels.draw_response(ax, table, looks)
     ax.set_xlabel(over.name)
-    caption = f"Each small mark is a run, the line runs through the means ({comparison.seeds})."
+    caption = f"Each small mark is a run; the line joins the means ({comparison.seeds})."
     if table["diverged"].any():
-        caption += " A cross is a run that diverged: it counts in the mean."
+        caption += " A cross marks a diverged run, which counts in the mean."
     best = table.groupby(["line", "x"], sort=False)["y"].mean()
     top = ", ".join(
         f"{line + ' at ' if others else ''}{best[line].idxmax():g} ({best[line].max():.3f})"

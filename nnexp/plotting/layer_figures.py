@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import Comparison, curves, spreads
 from nnexp.plotting import layout, panels, scales
-from nnexp.plotting.captions import band, by, coinciding, ends, survivors, told
+from nnexp.plotting.captions import band, by, coinciding, ends, omitted, values_in_words
 from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, box_entries, legend_entries
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
@@ -51,18 +51,18 @@ def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         if max(-low, high) > 10:
             scales.symlog_axis(ax, low, high)
     caption = (
-        "What each layer (the last is the output) gives for a fixed sample of training images, "
-        "hollow before the first update, filled after the last. Box: the middle half; whiskers: "
-        f"5 % to 95 %; stroke: the median; each the mean over seeds ({comparison.seeds})."
+        "Activations of each layer (the last is the output) on a fixed sample of training "
+        "examples: hollow before the first update, filled after the last. Box: the middle half; "
+        f"whiskers: 5 % to 95 %; line: the median; all are means over seeds ({comparison.seeds})."
     )
     if alone:
-        caption += " Each arm has a scale of its own."
-    caption += survivors(comparison)
+        caption += " Each arm has its own scale."
+    caption += omitted(comparison)
     if (table[table["moment"] == "after"].isna().any(axis=1)).any():
-        caption += " An arm of which all runs diverged has no box after training."
+        caption += " Arms whose runs all diverged have no box after training."
     after = table[table["moment"] == "after"].dropna()
     width = (after["p95"] - after["p05"]).groupby(after["arm"], observed=True).mean()
-    alt = f"{caption} {told(width, 'Whiskers after training span, on average over layers')}"
+    alt = f"{caption} {values_in_words(width, 'Mean whisker span after training')}"
     return Picture("activations", title, caption, alt, figure, table)
 
 
@@ -78,11 +78,11 @@ def gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     layout.label_outer([ax for ax, _ in axes])
     caption = (
         "Frobenius norm of the gradient of the loss by each layer's weights, on a fixed sample of "
-        f"training images: {band(comparison)}."
+        f"training examples: {band(comparison)}."
     )
     if (table["mean"] == 0).any():
         caption += " A triangle at the lower edge: exactly 0."
-    caption += survivors(comparison) + _ended(table) + _left_out(comparison, axes)
+    caption += omitted(comparison) + _ended(table) + _left_out(comparison, axes)
     caption += coinciding(table, stretched=True)
     alt = f"{caption} {_first_layer(table)}"
     return Picture("gradients", title, caption, alt, figure, table)
@@ -107,10 +107,8 @@ def saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         f"maximum: {band(comparison)}."
     )
     if both:
-        caption += " Thin lines: share of units that are so at every example (dead)."
-    caption += (
-        survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
-    )
+        caption += " Thin lines: share of units saturated at every example (dead)."
+    caption += omitted(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
     alt = f"{caption} {_first_layer(table)}"
     drawn = together({"saturated": table} | ({"dead": dead} if both else {}))
     return Picture("saturation", title, caption, alt, figure, drawn)
@@ -127,13 +125,11 @@ def symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     layout.label_outer([ax for ax, _ in axes])
     axes[0][0].set_ylim(-0.06 * hidden["units"].max(), 1.06 * hidden["units"].max())
     caption = (
-        "How many units of a layer differ by more than 0.1 % of the largest in their incoming "
-        "weights; units that are alike do the work of one, and would stay so for ever but for "
-        f"rounding, which can part them: {band(comparison)}."
+        "Number of units of a layer whose incoming weights differ by more than 0.1 % of the "
+        "largest weight. Identical units do the work of one and stay identical, except for "
+        f"rounding errors: {band(comparison)}."
     )
-    caption += (
-        survivors(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
-    )
+    caption += omitted(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
     alt = f"{caption} {_first_layer(table)}"
     return Picture("symmetry", title, caption, alt, figure, table)
 
@@ -146,14 +142,14 @@ def _layer_panels(
     ylabel: str,
     thin: str = "",
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """Return a figure with a panel a layer (hidden ones spread evenly), and each one's rows."""
+    """Return a figure with one panel per layer (hidden ones evenly spaced), and their rows."""
     about = comparison.mechanism[["arm", "layer", "kind", "units"]].drop_duplicates(
         ["arm", "layer"]
     )
     about = about[about["layer"].isin(table["layer"])]
     outputs = about["kind"] == "output"
     depths = about["layer"][outputs].nunique()
-    # Where depths differ, the output of one network stands not beside a hidden layer of another.
+    # Where depths differ, outputs get a panel of their own, apart from hidden layers.
     about = about.assign(panel=about["layer"].astype(float).mask(outputs, np.inf))
     table = table.merge(about[["arm", "layer", "panel", "kind"]], on=["arm", "layer"])
     layers = sorted(table["panel"].unique())
@@ -168,9 +164,9 @@ def _layer_panels(
         name = (
             "output layer" if depths > 1 and kind == "output" else f"layer {own['layer'].iloc[0]}"
         )
-        told = [kind] if name.startswith("layer") else []
-        told += [f"{units[0]} units"] if len(units) == 1 else []
-        names.append(f"{name} ({', '.join(told)})" if told else name)
+        details = [kind] if name.startswith("layer") else []
+        details += [f"{units[0]} units"] if len(units) == 1 else []
+        names.append(f"{name} ({', '.join(details)})" if details else name)
     legend = legend_entries(comparison.summary, styles, thin)
     height = 1.7 if len(layers) == 1 else 1.05
     figure, axes = layout.panels(
@@ -187,7 +183,7 @@ def _left_out(comparison: Comparison, axes: Sequence[tuple[Axes, pd.DataFrame]])
     layers = comparison.mechanism
     count = layers.loc[layers["kind"] == "hidden", "layer"].nunique()
     shown = sum(rows["kind"].iloc[0] == "hidden" for _, rows in axes)
-    return f" Shown are {shown} of {count} hidden layers." if shown < count else ""
+    return f" {shown} of {count} hidden layers are shown." if shown < count else ""
 
 
 def _first_layer(table: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The sheet that a figure stands on: its size, its title, its panels, its legend, its bytes."""
+"""The layout of a figure: its size, title, panels and legend, and its bytes."""
 
 from __future__ import annotations
 

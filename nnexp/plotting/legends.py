@@ -20,7 +20,7 @@ MOST_WITH_THIN = 6
 
 
 def arm_labels(summary: pd.DataFrame, width: int) -> list[str]:
-    """Return the arms' labels, wrapped, with what befell their runs: ``relu (1 of 3 diverged)``."""
+    """Return the arms' labels, wrapped, with run outcomes: ``relu (1 of 3 diverged)``."""
     labels = []
     for row in summary.to_dict("records"):
         ends = [f"{row[s]} of {row['runs']} {s}" for s in (DIVERGED, FAILED) if row[s]]

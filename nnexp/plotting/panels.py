@@ -86,7 +86,7 @@ def draw_zeros(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Ax
 def draw_final(
     ax: Axes, runs: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]
 ) -> Axes:
-    """Draw the final test accuracy of every run as a dot, a line an arm, and its mean as a bar.
+    """Draw the final test accuracy of every run as a dot, one row per arm, and its mean as a bar.
 
     A diverged run is a cross; a failed one has no accuracy, and is counted in the label.
     """
@@ -118,7 +118,7 @@ def draw_final(
 def draw_differences(
     ax: Axes, table: pd.DataFrame, pairs: pd.DataFrame, styles: Mapping[str, Style]
 ) -> Axes:
-    """Draw rows of the tables of `Effects`, in points: a dot a seed, the mean and its interval.
+    """Draw rows of the tables of `Effects`, in points: one dot per seed, the mean and its interval.
 
     ``styles`` has that of every level; the grey area is what does not matter.
     """

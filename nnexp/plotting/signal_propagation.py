@@ -17,7 +17,7 @@ from nnexp.config import registry, user_functions
 from nnexp.data import DataSettings, load
 from nnexp.nn import mean_field
 from nnexp.plotting import layout, panels, scales
-from nnexp.plotting.captions import band, by, survivors
+from nnexp.plotting.captions import band, by, omitted
 from nnexp.plotting.legends import legend_entries
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style, arm_styles
@@ -40,7 +40,7 @@ _THEORY: dict[str, Any] = {"color": "#000000", "linestyle": (0, (4, 2)), "linewi
 def probe(settings: DataSettings) -> Array:
     """Return about a thousand training inputs (n, features), spread evenly over the set."""
     x = load(settings).train.x
-    few: Array = x[:: max(1, len(x) // _PROBE)].copy()  # lest the whole set be kept with them
+    few: Array = x[:: max(1, len(x) // _PROBE)].copy()  # a view would keep the whole set in memory
     return few
 
 
@@ -167,20 +167,21 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
     layout.label_outer(parts, 2)
     figure.align_ylabels([grid[0][0], grid[1][0]])
     caption = (
-        "Above, the standard deviation of each hidden layer's activations over its units and a "
-        "fixed sample of training examples; below, the root mean square of an example's gradient "
-        f"by each layer's pre-activations, the last layer being the output: {band(comparison)}."
+        "Top: the standard deviation of each hidden layer's activations over its units and a "
+        "fixed sample of training examples. Bottom: the root mean square of an example's gradient "
+        "with respect to each layer's pre-activations; the last layer is the output: "
+        f"{band(comparison)}."
     )
     if known:
         caption += (
-            " Dashed: mean-field theory of random weights of mean 0, the errors from the output's "
-            "measured one on."
+            " Dashed: mean-field theory of random weights with mean 0; its errors start from the "
+            "measured one at the output."
         )
     if nothing:
-        caption += " A triangle at the lower edge: 0, or an activation's rounding."
-    caption += survivors(comparison)
+        caption += " A triangle at the lower edge: 0, up to rounding."
+    caption += omitted(comparison)
     if (comparison.mechanism["status"] == DIVERGED).any():
-        caption += " An arm of which all runs diverged has no line after training."
+        caption += " Arms whose runs all diverged have no line after training."
     alt = f"{caption} {_factors(rows)}".strip()
     return Picture("depth", title, caption, alt, figure, rows)
 
@@ -219,10 +220,10 @@ def _lines(
         error = float(before.loc[before["arm"] == arm].set_index("layer")["mean"][len(layers)])
         lines[arm, len(layers), "before", "error"] = error
         for layer in range(len(layers) - 1, 0, -1):
-            said = layers[layer - 1]
-            error *= math.sqrt(said.backward)
+            theory = layers[layer - 1]
+            error *= math.sqrt(theory.backward)
             lines[arm, layer, "before", "error"] = error
-            lines[arm, layer, "before", "activation"] = said.activation_std
+            lines[arm, layer, "before", "activation"] = theory.activation_std
     return lines
 
 
@@ -268,9 +269,9 @@ def _choice(settings: Mapping[str, Any], group: str) -> registry.Choice:
 
 
 def _factors(rows: pd.DataFrame) -> str:
-    """Say by which factor a layer the error changes on its way back, before training."""
+    """Return the factor per layer by which the error changes on its way back, before training."""
     own = rows[(rows["measure"] == "error") & (rows["moment"] == "before")]
-    told = []
+    factors = []
     for arm, line in own.groupby("arm", observed=True):
         hidden = line.sort_values("layer").iloc[:-1]
         steps = len(hidden) - 1
@@ -281,6 +282,6 @@ def _factors(rows: pd.DataFrame) -> str:
         text = f"{arm} {factor:.3g}"
         if last["theory"] > 0:
             text += f" (theory {(first['theory'] / last['theory']) ** (1 / steps):.3g})"
-        told.append(text)
+        factors.append(text)
     what = "Before training, each hidden layer passes back the error times, on average"
-    return f"{what}: {', '.join(told)}." if told else ""
+    return f"{what}: {', '.join(factors)}." if factors else ""

@@ -148,5 +148,5 @@ def _nth_style(place: int, colour: str) -> Style:
     return Style(colour, _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)])
 
 
-# What is no choice's own.
+# The style of what belongs to no choice.
 UNNAMED = _nth_style(0, _GREY)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nnexp.analysis.arms import Comparison, curves, seeds
 from nnexp.plotting import layout, panels, scales
-from nnexp.plotting.captions import band, by, coinciding, ends, told
+from nnexp.plotting.captions import band, by, coinciding, ends, values_in_words
 from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, legend_entries
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
@@ -52,13 +52,13 @@ def learning(comparison: Comparison, styles: Mapping[str, Style], score: str) ->
     if test["n"].max() > 1 and single["run_id"].nunique() <= _MOST_SEEDS:
         panels.draw_seeds(ax, single, styles)
         drawn[f"test_{score} of a run"] = single
-        caption += " Hairlines: every seed."
+        caption += " Hairlines: single seeds."
     if score == "loss" and any(setting.startswith("loss") for setting in comparison.varied):
-        caption += " Different losses are not on one scale."
+        caption += " Different losses are not comparable."
     if both:
         caption += " Thin lines: the same on the training set."
     if test["diverged"].any():
-        caption += " A cross ends an arm of which a run diverged"
+        caption += " A cross ends an arm if a run of it diverged"
         caption += ": its loss is infinite from there." if score == "loss" else "."
     caption += coinciding(test, stretched)
     for ax, (clock, times) in zip(axes[1:], clocks.items(), strict=True):
@@ -67,15 +67,15 @@ def learning(comparison: Comparison, styles: Mapping[str, Style], score: str) ->
         drawn[f"test_{score} by {clock}"] = test.assign(x=times, unit=clock)
     if clocks:
         caption += (
-            " By seconds: the mean time a run took to get there. Runs that share a machine slow "
-            "one another down, so the seconds are no basis for a claim about speed."
+            " By seconds: the mean training time of the runs. Runs that share a machine slow "
+            "each other down, so the seconds do not support claims about speed."
         )
     alt = f"{caption} {ends(test, 'At the end')}"
     return Picture(score, title, caption, alt, figure, together(drawn))
 
 
 def _clocks(test: pd.DataFrame, seconds: pd.DataFrame) -> dict[str, pd.Series[float]]:
-    """Return by which other times ``test`` is drawn: by updates where they are not in step."""
+    """Return the other clocks that ``test`` is drawn by: updates where arms differ in them."""
     clocks = {"seconds": seconds["mean"]}
     moving = test[test["step"] > 0]
     if (moving["x"] / moving["step"]).round(12).nunique() > 1:
@@ -122,9 +122,11 @@ def final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     if comparison.seeds == "n = 1":
         caption = "Each mark is a run, one seed each (n = 1)."
     if summary[DIVERGED].any():
-        caption += " A cross is a run that diverged: it counts in the mean."
+        caption += " A cross marks a diverged run, which counts in the mean."
     if summary[FAILED].any():
-        caption += " A failed run has no accuracy."
+        caption += " Failed runs have no accuracy."
     means = summary.set_index("arm")["test_accuracy_mean"]
     drawn = comparison.runs[["arm", "seed", "status", "test_accuracy", "run_id"]]
-    return Picture("final", title, caption, f"{caption} {told(means, 'Means')}", figure, drawn)
+    return Picture(
+        "final", title, caption, f"{caption} {values_in_words(means, 'Means')}", figure, drawn
+    )

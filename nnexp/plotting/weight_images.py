@@ -1,6 +1,6 @@
-"""Portraits of runs with their weights kept: what the first layer looks for, what is mistaken.
+"""Images of saved weights: first-layer weights, confusion matrix and most confident mistakes.
 
-`tabulate` makes tables of records, `pictures` draws them: today's, or those that were written down.
+`tabulate` makes tables from records; `pictures` draws them, or those that `read` finds in a folder.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _MOST_COUNTED = 12
 _MOST_NAMED = 24
 # A weight beyond this quantile of all that are shown has the last colour.
 _QUANTILE = 0.995
-_MOST_TOLD = 5
+_MOST_LISTED = 5
 # Written into an SVG as they are, a pixel a number.
 _PIXELS: dict[str, Any] = {"interpolation": "none"}
 
 
 def tabulate(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd.DataFrame]:
-    """Return the tables that the portraits are drawn from, by the name of the picture.
+    """Return the tables to draw, by the name of the picture.
 
-    ``arms`` maps the ids of the runs that may sit to their arms. ``weights``, ``confusion`` and
+    ``arms`` maps the ids of eligible runs to their arms. ``weights``, ``confusion`` and
     ``mistakes`` are of the most accurate, see `nnexp.analysis.predictions`; ``arms`` has a few
     units of the first run of each arm, where these are two to eight and their images of one size.
     Only finished runs on images that kept their weights are shown; there is nothing if there is
@@ -55,17 +55,17 @@ def tabulate(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd
     Raises
     ------
     InputError
-        If the data of a run, or a user's own function, are no longer there.
+        If the data of a run, or a user's own function, no longer exist.
     """
     ended = [r for r in records if r.weights and r.status == FINISHED and r.run_id in arms]
     ranked = sorted(ended, key=lambda r: -r.metrics[-1]["test_accuracy"])
     best = next((run for record in ranked if (run := predictions.kept(record))), None)
     if best is None or best.data.test is None:
         return {}
-    said = predictions.answers(best.network, best.data.test)
+    answers = predictions.answers(best.network, best.data.test)
     tables = {"weights": predictions.weights(best, arms[best.record.run_id], _MOST_UNITS)}
-    tables["confusion"] = predictions.confusion(best, said)
-    if len(worst := predictions.mistakes(best, said)):
+    tables["confusion"] = predictions.confusion(best, answers)
+    if len(worst := predictions.mistakes(best, answers)):
         tables["mistakes"] = worst
     first: dict[str, predictions.Kept] = {}
     for record in ended if len({arms[r.run_id] for r in ended}) <= _MOST_ARMS else []:
@@ -77,7 +77,7 @@ def tabulate(records: Sequence[Record], arms: Mapping[str, str]) -> dict[str, pd
         few = [predictions.weights(run, arm, _UNITS_ACROSS) for arm, run in first.items()]
         tables["arms"] = pd.concat(few, ignore_index=True)
     finished = sum(r.status == FINISHED and r.run_id in arms for r in records)
-    some = f"the best of the {len(ended)} of {finished} runs whose weights were kept"
+    some = f"the best of the {len(ended)} of {finished} runs with saved weights"
     for table in tables.values():
         table.insert(0, "among", some if len(ended) < finished else "")
     return {name: tables[name] for name in NAMES if name in tables}
@@ -89,7 +89,7 @@ def read(folder: Path) -> dict[str, pd.DataFrame]:
     Raises
     ------
     InputError
-        If a file is no such table.
+        If a file is not such a table.
     """
     texts = dict.fromkeys(
         ("among", "arm", "run_id", "kind", "class", "true", "predicted", "what"), str
@@ -106,7 +106,7 @@ def read(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def pictures(tables: Mapping[str, pd.DataFrame]) -> list[Picture]:
-    """Return the portraits that the tables of `tabulate` give, drawn."""
+    """Draw the tables of `tabulate`."""
     draw = {"weights": _weights, "arms": _arms, "confusion": _confusion}
     with layout.style():
         drawn = [draw_one(tables[name]) for name, draw_one in draw.items() if name in tables]
@@ -138,7 +138,7 @@ def _weights(table: pd.DataFrame) -> Picture:
 
 def _arms(table: pd.DataFrame) -> Picture:
     arms = list(dict.fromkeys(table["arm"]))
-    title = "Weights of the first layer, arm by arm"
+    title = "Weights of the first layer by arm"
     labels = {arm: textwrap.wrap(str(arm).replace("_", " "), 15) for arm in arms}
     shape = _shape(table)
     left, right, top, bottom = 1.25, 0.5, 0.4, 0.08
@@ -168,7 +168,7 @@ def _arms(table: pd.DataFrame) -> Picture:
     which = f"{_UNITS_ACROSS} units at most of one run of each arm (n = 1), "
     order = {"hidden": "hidden units by their norm", "output": "outputs by their class"}
     which += " and ".join(order[kind] for kind in dict.fromkeys(table["kind"]))
-    caption = _tiles_words(which, "One scale an arm, which is told beside it")
+    caption = _tiles_words(which, "Each arm has its own scale, given beside it")
     return Picture("arms", title, caption, f"{caption} {'; '.join(spans)}.", figure, table)
 
 
@@ -179,7 +179,7 @@ def _confusion(table: pd.DataFrame) -> Picture:
     counts = known["n"].to_numpy(int).reshape(classes, classes)
     run_id, wrong = str(table["run_id"].iloc[0]), _wrong(table)
     off = np.where(np.eye(classes, dtype=bool), 0, counts)
-    title = "Which class is taken for which"
+    title = "Confusion matrix"
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     ax = figure.subplots()
     _entitle(ax, title, run_id)
@@ -203,13 +203,17 @@ def _confusion(table: pd.DataFrame) -> Picture:
     figure.colorbar(errors, ax=ax, shrink=0.7, label="errors (log scale)", format="%g")
     caption = (
         f"Test images by true class (row) and predicted class (column): {wrong} of {n} are wrong. "
-        "Colours tell the errors, on a log scale, blank is none; the diagonal, which is right, is "
-        f"grey. {_whose(table)}"
+        "Errors are coloured on a log scale and blank where there are none; the correct diagonal "
+        f"is grey. {_whose(table)}"
     )
-    order = np.argsort(-off, axis=None, kind="stable")[:_MOST_TOLD]
+    order = np.argsort(-off, axis=None, kind="stable")[:_MOST_LISTED]
     cells = [divmod(int(place), classes) for place in order]
-    told = [f"{names[i]} for {names[j]} {off[i, j]}" for i, j in cells if off[i, j]]
-    alt = f"{caption} Most often taken: {', '.join(told)}." if told else caption
+    errors_in_words = [f"{names[i]} for {names[j]} {off[i, j]}" for i, j in cells if off[i, j]]
+    alt = (
+        f"{caption} Most frequent errors: {', '.join(errors_in_words)}."
+        if errors_in_words
+        else caption
+    )
     return Picture("confusion", title, caption, alt, figure, table)
 
 
@@ -239,7 +243,7 @@ def _mistakes(table: pd.DataFrame, wrong: int) -> Picture:
         f"The {len(tiles)} of {wrong} wrong test images whose wrong class has the highest {what}: "
         f"true class → predicted class, and that {what}. {_whose(table)}"
     )
-    alt = f"{caption} {'; '.join(labels[:_MOST_TOLD])}."
+    alt = f"{caption} {'; '.join(labels[:_MOST_LISTED])}."
     return Picture("mistakes", title, caption, alt, figure, table)
 
 

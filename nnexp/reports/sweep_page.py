@@ -1,4 +1,4 @@
-"""Tables and figures → a folder: ``summary.csv``, plots, and one page that explains itself."""
+"""Tables and figures → a folder: ``summary.csv``, plots, and one self-contained page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.effects import LEVEL, Effects, effects
 from nnexp.analysis.findings import findings, undecided
+from nnexp.analysis.verdicts import FEWEST_SEEDS, MATTERS
 from nnexp.plotting.rendering import Renderer, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
@@ -21,13 +22,17 @@ from nnexp.store.folders import fill
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 
 _FILES = {
-    "summary.csv": "a row an arm",
-    "effects.csv": "a row a comparison",
-    "runs.csv": "a row a run",
-    "metrics.csv": "a row an evaluation",
-    "layers.csv": "a row an evaluation and layer",
+    "summary.csv": "one row per arm",
+    "effects.csv": "one row per comparison",
+    "runs.csv": "one row per run",
+    "metrics.csv": "one row per evaluation",
+    "layers.csv": "one row per evaluation and layer",
 }
 _NOTHING = "none"
+# The figures that open the page: from each tuple, the first that exists.
+_LEADING = (("accuracy",), ("response", "cells", "differences", "final"), ("loss",))
+# More arms are described by the best and the worst.
+_MOST_OBSERVED = 8
 _SCORES = {
     f"{split}_{score}": f"{split} {score}"
     for split in ("test", "validation", "train")
@@ -47,10 +52,10 @@ def write_sweep(
 ) -> list[Path]:
     """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
-    The tables are those of the records; ``command`` is the line that made them; a ``renderer`` has
-    been given the order for their figures; without one, ``records`` are those of whose weights a
-    portrait may be drawn. A plot is written as PNG, as SVG, and as the CSV of its numbers. The
-    files that nnexp wrote into ``folder`` before are removed. The page needs no other file and no
+    The tables are those of the records, and ``command`` is the line that made them. A ``renderer``
+    has been started on the same records; without one, the figures are drawn in this process, with
+    the weights of ``records``. Each plot is written as PNG, as SVG, and as the CSV of its numbers.
+    Files that nnexp wrote into ``folder`` before are removed. The page needs no other file and no
     network.
 
     Returns
@@ -96,7 +101,12 @@ def write_page(
         files[f"{drawing.name}.csv"] = drawing.csv
         inline = inline_svg(drawing.svg.decode(), f"plot-{drawing.name}", drawing.alt)
         shown.append({"name": drawing.name, "caption": drawing.caption, "svg": inline})
+    names = [drawing.name for drawing in rendered.drawings]
+    leading = _leading(names)
+    order = [*leading, *(name for name in names if name not in leading)]
+    shown.sort(key=lambda picture: order.index(picture["name"]))
     arms = list(_arms(comparison, rendered.looks))
+    most = _most_seeds(comparison, found)
     files["index.html"] = page.render(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=_title(comparison),
@@ -104,10 +114,12 @@ def write_page(
         levels=comparison.levels,
         held=comparison.held,
         held_settings=comparison.held_settings,
+        observed=observed(comparison) if most < FEWEST_SEEDS else "",
         findings=findings(found.table),
-        undecided=undecided(found.table),
+        undecided=undecided(found.table) if most > 1 else [],
         doubts=[*found.doubts, *versions.mixed(records)],
-        effects=list(_effects(found)),
+        effects=list(_effects(found)) if most > 1 else [],
+        matters=f"{100 * MATTERS:g}",
         references=[f"{f.reference} ({f.name})" for f in found.factors],
         counts=_counts(comparison.runs["status"]),
         arms=arms,
@@ -115,6 +127,7 @@ def write_page(
         milestones=_milestones(comparison),
         seeds=comparison.seeds,
         pictures=shown,
+        leading=len(leading),
         runs=list(_runs(comparison)),
         tables={name: rows for name, rows in _FILES.items() if name in files},
     )
@@ -127,7 +140,53 @@ def _title(comparison: Comparison) -> str:
         return f"Comparing {setting}: {', '.join(levels)}"
     if comparison.varied:
         return f"Comparing {comparison.factors}"
-    return "One run" if len(comparison.runs) == 1 else f"{len(comparison.runs)} runs alike"
+    return (
+        "One run"
+        if len(comparison.runs) == 1
+        else f"{len(comparison.runs)} runs of the same settings"
+    )
+
+
+def observed(comparison: Comparison) -> str:
+    """Return the arms' final test accuracies in a sentence, and the command for findings.
+
+    The sentence is empty if every run failed.
+    """
+    means = 100 * comparison.summary.set_index("arm")["test_accuracy_mean"].dropna()
+    if means.empty:
+        return ""
+    one = comparison.seeds == "n = 1"
+    ranked = means.sort_values(ascending=False, kind="stable")
+    digits = 1 if ranked.round(1).nunique() == ranked.nunique() else 2
+    if len(ranked) == 1 and not comparison.varied:
+        values, each = f"{ranked.iloc[0]:.{digits}f} %", ""
+    else:
+        words = [f"{arm} {mean:.{digits}f} %" for arm, mean in ranked.items()]
+        separator = "; " if any("," in str(arm) for arm in ranked.index) else ", "
+        values, each = separator.join(words), " each"
+        if len(words) > _MOST_OBSERVED:
+            values = f"{separator.join(words[:3])} … {words[-1]}"
+            each += f" of {len(words)} arms, highest first"
+    if one:
+        count, purpose = f"one seed{each}", "intervals"
+    else:
+        count, purpose = f"means over seeds ({comparison.seeds})", "findings"
+    return (
+        f"Final test accuracy: {values}; {count}: add 'seed=range({FEWEST_SEEDS})' for {purpose}."
+    )
+
+
+def _most_seeds(comparison: Comparison, found: Effects) -> int:
+    """Return the seeds of the comparison that has most, or of the arm if none are compared."""
+    if len(found.table):
+        return int(found.table["n"].max())
+    return int((comparison.summary["runs"] - comparison.summary[FAILED]).max())
+
+
+def _leading(names: Sequence[str]) -> list[str]:
+    """Return the names of the figures that open the page, out of all its ``names``."""
+    first = (next((n for n in choices if n in names), None) for choices in _LEADING)
+    return [name for name in first if name is not None]
 
 
 def _counts(statuses: pd.Series[Any]) -> dict[str, int]:
@@ -145,7 +204,7 @@ def _milestones(comparison: Comparison) -> list[str]:
 
 
 def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield what the page's table says of each arm."""
+    """Yield the rows of the table of results."""
     for row in comparison.summary.to_dict("records"):
         scored = row["runs"] - row[FAILED]
         scores = {}
@@ -179,15 +238,15 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
 
 
 def _effects(found: Effects) -> Iterator[dict[str, Any]]:
-    """Yield what the page's table says of each comparison."""
+    """Yield the rows of the table of effects."""
     for row in found.table.to_dict("records"):
         low, high = row["low"], row["high"]
         size = row["effect_size"]
         yield {
             "factor": row["factor"],
-            "level": f"{row['level']} less {row['reference']}"
+            "level": f"{row['level']} − {row['reference']}"
             if row["kind"] == LEVEL
-            else f"{row['level']} less that {row['reference']}",
+            else f"{row['level']}, minus that {row['reference']}",
             "n": row["n"],
             "difference": f"{100 * row['difference']:+.2f}",
             "interval": f"{100 * low:+.2f} to {100 * high:+.2f}"
@@ -200,7 +259,7 @@ def _effects(found: Effects) -> Iterator[dict[str, Any]]:
 
 
 def _runs(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield what the page's list says of each run."""
+    """Yield the rows of the table of runs."""
     for row in comparison.runs.to_dict("records"):
         yield {
             "run_id": row["run_id"],

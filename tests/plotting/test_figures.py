@@ -211,7 +211,7 @@ def test_learning_curves_show_test_and_training_set_with_their_key():
     assert len(hairlines) == 9
     assert len(ax.lines) == 6 + 9
     assert len(ax.collections) == 3
-    assert "Hairlines: every seed." in found["loss"].caption
+    assert "Hairlines: single seeds." in found["loss"].caption
     assert entries(found["loss"].figure) == ["xavier", "randn", "zero", "thin: training set"]
     assert ax.get_ylabel() == "loss (mean per example)"
     assert ax.get_yscale() == "log"
@@ -322,7 +322,7 @@ def test_mishaps_are_in_the_legend_and_the_captions():
     assert "n = 2 to 3" in found["final"].caption
     assert "A failed run has no accuracy" in found["final"].caption
     for name in ("activations", "gradients", "saturation"):
-        assert "Of an arm of which some runs diverged, the others are shown." in found[name].caption
+        assert "Diverged runs are omitted where others finished." in found[name].caption
     shown = found["gradients"].table
     assert shown.loc[shown["arm"] == "xavier", "step"].max() == 3000
     assert set(shown.loc[shown["arm"] == "xavier", "n"]) == {2}
@@ -420,7 +420,7 @@ def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matt
     assert (box.x0, box.x1) == pytest.approx((-0.3, 0.3))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["randn", "zero"]
     assert ax.get_xlabel() == "difference in percentage points"
-    assert picture.title == "Final test accuracy less that of xavier"
+    assert picture.title == "Final test accuracy: difference from xavier"
     assert "(n = 5)" in picture.caption
     assert "hold together at 95 %" in picture.caption
 
@@ -482,7 +482,7 @@ def test_two_factors_have_a_panel_of_differences_each_and_one_of_their_interacti
         diamonds = [line.get_xdata()[0] for line in black if line.get_marker() == "D"]
         assert diamonds == pytest.approx((100 * own["difference"]).tolist())
         assert sum(len(line.get_xdata()) == 5 for line in ax.lines) == len(own)
-    assert "Every panel has a scale of its own." in picture.caption
+    assert "Each panel has its own scale." in picture.caption
     assert len(picture.table) == 5 * len(table)
 
 
@@ -585,7 +585,7 @@ def test_a_cell_that_was_not_run_stays_empty_and_every_combination_is_compared()
     found = drawn(scattered(points))
     assert len(found["cells"].figure.axes[0].texts) == 3
     assert "Hatched: not run, or failed." in found["cells"].caption
-    assert "less that of xavier, relu" in found["differences"].title
+    assert "difference from xavier, relu" in found["differences"].title
 
 
 def test_a_numeric_factor_has_a_curve_on_the_axis_its_values_ask_for():
@@ -660,8 +660,8 @@ def test_one_arm_of_large_activations_does_not_flatten_the_others():
         ax.get_title(loc="left"): np.ptp(ax.get_ylim()) for ax in picture["activations"].figure.axes
     }
     assert tall["zero"] > 20 * tall["xavier"]
-    assert "a scale of its own" in picture["activations"].caption
-    assert "a scale of its own" not in drawn(comparison())["activations"].caption
+    assert "Each arm has its own scale" in picture["activations"].caption
+    assert "Each arm has its own scale" not in drawn(comparison())["activations"].caption
 
 
 def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
@@ -671,11 +671,11 @@ def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
         test_accuracy=tables.metrics["test_accuracy"].where(~alike, tables.metrics["epoch"] / 6)
     )
     picture = drawn(compare(tables.runs, metrics, tables.layers))["accuracy"]
-    assert "Too close to be told apart here: xavier, randn." in picture.caption
+    assert "Curves that coincide: xavier, randn." in picture.caption
     solid, dashed = picture.figure.axes[0].lines[:2]
     assert solid.get_linestyle() == "-" != dashed.get_linestyle()
     assert solid.get_zorder() < dashed.get_zorder()
-    assert "told apart" not in drawn(comparison())["accuracy"].caption
+    assert "coincide" not in drawn(comparison())["accuracy"].caption
 
 
 def test_pyplot_and_its_global_state_stay_out():

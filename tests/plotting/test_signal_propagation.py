@@ -191,7 +191,10 @@ def test_of_an_arm_of_which_a_run_diverged_the_others_are_shown():
     whole = signal_propagation.table(comparison())
     assert set(cut(table, "randn", "after", "error")["n"]) == {2}
     assert set(cut(whole, "randn", "after", "error")["n"]) == {3}
-    assert "the others are shown" in signal_propagation.picture(compared).caption
+    assert (
+        "Diverged runs are omitted where others finished."
+        in signal_propagation.picture(compared).caption
+    )
 
 
 def test_after_training_a_diverged_arm_has_no_line():

@@ -165,9 +165,9 @@ def test_every_figure_is_inline_named_and_captioned(swept):
     drawings = [a for tag, a in page.elements if tag == "svg" and a.get("role") == "img"]
     assert len(drawings) == page.source.count("<figcaption>") == 8
     assert all(len(str(drawing["aria-label"])) > 50 for drawing in drawings)
-    assert "At the end: xavier 0.21, randn inf, zero 0.41." in str(drawings[0]["aria-label"])
+    assert "At the end: xavier 0.21, randn inf, zero 0.41." in page.source
     assert page.text.count("(n = 3)") >= 7
-    assert "the band from the lowest to the highest seed" in page.text
+    assert "a band from the lowest to the highest seed" in page.text
 
 
 def test_ids_are_the_page_s_own_and_every_reference_finds_one(swept):
@@ -206,6 +206,21 @@ def test_every_run_is_listed_whatever_became_of_it(tmp_path):
     assert page.text.count("Every run") == 1
 
 
+def unbroken(page: Page) -> str:
+    return page.text.replace("\u00a0", " ")
+
+
+def test_one_seed_shows_what_was_observed_and_no_empty_intervals(plain):
+    page = Page(plain / "index.html")
+    start = "Comparing init: xavier, randn, zero Observed Final test accuracy: xavier 90.0 %, "
+    assert start in unbroken(page)
+    assert "%; one seed each: add 'seed=range(5)' for intervals." in unbroken(page)
+    assert "effects" not in page.attributes("h2", "id")
+    assert "Too few seeds" not in page.text
+    assert page.source.index('id="figure-accuracy"') < page.source.index('id="results"')
+    assert page.source.index('id="figure-final"') < page.source.index('id="results"')
+
+
 def planted(folder: Path, points, seeds: int, truth, **mishaps) -> Page:
     """Return the page of a sweep whose arms' true accuracies are ``truth``, in their order."""
     tables = make_tables(points, range(seeds), **mishaps)
@@ -217,14 +232,14 @@ def planted(folder: Path, points, seeds: int, truth, **mishaps) -> Page:
 
 def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
     page = planted(tmp_path, INITS, 6, [0.95, 0.95, 0.5])
-    assert "Findings Of the final test accuracy, paired by seed" in page.text
+    assert "Findings" in page.text
     assert re.search(r"zero is 45\.\d points below (xavier|randn) \(95 % interval −45", page.text)
     assert " points above " not in page.text
     assert "Too few seeds" not in page.text
     table = pd.read_csv(tmp_path / "effects.csv")
     assert table["finding"].tolist()[-1] == "below"
     assert "effects.csv" in page.attributes("a", "href")
-    (row,) = re.findall(r"zero less \w+ init 6 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
+    (row,) = re.findall(r"zero − \w+ init 6 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
     assert float(row[0]) == pytest.approx(100 * table["difference"].iloc[-1], abs=0.006)
     assert row[2] == "0.00"
 
@@ -239,7 +254,13 @@ def test_two_factors_have_their_interaction_on_the_page(tmp_path):
 
 def test_too_few_seeds_are_said_to_be(tmp_path):
     page = planted(tmp_path, INITS, 3, [0.95, 0.9, 0.5])
-    assert "None that these runs support." in page.text
+    assert (
+        "Observed Final test accuracy: xavier 95.0 %, randn 90.0 %, zero 50.0 %; means"
+        in unbroken(page)
+    )
+    assert "add 'seed=range(5)' for findings" in page.text
+    assert "Findings" not in page.text
+    assert "zero − xavier" in page.text
     assert "Too few seeds (n = 3): a finding needs at least 5." in page.text
     assert " points below " not in page.text
 
@@ -264,7 +285,7 @@ def test_a_single_run_is_a_sweep_of_one(tmp_path):
     write(tmp_path, [{}], command="python -m nnexp")
     page = Page(tmp_path / "index.html")
     assert "One run" in page.text
-    assert "Runs 1: 1 finished" in page.text
+    assert "Number 1: 1 finished" in page.text
 
 
 def test_without_a_run_nothing_is_written(tmp_path):
