@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nnexp import report
-from nnexp.cli import reproduce
+from nnexp.cli import report, reproduce
 from nnexp.training.trainer import Trainer
 from tests.cli.test_reproduce import define
 from tests.conftest import Command, Outcome
