@@ -76,9 +76,8 @@ seed=9223372036854775807 lr=1e-300 lr=1e299 hidden=[] hidden=4X4 hidden=none hid
 store=../x store=../../x/y store=./. store=x/../y store=.hidden store=ü/日本語 store=🦆 store=%s
 store=runs/ store=//x hydra.run.dir=../out hydra.run.dir=../../a/out hydra.run.dir=ü hydra.run.dir=.
 hydra.sweep.dir=../out hydra.sweep.dir=. out=../out out=ü out=. dtype=float64 gradient=numerical
-weight_decay=1e299 epochs=null evaluate_every=none evaluate_every=1e9 evaluate_at=[0,1]
-evaluate_at=1
-evaluate_at=[]
+weight_decay=1e299 epochs=null
+evaluate_every=none evaluate_every=1e9 evaluate_at=[0,1] evaluate_at=1 evaluate_at=[]
 seed=${data.seed} lr=${oc.decode:'0.5'} weight_decay=${lr} ++lr=0.25 +lr=0.25 init@init=he seed=007
 force=true save_weights=true on_error=stop hydra.job.chdir=true hydra.output_subdir=.hydra
 hydra.verbose=true hydra.launcher.workers=2 hydra.job.name=../x hydra.sweep.subdir=../../x lr=1_0

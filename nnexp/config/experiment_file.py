@@ -34,7 +34,7 @@ _BASE = r"(/experiments/)?[\w-]+"
 _DEFAULT = re.compile(rf"(?:override\s+)?/?({'|'.join(_GROUPS)})")
 # An interpolation of a setting, and of nothing that a resolver reads.
 _SETTING = re.compile(r"\$\{\.*(?!hydra\b)\w+(\.\w+)*\}")
-# What a sweep of arms takes for none of them, or for all.
+# Words that choose no arm, or all of them.
 NO_NAMES = ("null", "all")
 _TEXT = "tag:yaml.org,2002:str"
 # Keys that mean something to Hydra, and the one that takes in another mapping.
@@ -66,18 +66,18 @@ def plain(value: Any) -> Any:
 
 
 def read_lines(file: Path) -> Any:
-    """Return what an experiment's file says, every mapping with its lines.
+    """Return the content of an experiment's file, every mapping with its lines.
 
     Raises
     ------
     InputError
-        If it is not YAML, or says what an experiment may not: see `checked`.
+        If it is not YAML, or holds what an experiment may not: see `checked`.
     """
     return yaml.load(checked(file), _Loader)
 
 
 def checked(file: Path) -> str:
-    """Return the text of an experiment's file, once it is known to hold nothing but settings.
+    """Return the text of an experiment's file, after checking that it holds only settings.
 
     The file may come from anywhere. So it cannot have Hydra make an object, read the environment or
     the machine, name a place to write to, or grow beyond bounds when it is read.
@@ -89,17 +89,19 @@ def checked(file: Path) -> str:
     """
     size = file.stat().st_size
     if size > _MOST_BYTES:
-        raise InputError(f"{file} has {size:,} bytes: an experiment has {_MOST_BYTES:,} at most")
+        raise InputError(
+            f"{file} has {size:,} bytes: an experiment may have at most {_MOST_BYTES:,}"
+        )
     try:
         text = file.read_text("utf-8")
         root = yaml.compose(text, _Loader)
     except UnicodeDecodeError:
-        raise InputError(f"{file}: no UTF-8 text: save it as UTF-8") from None
+        raise InputError(f"{file}: not UTF-8 text: save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from None
+        raise InputError(f"{file}, line {line}: not valid YAML, {error.problem}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{file}: no YAML, {' '.join(str(error).split())}") from None
+        raise InputError(f"{file}: not valid YAML, {' '.join(str(error).split())}") from None
     except RecursionError:
         raise InputError(f"{file} is nested more than {_DEEPEST} deep: make it flat") from None
     if root is None:
@@ -144,7 +146,9 @@ class _Check:
             elif key.value == "arms":
                 for name, arm in _pairs(node):
                     if name.tag != _TEXT or name.value.lower() in NO_NAMES:
-                        raise self.error(name, f"{name.value!r} cannot name an arm: give another")
+                        raise self.error(
+                            name, f"an arm cannot be called {name.value!r}: give another name"
+                        )
                     for given in arm.value if isinstance(arm, yaml.SequenceNode) else ():
                         setting, _, value = str(given.value).partition("=")
                         self.function(given, setting, value)
@@ -169,14 +173,14 @@ class _Check:
             for match in re.finditer(r"\$\\*{", node.value):
                 if not interpolated or not _SETTING.match(node.value, match.start()):
                     allowed = "a setting, as in ${lr}" if interpolated else "plain values"
-                    raise self.error(node, f"{node.value!r}: an experiment has {allowed} here")
+                    raise self.error(node, f"{node.value!r}: an experiment may hold only {allowed}")
             return
         for child in node.value:
             if isinstance(child, tuple):
                 key, child = child
                 if not isinstance(key, yaml.ScalarNode) or barred.fullmatch(key.value):
                     name = key.value if isinstance(key, yaml.ScalarNode) else "?"
-                    raise self.error(key, f"{name!r} is no key of an experiment: leave it out")
+                    raise self.error(key, f"{name!r} is not a key of an experiment: leave it out")
             self.plain(child, interpolated, barred, depth + 1)
 
     def defaults(self, node: yaml.Node) -> None:
@@ -199,12 +203,12 @@ class _Check:
         mappings = ("hydra", "hydra.sweeper", "hydra.launcher", _HYDRA[0])
         for path, key, value in [("hydra", node, node), *_paths(node, "hydra", 2)]:
             if path in mappings and not isinstance(value, yaml.MappingNode):
-                raise self.error(key, f"{path} is no mapping: write it as in {{lr: '0.1,1'}}")
+                raise self.error(key, f"{path} is not a mapping: write it as in {{lr: '0.1,1'}}")
             if path in (*mappings, *_HYDRA):
                 continue
             if path == "hydra.launcher.scheduler":
                 raise self.error(
-                    key, f"{path} is who may run code here: give it on the command line alone"
+                    key, f"{path} decides where code runs: give it on the command line"
                 )
             hint = suggestion(path, _HYDRA)
             raise self.error(
@@ -221,12 +225,12 @@ class _Check:
             self.function(value, key.value, str(value.value))
 
     def function(self, node: yaml.Node, setting: str, value: str) -> None:
-        """Refuse the name of a function that is not in a file or module of the user's own."""
+        """Refuse a function that is not in the user's own file or module."""
         group = setting.strip().lstrip("+").partition("@")[0].removesuffix(".name")
         if group not in CUSTOM:
             return
         if "$" in value:
-            raise self.error(node, f"{group}={value}: an experiment has plain values here")
+            raise self.error(node, f"{group}={value}: an experiment may hold only plain values")
         for name in re.findall(r"(?<![\w./\\~-])[^\W\d]\w*(?:\.\w+)+(?![\w.]*:)", value):
             if is_installed(name):
                 raise self.error(
@@ -270,7 +274,7 @@ def located(file: Path, sentence: str) -> InputError:
 
 @dataclass(frozen=True)
 class Design:
-    """What varies in an experiment, but for its arms as such and the seed.
+    """What varies in an experiment, except its arms as such and the seed.
 
     ``swept`` has the values of each setting that is swept, as text (none for a range or a choice
     among choices), ``by_arms`` the settings that an arm sets.

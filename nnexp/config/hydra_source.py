@@ -100,13 +100,13 @@ def _experiments() -> Iterator[Path]:
 
 
 def _read(file: Path) -> DictConfig:
-    """Return what an experiment's file says; InputError for what it cannot say."""
+    """Return the content of an experiment's file; `InputError` if it is not only settings."""
     text = checked(file)
     try:
         settings = OmegaConf.create(text)
     except yaml.MarkedYAMLError as error:  # a key that is there twice, a tag of Python's
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InputError(f"{file}, line {line}: no YAML, {error.problem}") from error
+        raise InputError(f"{file}, line {line}: not valid YAML, {error.problem}") from error
     assert isinstance(settings, DictConfig)
     if set(settings) <= set(STUDY):
         raise InputError(

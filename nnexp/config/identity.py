@@ -1,4 +1,4 @@
-"""The identity of a run: what decides its numbers, and the columns that describe it in a table."""
+"""The identity of a run: what determines its numbers, and its columns in a table."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str,
 
 
 def own_name(name: str) -> str:
-    """Return a choice's name without the file or module of a user's own."""
+    """Return a choice's name without the user's file or module."""
     return re.split(r"[:.]", name)[-1]

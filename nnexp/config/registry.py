@@ -61,7 +61,7 @@ class Choice:
 
 
 def build(key: str, choice: Choice) -> Any:
-    """Return what ``choice`` of the group ``key`` stands for: an initialiser, a loss …."""
+    """Return the object that ``choice`` of the group ``key`` names: an initialiser, a loss …."""
     parameters = dict(choice.parameters)
     if key == "sampling":
         return SAMPLINGS[choice.name]
@@ -89,7 +89,7 @@ def defaults_of(key: str, name: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If ``name`` refers to a user's code that is not there, or is no function.
+        If ``name`` refers to a user's code that does not exist, or is not a function.
     """
     if key == "sampling":
         return {}
@@ -146,7 +146,7 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
         raise InputError(f"{key}={name} has no parameter {next(iter(given))!r}: {takes}")
     choice = Choice(name, tuple(parameters.items()), source)
     if key == "loss" or own:
-        build(key, choice)  # which refuses what only it can judge
+        build(key, choice)  # this checks what only the object can check
     if name == "uniform" and parameters["low"] > parameters["high"]:
         raise InputError(f"{key}.low={parameters['low']} is above {key}.high={parameters['high']}")
     return choice
@@ -155,5 +155,7 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
 def as_mapping(key: str, value: object) -> Mapping[str, Any]:
     """Return ``value`` if it is a mapping, as a group's choice always is."""
     if not isinstance(value, Mapping):
-        raise InputError(f"{key}={value} is no choice: write {key}=NAME, or {key}.PARAMETER=VALUE")
+        raise InputError(
+            f"{key}={value} is not a choice: write {key}=NAME, or {key}.PARAMETER=VALUE"
+        )
     return value

@@ -1,4 +1,4 @@
-"""What a run is: its settings, typed and checked, and the identity that follows from them."""
+"""The settings of a run, typed and checked, and the identity that follows from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
 from nnexp.nn.quirks import QUIRKS
 
-# Raised when a change of the core moves the numbers of any run: every run is then another one.
+# Incremented when a change of the core changes the numbers of any run: all run ids then change.
 NUMERICS = 1
 
 GRADIENTS = ("backprop", "numerical")
@@ -25,13 +25,13 @@ DTYPES = ("float32", "float64")
 DEFAULT_EPOCHS = 5
 _LARGEST_SEED = 2**63
 _MOST_EVALUATIONS = 100_000
-# Rows of an evaluation for which a network has room at least.
+# The smallest number of rows for which a network reserves memory when it is evaluated.
 _EVALUATED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A distance between evaluations: so many ``epochs`` or ``steps``."""
+    """A distance between evaluations: a ``count`` of ``epochs`` or ``steps``."""
 
     count: float
     unit: str
@@ -147,13 +147,13 @@ class RunConfig:
     def columns(self) -> dict[str, Any]:
         """Return the settings flattened for a table: ``init``, ``init.std``, …; no path.
 
-        What a path leads to is told by its content: ``data.digest`` of a user's own files, and
-        ``init.source`` of a function of the user's own (the first digits of their SHA-256).
+        Columns with the first digits of a SHA-256 stand for paths: ``data.digest`` for the user's
+        own files, ``init.source`` for the user's own function.
         """
         return columns(self.to_mapping(), self.identity())
 
     def outputs(self) -> int:
-        """Return the number of output units: one a class, or a single one for two classes."""
+        """Return the number of output units: one per class, or a single one for two classes."""
         classes = describe(self.data).classes
         if self.data.outputs is not None:
             return self.data.outputs
@@ -176,7 +176,7 @@ class RunConfig:
         return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch()
 
     def identity(self) -> dict[str, Any]:
-        """Return all that decides the run's numbers: settings, core, data, a user's own source."""
+        """Return what determines the run's numbers: settings, core, data, the user's own source."""
         sources = {key: source for key in CUSTOM if (source := getattr(self, key).source)}
         return {
             "numerics": NUMERICS,
@@ -186,7 +186,7 @@ class RunConfig:
         }
 
     def has_own(self) -> bool:
-        """Tell whether it names a function of a user's own."""
+        """Return whether it names the user's own functions."""
         return any(getattr(self, key).source for key in CUSTOM)
 
     def run_id(self) -> str:
@@ -211,7 +211,7 @@ def _data(value: object) -> DataSettings:
 
 
 def _check_fit(run: RunConfig, data: Description) -> None:
-    """Check what only the data can tell: the batch, the outputs."""
+    """Check what depends on the data: the batch size and the outputs."""
     if run.batch_size is not None and run.batch_size > data.train_size:
         raise InputError(
             f"batch_size={run.batch_size} is larger than the {data.train_size} training examples "
@@ -237,7 +237,7 @@ def _check_fit(run: RunConfig, data: Description) -> None:
 
 
 def _check_size(run: RunConfig) -> None:
-    """Refuse what no machine, or not this one, could hold."""
+    """Refuse a network that does not fit into memory, and too many evaluations."""
     sizes = run.sizes()
     parameters = sum((i + 1) * o for i, o in itertools.pairwise(sizes))
     units = max(run.rows(), _EVALUATED_AT_ONCE) * sum(sizes)

@@ -28,14 +28,14 @@ _LIBRARIES = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "p
 _SITES = {"site-packages", "dist-packages"}
 
 # An import: how many dots it begins with, the module, and the names taken from it; or, instead of
-# the dots, that it is a call, or that a package has these names for whoever imports all of it.
+# the dots, that it is a call, or that a package has these names for ``import *``.
 _Import = tuple[int, str, tuple[str, ...]]
 _CALL, _ALL = -1, -2
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the user's, and its file's content; a folder without ``__init__`` has none."""
+    """A module of the user and the content of its file; a folder without ``__init__`` has none."""
 
     spec: ModuleSpec
     content: bytes = b""
@@ -67,7 +67,7 @@ def trace(place: str) -> Source:
     InputError
         If there is no such file or module, or it has no source file.
     """
-    importlib.invalidate_caches()  # a file may be as young as the last look at its folder
+    importlib.invalidate_caches()  # a file may be newer than Python's listing of its folder
     if place.endswith(".py"):
         path = Path(place).expanduser().resolve()
         if not path.is_file():
@@ -123,8 +123,8 @@ class _Tracer:
             if level == _CALL:
                 if self.is_users(base.partition(".")[0]):
                     raise InputError(
-                        f"{spec.origin} loads {base!r} by a call, so that a change of it would go "
-                        f"unnoticed: write 'import {base}'"
+                        f"{spec.origin} loads {base!r} by a call, so changes of it would "
+                        f"go unnoticed: write 'import {base}'"
                     )
             elif level == _ALL:
                 if spec.submodule_search_locations is not None:
@@ -191,7 +191,7 @@ def _is_users(spec: ModuleSpec) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_users_file(origin: str, depth: int) -> bool:
-    """Tell whether a file, so many folders below where its outermost package lies, is a user's."""
+    """Return whether a file is the user's; its top package lies ``depth`` folders above it."""
     file = Path(origin).resolve()
     if not file.is_file() or not _SITES.isdisjoint(file.parts):
         return False

@@ -1,10 +1,10 @@
-"""A user's own initialiser, activation or loss, named on the command line and never registered.
+"""The user's own initialiser, activation or loss, named on the command line.
 
 ``mine.py:my_init`` is a function of a file (relative to the working directory); ``package.my_init``
 one of an importable module. Its source is part of a run's identity: see `nnexp.config.sources`.
 
 The user's modules run from the very bytes that were hashed, apart from ``sys.modules``. So what
-trains is what the identity says, however long the process lives and whatever else it imported.
+trains is what the identity names, whatever the process has imported before.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def source_digest(name: str) -> str:
 
 
 def is_installed(name: str) -> bool:
-    """Tell whether ``name`` is of a module that is there and is not the user's own."""
+    """Return whether ``name`` belongs to an installed module rather than to the user's own code."""
     try:
         return not _trace(name).modules
     except InputError:
@@ -62,7 +62,7 @@ def resolve(name: str, digest: str) -> Any:
     ------
     InputError
         If the file, the module or the name in it does not exist, the file does not import, or its
-        source is another by now.
+        source has changed.
     """
     place, attribute = _split(name)
     with _LOCK:
@@ -70,7 +70,7 @@ def resolve(name: str, digest: str) -> Any:
         if module is None:
             source = _trace(name)
             if source.digest != digest:
-                raise InputError(f"{name!r} has changed meanwhile: give the command again")
+                raise InputError(f"{name!r} has changed since the command began: run it again")
             module = _run(name, source)
             if len(_kept) >= _MOST_KEPT:
                 del _kept[next(iter(_kept))]
@@ -89,7 +89,7 @@ def _split(name: str) -> tuple[str, str]:
 
 def _trace(name: str) -> Source:
     if name.endswith(".py"):
-        raise InputError(f"{name!r} names a file and no function in it: write {name}:NAME")
+        raise InputError(f"{name!r} names a file without a function: write {name}:NAME")
     place, _ = _split(name)
     if ":" in name and not place.endswith(".py"):
         raise InputError(f"{place!r} is not a Python file: write FILE.py:NAME")
@@ -193,5 +193,5 @@ def _load_compiled(known: Module) -> ModuleType:
         _compiled[file] = known.content, module
     content, module = _compiled[file]
     if content != known.content:
-        raise InputError(f"{file} has changed since it was loaded: start the program again")
+        raise InputError(f"{file} has changed since it was loaded: restart the program")
     return module

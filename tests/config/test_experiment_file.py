@@ -27,23 +27,23 @@ SWEEP = "hydra: {{sweeper: {{params: {{{}}}}}}}"
 
 # What a file says beside the settings of a run, the line that is named, and what is said of it.
 REFUSED = [
-    (CALLBACK, 9, "'_target_' is no key of an experiment"),
+    (CALLBACK, 9, "'_target_' is not a key of an experiment"),
     ("hydra: {callbacks: {a: {x: 1}}}", 6, "hydra.callbacks is not for an experiment: it may set"),
     ("hydra: {job_logging: {root: {level: DEBUG}}}", 6, "hydra.job_logging is not for an experi"),
-    ("hydra: {launcher: {_target_: os.getcwd}}", 6, "'_target_' is no key"),
+    ("hydra: {launcher: {_target_: os.getcwd}}", 6, "'_target_' is not a key"),
     ("hydra: {launcher: {nosuch: 1}}", 6, "hydra.launcher.nosuch is not for an experiment"),
-    ("hydra: {launcher: {scheduler: 'tcp://h:1'}}", 6, "give it on the command line alone"),
+    ("hydra: {launcher: {scheduler: 'tcp://h:1'}}", 6, "give it on the command line"),
     ("hydra: {sweeper: {params: {lr: '1,2'}, x: 1}}", 6, "hydra.sweeper.x is not for an experi"),
     ("hydra: {sweep: {dir: x}}", 6, "hydra.sweep is not for an experiment"),
     ("hydra: {run: {dir: x}}", 6, "hydra.run is not for an experiment"),
     ("hydra: {searchpath: ['file://x']}", 6, "hydra.searchpath is not for an experiment"),
     ("hydra: {job: {env_set: {PATH: x}}}", 6, "hydra.job is not for an experiment"),
-    ("hydra: 5", 6, "hydra is no mapping"),
+    ("hydra: 5", 6, "hydra is not a mapping"),
     (SWEEP.format("hydra.callbacks: 1"), 6, "has an unknown key 'hydra.callbacks'"),
     (SWEEP.format("store: 'a,b'"), 6, "has an unknown key 'store'"),
-    (SWEEP.format("lr: '${oc.env:HOME}'"), 6, "an experiment has plain values here"),
+    (SWEEP.format("lr: '${oc.env:HOME}'"), 6, "an experiment may hold only plain values"),
     ("store: elsewhere", 6, "give store=FOLDER"),
-    ("quirk: ${oc.env:HOME}", 6, "'${oc.env:HOME}': an experiment has a setting, as in ${lr} here"),
+    ("quirk: ${oc.env:HOME}", 6, "'${oc.env:HOME}': an experiment may hold only a setting"),
     ("quirk: 'x ${oc.env:HOME,y}'", 6, "a setting, as in ${lr}"),
     ("quirk: ${oc.decode:'1'}", 6, "a setting, as in ${lr}"),
     ("quirk: '${oc.create:{a:1}}'", 6, "a setting, as in ${lr}"),
@@ -55,14 +55,14 @@ REFUSED = [
     ('quirk: "\\x24{oc.env:HOME}"', 6, "a setting, as in ${lr}"),
     ("study: {title: '${oc.env:HOME}'}", 6, "a setting, as in ${lr}"),
     ("evaluate_at: [{a: ['${oc.env:HOME}']}]", 6, "a setting, as in ${lr}"),
-    ("arms: {a: ['lr=${oc.env:HOME}']}", 6, "an experiment has plain values here"),
-    (r"arms: {a: ['quirk=$\{oc.env\:HOME\}']}", 6, "an experiment has plain values here"),
-    ("arms: {a: ['quirk=${sampling}{oc.env:HOME}']}", 6, "plain values here"),
-    ("init: {_target_: os.system}", 6, "'_target_' is no key"),
-    ("study: {claims: [{_partial_: 1}]}", 6, "'_partial_' is no key"),
-    ("init: {<<: {name: os.system}}", 6, "'<<' is no key"),
+    ("arms: {a: ['lr=${oc.env:HOME}']}", 6, "an experiment may hold only plain values"),
+    (r"arms: {a: ['quirk=$\{oc.env\:HOME\}']}", 6, "an experiment may hold only plain values"),
+    ("arms: {a: ['quirk=${sampling}{oc.env:HOME}']}", 6, "plain values"),
+    ("init: {_target_: os.system}", 6, "'_target_' is not a key"),
+    ("study: {claims: [{_partial_: 1}]}", 6, "'_partial_' is not a key"),
+    ("init: {<<: {name: os.system}}", 6, "'<<' is not a key"),
     ("init: json.dumps", 6, "init=json.dumps is of an installed module"),
-    ("init: {name: '${quirk}'}", 6, "plain values here"),
+    ("init: {name: '${quirk}'}", 6, "plain values"),
     ("arms: {a: ['+activation=numpy.tanh']}", 6, "activation=numpy.tanh is of an installed"),
     (SWEEP.format("loss: 'mse,choice(numpy.sum)'"), 6, "loss=numpy.sum is of an installed"),
     (BOMB, 0, "unknown key 'a'"),
@@ -70,11 +70,15 @@ REFUSED = [
     ("study: &a [*a]", 6, "nested more than 30 deep"),
     ("study: " + "[" * 40 + "]" * 40, 6, "nested more than 30 deep"),
     ("study: " + "[" * 50_000, 0, "nested more than 30 deep"),
-    ("study: '" + "x" * 1_000_000 + "'", 0, "an experiment has 1,000,000 at most"),
+    ("study: '" + "x" * 1_000_000 + "'", 0, "may have at most 1,000,000"),
     ("? [lr]\n: 1", 6, "unknown key: keys are"),
     ("lr: 1\nlr: 2", 0, "found duplicate key"),
-    ("lr: !!python/object/apply:os.getcwd []", 6, "no YAML, could not determine a constructor"),
-    ("lr: \x07", 0, "no YAML"),
+    (
+        "lr: !!python/object/apply:os.getcwd []",
+        6,
+        "not valid YAML, could not determine a constructor",
+    ),
+    ("lr: \x07", 0, "not valid YAML"),
 ]
 
 
@@ -154,6 +158,6 @@ def test_a_study_is_read_as_strictly(
     Path("experiments").mkdir()
     Path("experiments/odd.yaml").write_text(RUN + "study: {title: x}\n" + CALLBACK)
     assert reproduce.main(["odd"]) == 2
-    assert "odd.yaml, line 10: '_target_' is no key of an experiment" in capsys.readouterr().err
+    assert "odd.yaml, line 10: '_target_' is not a key of an experiment" in capsys.readouterr().err
     with pytest.raises(InputError, match="line 10"):
         checked(Path("experiments/odd.yaml"))

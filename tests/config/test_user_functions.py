@@ -231,7 +231,7 @@ def test_a_function_that_changed_between_reading_and_running_is_refused(write: W
     write(mine="def init(rng, i, o): return rng.random((i, o))\n")
     digest = user_functions.source_digest("mine.py:init")
     write(mine="def init(rng, i, o): return rng.normal((i, o))\n")
-    with pytest.raises(InputError, match="has changed meanwhile"):
+    with pytest.raises(InputError, match="has changed since the command began"):
         user_functions.resolve("mine.py:init", digest)
 
 

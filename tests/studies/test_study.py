@@ -224,7 +224,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             "parms: {",
             r"line 30: hydra.sweeper.parms is not for an experiment: did you mean",
         ),
-        ("{arm: all, seed: range(10)}", "all", r"line 30: hydra.sweeper.params is no mapping"),
+        ("{arm: all, seed: range(10)}", "all", r"line 30: hydra.sweeper.params is not a mapping"),
         (
             "test: greater",
             "test: greater\n      tuned: {over: lr, by: accuracy}",
@@ -265,7 +265,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             r"line 11: .*threshold=0 has no log10",
         ),
         ('source: {D2: "원문"}', "source: D2", r"line 3: source=D2: give document: title"),
-        ("- id: first", "- id: [", r"line \d+: no YAML"),
+        ("- id: first", "- id: [", r"line \d+: not valid YAML"),
     ],
 )
 def test_a_malformed_study_is_refused_with_its_file_line_and_a_remedy(
