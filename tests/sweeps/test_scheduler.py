@@ -226,7 +226,7 @@ def test_a_wrong_derivative_is_told_before_anything_trains(quick: Command) -> No
     outcome = quick("-m", *BLOBS, names, ALONE)
     assert outcome.status == 0
     (told,) = (line for line in outcome.err.splitlines() if line.startswith("note: "))
-    assert told.startswith("note: mine.py:wrong gives the derivative 4.01 at z = 4.01, where the")
+    assert told.startswith("note: mine.py:wrong returns the derivative 4.01 at z = 4.01, where the")
     assert "slope of its values is -0.643" in told
 
 
