@@ -162,7 +162,7 @@ def test_a_script_that_dismisses_nobody_ends_all_the_same(tmp_path: Path, end: s
     assert err == "" or "ZeroDivisionError" in err.splitlines()[-1]
 
 
-WATCHED = SCRIPT + "print(*(p.pid for p in workers._living), flush=True)\ntime.sleep(60)\n"
+WATCHED = SCRIPT + "print(*(p.pid for p in workers._processes), flush=True)\ntime.sleep(60)\n"
 
 
 @pytest.mark.serial
