@@ -320,7 +320,7 @@ def test_mishaps_are_in_the_legend_and_the_captions():
     ]
     assert "A cross ends an arm if a run of it diverged" in found["loss"].caption
     assert "n = 2 to 3" in found["final"].caption
-    assert "A failed run has no accuracy" in found["final"].caption
+    assert "Failed runs have no accuracy" in found["final"].caption
     for name in ("activations", "gradients", "saturation"):
         assert "Diverged runs are omitted where others finished." in found[name].caption
     shown = found["gradients"].table
@@ -473,8 +473,8 @@ def test_two_factors_have_a_panel_of_differences_each_and_one_of_their_interacti
     names = [" ".join(ax.get_title(loc="left").split()) for ax in axes]
     best = table.drop_duplicates("factor")["reference"].tolist()
     assert names == [
-        f"init: less {best[0]}, averaged over lr",
-        f"lr: less {best[1]}, averaged over init",
+        f"init: difference from {best[0]}, averaged over lr",
+        f"lr: difference from {best[1]}, averaged over init",
         f"init and lr: the difference, minus that {best[2]}",
     ]
     for ax, (_, own) in zip(axes, table.groupby("factor", sort=False), strict=True):
