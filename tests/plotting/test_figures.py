@@ -223,7 +223,7 @@ def test_learning_curves_show_test_and_training_set_with_their_key():
     assert not timed.collections
     np.testing.assert_allclose(timed.lines[0].get_ydata(), ax.lines[0].get_ydata())
     assert timed.lines[0].get_xdata().tolist() == [0, 0.6, 1.2, 1.8, 2.4, 3.0]
-    assert "no basis for a claim about speed" in found["accuracy"].caption
+    assert "do not support claims about speed" in found["accuracy"].caption
     assert "seconds" not in found["loss"].caption
     assert "lowest to the highest seed (n = 3)" in found["loss"].caption
     assert "xavier 0.21, randn 0.31, zero 0.41" in found["loss"].alt
@@ -239,7 +239,7 @@ def test_a_loss_that_falls_little_stays_on_a_linear_axis():
 
 def test_losses_of_different_kinds_are_said_to_differ_in_scale():
     points = [{"loss": "cross_entropy"}, {"loss": "mse", "loss.output": "sigmoid"}]
-    assert "Different losses are not on one scale" in drawn(comparison(points))["loss"].caption
+    assert "Different losses are not comparable" in drawn(comparison(points))["loss"].caption
     assert "scale" not in drawn(comparison())["loss"].caption
 
 
@@ -318,9 +318,9 @@ def test_mishaps_are_in_the_legend_and_the_captions():
         "xavier (1 of 3 diverged)",
         "randn (1 of 3 failed)",
     ]
-    assert "A cross ends an arm of which a run diverged" in found["loss"].caption
+    assert "A cross ends an arm if a run of it diverged" in found["loss"].caption
     assert "n = 2 to 3" in found["final"].caption
-    assert "A failed run has no accuracy" in found["final"].caption
+    assert "Failed runs have no accuracy" in found["final"].caption
     for name in ("activations", "gradients", "saturation"):
         assert "Diverged runs are omitted where others finished." in found[name].caption
     shown = found["gradients"].table
@@ -422,7 +422,7 @@ def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matt
     assert ax.get_xlabel() == "difference in percentage points"
     assert picture.title == "Final test accuracy: difference from xavier"
     assert "(n = 5)" in picture.caption
-    assert "hold together at 95 %" in picture.caption
+    assert "the 95 % intervals hold simultaneously" in picture.caption
 
 
 def test_differences_of_all_sizes_are_stretched_about_zero():
@@ -473,9 +473,9 @@ def test_two_factors_have_a_panel_of_differences_each_and_one_of_their_interacti
     names = [" ".join(ax.get_title(loc="left").split()) for ax in axes]
     best = table.drop_duplicates("factor")["reference"].tolist()
     assert names == [
-        f"init: less {best[0]}, averaged over lr",
-        f"lr: less {best[1]}, averaged over init",
-        f"init and lr: the difference less that {best[2]}",
+        f"init: difference from {best[0]}, averaged over lr",
+        f"lr: difference from {best[1]}, averaged over init",
+        f"init and lr: the difference, minus that {best[2]}",
     ]
     for ax, (_, own) in zip(axes, table.groupby("factor", sort=False), strict=True):
         black = [line for line in ax.lines if line.get_color() == "#000000"]
@@ -526,7 +526,7 @@ def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
     counts = picture.table.set_index(["down", "across"])["n"].to_dict()
     assert counts == {("xavier", "0.1"): 4, ("xavier", "1"): 5, ("he", "0.1"): 5}
     assert ax.get_xlabel() == "lr"
-    assert "Hatched: not run, or failed." in picture.caption
+    assert "Hatched: not run or failed." in picture.caption
     by_loss = {"over": "lr", "by": "test_loss"}
     tuned = heat_map(runs, Grid("init", "data", {}, by_loss), "held")
     assert tuned.table["n"].tolist() == [4, 5]
@@ -562,7 +562,7 @@ def test_what_failed_or_has_no_such_setting_keeps_its_place_in_a_heat_map():
     (ax,) = picture.figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["xavier", "he"]
     assert picture.table["down"].tolist() == ["xavier", "xavier"]
-    assert "Hatched: not run, or failed." in picture.caption
+    assert "Hatched: not run or failed." in picture.caption
     runs["init.std"] = runs["init"].map({"xavier": 0.5})
     assert grid_cells(runs.assign(status="finished"), Grid("init.std", "lr", {}, {}))[
         ["down", "across"]
@@ -575,7 +575,7 @@ def test_many_levels_are_all_drawn_and_many_interactions_are_left_to_the_table()
     assert len(ax.get_yticks()) == 17
     picture = drawn(scattered(grid(init=["xavier", "he"], lr=rates), seeds=range(2)))["differences"]
     assert len(picture.figure.axes) == 2
-    assert "Interactions of many levels are not drawn" in picture.caption
+    assert "Interactions with many levels are not drawn" in picture.caption
     assert set(picture.table["kind"]) == {"level"}
     assert len(picture.table) == 2 * (1 + 17)
 
@@ -584,7 +584,7 @@ def test_a_cell_that_was_not_run_stays_empty_and_every_combination_is_compared()
     points = grid(init=["xavier", "he"], activation=["relu", "tanh"])[:-1]
     found = drawn(scattered(points))
     assert len(found["cells"].figure.axes[0].texts) == 3
-    assert "Hatched: not run, or failed." in found["cells"].caption
+    assert "Hatched: not run or failed." in found["cells"].caption
     assert "difference from xavier, relu" in found["differences"].title
 
 

@@ -243,7 +243,7 @@ def test_the_best_of_some_is_said_to_be_that(tmp_path):
     arms = {one.run_id: "a", other.run_id: "a"}
     forgotten = dataclasses.replace(other, weights=None)
     for picture in pictures(tabulate([one, forgotten], arms)):
-        assert "n = 1), the best of the 1 of 2 runs whose weights were kept: " in picture.caption
+        assert "n = 1), the best of the 1 of 2 runs with saved weights: " in picture.caption
     for picture in pictures(tabulate([one, other], arms)):
         assert "kept" not in picture.caption
 
