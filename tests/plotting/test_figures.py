@@ -327,7 +327,7 @@ def test_mishaps_are_in_the_legend_and_the_captions():
     assert shown.loc[shown["arm"] == "xavier", "step"].max() == 3000
     assert set(shown.loc[shown["arm"] == "xavier", "n"]) == {2}
     lost = drawn(comparison(seeds=[0], diverged={(0, 0): 700}))
-    assert "An arm of which all runs diverged has no box after" in lost["activations"].caption
+    assert "Arms whose runs all diverged have no box after" in lost["activations"].caption
     assert "A cross ends an arm whose runs diverged" in lost["gradients"].caption
 
 
