@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnexp.cli import app, report, reproduce, runs
 from tests import ROOT
+from tests.conftest import without_pages
 
 READMES = {
     name: (ROOT / name).read_text("utf-8")
@@ -32,6 +34,12 @@ ELSEWHERE = ("python -m venv", ".venv/bin/python -m pip", "pip install")
 # Written by commands, or drawn later.
 GENERATED = ("results/runs", "results/sweeps")
 CLUSTERS = ("dask_jobqueue", "dask_kubernetes")
+COMMANDS = {
+    "nnexp": app.main,
+    "nnexp.report": report.main,
+    "nnexp.reproduce": reproduce.main,
+    "nnexp.runs": runs.main,
+}
 # Two sweeps for the recipes that look at finished runs; their weights are never trained far.
 SWEEPS = ("init=xavier", "init=he")
 
@@ -80,9 +88,12 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "mine.py").write_text(code)
     (folder / "experiments").mkdir()  # in place of one that trains for minutes
     shutil.copy(ROOT / "experiments" / "xor.yaml", folder / "experiments" / "d2_init.yaml")
-    for number, words in enumerate(SWEEPS):
-        small = ("data=mnist", "hidden=50", "steps=2", f"hydra.sweep.dir=sweep{number}")
-        run(folder, shlex.join(["python", "-m", "nnexp", "-m", words, *small]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        without_pages(patch)
+        for number, words in enumerate(SWEEPS):
+            small = ("data=mnist", "hidden=50", "steps=2", f"hydra.sweep.dir=sweep{number}")
+            assert app.main(["-m", words, *small]) == 0
     return folder
 
 
@@ -121,17 +132,33 @@ def real(command: str, folder: Path) -> str:
     command = re.sub("(reproduce d2_init --seeds) 10", r"\1 20", command)  # as its verdicts expect
     if "fashion_mnist" in command:  # a download
         command += " --cfg job"
+    elif re.search(r"-m nnexp (?!.*(csv|npz|train_size|experiments))", command):
+        command += " data.train_size=1000"  # in place of 60 000
     return command
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.parametrize(("readme", "recipe"), RECIPES, ids=[f"{n} {c[0]}" for n, c in RECIPES])
-def test_a_recipe_runs(readme: str, recipe: list[str], folder: Path) -> None:
+def test_a_recipe_runs(
+    readme: str,
+    recipe: list[str],
+    folder: Path,
+    known_studies: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(reproduce, "read_study", known_studies)
     for command in recipe:
         if "HOST" in command:
             on_a_cluster(command, folder)
-        else:
+        elif command.startswith(".venv/"):  # the first of all: in a process, with all figures
             run(folder, real(command, folder))
+        else:
+            python, _, module, *words = shlex.split(real(command, folder))
+            assert python == "python"
+            monkeypatch.setattr("sys.argv", [module, *words])
+            assert COMMANDS[module](words) == 0, command
     trained = [c for c in recipe if re.search(r"-m nnexp (?!.*fashion)", c)]
     pages = list(folder.glob("results/sweeps/*/index.html"))
     assert len(pages) == len(trained)
