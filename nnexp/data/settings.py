@@ -108,7 +108,7 @@ class DataSettings:
         return mapping
 
     def has_paths(self) -> bool:
-        """Tell whether the examples come from files of the user's own."""
+        """Return whether the examples come from files of the user's own."""
         return any(value for key, value in self.to_mapping().items() if key in PATHS)
 
     def identity(self) -> dict[str, object]:

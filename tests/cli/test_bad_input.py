@@ -161,7 +161,7 @@ CASES = [
     ("--shell-completion", ["--shell-completion needs install=bash"]),
     ("-m --cfg=job", ["exclude each other"]),
     ("--cfg=job lrr=1", ["unknown key 'lrr'", "did you mean 'lr'"]),
-    ("hydra.launcher._target_=os.getcwd", ["not nnexp's own", "hydra/launcher=local"]),
+    ("hydra.launcher._target_=os.getcwd", ["not part of nnexp", "hydra/launcher=local"]),
     ("hydra.launcher=5", ["hydra.launcher is a mapping"]),
     ("hydra.sweeper=null", ["hydra.sweeper is a mapping"]),
     ("hydra.sweeper.params=5", ["hydra.sweeper.params is a mapping"]),
