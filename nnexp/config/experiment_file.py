@@ -89,7 +89,7 @@ def checked(file: Path) -> str:
     """
     size = file.stat().st_size
     if size > _MOST_BYTES:
-        raise InputError(f"{file} has {size:,} bytes: an experiment has at most {_MOST_BYTES:,}")
+        raise InputError(f"{file} has {size:,} bytes: the limit is {_MOST_BYTES:,}")
     try:
         text = file.read_text("utf-8")
         root = yaml.compose(text, _Loader)
