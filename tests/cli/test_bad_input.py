@@ -125,8 +125,14 @@ CASES = {
         ("loss=mse loss.output=softmax data.classes=[0,1] data.outputs=1", ["loss=mse"]),
         ("data.outputs=1 loss=binary_cross_entropy", ["data.outputs=1", "10 classes"]),
         ("data.outputs=7", ["data.outputs=7", "give 10"]),
-        ("quirk=updated_weights optimizer=adam", ["optimizer=sgd"]),
         ("quirk=plain_hidden_error", ["loss=mse loss.reduction=sum"]),
+        ("quirk=updated_weights+plain_hidden_error", ["loss=mse loss.reduction=sum"]),
+        (
+            "quirk=[underived_bias,position_bias]",
+            ["quirk=position_bias+underived_bias", "give one"],
+        ),
+        ("quirk=updated_weights+none", ["unknown quirk 'none'"]),
+        ("-m quirk=none,updated_weights+", ["unknown quirk ''"]),
         ("quirk=underived_bias gradient=numerical", ["gradient=backprop"]),
     ],
     "file": [
