@@ -18,7 +18,7 @@ from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
 
 # Incremented when a change of the code changes the numbers of any run. All run IDs then change.
-NUMERICS = 1
+NUMERICS = 2
 
 GRADIENTS = ("backprop", "numerical")
 DTYPES = ("float32", "float64")
