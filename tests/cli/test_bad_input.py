@@ -152,7 +152,7 @@ CASES = [
     ("out=5", ["out=5 is not a folder: give out=FOLDER"]),
     ("-m hydra/sweeper=basic lr=0.1,1", ["hydra/sweeper=basic writes no tables and no page"]),
     ("lr=glob(*)", ["lr=glob(*)", "lr has no choices"]),
-    ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "cannot be printed"]),
+    ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "an unprintable character"]),
     ("hidden=" + "a" * 100_000, ["hidden=aaa", "aaa is not a list of widths"]),
     ("++arms=5", ["arms=5 is not a mapping"]),
     ("++arms.a=5 arm=a", ["the arm 'a' is 5", "list of overrides"]),
