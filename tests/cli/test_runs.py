@@ -604,7 +604,8 @@ def test_a_run_of_newer_numerics_is_neither_verified_nor_pruned(store: Path, run
     run_id = rewrite(store, run_id, lambda r: r.identity.update(numerics=NUMERICS + 1))
     sentence = refused(runs("verify", run_id))
     assert (
-        f"numerics have version {NUMERICS + 1} (this one has {NUMERICS}): update nnexp" in sentence
+        f"(version {NUMERICS + 1} of the numerics, this one has {NUMERICS}): update nnexp"
+        in sentence
     )
     assert run_id not in runs("prune", "--obsolete", "--yes").out
     assert runs("show", run_id).status == 0
