@@ -160,7 +160,7 @@ CASES = {
         ("lr=0.1 lr=0.2", ["'lr' is given twice"]),
         ("lr=" + "1" * 5000, ["a number of more than 1000 digits"]),
         ("hidden=" + "[" * 500, ["is not a valid override: write key=value"]),
-        ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "cannot be printed"]),
+        ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "an unprintable character"]),
         ("hidden=" + "a" * 100_000, ["hidden=aaa", "aaa is not a list of widths"]),
     ],
     "sweep without -m": [
