@@ -750,7 +750,7 @@ def test_load_gives_the_tables_of_a_sweep_and_of_a_record(quick: Command, tmp_pa
 
 
 def test_load_refuses_what_is_no_result(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no runs\.csv"):
+    with pytest.raises(InputError, match=r"has no runs\.csv"):
         load(tmp_path)
     with pytest.raises(InputError, match="give the folder of a sweep"):
         load(tmp_path / "nowhere")

@@ -489,7 +489,7 @@ def test_a_custom_choice_takes_parameters_and_its_source_is_part_of_the_run(mine
         ("mine_module.my_intt", "defines no 'my_intt'"),
         ("no_such_module.my_init", "No module named 'no_such_module'"),
         (".my_init", "FILE.py:NAME"),
-        ("{folder}/broken.py:my_init", "does not import: ZeroDivisionError"),
+        ("{folder}/broken.py:my_init", "cannot be imported: ZeroDivisionError"),
         ("{folder}/mine_module.py:np", "is not a function"),
         ("{folder}/mine_module.py:flat", "shape"),
     ],
