@@ -635,6 +635,8 @@ CHANGES: list[dict[str, Any]] = [
     {"quirk": "updated_weights+position_bias"},
     {"dtype": "float64"},
     {"seed": 4},
+    {"evaluate_first": 5},
+    {"evaluate_epsilon": 1e-7},
 ]
 
 
@@ -658,6 +660,8 @@ def test_every_setting_makes_another_run() -> None:
         {"evaluate_at": None},
         {"weight_decay": 0},
         {"quirk": []},
+        {"evaluate_first": None},
+        {"evaluate_epsilon": "none"},
     ],
     ids=str,
 )
