@@ -275,8 +275,8 @@ def test_what_is_drawn_can_be_seen_on_a_dark_page():
     assert min(contrast(colour, sheet) for colour in lines) > 3
     assert min(contrast(on_dark[words], sheet) for words in (layout.INK, layout.NEUTRAL)) > 7
     for names in (INITIALIZERS, ACTIVATIONS):
-        styles = choice_styles(list(names)).values()
-        assert len({on_dark[style.colour.lower()] for style in styles}) == len(names)
+        colours = {style.colour.lower() for style in choice_styles(list(names)).values()}
+        assert len({on_dark[colour] for colour in colours}) == len(colours)
 
 
 def test_what_cannot_be_shown_is_refused(inits):
