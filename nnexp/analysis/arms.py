@@ -239,7 +239,7 @@ def _flat(indexed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _varies(rows: Rows, column: str) -> bool:
-    """Tell whether ``column`` varies; a parameter, such as ``init.std``, within the same choice."""
+    """Return whether ``column`` varies; for ``init.std`` and the like, within the same choice."""
     root = column.partition(".")[0]
     if root == column:
         return len(values(rows, column)) > 1

@@ -39,7 +39,7 @@ _MOST_LISTED = 6
 
 
 def is_number(text: str) -> bool:
-    """Tell whether ``text`` writes a finite number."""
+    """Return whether ``text`` writes a finite number."""
     try:
         return math.isfinite(float(text))
     except ValueError:

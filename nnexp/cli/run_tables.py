@@ -38,7 +38,7 @@ def print_columns(rows: Sequence[Sequence[str]], indent: str = "") -> None:
 
 
 def fits_in(width: int, rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether ``rows`` need at most ``width`` characters."""
+    """Return whether ``rows`` need at most ``width`` characters."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return sum(widths) + _GAP * (len(widths) - 1) <= width
 

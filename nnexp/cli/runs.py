@@ -31,11 +31,11 @@ from nnexp.store.compare_runs import (
     DIFFERENT,
     IDENTICAL,
     TOLERANCES,
-    alike,
     causes,
     compare,
     differences,
-    untold,
+    unchanged,
+    unrecorded,
     with_own_functions,
 )
 from nnexp.store.record import FAILED, Record, Row, to_csv
@@ -215,9 +215,9 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
     if now.error:
         print(f"it fails now:\n{now.error.rstrip()}")
     print_pairs("changed since then", causes(then, now))
-    print(f"\nunchanged: {', '.join(alike(then, now))}")
-    if unknown_then := untold(then, now):
-        print(f"not recorded: {', '.join(unknown_then)}")
+    print(f"\nunchanged: {', '.join(unchanged(then, now))}")
+    if missing := unrecorded(then, now):
+        print(f"not recorded: {', '.join(missing)}")
     return int(agreement.verdict == DIFFERENT)
 
 

@@ -1,4 +1,4 @@
-"""The identity of a run: what determines its numbers, and its columns in a table."""
+"""The identity of a run, which determines its numbers, and its columns in a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnexp.config.registry import CHOICES, CUSTOM
 from nnexp.config.user_functions import is_custom
 from nnexp.data import PATHS
 
-# Digits of a digest that a table shows.
+# Digits of a digest shown in tables.
 _DIGITS = 8
 # Columns of digests, after the dot, and the settings whose columns have dots.
 _DIGESTS = ("digest", "source")
@@ -27,13 +27,13 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
 
 
 def own_functions(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names of the user's own functions in a run's nested settings, by their key."""
+    """Return the names of the user's own functions in a run's nested settings, by key."""
     named = {key: config[key]["name"] for key in CUSTOM}
     return {key: name for key, name in named.items() if is_custom(name)}
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's nested settings without the paths of its data and of the user's functions."""
+    """Return a run's nested settings without the paths of its data and own functions."""
     data = {key: value for key, value in config["data"].items() if key not in PATHS}
     own = {
         key: {**config[key], "name": own_name(name)} for key, name in own_functions(config).items()
@@ -42,7 +42,7 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's nested settings flattened for a table, see `RunConfig.columns`."""
+    """Return a run's nested settings flattened for a table; see `RunConfig.columns`."""
     mapping = {**config, "data": without_places(config)["data"]}
     if any(config["data"].get(key) for key in PATHS):
         mapping["data"]["digest"] = identity["data"][:_DIGITS]
