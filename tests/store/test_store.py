@@ -24,7 +24,8 @@ from nnexp.files import write_whole
 from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.scheduler import run_all
 from nnexp.threads import ONE_THREAD
