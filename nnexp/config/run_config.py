@@ -12,13 +12,13 @@ from typing import Any
 from nnexp import validation
 from nnexp.config.hidden_layers import format_hidden, parse_hidden
 from nnexp.config.identity import columns, fingerprint, own_name, without_places
+from nnexp.config.quirks import read_quirk
 from nnexp.config.registry import CHOICES, CUSTOM, Choice, as_mapping, read
 from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
-from nnexp.nn.quirks import QUIRKS
 
 # Incremented when a change of the code changes the numbers of any run. All run IDs then change.
-NUMERICS = 1
+NUMERICS = 2
 
 GRADIENTS = ("backprop", "numerical")
 DTYPES = ("float32", "float64")
@@ -53,7 +53,8 @@ class RunConfig:
 
     ``hidden`` holds the widths of the hidden layers. ``batch_size`` is ``None`` for the full
     batch. Exactly one of ``epochs`` and ``steps`` is set. ``evaluate_every`` is ``None`` to
-    evaluate only at the first and the last step.
+    evaluate only at the first and the last step. ``quirk`` is a name, or sorted names joined by
+    ``+``.
     """
 
     data: DataSettings
@@ -115,9 +116,7 @@ class RunConfig:
             evaluate_every=_optional(mapping["evaluate_every"], _interval),
             evaluate_at=_steps_list(mapping["evaluate_at"]),
             gradient=gradient,
-            quirk=_optional(
-                mapping["quirk"], lambda v: validation.choice("quirk", v, tuple(QUIRKS))
-            ),
+            quirk=read_quirk(mapping["quirk"]),
             dtype="float64" if gradient == "numerical" else dtype,
             seed=validation.whole("seed", mapping["seed"], 0, _LARGEST_SEED),
             **choices,
@@ -266,10 +265,8 @@ def _check_size(run: RunConfig) -> None:
 def _check_quirk(run: RunConfig) -> None:
     if run.quirk and run.gradient == "numerical":
         raise InputError(f"quirk={run.quirk} changes backpropagation: it needs gradient=backprop")
-    if run.quirk == "updated_weights" and (run.optimizer.name != "sgd" or run.weight_decay):
-        raise InputError("quirk=updated_weights needs optimizer=sgd and weight_decay=0")
     plain = {"reduction": "sum", "output": "sigmoid"}
-    if run.quirk == "plain_hidden_error" and dict(run.loss.parameters) != plain:
+    if "plain_hidden_error" in (run.quirk or "") and dict(run.loss.parameters) != plain:
         raise InputError(
             "quirk=plain_hidden_error needs loss=mse loss.reduction=sum loss.output=sigmoid"
         )

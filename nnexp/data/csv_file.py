@@ -129,7 +129,6 @@ def _numbered(
 
 @functools.lru_cache(maxsize=4)
 def _table(file: Stamp, header: str, label_column: int | str) -> Table:
-    validation.memory(file.path, file.size)
     try:
         names, skipped = _header(file, header, label_column)
         values, texts = _read_fast(file, skipped), None
@@ -212,6 +211,7 @@ def _label_index(
 def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
     """Return the values (n, columns), or ``None`` if NumPy cannot read the file."""
     for dtype in (np.uint8, np.float64):
+        _check_memory(file, dtype)
         with _open(file) as text, warnings.catch_warnings():
             warnings.simplefilter("error")  # for an empty file, or a fraction read as an integer
             try:
@@ -227,6 +227,14 @@ def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
             except (ValueError, Warning):
                 continue
     return None
+
+
+def _check_memory(file: Stamp, dtype: type[np.generic]) -> None:
+    """Refuse a file whose values, of this type, would not fit into memory."""
+    with open(file.location, "rb") as raw:
+        blocks = iter(functools.partial(raw.read, 2**20), b"")
+        values = sum(block.count(b",") + block.count(b"\n") for block in blocks)
+    validation.memory(file.path, values * np.dtype(dtype).itemsize)
 
 
 def _read_carefully(

@@ -11,7 +11,7 @@ from nnexp.config.registry import build
 from nnexp.config.run_config import RunConfig
 from nnexp.nn import delayed_updates, threaded_batches
 from nnexp.nn.network import Network
-from nnexp.nn.quirks import QUIRKS, UpdatedWeights
+from nnexp.nn.quirks import network_class
 
 
 def form(config: RunConfig) -> str:
@@ -19,18 +19,21 @@ def form(config: RunConfig) -> str:
 
     ``delayed`` is for small batches, ``lanes`` (`ThreadedSteps`) for large ones; all compute the
     same up to rounding. The form depends only on the settings, never on the machine. Only the
-    plain form supports float64, quirks, numerical gradients and the user's own functions.
+    plain form supports float64, numerical gradients, the user's own functions, and quirks other
+    than ``updated_weights``, which the delayed form supports too.
     """
     custom = any(
         user_functions.is_custom(choice.name) for choice in (config.activation, config.loss)
     )
-    plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or custom
+    other_quirk = config.quirk not in (None, "updated_weights")
+    plain = config.dtype != "float32" or config.gradient != "backprop" or other_quirk or custom
     sizes, batch = config.sizes(), config.rows()
     sgd = config.optimizer.name == "sgd" and not config.weight_decay
     if not plain and sgd and delayed_updates.suits(batch):
         return "delayed"
     weights = sum(i * o for i, o in itertools.pairwise(sizes))
-    return "lanes" if not plain and threaded_batches.suits(batch, weights) else "plain"
+    large = threaded_batches.suits(batch, weights)
+    return "lanes" if large and not (plain or config.quirk) else "plain"
 
 
 def build_network(config: RunConfig, rows: int | None = None) -> Network:
@@ -38,13 +41,10 @@ def build_network(config: RunConfig, rows: int | None = None) -> Network:
 
     By default, ``rows`` is the batch size of ``config``.
     """
-    network_class = QUIRKS[config.quirk] if config.quirk else Network
     activation, loss = build("activation", config.activation), build("loss", config.loss)
-    network = network_class(
+    network = network_class(config.quirk)(
         config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype)
     )
-    if isinstance(network, UpdatedWeights):
-        network.lr = config.lr
     network.initialize(
         build("init", config.init), build("bias_init", config.bias_init), config.seed
     )

@@ -77,7 +77,7 @@ class MLP:
     sampling: Setting = "shuffle"
     weight_decay: float = 0.0
     gradient: str = "backprop"
-    quirk: str | None = None
+    quirk: str | Sequence[str] | None = None
     evaluate_every: float | str | None = 1
     evaluate_at: Sequence[int] = ()
     dtype: str = "float32"

@@ -18,6 +18,7 @@ from nnexp.data import Dataset, Split, target_codes
 from nnexp.nn import threaded_batches
 from nnexp.nn.layer_statistics import measure
 from nnexp.nn.network import Network
+from nnexp.nn.quirks import UpdatedWeights
 from nnexp.training.builder import build_network, form
 from nnexp.training.progress import Batches, Progress
 from nnexp.training.steps import DelayedSteps, PlainSteps, Steps, ThreadedSteps, Update
@@ -90,6 +91,9 @@ class Trainer:
             config.data.targets, data.description.classes, config.outputs(), theta.dtype
         )
         self.optimizer = build("optimizer", config.optimizer)(theta.size, theta.dtype, config.lr)
+        if isinstance(self.network, UpdatedWeights):
+            self.network.optimizer = self.optimizer
+            self.network.weight_decay = config.weight_decay
         self.progress = Progress()
         sampling = build("sampling", config.sampling)
         self.batches = Batches(sampling, len(data.train.labels), config.rows(), config.seed)

@@ -517,6 +517,39 @@ def test_an_array_larger_than_the_memory_is_refused(tmp_path: Path) -> None:
     assert "GiB of memory, but this machine has only" in refusal("npz", file=str(path))
 
 
+def test_the_memory_that_data_may_take_is_an_option(
+    tmp_path: Path,
+    digits: tuple[Array, Array, Array, Array],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, labels, *_ = digits
+    table, fractions = tmp_path / "table.csv", tmp_path / "fractions.csv"
+    rows = [
+        ",".join(map(str, [label, *map(int, row)])) for label, row in zip(labels, x, strict=True)
+    ]
+    table.write_text("\n".join(rows) + "\n")
+    fractions.write_text("\n".join(f"{row},0.5" for row in rows) + "\n")
+    np.savez_compressed(tmp_path / "mine.npz", x_train=x, y_train=labels)
+    write_idx(tmp_path, digits, True)
+    # 400 images of 784 pixels: 0.3 MiB as bytes, 2.4 MiB as float64.
+    monkeypatch.setenv("NNEXP_MEMORY", "0.001")
+    assert data("csv", train=str(table), test=str(table)).train.x.shape == (400, 784)
+    assert "fractions.csv needs" in refusal("csv", train=str(fractions), test=str(fractions))
+    monkeypatch.setenv("NNEXP_MEMORY", "0.0001")
+    for name, settings in (
+        ("csv", {"train": str(table), "test": str(fractions)}),
+        ("npz", {"file": str(tmp_path / "mine.npz"), "test_fraction": 0.5}),
+        ("idx", {"root": str(tmp_path)}),
+        ("blobs", {"n": 10_000}),
+    ):
+        sentence = refusal(name, **settings)
+        assert "NNEXP_MEMORY=0.0001 allows only 0.1 MiB" in sentence
+        assert "increase NNEXP_MEMORY" in sentence
+    for wrong in ("2GB", "0", "-1", "nan", ""):
+        monkeypatch.setenv("NNEXP_MEMORY", wrong)
+        assert f"NNEXP_MEMORY={wrong} is invalid" in refusal("idx", root=str(tmp_path))
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_npz_file_is_packed_as_numpy_packs_it(tmp_path: Path, method: int) -> None:
     path = tmp_path / "other.npz"

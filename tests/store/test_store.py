@@ -632,6 +632,7 @@ CHANGES: list[dict[str, Any]] = [
     {"evaluate_at": [1]},
     {"gradient": "numerical"},
     {"quirk": "updated_weights"},
+    {"quirk": "updated_weights+position_bias"},
     {"dtype": "float64"},
     {"seed": 4},
 ]
@@ -656,11 +657,20 @@ def test_every_setting_makes_another_run() -> None:
         {"evaluate_every": 1.0},
         {"evaluate_at": None},
         {"weight_decay": 0},
+        {"quirk": []},
     ],
     ids=str,
 )
 def test_another_way_to_write_a_setting_is_the_same_run(same: dict[str, Any]) -> None:
     assert config(**same).run_id() == config().run_id()
+
+
+def test_the_order_of_quirks_does_not_matter() -> None:
+    ways = ("updated_weights+position_bias", ["updated_weights", "position_bias"])
+    runs = [config(quirk=quirk) for quirk in (*ways, ways[0].split("+")[::-1])]
+    assert {run.quirk for run in runs} == {"position_bias+updated_weights"}
+    assert len({run.run_id() for run in runs}) == 1
+    assert config(quirk=["updated_weights"]).identity()["settings"]["quirk"] == "updated_weights"
 
 
 def test_a_setting_read_back_is_the_same_run() -> None:

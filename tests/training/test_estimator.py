@@ -41,6 +41,7 @@ SETTINGS = [
     {"epochs": None, "steps": 15, "evaluate_every": "4 steps", "sampling": "replacement"},
     {"epochs": 1, "gradient": "numerical", "batch_size": "full"},
     {"epochs": 1, "quirk": "position_bias", "hidden": None, "weight_decay": 0.1},
+    {"quirk": ("updated_weights", "position_bias"), "optimizer": "adam", "lr": 0.01},
 ]
 
 

@@ -25,6 +25,7 @@ from nnexp.training.trainer import Evaluation, Trainer, evaluation_steps, train
 from tests.settings import RUN
 
 BLOBS = {"name": "blobs", "n": 230, "classes": 4, "features": 6, "std": 0.5}
+MSE = {"name": "mse", "reduction": "sum", "output": "sigmoid"}
 DEFAULTS: dict[str, Any] = {
     **RUN,
     "data": BLOBS,
@@ -122,10 +123,44 @@ def test_numerical_gradients_train_as_backpropagation_does() -> None:
     assert numerical[-1].metrics != exact[-1].metrics
 
 
-@pytest.mark.parametrize("quirk", QUIRKS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [1, 20, 230])
+def test_a_run_in_the_order_of_d2_is_its_loop(optimizer: str, batch_size: int) -> None:
+    """D2: W2 and b2 are updated, then the hidden error is computed with the new W2."""
+    settings = {"loss": MSE, "optimizer": optimizer, "lr": 0.02, "epochs": None, "steps": 30}
+    quirk = "plain_hidden_error+updated_weights"
+    t = trainer(**settings, quirk=quirk, batch_size=batch_size, weight_decay=0.01)
+    (w1, w2), (b1, b2) = ([a.copy() for a in p] for p in (t.network.weights, t.network.biases))
+    build = OPTIMIZERS[optimizer]
+    own = {
+        name: build(a.size, a.dtype, 0.02) for name, a in zip("WVbc", (w1, w2, b1, b2), strict=True)
+    }
+
+    def update(name: str, parameter: np.ndarray, gradient: np.ndarray) -> None:
+        change = (gradient + (0.01 * parameter if name in "WV" else 0)).ravel()
+        own[name].update(change)
+        parameter += change.reshape(parameter.shape)
+
+    x_all, targets = t.data.train.x, np.eye(4)[t.data.train.labels]
+    for step in range(30):
+        rows = t.batches.rows(step)
+        x, y = x_all[rows], targets[rows]
+        a = 1 / (1 + np.exp(-(x @ w1 + b1)))
+        o = 1 / (1 + np.exp(-(a @ w2 + b2)))
+        d2 = (o - y) * o * (1 - o) / len(x)
+        update("V", w2, a.T @ d2)
+        update("c", b2, d2.sum(axis=0))
+        d1 = (o - y) / len(x) @ w2.T * a * (1 - a)
+        update("W", w1, x.T @ d1)
+        update("b", b1, d1.sum(axis=0))
+    t.advance(30)
+    for mine, wanted in zip([*t.network.weights, *t.network.biases], (w1, w2, b1, b2), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("quirk", [*QUIRKS, "plain_hidden_error+updated_weights"])
 def test_a_run_with_a_quirk_learns_in_its_own_way(quirk: str) -> None:
-    loss = {"name": "mse", "reduction": "sum", "output": "sigmoid"}
-    settings = {"loss": loss, "epochs": 20, "evaluate_every": None}
+    settings = {"loss": MSE, "epochs": 20, "evaluate_every": None}
     with_quirk, without = run(quirk=quirk, **settings), run(**settings)
     assert with_quirk[-1].metrics["train_loss"] < with_quirk[0].metrics["train_loss"]
     assert with_quirk[-1].metrics["train_loss"] != without[-1].metrics["train_loss"]
