@@ -42,8 +42,8 @@ def add_decay(grad: Array, weights: Array, weight_decay: float, scratch: Array) 
 def preview(optimizer: Optimizer, gradient: Array, part: slice) -> Array:
     """Return the change that the next update makes to a ``part`` of the parameters.
 
-    ``gradient`` is that of the part, and is overwritten. The optimiser is left as it is. All of
-    them work element by element, so a part needs its own part of the state alone.
+    ``gradient`` is that of the part and is overwritten; the optimiser is not changed. Optimisers
+    work element by element, so only this part of their state is needed.
     """
     trial = copy.copy(optimizer)
     for name, value in vars(optimizer).items():
