@@ -36,8 +36,8 @@ CLAIMS = 5
 SIZES = (5, 10, 30)
 LOOKS = (10, 20, 40)
 TOP_UP = "top-up"
-# The smallest differences that matter. With the first, almost every interval that excludes 0 decides
-# a claim; with the second, intervals are often narrow enough for "no difference that matters".
+# The smallest differences that matter. With the first, almost every interval that excludes 0
+# decides a claim; with the second, intervals are often within ±S ("no difference that matters").
 MATTERS = (0.5, 3.0)
 POINTS = 13
 
