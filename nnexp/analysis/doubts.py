@@ -41,20 +41,20 @@ def bundled(comparison: Comparison) -> list[str]:
     ]
 
 
-def incomplete(levels: Sequence[Sequence[str]], there: Collection[tuple[str, ...]]) -> str:
+def incomplete(levels: Sequence[Sequence[str]], present: Collection[tuple[str, ...]]) -> str:
     """Return a sentence on the combinations of ``levels`` of several factors without a result."""
     full = math.prod(map(len, levels))
-    if full > _MOST_COMBINATIONS and full > 10 * len(there):
+    if full > _MOST_COMBINATIONS and full > 10 * len(present):
         return (
-            f"{len(levels)} settings vary, and only {len(there)} of their {full} combinations "
+            f"{len(levels)} settings vary, and only {len(present)} of their {full} combinations "
             f"have a result. {_COMPARED}"
         )
     named = ""
     if full <= _MOST_COMBINATIONS:
-        missing = [cell for cell in itertools.product(*levels) if cell not in there]
+        missing = [cell for cell in itertools.product(*levels) if cell not in present]
         named = f" ({listed([' with '.join(cell) for cell in missing])})"
     return (
-        f"The grid is incomplete: {full - len(there)} of {full} combinations have no result"
+        f"The grid is incomplete: {full - len(present)} of {full} combinations have no result"
         f"{named}. {_COMPARED}"
     )
 

@@ -95,8 +95,8 @@ def effects(comparison: Comparison) -> Effects:
     factors = grid
     full = math.prod(len(factor.levels) for factor in grid)
     if grid and len(arms) < full:
-        there = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
-        doubts.append(doubtful.incomplete([list(factor.levels) for factor in grid], there))
+        present = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
+        doubts.append(doubtful.incomplete([list(factor.levels) for factor in grid], present))
         own: dict[str, tuple[str, ...]] = {arm: (arm,) for arm in arms}
         factors = (Factor("arm", own, max(arms, key=lambda a: float(scores[a].mean())), {}),)
     repeated = runs.loc[runs.duplicated(["seed", "arm"]), "arm"].drop_duplicates()

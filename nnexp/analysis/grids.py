@@ -56,7 +56,7 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     runs = runs[runs["status"] != FAILED]
     sides = {side: levels(runs[getattr(grid, side)]) for side in ("down", "across")}
     cells = []
-    for (lower, right), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
+    for (down, across), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
         tuning = {}
         if grid.tuned:
             over = grid.tuned["over"]
@@ -64,14 +64,14 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
             cell = fitting(cell, tuning)
         if cell["seed"].duplicated().any():
             raise InputError(
-                f"a grid of {grid.down} and {grid.across}: at {lower}, {right} are several runs "
-                "of a seed: fix by 'where' what else varies"
+                f"a grid of {grid.down} and {grid.across}: several runs of a "
+                f"seed at {down}, {across}: give the values of other settings in 'where'"
             )
         accuracy = cell["test_accuracy"].astype(float)
         at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
         numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
         numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
-        cells.append({"down": lower, "across": right, **numbers, **tuning, "at": at})
+        cells.append({"down": down, "across": across, **numbers, **tuning, "at": at})
     if not cells:
         raise InputError(f"a grid of {grid.down} and {grid.across}: all of its runs failed")
     table: pd.DataFrame = pd.DataFrame(cells)
