@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from nnexp.data import KINDS
+
 Rows = list[dict[str, str]]
 
 # Forms of settings in labels; the default form is "lr 0.1".
@@ -34,8 +36,6 @@ _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # The largest number of parameters of a choice to show in a label, unless they vary, and in held
 # settings.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
-_IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
-_PIXELS = 28 * 28
 _MOST_LISTED = 6
 
 
@@ -137,8 +137,9 @@ def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
 def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
     """Return the layer sizes, ``784-50-10``, if they are known, or else the hidden layers."""
     units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
-    if held.get("data") in _IMAGE_SETS and len(units) and units["layer"].is_unique:
-        return "-".join(map(str, (_PIXELS, *units["units"])))
+    kind = KINDS.get(held.get("data", ""))
+    if kind and kind.image_shape and len(units) and units["layer"].is_unique:
+        return "-".join(map(str, (math.prod(kind.image_shape), *units["units"])))
     return f"hidden {held['hidden']}"
 
 

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.interrupts import Terminated, terminable
-from nnexp.store.store import DamagedRecord
+from nnexp.store.record_files import DamagedRecord
 
 STOPPED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 # The message of an interrupted command that trains.

@@ -16,7 +16,8 @@ from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder
 from nnexp.store.record import FAILED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
 

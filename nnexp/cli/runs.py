@@ -39,7 +39,8 @@ from nnexp.store.compare_runs import (
     with_own_functions,
 )
 from nnexp.store.record import FAILED, Record, Row, to_csv
-from nnexp.store.store import DamagedRecord, NewerRecord, Store
+from nnexp.store.record_files import DamagedRecord, NewerRecord
+from nnexp.store.store import Store
 from nnexp.training.execute import execute
 
 OBSOLETE, INTERRUPTED = "obsolete", "interrupted"

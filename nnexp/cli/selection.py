@@ -9,7 +9,8 @@ from typing import Any
 from nnexp.cli.run_tables import cell
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.store.record import Row
-from nnexp.store.store import DamagedRecord, NewerRecord, Store
+from nnexp.store.record_files import DamagedRecord, NewerRecord
+from nnexp.store.store import Store
 
 DAMAGED, NEWER = "damaged", "newer"
 # The maximum number of runs listed in a message.

@@ -20,6 +20,7 @@ from nnexp.errors import InputError
 
 PACKAGED = Path(__file__).parent / "files"
 _PIXELS = (0.0, 255.0)
+_SHAPE = (28, 28)
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,11 @@ def _kind(name: str) -> Kind:
         root = values["root"]
         return Published(name, None if root is None else user_path("root", root))
 
-    return Kind({"root": None}, make)
+    return Kind({"root": None}, make, image_shape=_SHAPE)
 
 
 KINDS = {
-    "mnist": Kind({}, lambda values: Published("mnist")),
+    "mnist": Kind({}, lambda values: Published("mnist"), shipped=True, image_shape=_SHAPE),
     "fashion_mnist": _kind("fashion_mnist"),
     "kmnist": _kind("kmnist"),
 }

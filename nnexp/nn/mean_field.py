@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.errors import InputError, unknown
+from nnexp.errors import InputError
 from nnexp.nn.activations import Activation
 
 Array = npt.NDArray[Any]
@@ -38,7 +38,7 @@ def _uniform(fan_in: int, fan_out: int, low: float, high: float) -> tuple[float,
     return (low + high) / 2, (low * low + low * high + high * high) / 3
 
 
-# The initialisers are defined in `nnexp.nn.initializers`.
+# Moments of the initialisers in `nnexp.nn.initializers`; there is no theory for missing ones.
 _MOMENTS: dict[str, Callable[..., tuple[float, float]]] = {
     "rand": lambda i, o: (1 / 2, 1 / 3),
     "randn": lambda i, o: (0.0, 1.0),
@@ -73,19 +73,14 @@ class LayerTheory:
     backward: float
 
 
-def moments(name: str, **parameters: float) -> Moments:
+def moments(name: str, **parameters: float) -> Moments | None:
     """Return the moments ``(fan_in, fan_out) -> (mean, mean square)`` of an initialiser.
 
     ``parameters`` are those of the initialiser. Bias initialisers are called with ``fan_in`` 1.
-
-    Raises
-    ------
-    InputError
-        If nnexp has no initialiser of this name. The moments of the user's own initialisers are
-        not known.
+    The result is ``None`` if the moments are not known, as for the user's own functions.
     """
     if name not in _MOMENTS:
-        raise unknown("initialiser", name, _MOMENTS)
+        return None
     known = _MOMENTS[name]
     return lambda fan_in, fan_out: known(fan_in, fan_out, **parameters)
 

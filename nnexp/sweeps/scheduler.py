@@ -18,7 +18,8 @@ from nnexp.interrupts import held_back
 from nnexp.store import versions
 from nnexp.store.locks import RunLock
 from nnexp.store.record import FAILED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.executors import Executor, ExecutorFactory, ProcessExecutor, SerialExecutor
 from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.processes import WorkerDied

@@ -1,14 +1,16 @@
-"""The network of a run, and the form of its training steps."""
+"""The network of a run, the form of its training steps, and the examples it is scored on."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
 from nnexp.config import user_functions
 from nnexp.config.registry import build
 from nnexp.config.run_config import RunConfig
+from nnexp.data import Dataset, Split
 from nnexp.nn import delayed_updates, threaded_batches
 from nnexp.nn.network import Network
 from nnexp.nn.quirks import network_class
@@ -49,3 +51,11 @@ def build_network(config: RunConfig, rows: int | None = None) -> Network:
         build("init", config.init), build("bias_init", config.bias_init), config.seed
     )
     return network
+
+
+def scored(config: RunConfig, data: Dataset) -> Dataset:
+    """Return ``data`` with those test examples alone that ``config`` scores."""
+    first, test = config.evaluate_first, data.test
+    if first is None or test is None:
+        return data
+    return replace(data, test=Split(test.x[:first], test.labels[:first]))

@@ -17,9 +17,10 @@ from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, Split, target_codes
 from nnexp.nn import threaded_batches
 from nnexp.nn.layer_statistics import measure
+from nnexp.nn.losses import log_loss
 from nnexp.nn.network import Network
 from nnexp.nn.quirks import UpdatedWeights
-from nnexp.training.builder import build_network, form
+from nnexp.training.builder import build_network, form, scored
 from nnexp.training.progress import Batches, Progress
 from nnexp.training.steps import DelayedSteps, PlainSteps, Steps, ThreadedSteps, Update
 
@@ -81,7 +82,7 @@ class Trainer:
     """
 
     def __init__(self, config: RunConfig, data: Dataset, threads: int = 1) -> None:
-        self.config, self.data = config, data
+        self.config, self.data = config, scored(config, data)
         self.form = form(config)
         self.seconds = 0.0
         self.restored_at: int | None = None
@@ -165,7 +166,8 @@ class Trainer:
                 layers.extend(measure(self.network, *self.probe, update))
             for index in queue:  # shared by the threads: each takes the next part
                 name, part = parts[index]
-                scores[index] = score(self._evaluators[half], splits[name], part, self.codes)
+                network, epsilon = self._evaluators[half], self.config.evaluate_epsilon
+                scores[index] = score(network, splits[name], part, self.codes, epsilon)
 
         self.threads.run(work, threaded_batches.HALVES)
         metrics: dict[str, float | None] = {}
@@ -189,15 +191,21 @@ class Trainer:
         return train.x[rows], self.codes[train.labels[rows]]
 
 
-def score(network: Network, split: Split, part: slice, codes: Array) -> tuple[float, int]:
+def score(
+    network: Network, split: Split, part: slice, codes: Array, epsilon: float | None
+) -> tuple[float, int]:
     """Return the summed loss and the number of correct predictions in the rows ``part``.
 
-    An example with an output that is not finite counts as wrong and makes the loss infinite.
+    With ``epsilon`` the losses are those of `nnexp.nn.losses.log_loss`. An example with an output
+    that is not finite counts as wrong and makes the loss infinite.
     """
     labels = split.labels[part]
     logits = network.forward(split.x[part])
     finite = np.isfinite(logits).all(axis=1)
     correct = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
     targets = codes.T[:, labels].T  # in Fortran order, like the logits
-    loss = network.compute_loss(targets, 1)
+    if epsilon is None:
+        loss = network.compute_loss(targets, 1)
+    else:
+        loss = log_loss(network.loss, logits, targets, epsilon)
     return loss if finite.all() else math.inf, correct
