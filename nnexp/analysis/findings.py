@@ -1,4 +1,4 @@
-"""The effects of a sweep in sentences: what the runs support, and what they leave open."""
+"""Sentences about the effects of a sweep: the findings, and what is undecided."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHOW = f"would show a difference of {_MATTERS}"
 def findings(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each finding in the ``table`` of `Effects`, the largest first.
 
-    Levels come before interactions. A row without a finding has no sentence.
+    Levels come before interactions. Rows without a finding are skipped.
     """
     decided = table[table["finding"].isin([ABOVE, BELOW, ALIKE])]
     size = decided["difference"].abs()
@@ -38,7 +38,7 @@ def findings(table: pd.DataFrame) -> list[str]:
 
 
 def undecided(table: pd.DataFrame) -> list[str]:
-    """Return sentences for what the ``table`` of `Effects` leaves open, and why."""
+    """Return sentences on the comparisons in the ``table`` of `Effects` that are undecided."""
     sentences = []
     few = table[table["finding"] == TOO_FEW]
     paired = few[few["n"] > 1]

@@ -41,7 +41,7 @@ RECIPES = (
 def text() -> str:
     """Return the help, based on the files in ``conf/``."""
     lines = [
-        "nnexp: what does this training choice do to a neural network?",
+        "nnexp: how does a training choice affect a neural network?",
         "",
         "  python -m nnexp key=value …        one run",
         "  python -m nnexp -m key=a,b,c …     a sweep over every combination",

@@ -66,25 +66,25 @@ def _main(arguments: list[str]) -> int:
     studies = studies if names else relevant(studies, options.results)
     markdown_report.check_places(studies, options.results)
     set_up()
-    well, wrong, judged = True, "", 0
+    passed, problem, judged = True, "", 0
     for study in studies:
         try:
-            judgements, found, portraits = reproduce(study, options, overrides)
-            markdown_report.write_tables(study, found, judgements, options.results, portraits)
+            judgements, found, images = reproduce(study, options, overrides)
+            markdown_report.write_tables(study, found, judgements, options.results, images)
         except InputError as error:  # keep the runs of this study and go on with the others
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
-            wrong = wrong or f"{study.name} could not be judged: see above"
+            problem = problem or f"{study.name} could not be judged: see above"
             continue
         judged += 1
         _print_verdicts(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
-        well = well and not failed and all(j.as_expected for j in judgements)
+        passed = passed and not failed and all(j.as_expected for j in judgements)
     if judged:
         report = markdown_report.write_report(relevant(sound(), options.results), options.results)
         print(f"report  {report}")
-    if wrong:
-        raise InputError(wrong)
-    return 0 if well else 1
+    if problem:
+        raise InputError(problem)
+    return 0 if passed else 1
 
 
 def _parser() -> Parser:
@@ -189,7 +189,7 @@ class Reproduction(NamedTuple):
 
     judgements: list[Judgement]
     tables: Tables | None
-    portraits: dict[str, pd.DataFrame]
+    images: dict[str, pd.DataFrame]
 
 
 def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str]) -> Reproduction:

@@ -1,9 +1,9 @@
-"""Losses: each includes the output non-linearity and works on logits.
+"""Losses, which include the output non-linearity and take logits.
 
 ``evaluate(logits, targets, scale, scratch, row_scratch, with_value)`` overwrites ``logits`` with
-the gradient of each row's own loss, times ``scale``. It returns the sum of the rows' losses, or 0
-without ``with_value``, which is faster. Neither includes the loss's constant ``factor``.
-``logits``, ``targets`` and ``scratch`` are (n, outputs), ``row_scratch`` is (n, 1).
+the gradient of each row's own loss times ``scale``. It returns the sum of the rows' losses, or 0 if
+``with_value`` is false, which is faster. Neither includes the constant ``factor`` of the loss.
+``logits``, ``targets`` and ``scratch`` are (n, outputs); ``row_scratch`` is (n, 1).
 """
 
 from __future__ import annotations
@@ -40,19 +40,22 @@ class Loss:
     def __call__(
         self, logits: Array, targets: Array, n: int, scratch: Array, row_scratch: Array
     ) -> float:
-        """Return Σ row losses / ``n`` and overwrite ``logits`` with its gradient.
+        """Return the sum of the row losses over ``n`` and overwrite ``logits`` with its gradient.
 
-        With ``n`` the number of rows, that is the mean loss.
+        If ``n`` is the number of rows, this is the mean loss.
         """
         share = self.factor(logits.shape[1]) / n
         return self.evaluate(logits, targets, share, scratch, row_scratch, True) * share
 
     def outputs(self, logits: Array) -> None:
-        """Turn ``logits`` into the network's outputs, in place."""
+        """Convert ``logits`` to the network's outputs in place."""
         OUTPUTS[self.output](logits)
 
     def predict(self, logits: Array) -> Array:
-        """Return the class of each row, (n,); with one output unit, class 1 if it is above 1/2."""
+        """Return the predicted class of each row, (n,).
+
+        With one output unit, class 1 is predicted if its output is above 1/2.
+        """
         if logits.shape[1] == 1:
             return (logits[:, 0] > (0.5 if self.output == "identity" else 0)).astype(np.intp)
         classes: Array = np.empty(len(logits), np.intp)
@@ -63,7 +66,7 @@ class Loss:
 
 
 def softmax(logits: Array) -> None:
-    """Apply softmax to each row in place, minus the row's maximum so that exp cannot overflow."""
+    """Apply softmax to each row in place; subtracting the row's maximum avoids overflow."""
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=1, keepdims=True)
@@ -79,7 +82,7 @@ OUTPUTS: dict[str, Callable[[Array], None]] = {
     "identity": _identity,
 }
 
-# As np.max and np.sum over axis 1, without their overhead.
+# np.max and np.sum without their overhead.
 _row_max, _row_sum = np.maximum.reduce, np.add.reduce
 
 
@@ -88,7 +91,7 @@ def _total(array: Array) -> float:
 
 
 def cross_entropy() -> Loss:
-    """Return softmax with cross-entropy -Σ_k t_k·log p_k; gradient (Σt)·p - t."""
+    """Return softmax with cross-entropy, -Σ_k t_k·log p_k, with gradient (Σt)·p - t."""
 
     def evaluate(
         logits: Array,
@@ -122,7 +125,7 @@ def cross_entropy() -> Loss:
 
 
 def binary_cross_entropy(reduction: str = "mean") -> Loss:
-    """Return sigmoid with -t·log p - (1-t)·log(1-p), its mean or sum over a row's outputs."""
+    """Return sigmoid with -t·log p - (1-t)·log(1-p), averaged or summed over the outputs."""
     if reduction not in ("mean", "sum"):
         raise unknown("loss.reduction", reduction, ("mean", "sum"))
 
@@ -149,9 +152,9 @@ def binary_cross_entropy(reduction: str = "mean") -> Loss:
 
 
 def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
-    """Return the squared error over ``output``: its mean over a row (``mean``) or ½Σ (``sum``).
+    """Return the squared error of ``output``: the mean over the k outputs, or half the sum.
 
-    With ``sum`` the gradient is (o - t)·f', the textbook form; with ``mean`` it is that · 2/k.
+    With ``sum``, the gradient is (o - t)·f', as in textbooks; with ``mean``, it is 2/k times that.
     """
     if reduction not in ("mean", "sum"):
         raise unknown("loss.reduction", reduction, ("mean", "sum"))
@@ -196,15 +199,15 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
 
 
 def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Loss:
-    """Return the loss of a plain ``(logits, targets) -> (row losses (n,), gradient (n, k))``.
+    """Return a loss from ``(logits, targets) -> (row losses (n,), gradient (n, k))``.
 
     The gradient is that of each row's own loss. An attribute ``output`` of the function may name
-    the output non-linearity, ``softmax`` by default; it is used by ``predict_proba`` alone.
+    the output non-linearity (default ``softmax``), which is only used by ``predict_proba``.
 
     Raises
     ------
     InputError
-        If the attribute names an unknown output, or on use, if the function returns anything else.
+        If the attribute names an unknown output or, on use, if the function returns anything else.
     """
     output = getattr(function, "output", "softmax")
     if output not in OUTPUTS:

@@ -531,9 +531,9 @@ def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
 @pytest.mark.parametrize(
     ("grid", "said"),
     [
-        (Grid("init", "activation", {}, {}), "at xavier, sigmoid are several runs of a seed: fix"),
+        (Grid("init", "activation", {}, {}), "several runs of a seed at xavier, sigmoid: give"),
         (Grid("inti", "lr", {}, {}), "unknown setting of a grid 'inti': did you mean 'init'"),
-        (Grid("init", "lr", {"lr": 7}, {}), "no run at lr 7"),
+        (Grid("init", "lr", {"lr": 7}, {}), "there are no runs with lr 7"),
         (Grid("init", "seed", {"init": "he"}, {}), "all of its runs failed"),
         (Grid("init", "data", {}, {"over": "lr", "by": "activation"}), "no run has a number for"),
     ],

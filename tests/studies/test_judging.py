@@ -148,14 +148,14 @@ def test_a_verdict_on_survivors_alone_is_withheld(study: Any, claim: str) -> Non
 
 def test_the_choice_of_runs_by_setting_and_moment(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
-    with pytest.raises(InputError, match=r"'c0': arm 'a' has several runs of seed 0: fix .*where"):
+    with pytest.raises(InputError, match=r"'c0': arm 'a' has several runs of seed 0: give .*where"):
         judge(study("test: greater, arms: [a, b], expected: reproduced"), tables)
     early = "test: greater, arms: [a, b], where: {lr: 0.5}, at: {epoch: 1}, expected: reproduced"
     found = judge(study(early), tables)[0]
     # After one epoch of five, a fifth of the way from 0.1.
     assert found.first == pytest.approx(0.1 + 0.85 / 5, abs=0.01)
     assert found.protocol == "lr 0.5, epoch 1"
-    with pytest.raises(InputError, match=r"no run at arm a, lr 0.2"):
+    with pytest.raises(InputError, match=r"there are no runs with arm a, lr 0.2"):
         judge(study(early.replace("0.5", "0.2")), tables)
     with pytest.raises(InputError, match=r"not evaluated at epoch 1.5: add it to evaluate_at"):
         judge(study(early.replace("epoch: 1", "epoch: 1.5")), tables)
@@ -183,7 +183,7 @@ def test_a_moment_is_exact_to_the_step(study: Any) -> None:
 def test_settings_are_matched_exactly(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93)
     tables.runs["data.train_size"] = 999_999_999
-    with pytest.raises(InputError, match=r"no run at arm a, data\.train_size 1000000000"):
+    with pytest.raises(InputError, match=r"no runs with arm a, data\.train_size 1000000000"):
         fitting(tables.runs, {"arm": "a", "data.train_size": 1_000_000_000})
 
 

@@ -222,7 +222,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         (
             "params: {",
             "parms: {",
-            r"line 30: hydra.sweeper.parms is not for an experiment: did you mean",
+            r"line 30: hydra.sweeper.parms cannot be set in an experiment: did you mean",
         ),
         ("{arm: all, seed: range(10)}", "all", r"line 30: hydra.sweeper.params is not a mapping"),
         (

@@ -247,13 +247,9 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
             "nonsense://there:1 is not the address of a Dask scheduler",
             marks=pytest.mark.slow,
         ),
-        ([*on("http://there:1")], "give it as tcp://HOST:8786"),
-        pytest.param(
-            [*on("ucx://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            [*on("inproc://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
-        ),
+        ([*on("http://there:1")], "give tcp://HOST:8786"),
+        pytest.param([*on("ucx://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
+        pytest.param([*on("inproc://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
         pytest.param(
             [*on("tls://127.0.0.1:1")],
             "tls://127.0.0.1:1 needs certificates",
