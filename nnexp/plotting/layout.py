@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,8 @@ NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
 EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 # Words on a coloured cell, which keep their colour whatever a page's theme.
 _ON_LIGHT, _ON_DARK = "#101010", "#FDFDFD"
+# Characters of a name that an SVG, which has all text as a comment, may not contain (XML 1.0, 2.2).
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STYLE: Look = {
     "font.family": "DejaVu Sans",
     "font.size": BASE,
@@ -149,7 +152,8 @@ def png(figure: Figure) -> bytes:
 
 def svg(figure: Figure) -> bytes:
     """Return ``figure`` as SVG: the same bytes for the same figure."""
-    return _saved(figure, "svg", {"Date": None, "Creator": None})
+    drawn = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+    return _NOT_XML.sub("\ufffd", drawn).encode()
 
 
 @contextmanager
