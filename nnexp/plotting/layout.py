@@ -24,7 +24,7 @@ Look = dict[str, Any]
 
 # Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
 WIDTH = 4.8
-TITLE, BASE, SMALL = 12.5, 11, 9.5
+TITLE, BASE, SMALL = 12, 11, 9.5
 NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
 # The edge of a marker.
 EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
@@ -77,7 +77,7 @@ def panels(
     axes to the left. ``height`` is that of an axes, or of each row's, ``margins`` are those left
     and right, in inches: all is placed by hand, which is quick and keeps a page's figures aligned.
     """
-    titles = textwrap.wrap(title, 42)
+    titles = textwrap.wrap(title, 47)
     lines = textwrap.wrap(f"Held fixed: {held}", 66)
     name_heights = [0.17 * (name.count("\n") + bool(name)) for name in names]
     rows = math.ceil(len(names) / columns)
