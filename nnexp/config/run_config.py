@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 from nnexp import validation
@@ -16,9 +16,10 @@ from nnexp.config.quirks import read_quirk
 from nnexp.config.registry import CHOICES, CUSTOM, Choice, as_mapping, read
 from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
+from nnexp.nn.losses import LOGARITHMIC
 
 # Incremented when a change of the code changes the numbers of any run. All run IDs then change.
-NUMERICS = 1
+NUMERICS = 2
 
 GRADIENTS = ("backprop", "numerical")
 DTYPES = ("float32", "float64")
@@ -54,7 +55,9 @@ class RunConfig:
     ``hidden`` holds the widths of the hidden layers. ``batch_size`` is ``None`` for the full
     batch. Exactly one of ``epochs`` and ``steps`` is set. ``evaluate_every`` is ``None`` to
     evaluate only at the first and the last step. ``quirk`` is a name, or sorted names joined by
-    ``+``.
+    ``+``. ``evaluate_first`` is the number of test examples to score, and ``evaluate_epsilon`` is
+    added to each probability in a logged loss. These two are part of the identity only if they are
+    set, so that runs stored before keep their IDs.
     """
 
     data: DataSettings
@@ -76,6 +79,8 @@ class RunConfig:
     quirk: str | None
     dtype: str
     seed: int
+    evaluate_first: int | None = None
+    evaluate_epsilon: float | None = None
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, trusted: bool = True) -> RunConfig:
@@ -95,8 +100,8 @@ class RunConfig:
             if key not in fields:
                 hint = suggestion(str(key), fields) or ":"
                 raise InputError(f"unknown key {str(key)!r}{hint} keys are {', '.join(fields)}")
-        for key in fields:
-            if key not in mapping:
+        for key, field in fields.items():
+            if key not in mapping and field.default is MISSING:
                 raise InputError(f"the key {key!r} is missing: give {key}=…")
         choices = {key: read(key, mapping[key], trusted=trusted) for key in CHOICES}
         epochs = _optional(mapping["epochs"], lambda v: validation.whole("epochs", v, 1))
@@ -119,6 +124,13 @@ class RunConfig:
             quirk=read_quirk(mapping["quirk"]),
             dtype="float64" if gradient == "numerical" else dtype,
             seed=validation.whole("seed", mapping["seed"], 0, _LARGEST_SEED),
+            evaluate_first=_optional(
+                mapping.get("evaluate_first"), lambda v: validation.whole("evaluate_first", v, 1)
+            ),
+            evaluate_epsilon=_optional(
+                mapping.get("evaluate_epsilon"),
+                lambda v: validation.real("evaluate_epsilon", v, 0, 1, open_=True),
+            ),
             **choices,
         )
         _check_quirk(run)
@@ -129,8 +141,10 @@ class RunConfig:
     def to_mapping(self) -> dict[str, Any]:
         """Return the settings as a nested mapping of JSON types, the inverse of `from_mapping`."""
         mapping: dict[str, Any] = {}
-        for key in self.__dataclass_fields__:
+        for key, field in self.__dataclass_fields__.items():
             value = getattr(self, key)
+            if value is None and field.default is None:
+                continue
             if isinstance(value, Choice | DataSettings):
                 value = value.to_mapping()
             elif isinstance(value, Interval):
@@ -233,6 +247,16 @@ def _check_fit(run: RunConfig, data: Description) -> None:
         raise InputError(
             f"loss={run.loss.name} does not fit one output unit, since a softmax over it is "
             f"always 1: use loss=binary_cross_entropy, or data.outputs=2"
+        )
+    if run.evaluate_first is not None and run.evaluate_first > data.test_size:
+        raise InputError(
+            f"evaluate_first={run.evaluate_first} is larger than the {data.test_size} test "
+            f"examples of {data.name}: give at most {data.test_size}, or null for all"
+        )
+    if run.evaluate_epsilon is not None and run.loss.name not in LOGARITHMIC:
+        raise InputError(
+            f"evaluate_epsilon={run.evaluate_epsilon:g} does not fit loss={run.loss.name}, which "
+            f"takes no logarithm of a probability: use loss={' or loss='.join(LOGARITHMIC)}"
         )
     if run.evaluate_at and run.evaluate_at[-1] > run.total_steps():
         raise InputError(

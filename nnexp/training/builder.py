@@ -1,14 +1,16 @@
-"""From settings to a network, and to the form of its training steps."""
+"""The network of a run, the form of its training steps, and the examples it is scored on."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
 from nnexp.config import user_functions
 from nnexp.config.registry import build
 from nnexp.config.run_config import RunConfig
+from nnexp.data import Dataset, Split
 from nnexp.nn import delayed_updates, threaded_batches
 from nnexp.nn.network import Network
 from nnexp.nn.quirks import network_class
@@ -18,9 +20,9 @@ def form(config: RunConfig) -> str:
     """Return the form of a run's steps: ``plain``, ``delayed`` or ``lanes``.
 
     ``delayed`` is for small batches, ``lanes`` (`ThreadedSteps`) for large ones; all compute the
-    same up to rounding. The settings alone decide, so that a run gives the same numbers everywhere.
-    Only the plain form supports float64, numerical gradients, a user's own functions, and quirks
-    other than ``updated_weights``, which the delayed form supports too.
+    same up to rounding. The form depends only on the settings, never on the machine. Only the
+    plain form supports float64, numerical gradients, the user's own functions, and quirks other
+    than ``updated_weights``, which the delayed form supports too.
     """
     custom = any(
         user_functions.is_custom(choice.name) for choice in (config.activation, config.loss)
@@ -37,7 +39,10 @@ def form(config: RunConfig) -> str:
 
 
 def build_network(config: RunConfig, rows: int | None = None) -> Network:
-    """Return the initialised network of ``config`` for batches of ``rows``, by default its own."""
+    """Return the initialised network of ``config`` for batches of ``rows`` examples.
+
+    By default, ``rows`` is the batch size of ``config``.
+    """
     activation, loss = build("activation", config.activation), build("loss", config.loss)
     network = network_class(config.quirk)(
         config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype)
@@ -46,3 +51,11 @@ def build_network(config: RunConfig, rows: int | None = None) -> Network:
         build("init", config.init), build("bias_init", config.bias_init), config.seed
     )
     return network
+
+
+def scored(config: RunConfig, data: Dataset) -> Dataset:
+    """Return ``data`` with those test examples alone that ``config`` scores."""
+    first, test = config.evaluate_first, data.test
+    if first is None or test is None:
+        return data
+    return replace(data, test=Split(test.x[:first], test.labels[:first]))

@@ -126,6 +126,10 @@ CASES = {
         ("data.outputs=1 loss=binary_cross_entropy", ["data.outputs=1", "10 classes"]),
         ("data.outputs=7", ["data.outputs=7", "give 10"]),
         ("quirk=plain_hidden_error", ["loss=mse loss.reduction=sum"]),
+        ("loss=mse evaluate_epsilon=1e-7", ["evaluate_epsilon=1e-07", "use loss=cross_entropy or"]),
+        ("evaluate_first=10001", ["evaluate_first=10001", "10000 test examples", "null for all"]),
+        ("evaluate_first=0", ["evaluate_first=0", "from 1"]),
+        ("evaluate_epsilon=0", ["evaluate_epsilon=0", "above 0 and below 1"]),
         ("quirk=updated_weights+plain_hidden_error", ["loss=mse loss.reduction=sum"]),
         (
             "quirk=[underived_bias,position_bias]",
@@ -160,7 +164,7 @@ CASES = {
         ("lr=0.1 lr=0.2", ["'lr' is given twice"]),
         ("lr=" + "1" * 5000, ["a number of more than 1000 digits"]),
         ("hidden=" + "[" * 500, ["is not a valid override: write key=value"]),
-        ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "cannot be printed"]),
+        ("hidden=abc\x1bdef", [r"'hidden=abc\x1bdef'", "an unprintable character"]),
         ("hidden=" + "a" * 100_000, ["hidden=aaa", "aaa is not a list of widths"]),
     ],
     "sweep without -m": [

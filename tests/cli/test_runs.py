@@ -545,13 +545,13 @@ def test_prune_says_first_and_does_it_when_told(store: Path, runs: Runs) -> None
 
     status, out, _ = runs("prune")
     assert status == 0
-    assert "would remove: 1 failed, 1 damaged, 2 left aside, 2 lock files" in out
+    assert "would remove, unless a sweep is using them: 1 failed, 1 damaged, 2 interrupted" in out
     assert "add --yes" in out
     assert tree(store) == before
 
     status, out, _ = runs("prune", "--yes")
     assert status == 0
-    assert "\nremoved: 1 failed, 1 damaged, 2 left aside, 2 lock files" in out
+    assert "\nremoved: 1 failed, 1 damaged, 2 interrupted, 2 lock files" in out
     assert {path.name for path in store.iterdir()} == {*kept, put_back, ".locks", "my notes"}
     assert (store / "my notes" / "why.txt").is_file()
     assert [path.name for path in (store / ".locks").iterdir()] == ["guard"]
@@ -585,7 +585,7 @@ def test_a_record_of_a_newer_nnexp_is_told_and_left_alone(store: Path, runs: Run
     assert line.split()[-5] == "newer"
     assert "status=newer" not in runs("list", "status=newer").err
     out = runs("prune", "--yes", "--obsolete").out
-    assert "left alone: 1 written by a newer nnexp" in out
+    assert "kept: 1 written by a newer nnexp" in out
     assert run_id not in out
     status, out, err = runs("export", "all.csv")
     assert (status, out) == (1, "all.csv: 4 runs\n")
@@ -604,7 +604,8 @@ def test_a_run_of_newer_numerics_is_neither_verified_nor_pruned(store: Path, run
     run_id = rewrite(store, run_id, lambda r: r.identity.update(numerics=NUMERICS + 1))
     sentence = refused(runs("verify", run_id))
     assert (
-        f"numerics have version {NUMERICS + 1} (this one has {NUMERICS}): update nnexp" in sentence
+        f"(version {NUMERICS + 1} of the numerics, this one has {NUMERICS}): update nnexp"
+        in sentence
     )
     assert run_id not in runs("prune", "--obsolete", "--yes").out
     assert runs("show", run_id).status == 0

@@ -24,7 +24,8 @@ from nnexp.files import write_whole
 from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.scheduler import run_all
 from nnexp.threads import ONE_THREAD
@@ -635,6 +636,8 @@ CHANGES: list[dict[str, Any]] = [
     {"quirk": "updated_weights+position_bias"},
     {"dtype": "float64"},
     {"seed": 4},
+    {"evaluate_first": 5},
+    {"evaluate_epsilon": 1e-7},
 ]
 
 
@@ -658,6 +661,8 @@ def test_every_setting_makes_another_run() -> None:
         {"evaluate_at": None},
         {"weight_decay": 0},
         {"quirk": []},
+        {"evaluate_first": None},
+        {"evaluate_epsilon": "none"},
     ],
     ids=str,
 )

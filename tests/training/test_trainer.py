@@ -115,6 +115,55 @@ def test_a_run_is_the_textbook_loop() -> None:
     assert next(evaluations, None) is None
 
 
+def test_the_first_test_examples_alone_are_scored() -> None:
+    whole, part = trainer(evaluate_every=None), trainer(evaluate_every=None, evaluate_first=57)
+    evaluations = list(zip(train(whole), train(part), strict=True))
+    for full, first in evaluations:
+        differing = {key for key, value in full.metrics.items() if first.metrics[key] != value}
+        assert differing == {"test_loss", "test_accuracy"}
+        assert first.layers == full.layers
+    test = whole.data.test
+    logits = whole.network.forward(test.x[:57]).copy()
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    metrics = evaluations[-1][1].metrics
+    assert metrics["test_accuracy"] == np.mean(p.argmax(axis=1) == test.labels[:57])
+    losses = -np.log(p[np.arange(57), test.labels[:57]])
+    assert metrics["test_loss"] == pytest.approx(losses.mean(), rel=1e-12)
+
+
+SIGMOID = {"name": "binary_cross_entropy", "reduction": "sum"}
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy", SIGMOID], ids=str)
+def test_an_epsilon_is_added_to_each_probability_of_a_logged_loss(loss: Any) -> None:
+    settings = {"loss": loss, "init": "randn", "lr": 3.0, "evaluate_every": None}
+    plain, added = trainer(**settings), trainer(**settings, evaluate_epsilon=0.03)
+    evaluations = list(zip(train(plain), train(added), strict=True))
+    for without, with_epsilon in evaluations:
+        differing = {k for k, v in without.metrics.items() if with_epsilon.metrics[k] != v}
+        assert differing == {"train_loss", "test_loss"}
+        assert with_epsilon.layers == without.layers
+    assert np.array_equal(plain.network.theta, added.network.theta)
+    for name, split in (("train", plain.data.train), ("test", plain.data.test)):
+        logits = plain.network.forward(split.x).copy()
+        t = np.eye(4)[split.labels]
+        if loss == "cross_entropy":
+            p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+            losses = -(t * np.log(p + 0.03)).sum(axis=1)
+        else:
+            p = 1 / (1 + np.exp(-logits))
+            losses = -(t * np.log(p + 0.03) + (1 - t) * np.log(1 - p + 0.03)).sum(axis=1)
+            losses /= 1 if loss is SIGMOID else 4
+        wanted = pytest.approx(losses.mean(), rel=1e-10)
+        assert evaluations[-1][1].metrics[f"{name}_loss"] == wanted
+
+
+def test_an_epsilon_keeps_the_loss_of_a_sure_mistake_finite() -> None:
+    far = {"init": {"name": "normal", "std": 1e4}, "dtype": "float32", "evaluate_every": None}
+    losses = [run(**far, evaluate_epsilon=epsilon)[0].metrics for epsilon in (None, 1e-7)]
+    assert losses[0]["train_loss"] > -math.log(1e-7) >= losses[1]["train_loss"] > 1  # type: ignore[operator]
+
+
 def test_numerical_gradients_train_as_backpropagation_does() -> None:
     # D4.4; numerical is float64 whatever dtype says.
     exact = run(epochs=None, steps=10, dtype="float64")
