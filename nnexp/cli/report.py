@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from nnexp.store.store import DamagedRecord, Store
 from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
 
+_STORE = Path("results/runs")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
@@ -34,6 +37,11 @@ def _main(arguments: list[str]) -> int:
     folders = [word for word in options.what if "=" not in word]
     filters = [word for word in options.what if "=" in word]
     if not options.what:
+        if options.out or options.store:
+            raise InputError(
+                "--out and --store are for a page of sweeps or of stored runs: "
+                "give folders, or settings as in init=he"
+            )
         report = markdown_report.write_report(relevant(sound(), options.results), options.results)
         print(f"report  {report}")
         return 0
@@ -44,9 +52,9 @@ def _main(arguments: list[str]) -> int:
     if options.out is None:
         raise InputError("give --out FOLDER, where tables, plots and page are written")
     check_folder(options.out, "--out FOLDER")
-    records = [] if folders else _of_store(options.store, filters)
+    records = [] if folders else _of_store(options.store or _STORE, filters)
     found = _of_folders(folders) if folders else tables(records)
-    command = " ".join(["python -m nnexp.report", *arguments])
+    command = shlex.join(["python", "-m", "nnexp.report", *arguments])
     written = write_sweep(options.out, *found, command=command, records=records)
     print(f"page    {written[-1]}")
     return 0
@@ -63,7 +71,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--out", type=Path, help="where the tables, plots and page are written")
     parser.add_argument(
-        "--store", type=Path, default=Path("results/runs"), help="the store of finished runs"
+        "--store", type=Path, help=f"the store of finished runs (default: {_STORE})"
     )
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="the folder of the studies' tables"

@@ -198,6 +198,15 @@ def test_texts_are_set_and_never_run(inits, tmp_path):
     assert "<li>&lt;b&gt;targets&lt;/b&gt; are 0.01 and 0.99.</li>" in source
 
 
+@pytest.mark.parametrize("field", ["row", "statement", "published", "measured", "protocol", "note"])
+def test_nothing_that_a_judgement_says_is_run(inits, tmp_path, field):
+    """What was measured names the arms of failed runs, for example."""
+    first, *others = inits.judgements
+    said = replace(first, **{field: "<img src=x onerror=alert(1)> [1, 2]"})
+    found = page(tmp_path, replace(inits, judgements=[said, *others], pictures=[]))
+    assert "img" not in {tag for tag, _ in found.elements}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
