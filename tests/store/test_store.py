@@ -339,6 +339,21 @@ def test_an_old_record_goes_when_the_new_one_is_on_disk(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
+def test_an_old_record_that_a_killed_writer_left_goes_when_the_new_one_is_on_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = train(store).run_id
+    shutil.copytree(store.path(run_id), store.folder / f".old-{run_id}")
+    seen = calls(monkeypatch)
+    lock = store.lock(run_id)
+    assert lock is not None
+    lock.release()
+    removed = seen.index(("remove", f".old-{run_id}"))
+    assert ("sync", store.folder.name) in seen[:removed]
+    assert store.read(run_id) is not None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
 def test_a_file_is_on_disk_before_it_replaces_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,7 +377,7 @@ def test_many_records_are_synced_together(store: Store, monkeypatch: pytest.Monk
         commit(self, run_ids)
 
     monkeypatch.setattr(Store, "commit", noted)
-    monkeypatch.setattr("nnexp.sweeps.scheduler._PATIENCE", 3600)
+    monkeypatch.setattr("nnexp.sweeps.scheduler._COMMIT_INTERVAL", 3600)
     store.folder.mkdir()
     jobs = [Job(config(seed=seed)) for seed in range(6)]
     run_all(jobs, store, Options(workers=1), Notes())
