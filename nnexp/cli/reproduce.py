@@ -66,6 +66,7 @@ def _main(arguments: list[str]) -> int:
     studies = studies if names else relevant(studies, options.results)
     markdown_report.check_places(studies, options.results)
     set_up()
+    app.check(overrides)
     passed, problem, judged = True, "", 0
     for study in studies:
         try:

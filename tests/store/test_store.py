@@ -340,6 +340,21 @@ def test_an_old_record_goes_when_the_new_one_is_on_disk(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
+def test_an_old_record_that_a_killed_writer_left_goes_when_the_new_one_is_on_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = train(store).run_id
+    shutil.copytree(store.path(run_id), store.folder / f".old-{run_id}")
+    seen = calls(monkeypatch)
+    lock = store.lock(run_id)
+    assert lock is not None
+    lock.release()
+    removed = seen.index(("remove", f".old-{run_id}"))
+    assert ("sync", store.folder.name) in seen[:removed]
+    assert store.read(run_id) is not None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
 def test_a_file_is_on_disk_before_it_replaces_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

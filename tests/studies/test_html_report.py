@@ -197,6 +197,15 @@ def test_texts_are_set_and_never_run(inits, tmp_path):
     assert "<li>&lt;b&gt;targets&lt;/b&gt; are 0.01 and 0.99.</li>" in source
 
 
+@pytest.mark.parametrize("field", ["row", "statement", "published", "measured", "protocol", "note"])
+def test_nothing_that_a_judgement_says_is_run(inits, tmp_path, field):
+    """What was measured names the arms of failed runs, for example."""
+    first, *others = inits.judgements
+    said = replace(first, **{field: "<img src=x onerror=alert(1)> [1, 2]"})
+    found = page(tmp_path, replace(inits, judgements=[said, *others], pictures=[]))
+    assert "img" not in {tag for tag, _ in found.elements}
+
+
 def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
     names = ["a-b", "a", "a b", "a.b", 'a"><img src=x onerror=alert(1)>', "javascript:alert(1)"]
     claims = {"a-b": "c", "a": "b-c"}

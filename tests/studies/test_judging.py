@@ -101,6 +101,17 @@ def test_pairs_are_by_seed_so_what_seeds_share_cancels(study: Any) -> None:
     assert pairs["first"].std() > 0.005
 
 
+def test_a_seed_that_one_arm_lacks_is_left_out_of_the_pairs(study: Any) -> None:
+    """The runs of an arm may also be in another order than those of the other."""
+    one = study("test: greater, arms: [a, b], expected: reproduced")
+    tables = planted(0, 0.95, 0.945)
+    runs = tables.runs[(tables.runs["arm"] != "b") | (tables.runs["seed"] != 3)]
+    mixed = pd.concat([runs[runs["arm"] == "a"], runs[runs["arm"] == "b"].iloc[::-1]])
+    pairs = differences(one.claims[0], tables._replace(runs=mixed))
+    assert list(pairs["seed"]) == [seed for seed in SEEDS if seed != 3]
+    assert pairs["difference"].to_numpy() == pytest.approx(0.005)
+
+
 def test_the_family_is_the_comparisons_of_the_file(study: Any) -> None:
     compare = "test: greater, arms: [a, b], expected: reproduced"
     figure = "test: published, arm: a, value: 0.95, rounding: 0.005, expected: consistent"

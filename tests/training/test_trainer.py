@@ -359,6 +359,21 @@ def test_a_diverged_run_ends_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("form", ["plain", "delayed"])
+def test_a_batch_whose_loss_is_not_finite_makes_no_update(form: str, bad: float) -> None:
+    t = trainer(**({"dtype": "float32", "batch_size": 10} if form == "delayed" else {}))
+    assert t.form == form
+    t.advance(3)
+    t.network.biases[-1][0] = bad
+    t.advance(10)
+    ended = t.evaluate()
+    assert ended.step == 3
+    assert ended.samples == 3 * t.config.rows()
+    assert ended.diverged
+    assert ended.metrics["batch_loss"] == math.inf
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])  # a sigmoid turns inf into 0 or 1
 def test_outputs_that_are_not_finite_are_wrong_one_by_one(loss: str, bad: float) -> None:
     t = trainer(hidden="none", loss=loss)
