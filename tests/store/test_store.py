@@ -363,7 +363,7 @@ def test_many_records_are_synced_together(store: Store, monkeypatch: pytest.Monk
         commit(self, run_ids)
 
     monkeypatch.setattr(Store, "commit", noted)
-    monkeypatch.setattr("nnexp.sweeps.scheduler._PATIENCE", 3600)
+    monkeypatch.setattr("nnexp.sweeps.scheduler._COMMIT_INTERVAL", 3600)
     store.folder.mkdir()
     jobs = [Job(config(seed=seed)) for seed in range(6)]
     run_all(jobs, store, Options(workers=1), Notes())
