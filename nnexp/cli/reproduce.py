@@ -101,7 +101,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--top-up",
         action="store_true",
-        help=f"add seeds while a comparison is inconclusive, looking at n = {looks}",
+        help=f"add seeds (n = {looks}) while a comparison is inconclusive",
     )
     parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")

@@ -237,7 +237,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "binary_cross_entropy": binary_cross_entropy,
     "mse": mse,
 }
-# Those that `log_loss` computes.
+# The losses that `log_loss` supports.
 LOGARITHMIC = ("cross_entropy", "binary_cross_entropy")
 
 
@@ -246,8 +246,8 @@ def log_loss(loss: Loss, logits: Array, targets: Array, epsilon: float) -> float
 
     ``loss`` is one of `LOGARITHMIC`, and ``logits`` and ``targets`` are (n, k). A row's loss is
     -Σ_k t_k·log(p_k + epsilon). With sigmoid outputs it is
-    -Σ_k t_k·log(p_k + epsilon) + (1 - t_k)·log(1 - p_k + epsilon), or the mean. Many programs log
-    this, as it is finite where a probability is 0. It is computed in float64.
+    -Σ_k t_k·log(p_k + epsilon) + (1 - t_k)·log(1 - p_k + epsilon), or the mean. Many programs
+    report this, as it is finite if a probability is 0. It is computed in float64.
     """
     p = logits.astype(np.float64)
     loss.outputs(p)
