@@ -118,7 +118,7 @@ class Block:
 
         np.copyto(self.scratch[1, :n], logits)
         total = loss.evaluate(
-            self.scratch[1, :n], targets, 1.0, self.scratch[0, :n], self.row_scratch[:n], True
+            self.scratch[1, :n], targets, 1.0, (self.scratch[0, :n], self.row_scratch[:n]), True
         )
         if math.isfinite(total):
             network.weights[0] += np.matmul(x.T, terms, out=network.weight_grads[0])
@@ -144,7 +144,7 @@ class Block:
         product(inputs, matrix, out=logits)
         delta = self.deltas[-1] if self.matrices else self.first_deltas[step]
         np.copyto(delta, logits)
-        network.loss.evaluate(delta, targets, self.scale, *self.loss_scratch, False)
+        network.loss.evaluate(delta, targets, self.scale, self.loss_scratch, False)
         for layer in range(len(self.matrices) - 1, -1, -1):
             upstream = self.deltas[layer] if layer else self.first_deltas[step]
             update = product(delta.T, self.layer_inputs[layer], out=self.updates[layer])

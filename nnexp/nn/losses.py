@@ -1,9 +1,10 @@
 """Losses, which include the output non-linearity and take logits.
 
-``evaluate(logits, targets, scale, scratch, row_scratch, with_value)`` overwrites ``logits`` with
-the gradient of each row's own loss times ``scale``. It returns the sum of the rows' losses, or 0 if
-``with_value`` is false, which is faster. Neither includes the constant ``factor`` of the loss.
-``logits``, ``targets`` and ``scratch`` are (n, outputs); ``row_scratch`` is (n, 1).
+``evaluate(logits, targets, scale, buffers, with_value)`` overwrites ``logits`` with
+the gradient of each row's own loss, times ``scale``. It returns the sum of the rows' losses, or 0
+without ``with_value``, which is faster. Neither includes the loss's constant ``factor``.
+``logits`` and ``targets`` are (n, outputs); ``buffers``, for intermediate results, are an array
+(n, outputs) and one (n, 1).
 """
 
 from __future__ import annotations
@@ -21,19 +22,29 @@ from nnexp.nn.activations import ONE, logistic
 Array = npt.NDArray[Any]
 
 Scale = float | Array
+Buffers = tuple[Array, Array]
 
 _BLOCK = 1024
+# As np.max and np.sum over axis 1, without their overhead.
+_row_max, _row_sum = np.maximum.reduce, np.add.reduce
 
 
 def _one(outputs: int) -> float:
     return 1.0
 
 
+def _factor(reduction: str, mean: float) -> Callable[[int], float]:
+    """Return the factor of a loss over its row's outputs: ``mean`` / outputs, or 1 for the sum."""
+    if reduction not in ("mean", "sum"):
+        raise unknown("loss.reduction", reduction, ("mean", "sum"))
+    return (lambda outputs: mean / outputs) if reduction == "mean" else _one
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss and its output non-linearity: ``softmax``, ``sigmoid`` or ``identity``."""
 
-    evaluate: Callable[[Array, Array, Scale, Array, Array, bool], float]
+    evaluate: Callable[[Array, Array, Scale, Buffers, bool], float]
     output: str
     factor: Callable[[int], float] = _one
 
@@ -45,7 +56,7 @@ class Loss:
         If ``n`` is the number of rows, this is the mean loss.
         """
         share = self.factor(logits.shape[1]) / n
-        return self.evaluate(logits, targets, share, scratch, row_scratch, True) * share
+        return self.evaluate(logits, targets, share, (scratch, row_scratch), True) * share
 
     def outputs(self, logits: Array) -> None:
         """Convert ``logits`` to the network's outputs in place."""
@@ -65,11 +76,12 @@ class Loss:
         return classes
 
 
-def softmax(logits: Array) -> None:
+def softmax(logits: Array, row_scratch: Array | None = None) -> None:
     """Apply softmax to each row in place; subtracting the row's maximum avoids overflow."""
-    logits -= logits.max(axis=1, keepdims=True)
+    rows = np.empty((len(logits), 1), logits.dtype) if row_scratch is None else row_scratch
+    logits -= _row_max(logits, axis=1, keepdims=True, out=rows)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
+    logits /= _row_sum(logits, axis=1, keepdims=True, out=rows)
 
 
 def _identity(logits: Array) -> None:
@@ -82,9 +94,6 @@ OUTPUTS: dict[str, Callable[[Array], None]] = {
     "identity": _identity,
 }
 
-# np.max and np.sum without their overhead.
-_row_max, _row_sum = np.maximum.reduce, np.add.reduce
-
 
 def _total(array: Array) -> float:
     return float(np.add.reduce(array, axis=None, dtype=np.float64))
@@ -94,13 +103,9 @@ def cross_entropy() -> Loss:
     """Return softmax with cross-entropy, -Σ_k t_k·log p_k, with gradient (Σt)·p - t."""
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
+        scratch, row_scratch = buffers
         loss = 0.0
         _row_max(logits, axis=1, keepdims=True, out=row_scratch)
         logits -= row_scratch
@@ -126,17 +131,12 @@ def cross_entropy() -> Loss:
 
 def binary_cross_entropy(reduction: str = "mean") -> Loss:
     """Return sigmoid with -t·log p - (1-t)·log(1-p), averaged or summed over the outputs."""
-    if reduction not in ("mean", "sum"):
-        raise unknown("loss.reduction", reduction, ("mean", "sum"))
+    factor = _factor(reduction, 1)
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
+        scratch, _ = buffers
         loss = 0.0
         if with_value:
             np.multiply(logits, targets, out=scratch)
@@ -148,7 +148,7 @@ def binary_cross_entropy(reduction: str = "mean") -> Loss:
         logits *= scale
         return loss
 
-    return Loss(evaluate, "sigmoid", (lambda outputs: 1 / outputs) if reduction == "mean" else _one)
+    return Loss(evaluate, "sigmoid", factor)
 
 
 def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
@@ -156,26 +156,17 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
 
     With ``sum``, the gradient is (o - t)·f', as in textbooks; with ``mean``, it is 2/k times that.
     """
-    if reduction not in ("mean", "sum"):
-        raise unknown("loss.reduction", reduction, ("mean", "sum"))
+    factor = _factor(reduction, 2)
     if output not in OUTPUTS:
         raise unknown("loss.output", output, OUTPUTS)
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
+        scratch, row_scratch = buffers
         loss = 0.0
         if output == "softmax":
-            _row_max(logits, axis=1, keepdims=True, out=row_scratch)
-            logits -= row_scratch
-            np.exp(logits, out=logits)
-            _row_sum(logits, axis=1, keepdims=True, out=row_scratch)
-            logits /= row_scratch
+            softmax(logits, row_scratch)
         else:
             OUTPUTS[output](logits)
         np.subtract(logits, targets, out=scratch)
@@ -195,7 +186,7 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
         logits *= scale
         return loss
 
-    return Loss(evaluate, output, (lambda outputs: 2 / outputs) if reduction == "mean" else _one)
+    return Loss(evaluate, output, factor)
 
 
 def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Loss:
@@ -214,12 +205,7 @@ def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Lo
         raise unknown("output of the loss", output, OUTPUTS)
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
         result = function(logits.copy(), targets)
         shapes = [logits.shape[:1], logits.shape]
