@@ -1,4 +1,4 @@
-"""What a sweep cannot tell, however many its seeds: sentences."""
+"""Sentences about what a sweep cannot show, however many seeds it has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, spaced
 
-# Of a larger grid the missing combinations are not named.
+# In a larger grid, missing combinations are not named.
 _MOST_COMBINATIONS = 100
 _COMPARED = (
     "Each combination is therefore compared with the best one, and the effects of single settings "
@@ -19,7 +19,7 @@ UNPAIRED = "No two arms have a seed in common: nothing can be paired."
 
 
 def joined(settings: Sequence[str]) -> str:
-    """Say that ``settings`` change together."""
+    """Return a sentence: ``settings`` change together."""
     return f"{listed(spaced(settings))} change together: their effects cannot be separated."
 
 
@@ -42,7 +42,7 @@ def bundled(comparison: Comparison) -> list[str]:
 
 
 def incomplete(levels: Sequence[Sequence[str]], there: Collection[tuple[str, ...]]) -> str:
-    """Say which combinations of the ``levels`` of several factors have no result."""
+    """Return a sentence: which combinations of the ``levels`` of factors have no result."""
     full = math.prod(map(len, levels))
     if full > _MOST_COMBINATIONS and full > 10 * len(there):
         return (
@@ -60,7 +60,7 @@ def incomplete(levels: Sequence[Sequence[str]], there: Collection[tuple[str, ...
 
 
 def repeated(arms: Sequence[str]) -> str:
-    """Say that several runs of a seed are in one of ``arms``."""
+    """Return a sentence: ``arms`` have several runs of a seed."""
     return (
         f"Some arms have several runs of the same seed ({listed(arms)}). The runs differ in "
         "something other than settings, such as changed data or functions; they are averaged."
@@ -68,7 +68,7 @@ def repeated(arms: Sequence[str]) -> str:
 
 
 def missing(arms: Sequence[str]) -> str:
-    """Say that ``arms`` lack results of seeds that others have."""
+    """Return a sentence: ``arms`` lack results of seeds that others have."""
     return (
         f"Not every arm has a result for every seed (incomplete: {listed(arms)}): a comparison "
         "uses the seeds that all of its arms have."

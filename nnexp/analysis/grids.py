@@ -1,4 +1,4 @@
-"""A grid of two settings, as a study asks for it."""
+"""Grids of two settings: the cells of a heat map."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from nnexp.store.record import DIVERGED, FAILED
 class Grid:
     """A heat map of the final test accuracy, by the settings ``down`` and ``across``.
 
-    It is of the runs with the settings ``where``, in each cell at the best of the setting ``tuned``
-    (as that of a `Claim`), if any; which leaves one run of each seed in a cell. ``line`` is where
-    its file has it.
+    It shows the runs with the settings ``where``; in each cell, the setting ``tuned`` (as of a
+    comparison) is at its best. This must leave one run of each seed in a cell. ``line`` is that of
+    the study's file.
     """
 
     down: str
@@ -31,7 +31,7 @@ class Grid:
 
     @property
     def name(self) -> str:
-        """What its files are called: ``grid-init-lr-sigmoid``."""
+        """The name of its files: ``grid-init-lr-sigmoid``."""
         words = ("grid", self.down, self.across, *map(str, self.where.values()))
         return re.sub(r"[^\w.+-]+", "_", "-".join(words))
 
@@ -39,13 +39,14 @@ class Grid:
 def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """Return a grid's cells: ``down across mean std n diverged at`` of the final test accuracy.
 
-    ``at`` says, in words, at which value a tuned setting is best there, and is a column of its own
-    as well. A pair of settings that was not run, or all of whose runs failed, has no row.
+    ``at`` gives the best value of a tuned setting in words; the setting is also a column. A pair of
+    settings without finished runs has no row.
 
     Raises
     ------
     InputError
-        If a setting is no column of ``runs``, no run fits, or a cell has several runs of a seed.
+        If a setting is not a column of ``runs``, no run fits, or a cell has several runs of a
+        seed.
     """
     runs = fitting(runs, grid.where)
     for setting in (grid.down, grid.across):
@@ -62,8 +63,8 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
             cell = fitting(cell, tuning)
         if cell["seed"].duplicated().any():
             raise InputError(
-                f"a grid of {grid.down} and {grid.across}: at {lower}, {right} are several runs "
-                "of a seed: fix by 'where' what else varies"
+                f"grid of {grid.down} and {grid.across}: {lower}, {right} has several runs of a "
+                "seed: fix what else varies with 'where'"
             )
         accuracy = cell["test_accuracy"].astype(float)
         at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
@@ -71,13 +72,13 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
         numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
         cells.append({"down": lower, "across": right, **numbers, **tuning, "at": at})
     if not cells:
-        raise InputError(f"a grid of {grid.down} and {grid.across}: all of its runs failed")
+        raise InputError(f"grid of {grid.down} and {grid.across}: all runs failed")
     table: pd.DataFrame = pd.DataFrame(cells)
     return table
 
 
 def levels(column: pd.Series[Any]) -> pd.Categorical:
-    """Return a setting's values in words: numbers by size, names as they came, ``none`` last."""
+    """Return a setting's values in words: numbers by size, names in order, ``none`` last."""
     known = column.dropna()
     distinct = list(dict.fromkeys(known))
     if pd.api.types.is_numeric_dtype(known):

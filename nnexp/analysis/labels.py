@@ -11,11 +11,11 @@ import pandas as pd
 
 Rows = list[dict[str, str]]
 
-# How a setting reads in a label; the others read "lr 0.1".
+# How settings read in a label; others read like "lr 0.1".
 _PHRASES = dict.fromkeys(("data", "init", "activation", "loss", "optimizer", "sampling"), "{}")
 NAMED = "named arm"
 _PHRASES |= {"batch_size": "batch {}", NAMED: "{}"}
-# Held settings that go without saying, and those that never tell anything about the result.
+# Defaults that are not mentioned, and settings that never affect the result.
 _USUAL = {
     "bias_init": "zero",
     "weight_decay": "0",
@@ -31,7 +31,7 @@ _USUAL = {
 _SILENT = ("evaluate_every", "evaluate_at", "named arm")
 _FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
 _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
-# A choice with more parameters is named without them where space is short, unless they vary.
+# A choice with more parameters is named without those that do not vary.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
 _IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
 _PIXELS = 28 * 28
@@ -59,7 +59,7 @@ def values(rows: Rows, *columns: str) -> set[str | tuple[str, ...]]:
 
 
 def roots(varied: Iterable[str]) -> list[str]:
-    """Return the settings of which ``varied`` names a choice or a parameter, each once."""
+    """Return each setting that ``varied`` names, as a choice or by a parameter, once."""
     return list(dict.fromkeys(c.partition(".")[0] for c in varied))
 
 
@@ -88,7 +88,7 @@ def levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 def cells(
     arms: Mapping[str, Mapping[str, str]], rows: Rows, varied: tuple[str, ...]
 ) -> dict[str, dict[str, str]]:
-    """Return what each arm took of each varied setting, in the words of its label."""
+    """Return the value of each varied setting in each arm, in the words of its label."""
     return {
         arm: {root: _choice(row, rows, root, varied) or f"no {root}" for root in roots(varied)}
         for arm, row in arms.items()
@@ -113,7 +113,7 @@ def _named(name: str, row: Mapping[str, str], parameters: Iterable[str]) -> str:
 
 
 def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the most telling of the settings that all runs share."""
+    """Return the most informative settings that all runs share, in a line."""
     silent = (*_SILENT, "activation") if held.get("hidden") == "none" else _SILENT
     roots = [c for c in held if "." not in c and c not in silent]
     order = (*(r for r in _FIRST if r in roots), *(r for r in roots if r not in _FIRST))
@@ -134,7 +134,7 @@ def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
 
 
 def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the layer sizes, ``784-50-10``, where the runs share them and the inputs are known."""
+    """Return the layer sizes, ``784-50-10``, if the runs share them and the inputs are known."""
     units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
     if held.get("data") in _IMAGE_SETS and len(units) and units["layer"].is_unique:
         return "-".join(map(str, (_PIXELS, *units["units"])))
@@ -157,7 +157,7 @@ def spaced(settings: Iterable[str]) -> list[str]:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Return ``a, b and c``, the first few of many."""
+    """Return ``a, b and c``; of many words, the first few."""
     comma = "; " if any("," in word for word in words) else ", "
     if len(words) > _MOST_LISTED:
         return f"{comma.join(words[:_MOST_LISTED])} and {len(words) - _MOST_LISTED} more"
@@ -165,7 +165,7 @@ def listed(words: Sequence[str]) -> str:
     return f"{comma.join(others)} and {last}" if others else last
 
 
-def count_words(counts: pd.Series[int]) -> str:
+def n_words(counts: Iterable[int]) -> str:
     """Return ``n = 3``, or ``n = 2 to 3`` where ``counts`` differ."""
-    low, high = counts.min(), counts.max()
+    low, high = min(counts := list(counts)), max(counts)
     return f"n = {high}" if low == high else f"n = {low} to {high}"

@@ -1,4 +1,4 @@
-"""What a claim measures of a run, and the runs of which it is measured."""
+"""What a claim measures of a run, and the choice of runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ METRICS = (
     *("validation_loss", "validation_accuracy"),
     *("batch_loss", "running_loss", "running_accuracy", "seconds"),
 )
-# Those that a run ends with, by which a setting may be tuned.
+# The final scores, by which a setting may be tuned.
 SCORES = METRICS[:6]
 # The columns of layers.csv that a claim may measure.
 LAYER_VALUES = (
@@ -72,13 +72,13 @@ def measured(
 ) -> pd.Series[float]:
     """Return the outcome of the runs of ``arm`` by seed; failed runs have none.
 
-    ``where`` fixes swept settings, ``at`` the evaluation; of a run that diverged before it, the
-    last one counts.
+    ``where`` fixes swept settings, ``at`` the evaluation. If a run diverged before it, its last
+    evaluation counts.
 
     Raises
     ------
     InputError
-        If there are no such runs, several of a seed, or no such column or evaluation.
+        If there are no such runs, several runs of a seed, or no such column or evaluation.
     """
     runs = matching(tables.runs, arm, where)
     twice = runs["seed"].duplicated()
@@ -101,18 +101,18 @@ def measured(
 
 
 def failures(arm: str, tables: Tables, where: Mapping[str, Any]) -> str:
-    """Say how many runs of ``arm`` failed, at the settings ``where``; empty for none."""
+    """Return how many runs of ``arm`` at the settings ``where`` failed, in words."""
     failed = matching(tables.runs, arm, where)["status"] == FAILED
     return f"{failed.sum()} of {len(failed)} runs of arm {arm} failed" if failed.any() else ""
 
 
 def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the rows of ``runs`` that are of an arm, at the settings ``where``.
+    """Return the rows of ``runs`` of an arm at the settings ``where``.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there are none.
     """
     if "arm" not in runs:
         raise InputError("the runs have no arms: give the study 'arms'")
@@ -120,12 +120,12 @@ def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataF
 
 
 def fitting(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the rows of ``runs`` that are at the settings ``where``.
+    """Return the rows of ``runs`` at the settings ``where``.
 
     Raises
     ------
     InputError
-        If there is none, or a setting is no column of ``runs``.
+        If there are none, or a setting is not a column of ``runs``.
     """
     chosen = runs
     for key, value in where.items():
@@ -143,7 +143,7 @@ def best(runs: pd.DataFrame, over: str, by: str) -> Any:
     Raises
     ------
     InputError
-        If either is no column of ``runs``, or the score is no number in any run.
+        If either is not a column of ``runs``, or no run has a number for the score.
     """
     for column in (over, by):
         if column not in runs:
@@ -156,7 +156,7 @@ def best(runs: pd.DataFrame, over: str, by: str) -> Any:
 
 
 def described(where: Mapping[str, Any], at: Mapping[str, float]) -> str:
-    """Say where and when something is measured: ``lr 0.1, epoch 5``."""
+    """Return where and when something is measured, in words: ``lr 0.1, epoch 5``."""
     pairs = [f"{key} {value}" for key, value in {**where, **at}.items()]
     return ", ".join(pairs)
 
@@ -171,7 +171,7 @@ def _equal(column: pd.Series[Any], value: Any) -> Mask:
 def _measure(
     outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float], diverged: bool
 ) -> float:
-    """Return the outcome of one run, ``rows`` being its evaluations (or its layers at each)."""
+    """Return the outcome of one run from its evaluations, or its layers at each evaluation."""
     rows = rows.sort_values("step")
     here = rows[_moment(rows, at, diverged)]
     rows = rows[rows["step"] <= here["step"].iloc[0]]
@@ -189,18 +189,20 @@ def _measure(
     if outcome.kind == "layer":
         place = outcome.index - 1 if outcome.index > 0 else outcome.index
         if not -len(by_layer) <= place < len(by_layer):
-            raise InputError(f"there is no layer {outcome.index}: the run has {len(by_layer)}")
+            raise InputError(
+                f"there is no layer {outcome.index}: the run has {len(by_layer)} layers"
+            )
         return float(by_layer.iloc[place])
     hidden = here[here["kind"] == "hidden"].set_index("layer")[outcome.of].astype(float)
     hidden = hidden.sort_index()
     if len(hidden) < 2:
-        raise InputError("a factor per layer needs two hidden layers at least")
+        raise InputError("a factor per layer needs at least two hidden layers")
     with np.errstate(divide="ignore", invalid="ignore"):
         return float((hidden.iloc[0] / hidden.iloc[-1]) ** (1 / (len(hidden) - 1)))
 
 
 def _moment(rows: pd.DataFrame, at: Mapping[str, float], diverged: bool) -> Mask:
-    """Return which rows are of the evaluation asked for: the last, if a run diverged before it."""
+    """Return which rows belong to the evaluation ``at``: the last if a run diverged before it."""
     steps = rows["step"].to_numpy()
     last: Mask = steps == steps.max()
     if not at:

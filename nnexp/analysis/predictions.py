@@ -1,4 +1,4 @@
-"""What a network that was kept says of its test set, and what its first layer looks for: tables."""
+"""Predictions and first-layer weights of a saved network, as tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_MISTAKES = 24
 
 
 class Answers(NamedTuple):
-    """What a network says of ``n`` examples.
+    """The predictions of a network for ``n`` examples.
 
     ``labels (n,)`` are the true classes and ``predicted (n,)`` the chosen ones, both from 0;
     ``outputs (n,)`` is the output of the chosen class. An example with an output that is not finite
@@ -37,7 +37,7 @@ class Answers(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A finished run on images whose weights were kept: its data and its network."""
+    """A finished run on images with saved weights: its data and its network."""
 
     record: Record
     data: Dataset
@@ -45,11 +45,11 @@ class Kept(NamedTuple):
 
 
 def kept(record: Record) -> Kept | None:
-    """Return what a record kept, if it has weights and its examples are images.
+    """Return the data and the network of a record with weights whose examples are images.
 
-    ``None`` for a run that did not finish or was not told to keep them (``save_weights=true``), for
-    one whose data, or a user's own function, are gone or no longer what they were, and for one
-    with such a function that the command at hand did not ask for: it is not imported.
+    ``None`` if the run did not finish or did not save its weights (``save_weights=true``), if its
+    data or a user's own function no longer exist or have changed, and if it uses such a function
+    that the command did not ask for, which is therefore not imported.
     """
     if record.status != FINISHED or record.weights is None:
         return None
@@ -64,7 +64,7 @@ def kept(record: Record) -> Kept | None:
         return None
     try:
         return Kept(record, data, rebuild(record))
-    except ValueError:  # its weights are those of no such network
+    except ValueError:  # its weights do not fit the network
         return None
 
 
@@ -80,7 +80,7 @@ def rebuild(record: Record) -> Network:
 
 
 def answers(network: Network, split: Split) -> Answers:
-    """Return what ``network`` says of the examples of ``split``."""
+    """Return the predictions of ``network`` for the examples of ``split``."""
     n, rows = len(split.labels), network.evaluation_rows
     predicted, outputs = np.empty(n, np.intp), np.empty(n)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -98,7 +98,7 @@ def answers(network: Network, split: Split) -> Answers:
 
 
 def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
-    """Return incoming weights of the first layer, a row a unit, the largest norm first.
+    """Return the incoming weights of the first layer, one row per unit, the largest norm first.
 
     Columns: ``arm run_id kind units unit class norm``, and a weight for each pixel, ``row,column``.
     There are no more than ``most``. ``kind`` is that of the layer; output units are in the order of
@@ -116,14 +116,14 @@ def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
     return _with_pixels(about, first[:, shown].T, run)
 
 
-def confusion(run: Kept, said: Answers) -> pd.DataFrame:
-    """Return how many test examples of each class were taken for each: ``run_id true predicted n``.
+def confusion(run: Kept, found: Answers) -> pd.DataFrame:
+    """Return the confusion matrix of the test examples: ``run_id true predicted n``.
 
-    Every pair of classes has a row; an answer that is not finite counts for the class ``none``.
+    Every pair of classes has a row; an output that is not finite counts for the class ``none``.
     """
     names = _names(run)
     counts = np.zeros((len(names), len(names) + 1), np.intp)
-    np.add.at(counts, (said.labels, said.predicted), 1)  # -1 is the last column
+    np.add.at(counts, (found.labels, found.predicted), 1)  # -1 is the last column
     rows = [
         {"run_id": run.record.run_id, "true": true, "predicted": taken, "n": int(counts[i, j])}
         for i, true in enumerate(names)
@@ -134,26 +134,26 @@ def confusion(run: Kept, said: Answers) -> pd.DataFrame:
     return table
 
 
-def mistakes(run: Kept, said: Answers) -> pd.DataFrame:
-    """Return the most confident mistakes, a row an example, the surest first: at most 24.
+def mistakes(run: Kept, found: Answers) -> pd.DataFrame:
+    """Return the most confident mistakes, one row per example, most confident first; at most 24.
 
     Columns: ``run_id place true predicted output what``, and the pixels, ``row,column``; ``place``
     counts in the test set from 0, ``what`` says what the output is.
     """
     assert run.data.test is not None
-    worst, names = surest(said), _names(run)
+    worst, names = surest(found), _names(run)
     about: dict[str, Any] = {"run_id": run.record.run_id, "place": worst}
-    about["true"] = [names[i] for i in said.labels[worst]]
-    about["predicted"] = [names[i] for i in said.predicted[worst]]
-    about["output"] = said.outputs[worst]
+    about["true"] = [names[i] for i in found.labels[worst]]
+    about["predicted"] = [names[i] for i in found.predicted[worst]]
+    about["output"] = found.outputs[worst]
     about["what"] = "output" if run.network.loss.output == "identity" else "probability"
     return _with_pixels(about, run.data.test.x[worst], run)
 
 
-def surest(said: Answers, most: int = _MOST_MISTAKES) -> Labels:
-    """Return the positions of the wrong examples, those with the highest output first."""
-    wrong = np.flatnonzero((said.predicted != said.labels) & (said.predicted >= 0))
-    return wrong[np.argsort(-said.outputs[wrong], kind="stable")][:most]
+def surest(found: Answers, most: int = _MOST_MISTAKES) -> Labels:
+    """Return the positions of the wrong examples, the highest output first."""
+    wrong = np.flatnonzero((found.predicted != found.labels) & (found.predicted >= 0))
+    return wrong[np.argsort(-found.outputs[wrong], kind="stable")][:most]
 
 
 def _names(run: Kept) -> list[str]:
@@ -161,10 +161,10 @@ def _names(run: Kept) -> list[str]:
 
 
 def _with_pixels(about: dict[str, Any], images: Array, run: Kept) -> pd.DataFrame:
-    """Return a table of images (n, pixels) and what is said about each."""
+    """Return a table of images (n, pixels) with the columns ``about``."""
     shape = run.data.description.image_shape
     assert shape is not None
     pixels = [f"{i},{j}" for i, j in np.ndindex(shape)]
-    said = pd.DataFrame(about, index=range(len(images)))
-    table: pd.DataFrame = pd.concat([said, pd.DataFrame(images, columns=pixels)], axis=1)
+    columns = pd.DataFrame(about, index=range(len(images)))
+    table: pd.DataFrame = pd.concat([columns, pd.DataFrame(images, columns=pixels)], axis=1)
     return table
