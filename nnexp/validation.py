@@ -47,15 +47,44 @@ def real(
 
 
 def memory(what: str, needed: float) -> None:
-    """Refuse what needs more than this machine's memory; ``needed`` is in bytes."""
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):  # Windows
+    """Refuse what needs more memory than the machine has, or than ``NNEXP_MEMORY`` allows.
+
+    ``needed`` is in bytes, the environment variable in GiB.
+    """
+    chosen = os.environ.get("NNEXP_MEMORY")
+    limit = _installed_memory() if chosen is None else _gibibytes(chosen)
+    if needed <= limit:
         return
-    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > installed:
+    sentence = f"{what} needs {_in_words(needed)} of memory, and"
+    if chosen is None:
+        raise InputError(f"{sentence} this machine has {_in_words(limit)}: make it smaller")
+    raise InputError(
+        f"{sentence} NNEXP_MEMORY={chosen} allows {_in_words(limit)}: make it smaller, or raise "
+        "NNEXP_MEMORY"
+    )
+
+
+def _installed_memory() -> float:
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):  # Windows
+        return math.inf
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _gibibytes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
         raise InputError(
-            f"{what} needs {needed / 2**30:,.1f} GiB of memory, and this machine has "
-            f"{installed / 2**30:,.1f} GiB: make it smaller"
+            f"NNEXP_MEMORY={text} is invalid: give a number of GiB above 0, as in NNEXP_MEMORY=8"
         )
+    return number * 2**30
+
+
+def _in_words(size: float) -> str:
+    unit, name = (2**30, "GiB") if size >= 2**30 else (2**20, "MiB")
+    return f"{size / unit:,.1f} {name}"
 
 
 def choice(key: str, value: object, choices: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
-"""Records → tables: which runs make an arm, what they have in common, how each arm came out.
+"""Records → tables: the arms of a sweep, their settings and their results.
 
-An arm is the runs that differ in nothing but ``seed``. A diverged run belongs to its arm's means
-(its loss is inf, so is the mean); a failed run has no numbers, and is counted.
+The runs of an arm differ only in ``seed``. A diverged run counts in the means of its arm (its loss
+is inf, and so is the mean); a failed run has no numbers and is only counted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nnexp.store.record import DIVERGED, FAILED, FINISHED
 
 QUANTILES = tuple(f"p{q:02d}" for q in layer_statistics.QUANTILES)
 
-# Every column of `runs` that is no setting.
+# The columns of `runs` that are not settings.
 _OUTCOME = re.compile(
     r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)"
 )
@@ -34,11 +34,11 @@ class Comparison:
 
     ``runs``, ``metrics`` and ``layers`` are the tables of the records with the column ``arm``
     (an ordered categorical), the latter two with ``status`` as well. ``varied`` names the settings
-    that differ among the arms and ``levels`` says what each took, parameters with their choice;
-    ``cells`` says it of each arm, as labels do (``{"he, lr 1": {"init": "he", "lr": "lr 1"}}``);
-    ``bundled`` names the settings that a named arm stands for;
-    ``held`` says the most telling of the other settings in a line, ``held_settings`` all of them.
-    ``summary`` has a row an arm, see `summarise`.
+    that differ among the arms, and ``levels`` has the values of each, with their parameters.
+    ``cells`` has the values of each arm in the words of labels (``{"he, lr 1": {"init": "he", "lr":
+    "lr 1"}}``). ``bundled`` names the settings that a named arm stands for. ``held`` has the most
+    informative of the other settings in a line, and ``held_settings`` all of them. ``summary`` has
+    a row for each arm, see `summarise`.
     """
 
     runs: pd.DataFrame
@@ -66,10 +66,7 @@ class Comparison:
 
     @property
     def mechanism(self) -> pd.DataFrame:
-        """The rows of ``layers`` whose means tell of an arm: of runs that did not diverge, if any.
-
-        What a run that diverged had is seen where all of its arm's did so.
-        """
+        """The rows of ``layers`` without diverged runs, except in arms where all runs diverged."""
         counts = self.summary.set_index("arm")[FINISHED]
         others = self.layers["arm"].astype(str).map(counts) > 0
         kept: pd.DataFrame = self.layers[~((self.layers["status"] == DIVERGED) & others)]
@@ -91,7 +88,7 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
     """
     if runs.empty:
         raise InputError("there is no run to compare: give a folder or a sweep with at least one")
-    # An experiment's own names of its arms are told apart from the arms found here.
+    # The names that an experiment gives its arms are not the arms found below.
     runs = runs.rename(columns={"arm": NAMED})
     runs = runs.drop_duplicates("run_id").reset_index(drop=True)
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
@@ -120,7 +117,7 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
 
 
 def summarise(runs: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:
-    """Return a row an arm of ``runs`` (which has the column ``arm``).
+    """Return a row for each arm of ``runs``, which has the column ``arm``.
 
     Columns: ``arm``, the ``varied`` settings, the counts ``runs finished diverged failed``;
     ``_mean _std _min _max`` over seeds of every final loss and accuracy (diverged runs included,
@@ -239,7 +236,7 @@ def _flat(indexed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _varies(rows: Rows, column: str) -> bool:
-    """Tell whether ``column`` varies; a parameter, such as ``init.std``, within the same choice."""
+    """Return whether ``column`` varies; for ``init.std`` and the like, within the same choice."""
     root = column.partition(".")[0]
     if root == column:
         return len(values(rows, column)) > 1

@@ -175,7 +175,7 @@ def skewness(values: npt.ArrayLike) -> float:
 
 
 def is_skewed(values: npt.ArrayLike) -> bool:
-    """Tell whether a sample (n,) is more skewed than 19 in 20 of normal ones: twice its error."""
+    """Return whether a sample (n,) is more skewed than 19 in 20 of normal ones: twice its error."""
     n = len(_sample(values))
     if n < 3:
         return False

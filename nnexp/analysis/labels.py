@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from nnexp.data import KINDS
+
 Rows = list[dict[str, str]]
 
 # How settings read in a label; others read like "lr 0.1".
@@ -33,13 +35,11 @@ _FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "ba
 _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # A choice with more parameters is named without those that do not vary.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
-_IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
-_PIXELS = 28 * 28
 _MOST_LISTED = 6
 
 
 def is_number(text: str) -> bool:
-    """Tell whether ``text`` writes a finite number."""
+    """Return whether ``text`` writes a finite number."""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -136,8 +136,9 @@ def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
 def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
     """Return the layer sizes, ``784-50-10``, if the runs share them and the inputs are known."""
     units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
-    if held.get("data") in _IMAGE_SETS and len(units) and units["layer"].is_unique:
-        return "-".join(map(str, (_PIXELS, *units["units"])))
+    kind = KINDS.get(held.get("data", ""))
+    if kind and kind.image_shape and len(units) and units["layer"].is_unique:
+        return "-".join(map(str, (math.prod(kind.image_shape), *units["units"])))
     return f"hidden {held['hidden']}"
 
 

@@ -13,7 +13,7 @@ from nnexp.data import Dataset, Split, load
 from nnexp.errors import InputError
 from nnexp.nn.network import Network
 from nnexp.store.record import FINISHED, Record
-from nnexp.training.builder import build_network
+from nnexp.training.builder import build_network, scored
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.intp]
@@ -59,7 +59,7 @@ def kept(record: Record) -> Kept | None:
             return None
     except InputError:
         return None
-    data = load(config.data, np.dtype(config.dtype))
+    data = scored(config, load(config.data, np.dtype(config.dtype)))
     if data.description.image_shape is None or data.test is None:
         return None
     try:

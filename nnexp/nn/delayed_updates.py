@@ -8,7 +8,8 @@ examples and d_s (b, o) their deltas times -lr. So the pre-activations of the ne
 where the 1 is the update of the bias. Within a block the large W is only read, and it is written
 once at the end. Three products over the whole block, X·W, X·Xᵀ and Xᵀ·D, replace two products and
 an update of all of W per batch. This is stochastic gradient descent in another order of summation,
-so the results are equal up to rounding. The layers above are small and are updated at every batch.
+so the results are equal up to rounding. The layers above are small and are updated at every batch,
+after the error has passed through them, or before with the quirk ``updated_weights``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from nnexp.nn.activations import ONE
 from nnexp.nn.network import Network
+from nnexp.nn.quirks import UpdatedWeights
 
 Array = npt.NDArray[Any]
 
@@ -50,6 +52,7 @@ class Block:
         inputs, *widths = network.sizes
         hidden, outputs = widths[:-1], widths[-1]
         self.factor = network.loss.factor(outputs)
+        self.updated_first = isinstance(network, UpdatedWeights)
         self.scale: Array = np.array(-lr * self.factor / batch, dtype)
 
         # Buffers of a block. z_t is gram_t·terms: gram_t is x_t·x_sᵀ + 1 and terms d_s for the
@@ -144,9 +147,13 @@ class Block:
         network.loss.evaluate(delta, targets, self.scale, *self.loss_scratch, False)
         for layer in range(len(self.matrices) - 1, -1, -1):
             upstream = self.deltas[layer] if layer else self.first_deltas[step]
-            product(delta, self.weights[layer], out=upstream)
+            update = product(delta.T, self.layer_inputs[layer], out=self.updates[layer])
+            if not self.updated_first:
+                product(delta, self.weights[layer], out=upstream)
             matrix = self.matrices[layer]
-            matrix += product(delta.T, self.layer_inputs[layer], out=self.updates[layer])
+            matrix += update
+            if self.updated_first:
+                product(delta, self.weights[layer], out=upstream)
             activation.backward(upstream, self.activations[layer], self.preactivations[layer])
             delta = upstream
 

@@ -234,3 +234,21 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "binary_cross_entropy": binary_cross_entropy,
     "mse": mse,
 }
+# Those that `log_loss` computes.
+LOGARITHMIC = ("cross_entropy", "binary_cross_entropy")
+
+
+def log_loss(loss: Loss, logits: Array, targets: Array, epsilon: float) -> float:
+    """Return the sum of the rows' losses, with ``epsilon`` added to each probability.
+
+    ``loss`` is one of `LOGARITHMIC`, and ``logits`` and ``targets`` are (n, k). A row's loss is
+    -Σ_k t_k·log(p_k + epsilon). With sigmoid outputs it is
+    -Σ_k t_k·log(p_k + epsilon) + (1 - t_k)·log(1 - p_k + epsilon), or the mean. Many programs log
+    this, as it is finite where a probability is 0. It is computed in float64.
+    """
+    p = logits.astype(np.float64)
+    loss.outputs(p)
+    logs = targets * np.log(p + epsilon)
+    if loss.output == "sigmoid":
+        logs += (1 - targets) * np.log(1 - p + epsilon)
+    return -float(logs.sum()) * loss.factor(p.shape[1])

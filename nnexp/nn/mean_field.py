@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.errors import InputError, unknown
+from nnexp.errors import InputError
 from nnexp.nn.activations import Activation
 
 Array = npt.NDArray[Any]
@@ -36,7 +36,7 @@ def _uniform(fan_in: int, fan_out: int, low: float, high: float) -> tuple[float,
     return (low + high) / 2, (low * low + low * high + high * high) / 3
 
 
-# The definitions are those of `nnexp.nn.initializers`.
+# Of the initialisers in `nnexp.nn.initializers`; one that is missing has no theory.
 _MOMENTS: dict[str, Callable[..., tuple[float, float]]] = {
     "rand": lambda i, o: (1 / 2, 1 / 3),
     "randn": lambda i, o: (0.0, 1.0),
@@ -71,18 +71,14 @@ class LayerTheory:
     backward: float
 
 
-def moments(name: str, **parameters: float) -> Moments:
+def moments(name: str, **parameters: float) -> Moments | None:
     """Return a weight or bias initialiser's ``(fan_in, fan_out) -> (mean, mean square)``.
 
-    A bias initialiser is asked with ``fan_in`` 1. ``parameters`` are the initialiser's own.
-
-    Raises
-    ------
-    InputError
-        If nnexp has no initialiser of that name; a user's own has no moments that are known.
+    A bias initialiser is asked with ``fan_in`` 1. ``parameters`` are the initialiser's own. The
+    result is ``None`` if the moments are not known, as those of a user's own function.
     """
     if name not in _MOMENTS:
-        raise unknown("initialiser", name, _MOMENTS)
+        return None
     known = _MOMENTS[name]
     return lambda fan_in, fan_out: known(fan_in, fan_out, **parameters)
 

@@ -7,6 +7,7 @@ the vector in blocks that fit the cache, with scratch of one block.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -36,6 +37,20 @@ def add_decay(grad: Array, weights: Array, weight_decay: float, scratch: Array) 
         part = scratch[: block.stop - block.start]
         np.multiply(weights[block], weight_decay, out=part)
         grad[block] += part
+
+
+def preview(optimizer: Optimizer, gradient: Array, part: slice) -> Array:
+    """Return the change that the next update makes to a ``part`` of the parameters.
+
+    ``gradient`` is that of the part, and is overwritten. The optimiser is left as it is. All of
+    them work element by element, so a part needs its own part of the state alone.
+    """
+    trial = copy.copy(optimizer)
+    for name, value in vars(optimizer).items():
+        if isinstance(value, np.ndarray):
+            setattr(trial, name, value[part].copy())
+    trial.update(gradient)
+    return gradient
 
 
 class SGD:

@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 from nnexp.analysis import verdicts
 from nnexp.errors import InputError, unknown
 from nnexp.reports.inline_svg import inline_svg, theme
-from nnexp.reports.jinja import environment, unbroken
+from nnexp.reports.jinja import environment
+from nnexp.reports.prose import phrase, prose
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.study import Claim, Study
@@ -144,33 +145,6 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
         studies=studies,
         runs=sum(section.runs for section in sections),
         cost=_duration(sum(section.seconds for section in sections)),
-    )
-
-
-def prose(text: str) -> Markup:
-    """Return ``text`` as HTML: paragraphs between empty lines, lists of lines that begin with -."""
-    blocks = []
-    for block in re.split(r"\n\s*\n", text.strip()):
-        said, *items = re.split(r"(?:^|\n)\s*[-*] +", block)
-        if said.strip():
-            blocks.append(Markup("<p>{}</p>").format(phrase(said.strip())))
-        if items:
-            entries = (Markup("<li>{}</li>").format(phrase(item.strip())) for item in items)
-            blocks.append(Markup("<ul>{}</ul>").format(Markup("").join(entries)))
-    return Markup("\n").join(blocks)
-
-
-def phrase(text: str) -> Markup:
-    """Return ``text`` as HTML, ``**bold**`` and code in backticks set as such."""
-    return Markup(_set(str(escape(unbroken(text)))))
-
-
-def _set(escaped: str) -> str:
-    return re.sub(
-        r"`([^`]+)`|\*\*(?=\S)(.+?)(?<=\S)\*\*",
-        lambda m: f"<code>{m[1]}</code>" if m[1] else f"<strong>{_set(m[2])}</strong>",
-        escaped,
-        flags=re.DOTALL,
     )
 
 

@@ -24,7 +24,7 @@ from nnexp.studies.judgement import Judgement
 T = TypeVar("T")
 
 # Every digest holds these keys, as those of verdicts that were judged by earlier versions do; a
-# test that does not have a key has the value here.
+# test that does not have one of them has this value.
 _DIGESTED: Mapping[str, Any] = {
     "arms": (),
     "outcome": asdict(Outcome("metric", "test_accuracy")),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from nnexp.analysis.arms import Comparison, compare, curves, spreads
+from nnexp.data import KINDS
 from nnexp.errors import InputError
 from nnexp.store.tables import Tables
 from tests.synthetic import grid, make_tables
@@ -159,6 +160,13 @@ def test_what_varies_is_not_said_to_be_held():
 def test_without_a_hidden_layer_the_activation_goes_unsaid():
     held = compare(*make_tables([{"hidden": "none"}])).held
     assert held.startswith("mnist, 784-10, xavier")
+
+
+def test_the_inputs_of_any_set_of_images_are_counted(monkeypatch):
+    kind = KINDS["mnist"]._replace(image_shape=(4, 6))
+    monkeypatch.setitem(KINDS, "small", kind)
+    held = compare(*make_tables([{"data": "small"}])).held
+    assert held.startswith("small, 24-50-10 sigmoid")
 
 
 def test_the_inputs_of_an_unknown_set_go_unsaid():

@@ -166,7 +166,7 @@ def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nowhere", "--out", "page"), "'nowhere' holds no runs.csv"),
+        (("nowhere", "--out", "page"), "'nowhere' has no runs.csv"),
         (("one",), "give --out FOLDER"),
         (("one", "init=he", "--out", "page"), "one is a folder and init=he selects stored runs"),
         (("init=he", "--out", "page"), "no finished run in results/runs matches init=he"),

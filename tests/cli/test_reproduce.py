@@ -160,7 +160,7 @@ def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
         (("tiny", "--seeds", "0"), "--seeds 0: give 1 or more"),
         (("tiny", "--seeds", "many"), "invalid int value: 'many'"),
         (("tiny", "--seeds", "3", "--top-up"), "--seeds and --top-up exclude each other"),
-        (("plain",), "is an experiment without claims: give it a 'study'"),
+        (("plain",), "has no claims: add a section 'study'"),
     ],
 )
 def test_bad_input_is_one_sentence(reproduce: Command, words: tuple[str, ...], said: str) -> None:

@@ -17,16 +17,12 @@ from matplotlib.figure import Figure
 from nnexp.analysis.arms import Comparison, compare, curves, spreads
 from nnexp.analysis.effects import effects
 from nnexp.analysis.grids import Grid, grid_cells
-from nnexp.data.sampling import SAMPLINGS
 from nnexp.errors import InputError
-from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import INITIALIZERS
-from nnexp.nn.losses import LOSSES
-from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.plotting import layout, panels
 from nnexp.plotting.factor_figures import heat_map
 from nnexp.plotting.picture import Picture
-from nnexp.plotting.styles import Style, arm_styles
+from nnexp.plotting.styles import KNOWN, Style, arm_styles
 from nnexp.plotting.sweep_figures import pictures
 from tests.synthetic import assert_within, contrast, grid, make_tables
 
@@ -136,17 +132,10 @@ def test_spreads_have_a_hollow_and_a_filled_box_for_each_layer():
 
 
 @pytest.mark.parametrize(
-    ("setting", "registry"),
-    [
-        ("init", INITIALIZERS),
-        ("activation", ACTIVATIONS),
-        ("loss", LOSSES),
-        ("optimizer", OPTIMIZERS),
-        ("sampling", SAMPLINGS),
-    ],
+    ("setting", "names"),
+    [*zip(["init", "activation", "loss", "optimizer", "sampling", "data"], KNOWN, strict=True)],
 )
-def test_every_choice_has_a_colour_of_its_own_that_it_keeps(setting, registry):
-    names = list(registry)
+def test_a_choice_has_a_colour_of_its_own_that_it_keeps(setting, names):
     everyone = arm_styles(comparison(grid(**{setting: names}), seeds=[0]))
     assert len({style.colour for style in everyone.values()}) == len(names)
     for name in names:

@@ -270,7 +270,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         (
             "seed: range(10)",
             "lr: '0.1,1'",
-            r"line 11: claim 'first' .*lr is swept, so say at which",
+            r"line 11: claim 'first' .*lr is swept: give its value",
         ),
         (
             "arms: [a, b]",
@@ -357,7 +357,7 @@ SWEPT = TEXT.replace("seed: range(10)", "lr: '0.1,1e-2', init: 'choice(he,zero)'
     ("where", "said"),
     [
         ("{lr: 0.01, init: he}", ""),
-        ("{lr: 0.01}", "init is swept, so say at which value"),
+        ("{lr: 0.01}", "init is swept: give its value"),
         ("{lr: 0.2, init: he}", "lr=0.2 is not swept: choose from 0.1, 1e-2"),
         ("{lr: 0.1, init: he, int: he}", "int in 'where' is not swept and .*did you mean 'init'"),
         ("{lr: 0.1, init: he}\n      map: [lr, epoch]", ""),

@@ -15,10 +15,10 @@ from nnexp.studies.computations.networks import drawn, network_of
 def deep_linear(
     hidden: object, features: int = 784, outputs: int = 10, rows: int = 100, seed: int = 0
 ) -> Quantities:
-    """Return how far a deep linear network and its single layer lie apart at most, ``difference``.
+    """Return the largest ``difference`` between a deep linear network and its single layer.
 
-    The single layer's weights are the product of the deep network's, W1·W2·…, and its biases what
-    the deep one makes of a zero input. The distance of the outputs is relative to the largest.
+    The single layer's weights are the product of the deep network's, W1·W2·…, and its biases are
+    the outputs of the deep one for a zero input. The difference is relative to the largest output.
     """
     features, outputs, rows = counts(features=features, outputs=outputs, rows=rows)
     sizes = (features, *parse_hidden(hidden), outputs)
@@ -30,8 +30,8 @@ def deep_linear(
     single = network_of(deep.activation, deep.loss, [product], [bias], rows)
     x = np.random.default_rng(seed).standard_normal((rows, sizes[0]))
     wanted = deep.forward(x)
-    apart = np.abs(wanted - single.forward(x)).max()
-    return {"difference": float(apart / np.abs(wanted).max())}
+    gap = np.abs(wanted - single.forward(x)).max()
+    return {"difference": float(gap / np.abs(wanted).max())}
 
 
 def derivative_bound(
@@ -58,10 +58,10 @@ def parameter_count(hidden: object, features: int = 784, outputs: int = 10) -> Q
 
 
 def label_mixup(count: int = 100) -> Quantities:
-    """Return what MNIST's first training images score against the first TEST labels (D1.3's slip).
+    """Return the score of MNIST's first training images against its first TEST labels (D1.3).
 
-    ``perfect`` is the score of whoever names every image rightly: the share of places at which the
-    two lists of ``count`` labels agree. ``chance`` is what labels paired at random would give.
+    ``perfect`` is the score of a network that is always right: the share of places at which the two
+    lists of ``count`` labels agree. ``chance`` is the score of labels paired at random.
     """
     count = validation.whole("count", count, 1, 10_000)
     _, train, _, test = arrays("mnist", first=count)

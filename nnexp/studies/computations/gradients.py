@@ -1,4 +1,4 @@
-"""Gradients: by backpropagation and by central differences, how far apart, and at what cost."""
+"""Gradients by backpropagation and by central differences: their difference and their cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nnexp.studies.computations.arguments import (
 from nnexp.studies.computations.networks import drawn, fill_gradient, network_of
 
 _METHODS = ("backprop", "numerical")
-# Rounds of timing, of which the median counts, and backpropagations in each.
+# Rounds of timing, whose median is taken, and backpropagations in each.
 _ROUNDS, _REPEATS = 10, 20
 
 
@@ -75,7 +75,7 @@ def gradient_agreement(
     seed: int = 0,
     h: float = 1e-4,
 ) -> Quantities:
-    """Return how far backpropagation and central differences lie apart at most, ``difference``.
+    """Return the largest ``difference`` between backpropagation and central differences.
 
     ``hidden`` lists networks by their hidden layers, as in ``[none, 15, 9x8x7]``. The distance is
     that of a layer's two gradients, of its weights or its biases, relative to their norm; the
@@ -105,7 +105,7 @@ def gradient_agreement(
 def gradient_cost(
     hidden: object = 50, batch: int = 100, timed: int = 2000, iterations: int = 100
 ) -> Quantities:
-    """Return what a numerical gradient of every parameter costs, and backpropagation (D4.3).
+    """Return the cost of a numerical gradient of every parameter, and of backpropagation (D4.3).
 
     On MNIST's first ``batch`` images, sigmoid, cross-entropy, float64. The derivatives by
     ``timed`` parameters, spread over the network, are timed in ten rounds that alternate with

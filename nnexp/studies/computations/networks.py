@@ -16,7 +16,7 @@ from nnexp.studies.computations.arguments import Array, made
 
 
 def check_chain(features: int, matrices: Sequence[Array], vectors: Sequence[Array]) -> None:
-    """Refuse layers that do not take what the layer below them gives."""
+    """Refuse layers whose inputs do not fit the outputs of the layer below."""
     if len(matrices) != len(vectors):
         raise InputError(f"give a bias vector for each of the {len(matrices)} weight matrices")
     for layer, (matrix, vector) in enumerate(zip(matrices, vectors, strict=True), 1):
@@ -31,7 +31,7 @@ def check_chain(features: int, matrices: Sequence[Array], vectors: Sequence[Arra
 def network_of(
     activation: Activation, loss: Loss, weights: Sequence[Array], biases: Sequence[Array], rows: int
 ) -> Network:
-    """Return the float64 network with these weights, each (in, out), and biases."""
+    """Return the float64 network with these ``weights``, each (in, out), and ``biases``."""
     sizes = [len(weights[0]), *(len(vector) for vector in biases)]
     network = Network(sizes, activation, loss, rows, np.float64)
     for own, given in zip((*network.weights, *network.biases), (*weights, *biases), strict=True):
@@ -56,7 +56,7 @@ def drawn(
 
 
 def fill_gradient(network: Network, x: Array, targets: Array, method: str, h: float) -> float:
-    """Return the loss and fill the network's gradient, the one way or the other."""
+    """Return the loss and fill the network's gradient by ``method``, backprop or numerical."""
     if method == "numerical":
         return numerical_gradient(network, x, targets, h)
     network.forward(x)

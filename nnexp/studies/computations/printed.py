@@ -1,4 +1,4 @@
-"""Examples that a document works out in print: a forward pass, a softmax, a cross-entropy."""
+"""The worked examples of a document: a forward pass, a softmax, a cross-entropy."""
 
 from __future__ import annotations
 
