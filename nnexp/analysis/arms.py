@@ -77,8 +77,8 @@ class Comparison:
 
     @property
     def seeds(self) -> str:
-        """The number of seeds in the means of the arms: ``n = 3``, or ``n = 2 to 3``."""
-        return labels.count_words(self.summary["runs"] - self.summary[FAILED])
+        """How many seeds an arm's means are over: ``n = 3``, or ``n = 2 to 3``."""
+        return labels.n_words(self.summary["runs"] - self.summary[FAILED])
 
 
 def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> Comparison:

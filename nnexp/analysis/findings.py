@@ -18,7 +18,7 @@ from nnexp.analysis.effects import (
     TOO_FEW,
     UNDECIDED,
 )
-from nnexp.analysis.labels import count_words, listed
+from nnexp.analysis.labels import listed, n_words
 from nnexp.analysis.verdicts import MATTERS, in_points
 
 _MATTERS = f"{in_points(MATTERS)} points"
@@ -47,7 +47,7 @@ def undecided(table: pd.DataFrame) -> list[str]:
         if len(paired):
             needed = f"By their spread so far, {_needed(paired['seeds_needed'])} seeds {_SHOW}"
         sentences.append(
-            f"Too few seeds ({count_words(few['n'])}): a finding needs at least "
+            f"Too few seeds ({n_words(few['n'])}): a finding needs at least "
             f"{verdicts.FEWEST_SEEDS}. {needed}."
         )
     rest = table[table["finding"] == UNDECIDED]
@@ -65,7 +65,7 @@ def undecided(table: pd.DataFrame) -> list[str]:
             seen = _needed(rows["seeds_seen"])
             observed = f"{seen} seeds would show a difference as large as observed, "
         sentences.append(
-            f"{what}: no conclusion ({count_words(rows['n'])}); {observed}"
+            f"{what}: no conclusion ({n_words(rows['n'])}); {observed}"
             f"{_needed(rows['seeds_needed'])} seeds {_SHOW}."
         )
     return sentences

@@ -73,7 +73,7 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
         numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
         cells.append({"down": down, "across": across, **numbers, **tuning, "at": at})
     if not cells:
-        raise InputError(f"a grid of {grid.down} and {grid.across}: all of its runs failed")
+        raise InputError(f"grid of {grid.down} and {grid.across}: all runs failed")
     table: pd.DataFrame = pd.DataFrame(cells)
     return table
 

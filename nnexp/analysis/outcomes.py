@@ -78,7 +78,7 @@ def measured(
     Raises
     ------
     InputError
-        If there are no such runs, several of a seed, or no such column or evaluation.
+        If there are no such runs, several runs of a seed, or no such column or evaluation.
     """
     runs = matching(tables.runs, arm, where)
     twice = runs["seed"].duplicated()
@@ -189,7 +189,9 @@ def _measure(
     if outcome.kind == "layer":
         place = outcome.index - 1 if outcome.index > 0 else outcome.index
         if not -len(by_layer) <= place < len(by_layer):
-            raise InputError(f"there is no layer {outcome.index}: the run has {len(by_layer)}")
+            raise InputError(
+                f"there is no layer {outcome.index}: the run has {len(by_layer)} layers"
+            )
         return float(by_layer.iloc[place])
     hidden = evaluated[evaluated["kind"] == "hidden"]
     hidden = hidden.set_index("layer")[outcome.of].astype(float).sort_index()

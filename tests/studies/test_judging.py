@@ -12,7 +12,10 @@ import pytest
 from nnexp.analysis.outcomes import fitting
 from nnexp.errors import InputError
 from nnexp.store.tables import Tables
-from nnexp.studies.judging import band, differences, from_table, judge, maps, to_table
+from nnexp.studies.judgement import from_table, to_table
+from nnexp.studies.judging import judge
+from nnexp.studies.kinds.comparison import maps
+from nnexp.studies.kinds.curve import band
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import Study
 from tests.synthetic import grid, make_tables
@@ -95,7 +98,7 @@ def test_a_planted_truth_gets_its_verdict(
 def test_pairs_are_by_seed_so_what_seeds_share_cancels(study: Any) -> None:
     # The seeds differ by a standard deviation of a point, the pairs by nothing but a half point.
     one = study("test: greater, arms: [a, b], expected: reproduced")
-    pairs = differences(one.claims[0], planted(0, 0.95, 0.945))
+    pairs = one.claims[0].test.differences(planted(0, 0.95, 0.945))
     assert list(pairs["seed"]) == list(SEEDS)
     assert pairs["difference"].to_numpy() == pytest.approx(0.005)
     assert pairs["first"].std() > 0.005
@@ -107,7 +110,7 @@ def test_a_seed_that_one_arm_lacks_is_left_out_of_the_pairs(study: Any) -> None:
     tables = planted(0, 0.95, 0.945)
     runs = tables.runs[(tables.runs["arm"] != "b") | (tables.runs["seed"] != 3)]
     mixed = pd.concat([runs[runs["arm"] == "a"], runs[runs["arm"] == "b"].iloc[::-1]])
-    pairs = differences(one.claims[0], tables._replace(runs=mixed))
+    pairs = one.claims[0].test.differences(tables._replace(runs=mixed))
     assert list(pairs["seed"]) == [seed for seed in SEEDS if seed != 3]
     assert pairs["difference"].to_numpy() == pytest.approx(0.005)
 
@@ -301,7 +304,7 @@ def test_a_published_curve_is_judged_by_one_band(study: Any) -> None:
     text = "test: curve, arm: a, by: step, points: {}, rounding: 0.00005, cap: 0.1, expected: {}"
     on = study(text.format(points, "consistent"))
     assert judge(on, tables)[0].verdict == "consistent"
-    assert list(band(on.claims[0], tables)["at"]) == [600, 1200, 3000]
+    assert list(band(on.claims[0].test, tables)["at"]) == [600, 1200, 3000]
     off = points | {1200: points[1200] + 0.2}
     found = judge(study(text.format(off, "short of")), tables)[0]
     assert found.verdict == "short of"
