@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -455,6 +457,22 @@ def test_the_lock_of_a_run_that_ended_leaves_no_file(store: Store) -> None:
     assert store.locked() == [record.run_id]
     lock.release()
     assert store.locked() == []
+
+
+def test_a_run_that_another_process_trains_is_waited_for(store: Store) -> None:
+    record = execute(config().to_mapping())
+    store.folder.mkdir(exist_ok=True)
+    lock = store.lock(record.run_id)
+    assert lock is not None
+    with ThreadPoolExecutor(1) as second:
+        waiting = second.submit(train, store)
+        time.sleep(0.3)
+        assert not waiting.done()
+        store.write(record)
+        store.commit([record.run_id])
+        lock.release()
+        assert waiting.result().seconds == record.seconds
+    assert store.load(record.run_id).seconds == record.seconds
 
 
 def test_a_lock_is_freed_where_its_file_cannot_be_removed(
