@@ -78,12 +78,12 @@ def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> li
 
 
 def check(overrides: Sequence[str]) -> None:
-    """Refuse ``overrides`` of the store or the launcher with which no sweep can run.
+    """Refuse invalid ``overrides`` of the store or the launcher.
 
     Raises
     ------
     InputError
-        For the first that is invalid.
+        For the first invalid override.
     """
     with composing(), opened() as hydra:
         sweeper: Any = prepared(hydra, overrides, multirun=True)[1]

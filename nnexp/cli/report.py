@@ -40,8 +40,8 @@ def _main(arguments: list[str]) -> int:
     if not options.what:
         if options.out or options.store:
             raise InputError(
-                "--out and --store are for a page of sweeps or of stored runs: "
-                "give folders, or settings as in init=he"
+                "--out and --store are for pages of sweeps or stored runs: "
+                "give folders of sweeps, or settings as in init=he"
             )
         report = markdown_report.write_report(relevant(sound(), options.results), options.results)
         print(f"report  {report}")

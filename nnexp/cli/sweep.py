@@ -91,15 +91,15 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
 
 
 def check_launcher(launcher: Any, settings: Mapping[str, Any]) -> None:
-    """Refuse a launcher of another package, and run options that are invalid.
+    """Refuse launchers of other packages and invalid run options.
 
     Raises
     ------
     InputError
-        For the first that is.
+        If the launcher is not nnexp's, or an option has an invalid value.
     """
     if not hasattr(launcher, "check"):
-        raise InputError("nnexp needs its own launcher: give hydra/launcher=local, or dask")
+        raise InputError("nnexp needs its own launcher: give hydra/launcher=local or dask")
     launcher.check(settings)
 
 

@@ -1,10 +1,9 @@
 """Losses, which include the output non-linearity and take logits.
 
-``evaluate(logits, targets, scale, buffers, with_value)`` overwrites ``logits`` with
-the gradient of each row's own loss, times ``scale``. It returns the sum of the rows' losses, or 0
-without ``with_value``, which is faster. Neither includes the loss's constant ``factor``.
-``logits`` and ``targets`` are (n, outputs); ``buffers``, for intermediate results, are an array
-(n, outputs) and one (n, 1).
+``evaluate(logits, targets, scale, buffers, with_value)`` overwrites ``logits`` with the gradient of
+each row's own loss times ``scale``. It returns the sum of the rows' losses, or 0 if ``with_value``
+is false, which is faster. Neither includes the constant ``factor`` of the loss. ``logits`` and
+``targets`` are (n, outputs); ``buffers`` for intermediate results are (n, outputs) and (n, 1).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Scale = float | Array
 Buffers = tuple[Array, Array]
 
 _BLOCK = 1024
-# As np.max and np.sum over axis 1, without their overhead.
+# np.max and np.sum without their overhead.
 _row_max, _row_sum = np.maximum.reduce, np.add.reduce
 
 
@@ -34,7 +33,7 @@ def _one(outputs: int) -> float:
 
 
 def _factor(reduction: str, mean: float) -> Callable[[int], float]:
-    """Return the factor of a loss over its row's outputs: ``mean`` / outputs, or 1 for the sum."""
+    """Return a loss's factor by its number of outputs: ``mean`` / outputs, or 1 for ``sum``."""
     if reduction not in ("mean", "sum"):
         raise unknown("loss.reduction", reduction, ("mean", "sum"))
     return (lambda outputs: mean / outputs) if reduction == "mean" else _one

@@ -178,8 +178,8 @@ def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: 
         (("init=he", "store=none", "--out", "page"), "there is no store 'none'"),
         (("init=he", "store=", "--out", "page"), "store= is not a folder: give store=FOLDER"),
         (("init=he", "store=a", "--store=b", "--out", "page"), "the store is given twice"),
-        (("--out", "page"), "--out and --store are for a page of sweeps or of stored runs"),
-        (("store=none",), "--out and --store are for a page of sweeps or of stored runs"),
+        (("--out", "page"), "--out and --store are for pages of sweeps or stored runs"),
+        (("store=none",), "--out and --store are for pages of sweeps or stored runs"),
     ],
 )
 @pytest.mark.usefixtures("study")
