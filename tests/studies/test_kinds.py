@@ -124,7 +124,7 @@ def test_a_new_kind_is_read_judged_drawn_and_reported(tmp_path: Path) -> None:
     ("claim", "message"),
     [
         (CLAIM.format("high", "expected: reproduced"), "'c' \\(every\\): level='high' is not a"),
-        (CLAIM.format(0.9, "expected: consistent"), "unknown verdict expected 'consistent'"),
+        (CLAIM.format(0.9, "expected: consistent"), "unknown expected verdict 'consistent'"),
         (CLAIM.format(0.9, "cap: 1, expected: reproduced"), r"unknown key 'cap': .*level"),
     ],
 )
