@@ -114,7 +114,7 @@ def test_a_new_kind_is_read_judged_drawn_and_reported(tmp_path: Path) -> None:
     assert "Every run **must** reach the level." in every_claim
     assert "<dt>Test</dt><dd>every run of a reaches 0.9</dd>" in page
     own = report.parent / "s"
-    assert "`c`: Test: every run of a reaches 0.9" in (own / "README.md").read_text("utf-8")
+    assert "`c`: every run of a reaches 0.9" in (own / "README.md").read_text("utf-8")
     assert (own / "every-c.svg").is_file()
     assert page.count("The level of c: reproduced.") > 1  # beside its claim and in the study
 
