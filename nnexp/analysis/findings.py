@@ -86,7 +86,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
         small = f", less than the {_MATTERS} that matter" if little else ""
         return f"{level} is {size} {finding} {reference}{over}{small} {numbers}"
     if finding == ALIKE:
-        return f"{level} is equivalent within {_MATTERS} to that {reference}{over} {numbers}"
+        return f"{level} is within {_MATTERS} of that {reference}{over} {numbers}"
     side = "higher" if finding == ABOVE else "lower"
     interact = f"{row['factor']} interact"
     return f"{level} is {size} {side} than {reference}{over} {numbers}: {interact}"

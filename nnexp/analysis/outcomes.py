@@ -32,6 +32,8 @@ LAYER_VALUES = (
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
     *("weight_norm", "update_ratio"),
 )
+# How columns read in a sentence; the others as they are called.
+_NAMES = {"dead": "share of dead units", "saturated": "saturated share"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Outcome:
         return self.of.endswith("accuracy") and self.kind in ("metric", "change", "smallest_fall")
 
     def __str__(self) -> str:
-        name = self.of.replace("_", " ")
+        name = _NAMES.get(self.of, self.of.replace("_", " "))
         if self.kind == "layer":
             place = {-1: "the output layer", -2: "the last hidden layer"}
             return f"{name} of {place.get(self.index, f'layer {self.index}')}"

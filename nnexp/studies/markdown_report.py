@@ -304,7 +304,8 @@ def _place(row: str) -> tuple[int, int, str]:
 def _details(study: Study, judgement: Judgement) -> str:
     """Return what a verdict is based on, on one line."""
     (claim,) = (claim for claim in study.claims if claim.id == judgement.claim)
-    return "; ".join(f"{term}: {text}" for term, text in claim.test.explain(judgement))
+    pairs = claim.test.explain(judgement)
+    return "; ".join(text if term == "Test" else f"{term}: {text}" for term, text in pairs)
 
 
 def _own(text: str) -> Markup:

@@ -132,7 +132,7 @@ def _claim(entry: Entry, arms: Mapping[str, Any], varied: Design) -> Claim:
         row=entry.text("row"),
         statement=entry.text("statement"),
         test=kind.read(name, entry, arms, varied),
-        expected=entry.one_of("verdict expected", entry["expected"], kind.VERDICTS),
+        expected=entry.one_of("expected verdict", entry["expected"], kind.VERDICTS),
         line=entry.content[LINE],
         published=entry.text("published"),
         note=entry.text("note"),

@@ -254,7 +254,8 @@ def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -
     define("reproducd")
     done = reproduce("sound", "tiny")
     assert done.status == 2
-    assert "tiny.yaml, line 12: unknown verdict expected 'reproducd': did you mean" in done.err
+    where = "tiny.yaml, line 12: claim 'begins' (greater)"
+    assert f"{where}: unknown expected verdict 'reproducd': did you mean" in done.err
     assert not Path("results").exists()
 
 
@@ -264,7 +265,7 @@ def test_a_malformed_study_does_not_hold_up_a_sound_one(reproduce: Command) -> N
     define("reproducd")
     done = reproduce("sound")
     assert done.status == 0, done.err
-    assert re.search(r"left out: .*tiny.yaml, line 12: unknown verdict", done.err)
+    assert re.search(r"left out: .*tiny.yaml, line 12: .*unknown expected verdict", done.err)
     assert "sound" in Path("results/README.md").read_text("utf-8")
 
 

@@ -321,6 +321,13 @@ def test_outcomes_of_layers_and_of_the_course_of_training(study: Any) -> None:
         text = f"test: greater, arm: a, threshold: 0, outcome: {outcome}, {rest}"
         return judge(study(text), tables)[0].first
 
+    assert (
+        judge(
+            study(f"test: less, arm: a, threshold: 1, outcome: {{layer: 1, value: dead}}, {rest}"),
+            tables,
+        )[0].outcome
+        == "share of dead units of layer 1"
+    )
     # Synthetic layers: the norm halves from layer to layer, and is divided by 6 over training.
     assert first("{layer: 1, value: gradient_norm}") == pytest.approx(0.5 / 6)
     assert first("{layer: -1, value: gradient_norm}") == pytest.approx(0.5**4 / 6)

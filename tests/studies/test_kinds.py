@@ -114,7 +114,7 @@ def test_a_new_kind_is_read_judged_drawn_and_reported(tmp_path: Path) -> None:
     assert "Every run **must** reach the level." in every_claim
     assert "<dt>Test</dt><dd>every run of a reaches 0.9</dd>" in page
     own = report.parent / "s"
-    assert "`c`: Test: every run of a reaches 0.9" in (own / "README.md").read_text("utf-8")
+    assert "`c`: every run of a reaches 0.9" in (own / "README.md").read_text("utf-8")
     assert (own / "every-c.svg").is_file()
     assert page.count("The level of c: reproduced.") > 1  # beside its claim and in the study
 
@@ -124,7 +124,7 @@ def test_a_new_kind_is_read_judged_drawn_and_reported(tmp_path: Path) -> None:
     ("claim", "message"),
     [
         (CLAIM.format("high", "expected: reproduced"), "'c' \\(every\\): level='high' is not a"),
-        (CLAIM.format(0.9, "expected: consistent"), "unknown verdict expected 'consistent'"),
+        (CLAIM.format(0.9, "expected: consistent"), "unknown expected verdict 'consistent'"),
         (CLAIM.format(0.9, "cap: 1, expected: reproduced"), r"unknown key 'cap': .*level"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnexp.errors import InputError
+from nnexp.plotting.sweep_figures import FIGURES
 from nnexp.studies.kinds.comparison import Comparison
 from nnexp.studies.kinds.published import Published
 from nnexp.studies.reader import read_study
@@ -179,6 +180,14 @@ def test_digests_stay_what_they_were_so_that_stored_verdicts_stay_valid(file: Pa
         "curve": "820e64224c9e5755",
         "computed": "6a872bdb4c8171e1",
     }
+
+
+def test_a_study_can_show_every_figure_of_a_sweep(file: Path) -> None:
+    file.write_text(TEXT.replace("[accuracy]", f"[{', '.join(FIGURES)}]"), "utf-8")
+    study = read_study(file)
+    assert study is not None
+    assert study.figures == tuple(FIGURES)
+    assert {"loss", "differences", "cells", "response", "validation"} < set(FIGURES)
 
 
 def test_an_experiment_without_claims_is_no_study(file: Path) -> None:

@@ -58,7 +58,8 @@ class Comparison(Pairing):
         "where m is the number of comparisons in its study (1 − α/3m after `--top-up`, which looks "
         "three times), and by the smallest difference that matters, S "
         f"({in_points(MATTERS)} percentage points of accuracy unless the study sets it): "
-        "**reproduced** if L > 0 and U > S, **contradicted** if U < 0 and L < −S, "
+        "**reproduced** if L > 0 and U > S, **contradicted** if U < 0 and L < −S (reversed for a "
+        "claim of less), "
         "**no difference that matters** if −S < L and U < S, which reproduces a claim of equality, "
         f"**inconclusive** otherwise, **underpowered** with fewer than {FEWEST_SEEDS} seeds."
     )
