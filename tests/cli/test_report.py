@@ -163,23 +163,31 @@ def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
     assert Path("chosen/arms.csv").read_bytes() == Path("sweep/arms.csv").read_bytes()
 
 
-@pytest.mark.usefixtures("sweeps", "one_figure")
-def test_runs_are_chosen_from_the_store_by_their_settings(draw: Command) -> None:
-    done = draw("init=he,xavier", "seed=0", "--out", "some")
+@pytest.mark.slow
+def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: Command) -> None:
+    sweep = ("init=xavier,he,zero", "seed=0,1", "hydra.sweep.dir=all", "store=mine")
+    assert nnexp("-m", *TINY, *sweep).status == 0
+    done = draw("init=xavier,he", "store=mine", "seed=0", "--out", "some runs")
     assert done.status == 0, done.err
-    runs = pd.read_csv("some/runs.csv")
-    assert list(zip(runs["init"], runs["seed"], strict=True)) == [("xavier", 0)]
+    assert sorted(pd.read_csv("some runs/runs.csv")["init"]) == ["he", "xavier"]
+    command = "python -m nnexp.report init=xavier,he store=mine seed=0 --out &#39;some runs&#39;"
+    assert command in Path("some runs/index.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nowhere", "--out", "page"), "'nowhere' holds no runs.csv"),
+        (("nowhere", "--out", "page"), "'nowhere' has no runs.csv"),
         (("one",), "give --out FOLDER"),
         (("one", "init=he", "--out", "page"), "one is a folder and init=he selects stored runs"),
         (("init=he", "--out", "page"), "no finished run in results/runs matches init=he"),
         (("inti=he", "--out", "page"), "unknown column 'inti': did you mean 'init'?"),
         (("init=he", "--store", "none", "--out", "page"), "there is no store 'none'"),
+        (("init=he", "store=none", "--out", "page"), "there is no store 'none'"),
+        (("init=he", "store=", "--out", "page"), "store= is not a folder: give store=FOLDER"),
+        (("init=he", "store=a", "--store=b", "--out", "page"), "the store is given twice"),
+        (("--out", "page"), "--out and --store are for pages of sweeps or stored runs"),
+        (("store=none",), "--out and --store are for pages of sweeps or stored runs"),
     ],
 )
 @pytest.mark.usefixtures("study")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nnexp
@@ -23,6 +24,7 @@ from nnexp.store.store import Store
 from nnexp.threads import ONE_THREAD
 from nnexp.training.execute import environment, execute
 from tests import ROOT
+from tests.cli.test_reproduce import define
 from tests.conftest import Outcome
 
 pytest.importorskip("distributed")
@@ -151,9 +153,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "driver"
 
 
-def driver(home: Path, words: Sequence[str]) -> subprocess.Popen[str]:
+def driver(
+    home: Path, words: Sequence[str], command: Sequence[str] = ("nnexp", "-m")
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "nnexp", "-m", *words],
+        [sys.executable, "-m", *command, *words],
         cwd=home,
         env={**PLAIN, "PYTHONPATH": ROOT},
         stdout=subprocess.PIPE,
@@ -179,7 +183,7 @@ def on(address: str) -> tuple[str, ...]:
 
 
 def numbers(store: Path) -> dict[str, tuple[Any, ...]]:
-    """Return what every record of a store says, time left aside."""
+    """Return what every record of a store says, ignoring elapsed time."""
     found: dict[str, tuple[Any, ...]] = {}
     for run_id in Store(store).run_ids():
         record = Store(store).load(run_id)
@@ -212,7 +216,7 @@ def stopped(outcome: Outcome) -> str:
     assert "Traceback" not in outcome.err
     sentence = outcome.err.splitlines()[-1]
     assert sentence.startswith("nnexp: ")
-    assert sentence.endswith("give the same command again to continue")
+    assert sentence.endswith("run the same command again to continue")
     return sentence
 
 
@@ -233,6 +237,26 @@ def test_all_runs_arrive_equal_to_the_bit_to_local_ones(cluster: Cluster, home: 
     # No record was left where the workers were started.
     for folder in cluster.folders("worker"):
         assert not list(folder.rglob("*.csv"))
+
+
+@pytest.mark.slow
+def test_studies_run_on_the_cluster_and_are_judged_as_at_home(
+    cluster: Cluster, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    Path("experiments").mkdir()
+    define()
+    found = []
+    for place, words in (("far", on(cluster.address)), ("near", ())):
+        line = ("tiny", *words, f"store={place}", "--results", f"{place}-results")
+        outcome = ended(driver(home, line, ["nnexp.reproduce"]), timeout=3 * PATIENCE)
+        assert outcome.status == 0, outcome.err
+        tables = [Path(f"{place}-results/tiny/{name}.csv") for name in ("claims", "metrics")]
+        found.append([pd.read_csv(t).drop(columns="seconds", errors="ignore") for t in tables])
+    for far, near in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(far, near)
+    assert len(numbers(home / "far")) == 10
+    assert numbers(home / "far") == numbers(home / "near")
 
 
 @pytest.mark.serial
@@ -258,10 +282,10 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
 
 ADDRESSES = {
     "null": "hydra.launcher.scheduler=None is not an address",
-    "nonsense://there:1": "nonsense://there:1 is not a Dask scheduler's address",
-    "http://there:1": "give it as tcp://HOST:8786",
-    "ucx://127.0.0.1:1": "give it as tcp://HOST:8786",
-    "inproc://127.0.0.1:1": "give it as tcp://HOST:8786",
+    "nonsense://there:1": "nonsense://there:1 is not the address of a Dask scheduler",
+    "http://there:1": "give tcp://HOST:8786",
+    "ucx://127.0.0.1:1": "give tcp://HOST:8786",
+    "inproc://127.0.0.1:1": "give tcp://HOST:8786",
     "tls://127.0.0.1:1": "tls://127.0.0.1:1 needs certificates",
     "garbage": "no Dask scheduler at",
     "'tcp://[::1'": "no Dask scheduler at",
@@ -301,7 +325,9 @@ def test_a_bad_address_is_one_sentence(home: Path) -> None:
 def test_no_worker_at_all_is_one_sentence(own_cluster: Cluster, home: Path) -> None:
     words = (*LITTLE, *on(own_cluster.address), "hydra.launcher.wait=1")
     sentence = refused(run(home, *words), home)
-    assert f"no worker has come to the Dask scheduler at {own_cluster.address} in 1 s" in sentence
+    assert (
+        f"no worker has connected to the Dask scheduler at {own_cluster.address} in 1 s" in sentence
+    )
 
 
 @pytest.mark.slow
@@ -317,7 +343,7 @@ def test_a_worker_without_this_nnexp_is_one_sentence(
         (other / "nnexp" / "__init__.py").write_text('__version__ = "0.0.1"\n')
     own_cluster.work(path=str(other))
     sentence = refused(run(home, *LITTLE, *on(own_cluster.address)), home)
-    assert f"has {lack}, and this is nnexp {nnexp.__version__}" in sentence
+    assert f"has {lack}, but this is nnexp {nnexp.__version__}" in sentence
     assert "the Dask worker tcp://127.0.0.1:" in sentence
 
 
@@ -336,14 +362,14 @@ def test_files_that_the_runs_read_must_be_the_same_on_the_workers(
     save(home, 0)
     missing = refused(run(home, *ours, *on(cluster.address)), home)
     assert "digits.npz cannot be read" in missing or "there is no file" in missing
-    assert "the files that they read must lie there too, under the same path" in missing
+    assert "put the files that they read there too, under the same path" in missing
     for folder in cluster.folders("worker"):
         save(folder, 1)
-    assert "data: npz is not the same there" in refused(
+    assert "data: npz differs from this machine's" in refused(
         run(home, *ours, *on(cluster.address)), home
     )
     another = refused(run(home, *words, "data=blobs", *on(cluster.address)), home)
-    assert "init: mine.py:mine is not the same there" in another
+    assert "init: mine.py:mine differs from this machine's" in another
     for folder in cluster.folders("worker"):
         save(folder, 0)
     assert run(home, *ours, "store=far", *on(cluster.address)).status == 0
@@ -469,7 +495,7 @@ def test_a_scheduler_that_dies_leaves_what_was_finished(tmp_path: Path, home: Pa
         sentence = stopped(ended(process, 20))
     finally:
         cluster.stop()
-    assert f"the Dask scheduler at {cluster.address} is lost" in sentence
+    assert f"the Dask scheduler at {cluster.address} was lost" in sentence
     kept = numbers(home / "far")
     assert len(kept) >= 2
     assert not (home / "results" / "sweeps").exists() or not any(
@@ -487,7 +513,7 @@ def test_workers_that_all_go_stop_the_sweep(own_cluster: Cluster, home: Path) ->
     wait_for_runs(home / "far", 1)
     worker.kill()
     outcome = ended(process)
-    assert "no Dask worker has been left for 2 s" in stopped(outcome)
+    assert "there was no Dask worker for 2 s" in stopped(outcome)
 
 
 @pytest.mark.slow
