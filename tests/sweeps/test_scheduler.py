@@ -485,7 +485,7 @@ def test_a_signal_at_any_moment_leaves_no_lock_and_no_worker(
         while process.poll() is None and len(records(tmp_path / STORE)) <= before:
             time.sleep(0.01)
         os.killpg(process.pid, number)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
         assert process.returncode == status
         *progress, last = err.splitlines()
         assert only_progress(progress)
