@@ -145,8 +145,8 @@ def _unit(claim: Claim) -> str:
 
 def _label(claim: Claim) -> str:
     if claim.threshold is not None:
-        return f"{_name(claim.arms[0])} - {claim.threshold:g}"
-    named = " - ".join(map(_name, claim.arms))
+        return f"{_name(claim.arms[0])} − {claim.threshold:g}"
+    named = " − ".join(map(_name, claim.arms))
     where = ", ".join(f"{k} {v}" for k, v in {**claim.where, **claim.at}.items())
     tuned = f"at its best {claim.tuned['over']} each" if claim.tuned else ""
     about = ", ".join(filter(None, (where, tuned)))
@@ -187,7 +187,7 @@ def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     ax.set_xlabel(across)
     ax.set_ylabel(" ".join(down))
     ax.grid(visible=False)
-    title = "\n".join(textwrap.wrap(f"Where it holds: {claim.statement}", int(9.5 * size[0])))
+    title = "\n".join(textwrap.wrap(f"Where it holds: {claim.statement}", int(10.5 * size[0])))
     figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
     direction = "second − first" if claim.test == "less" else "first − second"
     unit = "percentage points" if scale == 100 else _unit(claim)
