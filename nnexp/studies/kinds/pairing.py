@@ -47,7 +47,7 @@ class Pairing:
 
     @property
     def label(self) -> str:
-        """What is subtracted from what: ``xavier - he (lr 0.1)``."""
+        """What is subtracted from what: ``xavier − he (lr 0.1)``."""
         first, *others = (arm.replace("_", " ") for arm in self.arms)
         if self.threshold is not None:
             return f"{first} − {self.threshold:g}"
