@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, spaced
+from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
 
 # Of a larger grid the missing combinations are not named.
 _MOST_COMBINATIONS = 100
@@ -15,6 +16,7 @@ _COMPARED = (
     "Each combination is therefore compared with the best one, and the effects of single settings "
     "are not given."
 )
+_RARE = 0.1
 UNPAIRED = "No two arms have a seed in common: nothing can be paired."
 
 
@@ -72,4 +74,28 @@ def missing(arms: Sequence[str]) -> str:
     return (
         f"Not every arm has a result for every seed (incomplete: {listed(arms)}): a comparison "
         "uses the seeds that all of its arms have."
+    )
+
+
+def diverged(counts: Mapping[str, tuple[int, int]]) -> str:
+    """Say how often runs diverge: ``counts`` has the diverged runs of each arm, and all of them."""
+    rates = []
+    for arm, (count, n) in counts.items():
+        if count:
+            low, high = (f"{100 * end:.0f}" for end in rate_interval(count, n))
+            rates.append(f"{count} of {n} runs of {arm} ({low} to {high} %)")
+    return (
+        f"Some runs diverged: {listed(rates)}; in brackets the 95 % interval of the rate. The "
+        "median difference describes a typical seed, not how often runs diverge."
+    )
+
+
+def unseen(n: int) -> str:
+    """Say what ``n`` runs of an arm without divergence exclude."""
+    needed = runs_to_exclude(_RARE)
+    if n >= needed:
+        return f"{n} runs of an arm without divergence exclude that {100 * _RARE:g} % diverge."
+    return (
+        f"{n} runs of an arm without divergence do not exclude that {100 * _RARE:g} % diverge "
+        f"({needed} would), only that more than {100 * largest_unseen(n):.0f} % do."
     )

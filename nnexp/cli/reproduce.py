@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnexp.analysis.outcomes import fitting
-from nnexp.analysis.verdicts import INCONCLUSIVE
+from nnexp.analysis.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.cli import app
 from nnexp.cli.arguments import Parser
 from nnexp.cli.guard import RESUMABLE, guarded, sentence
@@ -35,6 +35,8 @@ from nnexp.studies.study import ORDERS, Study
 
 # The number of seeds per arm at each look of --top-up.
 LOOKS = (10, 20, 40)
+# The verdicts on comparisons that more seeds may settle.
+_OPEN = (INCONCLUSIVE, UNDERPOWERED)
 _EPILOG = (
     "Without names: in a folder with studies of your own in experiments/, these and others judged "
     "there before; in any other folder, all of nnexp's studies. The report holds the same studies."
@@ -100,7 +102,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--top-up",
         action="store_true",
-        help=f"add seeds while a comparison is inconclusive, looking at n = {looks}",
+        help=f"add seeds while a comparison is inconclusive or underpowered: n = {looks}",
     )
     parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")
@@ -201,7 +203,7 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
         records = _run(study, seeds, overrides)
         found = tables(records)
         judgements = judge(study, found, looks=len(looks))
-        if not any(j.test in ORDERS and j.verdict == INCONCLUSIVE for j in judgements):
+        if not any(j.test in ORDERS and j.verdict in _OPEN for j in judgements):
             break
     shown = fitting(found.runs, study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))

@@ -118,7 +118,7 @@ def draw_final(
 def draw_differences(
     ax: Axes, table: pd.DataFrame, pairs: pd.DataFrame, styles: Mapping[str, Style]
 ) -> Axes:
-    """Draw rows of the tables of `Effects`, in points: one dot per seed, the mean and its interval.
+    """Draw rows of the tables of `Effects`, in points: dots are seeds, then median and interval.
 
     ``styles`` has that of every level; the grey area is what does not matter.
     """
@@ -129,15 +129,15 @@ def draw_differences(
         dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
         ax.plot(own, y, **dots, **EDGE, alpha=0.85)
         ax.plot([100 * found["low"], 100 * found["high"]], [row - 0.12] * 2, color=INK)
-        mean = 100 * found["difference"]
-        ax.plot(mean, row - 0.12, linestyle="none", marker="D", color=INK)
+        median = 100 * found["difference"]
+        ax.plot(median, row - 0.12, linestyle="none", marker="D", color=INK)
         beside: Look = {"va": "center", "fontsize": SMALL}
-        ax.text(1.02, row, f"{mean:+.2f}", transform=ax.get_yaxis_transform(), **beside)
+        ax.text(1.02, row, f"{median:+.2f}", transform=ax.get_yaxis_transform(), **beside)
     matters = 100 * float(table["matters"].max())
     ax.axvspan(-matters, matters, color=FAINT, linewidth=0, zorder=0)
     ax.axvline(0, color=NEUTRAL, linewidth=1, zorder=1)
-    means = 100 * table["difference"].abs()
-    if means.max() > FAR * max(means.min(), 0.1):
+    sizes = 100 * table["difference"].abs()
+    if sizes.max() > FAR * max(sizes.min(), 0.1):
         stretch_axis(ax, 1)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))

@@ -81,7 +81,7 @@ def _pairs(
     together = f" (together {sure} for the {study.family} comparisons of the study)"
     together = together if study.family > 1 else ""
     caption = (
-        f"Each dot is a seed ({n}): first arm − second arm. The bar is the mean with its "
+        f"Each dot is a seed ({n}): first arm − second arm. The bar is the median with its "
         f"{level:.4g} % interval{together}; grey: differences too small to matter."
     )
     spoken = " ".join(f"{told[c.id].statement} {told[c.id].verdict}." for c in claims)
@@ -97,7 +97,7 @@ def _draw_pairs(
     told: Mapping[str, Judgement],
     labels: Mapping[str, list[str]],
 ) -> None:
-    means = []
+    sizes = []
     for row, claim in enumerate(claims):
         scale = 100 if _in_points(claim) else 1
         values = pairs[claim.id]["difference"].to_numpy(float) * scale
@@ -113,17 +113,17 @@ def _draw_pairs(
         )  # fmt: skip
         if not len(values):
             continue
-        means.append(abs(values.mean()) or claim.matters * scale)
+        sizes.append(abs(float(np.median(values))) or claim.matters * scale)
         y = row + 0.16 + np.linspace(0, 0.16, len(values)) if len(values) > 1 else [row + 0.2]
         ax.plot(values, y, "o", color=_OURS, markersize=3.2, alpha=0.55, markeredgewidth=0)
         bounds = np.array([judgement.low, judgement.high], float) * scale
         if np.isfinite(bounds).all():
             ax.plot(bounds, [row - 0.08] * 2, color=INK, linewidth=2)
-        ax.plot(values.mean(), row - 0.08, "D", color=INK, markersize=5, clip_on=False)
+        ax.plot(np.median(values), row - 0.08, "D", color=INK, markersize=5, clip_on=False)
     ax.axvline(0, color=NEUTRAL, linewidth=1)
-    if means and max(means) > panels.FAR * min(means):
+    if sizes and max(sizes) > panels.FAR * min(sizes):
         matters = min(claim.matters for claim in claims) * (100 if _in_points(claims[0]) else 1)
-        threshold = 10.0 ** np.ceil(np.log10(max(matters, min(means) / 10)))
+        threshold = 10.0 ** np.ceil(np.log10(max(matters, min(sizes) / 10)))
         scales.stretch_axis(ax, threshold)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
@@ -194,7 +194,7 @@ def _map(claim: Claim, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     n = cells["n"]
     seeds = f"n = {n.min()}" if n.min() == n.max() else f"n = {n.min()} to {n.max()}"
     caption = (
-        f"Mean difference in each cell, {direction} arm, in {unit} ({seeds} pairs per cell). "
+        f"Median difference in each cell, {direction} arm, in {unit} ({seeds} pairs per cell). "
         "Above 0 the claim holds in that cell, below 0 its reverse; ?: the plain 95 % interval "
         f"includes 0. It holds in {judgement.holds_in}. Descriptive."
     )

@@ -37,6 +37,9 @@ class _Mark(NamedTuple):
 # In the order of the page.
 _MARKS = {
     verdicts.REPRODUCED: _Mark("tick", "good", "The measurement agrees with the claim."),
+    verdicts.DIRECTION: _Mark(
+        "half", "good", "The sign agrees with the claim; the difference may be too small to matter."
+    ),
     verdicts.CONTRADICTED: _Mark("cross", "bad", "The measurement shows the reverse of the claim."),
     verdicts.NO_DIFFERENCE: _Mark(
         "same", "calm", "Any difference is smaller than the smallest one that matters."
@@ -45,7 +48,7 @@ _MARKS = {
         "question", "doubt", "The interval is too wide for a conclusion: more seeds are needed."
     ),
     verdicts.UNDERPOWERED: _Mark(
-        "few", "doubt", f"Fewer than {verdicts.FEWEST_SEEDS} seeds: described, not judged."
+        "few", "doubt", "Too few seeds for the study's number of claims: described, not judged."
     ),
     verdicts.CONSISTENT: _Mark(
         "inside", "good", "The runs are consistent with the published figure."
@@ -372,7 +375,7 @@ def _comparison(j: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
     other = claim.arms[1] if len(claim.arms) > 1 else _number(claim.threshold or 0)
     yield "Test", f"{claim.arms[0]} {_RELATIONS[j.test]} {other}"
     if j.difference is not None:
-        yield "Mean difference", told(j.difference, "+") + unit
+        yield "Median difference", told(j.difference, "+") + unit
     if j.low is not None and j.high is not None and j.level is not None:
         yield f"{_share(j.level)} interval", f"{told(j.low, '+')} to {told(j.high, '+')}{unit}"
     if j.n is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnexp.analysis import intervals, verdicts
+from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.outcomes import Outcome, best, described, failures, matching, measured
 from nnexp.errors import InputError, unknown
 from nnexp.store.tables import Tables
@@ -30,12 +30,11 @@ _MOST_FIGURES = 4
 class Judgement:
     """A row of ``claims.csv``: a claim, what was measured, and the verdict.
 
-    ``first`` and ``second`` are the means of the two arms (or the mean and the threshold, or the
-    published figure), ``difference`` with ``low`` and ``high`` what the verdict is read from, at
-    ``level``; ``detectable`` is the difference that ``n`` runs would have shown with a power of 80
-    %, ``seeds_needed`` how many runs would show ``matters``. ``skewed`` is ``yes`` where the
-    differences are too skewed for a normal sample, and the interval less sure than it says (see
-    `nnexp.analysis.calibration`). ``digest`` is `Study.digest` of when it was judged, empty in the
+    ``first`` and ``second`` are the medians of the two arms (or the median and the threshold; the
+    mean and the published figure), ``difference``, the median of the pairs', with ``low`` and
+    ``high`` what the verdict is read from, at ``level``; ``detectable`` is the difference that
+    ``n`` runs would have shown with a power of 80 %, ``seeds_needed`` how many runs would show
+    ``matters``. ``digest`` is `Study.digest` of when it was judged, empty in the
     tables of an older nnexp. What does not apply is empty.
     """
 
@@ -63,7 +62,6 @@ class Judgement:
     matters: float | None = None
     detectable: float | None = None
     seeds_needed: int | None = None
-    skewed: str = ""
     holds_in: str = ""
     note: str = ""
     digest: str = ""
@@ -136,7 +134,7 @@ def judge(study: Study, tables: Tables | None, looks: int = 1) -> list[Judgement
 def maps(study: Study, tables: Tables) -> pd.DataFrame:
     """Return where the claims with a ``map`` hold: a row for each cell.
 
-    Columns: ``claim``, the settings of the map (``epoch`` is the evaluation), ``n``, the mean
+    Columns: ``claim``, the settings of the map (``epoch`` is the evaluation), ``n``, the median
     ``difference`` in the claim's own direction with its plain 95 % interval ``low high``, and
     ``holds`` (``yes``: above 0; ``no``: below 0; ``unclear``). Descriptive: no verdict is read
     from it.
@@ -209,27 +207,26 @@ def _compared(study: Study, claim: Claim, tables: Tables, looks: int) -> Judgeme
     if not len(values):
         raise InputError("no pair of runs of equal seed has ended: see the sweep's failed runs")
     n, alpha = len(values), study.alpha / study.family / looks
-    interval = intervals.mean_interval(values, alpha)
+    interval = intervals.median_interval(values, alpha)
     low, high = float(interval.low), float(interval.high)
-    known = math.isfinite(low)
-    sd = float(interval.sd)
+    known = n > 1 and bool(np.isfinite(values).all())
+    sd = float(values.std(ddof=1)) if known else math.nan
     return Judgement(
         **_said(study, claim, _chosen_words(claim, tables)),
         measured=_measured(claim, pairs, low, high),
-        verdict=verdicts.compared(low, high, claim.matters, n, claim.test),
+        verdict=verdicts.compared(interval, claim.matters, claim.test),
         n=n,
-        first=_mean(pairs["first"]),
-        second=_mean(pairs["second"]),
-        difference=_mean(pairs["difference"]),
+        first=_median(pairs["first"]),
+        second=_median(pairs["second"]),
+        difference=float(interval.middle),
         low=low,
         high=high,
         level=1 - alpha,
         effect_size=intervals.effect_size(values) if known else None,
         superiority=intervals.superiority(values),
         matters=claim.matters,
-        detectable=intervals.detectable(sd, n, alpha) if known else None,
-        seeds_needed=verdicts.seeds_needed(sd, claim.matters, alpha) if known else None,
-        skewed="yes" if intervals.is_skewed(values) else "",
+        detectable=power.detectable(sd, n, alpha) if known else None,
+        seeds_needed=power.seeds_needed(sd, claim.matters, alpha) if known else None,
         holds_in=_share(claim, tables),
     )
 
@@ -241,7 +238,7 @@ def _published(study: Study, claim: Claim, tables: Tables) -> Judgement:
     if not len(values):
         raise InputError(f"no run of arm {arm!r} has ended: see the sweep's failed runs")
     interval = intervals.prediction_interval(values, rounding=claim.rounding)
-    low, high, mean = float(interval.low), float(interval.high), float(interval.mean)
+    low, high, mean = float(interval.low), float(interval.high), float(interval.middle)
     return Judgement(
         **said,
         measured=f"{_digits(claim.outcome, mean)}, 95 % prediction interval "
@@ -367,12 +364,13 @@ def _printed(claim: Claim) -> str:
 
 def _measured(claim: Claim, pairs: pd.DataFrame, low: float, high: float) -> str:
     unit = 100 if claim.outcome.is_accuracy and claim.scale == "plain" else 1
-    first, second, difference = (_mean(pairs[c]) for c in ("first", "second", "difference"))
+    first, second, difference = (_median(pairs[c]) for c in ("first", "second", "difference"))
     points = " points" if unit == 100 else ""
     log = "log10 " if claim.scale == "log10" else ""
+    interval = f"[{low * unit:+.3g}, {high * unit:+.3g}]" if low != high else "in every pair"
     return (
         f"{log}{_digits(claim.outcome, first)} against {_digits(claim.outcome, second)}: "
-        f"{difference * unit:+.3g}{points} [{low * unit:+.3g}, {high * unit:+.3g}]"
+        f"{difference * unit:+.3g}{points} {interval}"
     )
 
 
@@ -380,8 +378,9 @@ def _digits(outcome: Outcome, value: float) -> str:
     return f"{value:.4f}" if outcome.is_accuracy else f"{value:.4g}"
 
 
-def _mean(values: pd.Series[Any]) -> float:
-    return float(values.mean()) if len(values) else math.nan
+def _median(values: pd.Series[Any]) -> float:
+    with np.errstate(invalid="ignore"):  # between infinities
+        return float(np.median(values))
 
 
 def _share(claim: Claim, tables: Tables) -> str:
@@ -410,14 +409,14 @@ def _cells(claim: Claim, tables: Tables) -> Iterator[dict[str, Any]]:
             cell = _replaced(claim, {**claim.where, **combination}, at)
             values = differences(cell, tables)["difference"].to_numpy(float)
             values = -values if claim.test == "less" else values
-            interval = intervals.mean_interval(values)
+            interval = intervals.median_interval(values)
             low, high = float(interval.low), float(interval.high)
             holds = "yes" if low > 0 else "no" if high < 0 else "unclear"
             row: dict[str, Any] = {"claim": claim.id, **combination}
             row |= {} if epoch is None else {"epoch": epoch}
             yield row | {
                 "n": len(values),
-                "difference": float(interval.mean),
+                "difference": float(interval.middle),
                 "low": low,
                 "high": high,
                 "holds": holds,

@@ -19,10 +19,10 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from nnexp.analysis.arms import Comparison, compare
+from nnexp.analysis.doubts import unseen
 from nnexp.analysis.grids import grid_cells
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import (
-    FEWEST_SEEDS,
     INCONCLUSIVE,
     MATTERS,
     STALE,
@@ -209,7 +209,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             ledger=any(one.document != "papers" for one in judgements),
             coverage=Markup(coverage(judgements)),
             matters=in_points(MATTERS),
-            fewest=FEWEST_SEEDS,
+            unseen=unseen(10),
             counts=_counted(one.verdict for one in judgements),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
@@ -303,7 +303,7 @@ def _numbers(one: Judgement) -> str:
         parts.append(f"effect size {one.effect_size:.2f}")
     if one.superiority is not None:
         parts.append(f"P(first above second) {one.superiority:.2f}")
-    scale, unit = (100, " points") if " points [" in one.measured else (1, "")
+    scale, unit = (100, " points") if " points " in one.measured else (1, "")
     parts.append(f"what matters {scale * (one.matters or 0):.3g}{unit}")
     parts.append(f"n = {one.n} would have shown {scale * (one.detectable or 0):.3g}{unit}")
     if one.verdict in (INCONCLUSIVE, UNDERPOWERED):
