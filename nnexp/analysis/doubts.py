@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, spaced
 from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
+from nnexp.analysis.verdicts import ALPHA
 
 # Of a larger grid the missing combinations are not named.
 _MOST_COMBINATIONS = 100
@@ -98,4 +99,15 @@ def unseen(n: int) -> str:
     return (
         f"{n} runs of an arm without divergence do not exclude that {100 * _RARE:g} % diverge "
         f"({needed} would), only that more than {100 * largest_unseen(n):.0f} % do."
+    )
+
+
+def by_chance(judged: int, outside: int) -> str:
+    """Say how many of the ``judged`` published figures are ``outside``, and how many by chance.
+
+    Each has an interval of its own, at level 1 - `nnexp.analysis.verdicts.ALPHA`.
+    """
+    return (
+        f"{outside} of {judged} published figures and curves lie outside their interval or band; "
+        f"{ALPHA * judged:.1f} would by chance if all were of runs like these."
     )

@@ -52,6 +52,8 @@ BETTER = ("higher", "lower")
 
 # The smallest difference of accuracies that matters, where nobody says otherwise.
 MATTERS = 0.003
+# The version of the rules for comparisons: verdicts by others are stale.
+RULES = 2
 # The error rate that the comparisons of a study or a sweep share.
 ALPHA = 0.05
 

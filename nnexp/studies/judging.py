@@ -16,7 +16,15 @@ import numpy as np
 import pandas as pd
 
 from nnexp.analysis import intervals, power, verdicts
-from nnexp.analysis.outcomes import Outcome, best, described, failures, matching, measured
+from nnexp.analysis.outcomes import (
+    Outcome,
+    best,
+    described,
+    divergences,
+    failures,
+    matching,
+    measured,
+)
 from nnexp.errors import InputError, unknown
 from nnexp.store.tables import Tables
 from nnexp.studies.computations import agrees, compute, entry
@@ -189,6 +197,8 @@ def _judge(study: Study, claim: Claim, tables: Tables | None, looks: int) -> Jud
         else:
             found = (_published if claim.test == "published" else _curve)(study, claim, tables)
         lost = [failures(arm, tables, claim.where) for arm in dict.fromkeys(claim.arms)]
+        if words := divergences(claim.arms, tables, claim.where):
+            found = replace(found, measured=f"{found.measured}; {words}")
     except InputError as error:
         raise _error(study, claim, str(error)) from None
     if not any(lost):

@@ -19,12 +19,15 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from nnexp.analysis.arms import Comparison, compare
-from nnexp.analysis.doubts import unseen
+from nnexp.analysis.doubts import by_chance, unseen
 from nnexp.analysis.grids import grid_cells
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import (
+    CONSISTENT,
+    EXCEEDED,
     INCONCLUSIVE,
     MATTERS,
+    SHORT_OF,
     STALE,
     UNDERPOWERED,
     in_points,
@@ -210,6 +213,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             coverage=Markup(coverage(judgements)),
             matters=in_points(MATTERS),
             unseen=unseen(10),
+            by_chance=_by_chance(judgements),
             counts=_counted(one.verdict for one in judgements),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
@@ -260,6 +264,13 @@ def coverage(judgements: Sequence[Judgement]) -> str:
         ]
         lines.append(f"| {_cell(row)} | {'; '.join(told)} |")
     return "\n".join(lines)
+
+
+def _by_chance(judgements: Sequence[Judgement]) -> str:
+    found = Counter(one.verdict for one in judgements)
+    outside = found[EXCEEDED] + found[SHORT_OF]
+    judged = outside + found[CONSISTENT]
+    return by_chance(judged, outside) if judged else ""
 
 
 def _counted(verdicts: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from nnexp.analysis.grids import Grid
 from nnexp.analysis.outcomes import Outcome
-from nnexp.analysis.verdicts import MATTERS, TESTS
+from nnexp.analysis.verdicts import MATTERS, RULES, TESTS
 
 # The widest prediction of an accuracy that still tells.
 CAP = 0.01
@@ -115,7 +115,7 @@ class Study:
             decides["overrides"] = {arm: self.arms[arm] for arm in claim.arms}
             decides["settings"] = self.settings
         if claim.test in ORDERS:
-            decides |= {"alpha": self.alpha, "family": self.family}
+            decides |= {"alpha": self.alpha, "family": self.family, "rules": RULES}
         return hashlib.sha256(repr(_ordered(decides)).encode()).hexdigest()[:16]
 
     def command(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnexp.analysis import doubts
-from nnexp.analysis.rates import at_most, largest_unseen, rate_interval, runs_to_exclude
+from nnexp.analysis.rates import at_most, largest_unseen, mcnemar, rate_interval, runs_to_exclude
 from nnexp.errors import InputError
 
 
@@ -53,6 +53,20 @@ def test_ten_clean_seeds_do_not_exclude_a_rate_of_a_tenth_and_29_do():
         "that more than 26 % do."
     )
     assert doubts.unseen(29) == "29 runs of an arm without divergence exclude that 10 % diverge."
+
+
+def test_the_exact_test_of_rates_in_pairs():
+    # Nine pairs in which only the first is true: 2/2⁹. The eleven others say nothing.
+    assert mcnemar([True] * 9 + [False] * 11, [False] * 20) == pytest.approx(2 / 512)
+    assert mcnemar([True, True, False, True], [True, False, True, False]) == 1
+    assert mcnemar([True] * 3, [True] * 3) == 1
+
+
+def test_how_many_figures_lie_outside_by_chance():
+    assert doubts.by_chance(26, 7) == (
+        "7 of 26 published figures and curves lie outside their interval or band; 1.3 would by "
+        "chance if all were of runs like these."
+    )
 
 
 def test_senseless_counts_are_refused():
