@@ -1,6 +1,6 @@
-"""Samples → intervals and effect sizes. Pure numbers, NumPy alone.
+"""Intervals and effect sizes, with NumPy only.
 
-Outcomes of runs, or their differences paired by seed, lie on an array's last axis.
+The last axis of an array holds the outcomes of runs or their differences paired by seed.
 
 Comparisons are judged by the median difference, whose interval needs no assumption on the shape of
 the distribution: it may be skewed, heavy-tailed, have ties, or runs that diverge. No interval of
@@ -21,7 +21,7 @@ from nnexp.analysis.rates import at_most
 from nnexp.errors import InputError
 from nnexp.validation import real, whole
 
-# Hedges' correction takes the degrees of freedom of the standard deviation, and at least two.
+# Hedges' correction needs at least two degrees of freedom.
 _FEWEST_FOR_EFFECT = 3
 
 
@@ -120,15 +120,16 @@ def fewest(alpha: float) -> int:
 
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: int) -> float:
-    """Return the t that Student's distribution stays below with this probability.
+    """Return the quantile of Student's t distribution at this probability.
 
-    ``freedom`` is its whole number of degrees of freedom. The closed form of the distribution
-    (Abramowitz & Stegun 26.7.3 and 26.7.4) is bisected, over the angle arctan(t/√freedom).
+    ``freedom`` is the whole number of degrees of freedom. The closed form of the distribution
+    (Abramowitz & Stegun 26.7.3 and 26.7.4) is inverted by bisection over the angle
+    arctan(t/√freedom).
 
     Raises
     ------
     InputError
-        If the probability is not between 0 and 1, or there is no degree of freedom.
+        If the probability is not between 0 and 1, or ``freedom`` is below 1.
     """
     real("probability", probability, 0, 1, open_=True)
     whole("freedom", freedom, 1)
@@ -146,16 +147,16 @@ def t_quantile(probability: float, freedom: int) -> float:
 def prediction_interval(
     values: npt.ArrayLike, alpha: float = 0.05, rounding: float = 0.0
 ) -> Interval:
-    """Return the interval for one further value of what ``values`` (…, n) were drawn from.
+    """Return the prediction interval for one further value from the population of ``values``.
 
-    It holds that value with probability 1 - ``alpha`` if they are normal and independent.
-    ``rounding`` widens it on either side: half a unit of the last digit in which the further value
-    is known.
+    ``values`` is (…, n). The interval covers the further value with probability 1 - ``alpha`` if
+    all values are normal and independent. ``rounding``, half a unit of the last digit to which the
+    further value is known, is added on either side.
 
     Raises
     ------
     InputError
-        If there is no value, or ``alpha`` is not between 0 and 1.
+        If there are no values, or ``alpha`` is not between 0 and 1.
     """
     real("alpha", alpha, 0, 1, open_=True)
     real("rounding", rounding, 0)
@@ -178,12 +179,12 @@ def joint_band(
     """Return the band ``low, high``, each (points,), for one further curve.
 
     ``curves`` is (n, points), or (…, n, points). The whole further curve lies within the band with
-    probability 1 - ``alpha`` or more: Bonferroni over the points, however they hang together.
+    a probability of at least 1 - ``alpha`` (Bonferroni), whatever the correlation of its points.
 
     Raises
     ------
     InputError
-        If there is no curve or no point, or ``alpha`` is not between 0 and 1.
+        If there are no curves or no points, or ``alpha`` is not between 0 and 1.
     """
     values = np.swapaxes(np.asarray(curves, dtype=float), -1, -2)
     if not values.shape[-2]:
@@ -193,14 +194,14 @@ def joint_band(
 
 
 def superiority(differences: npt.ArrayLike) -> float:
-    """Return how often the first is better: the share of ``differences`` (n,) above 0.
+    """Return the share of ``differences`` (n,) above 0, the probability of superiority.
 
-    A tie counts a half, and so does nan: the difference of two infinite outcomes.
+    Ties count as one half, and so does nan, the difference of two infinite outcomes.
 
     Raises
     ------
     InputError
-        If there is no difference.
+        If there are no differences.
     """
     values = _sample(differences)
     return float(np.mean(np.where(np.isnan(values), 0.5, (np.sign(values) + 1) / 2)))
@@ -209,13 +210,14 @@ def superiority(differences: npt.ArrayLike) -> float:
 def effect_size(differences: npt.ArrayLike) -> float:
     """Return the mean of paired ``differences`` (n,) in units of their standard deviation.
 
-    With the correction for small samples of Hedges (1981), J = 1 - 3/(4(n - 1) - 1). Where all
-    pairs differ by the same it is 0 or ±inf; nan for fewer than three pairs or an infinite one.
+    This includes the small-sample correction of Hedges (1981), J = 1 - 3/(4(n - 1) - 1). If all
+    differences are equal, it is 0 or ±inf. It is nan for fewer than three differences, or if one is
+    infinite.
 
     Raises
     ------
     InputError
-        If there is no difference.
+        If there are no differences.
     """
     values = _sample(differences)
     n = len(values)

@@ -1,4 +1,4 @@
-"""The rules: an interval → the word for what was found.
+"""Rules for verdicts on claims.
 
 A claim about a difference is judged by one interval (L, U) for the true difference, simultaneous
 over the claims of its study, and by the smallest difference that matters, S:
@@ -9,13 +9,13 @@ over the claims of its study, and by the smallest difference that matters, S:
 | direction only | 0 < L ≤ S < U | L < -S ≤ U < 0 | |
 | contradicted | U < 0 and L < -S | L > 0 and U > S | L > S or U < -S |
 | no difference that matters | -S < L and U < S | -S < L and U < S | |
-| inconclusive | else | the same | the same |
+| inconclusive | otherwise | the same | the same |
 | underpowered | too few seeds for the number of claims: no interval | the same | the same |
-| withheld | runs of its arms failed, whatever the interval | the same | the same |
+| withheld | runs of its arms failed, for any interval | the same | the same |
 
-No interval meets two of the rules: 0 < L with U < S is a difference that does not matter, however
-sure it is. A difference shown to be above 0 may be below S: it gives the direction only. A bound
-that lies on 0 or on ±S decides nothing.
+No interval satisfies two of the rules: 0 < L with U < S is a difference that does not matter, even
+if it is certain. A difference shown to be above 0 that may be below S gives the direction only. A
+bound equal to 0 or ±S decides nothing.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ SHORT_OF = "short of"
 TOO_NOISY = "too noisy to tell"
 PUBLISHED = (CONSISTENT, EXCEEDED, SHORT_OF, TOO_NOISY)
 
-# The verdict on any claim of whose runs some failed: those left may be the better ones.
+# The verdict on a claim if some of its runs failed, as the others may be the better ones.
 WITHHELD = "withheld"
-# In the place of a verdict that was reached before the study was edited. It counts as none.
+# Replaces a verdict from before the study was edited, and is not counted.
 STALE = "stale"
 
 TESTS = ("greater", "less", "equal")
 BETTER = ("higher", "lower")
 
-# The smallest difference of accuracies that matters, where nobody says otherwise.
+# The default for the smallest difference in accuracy that matters.
 MATTERS = 0.003
 # The version of the rules for comparisons: verdicts by others are stale.
 RULES = 2
@@ -74,7 +74,7 @@ class Decided(NamedTuple):
 def decided(low: Any, high: Any, matters: float) -> Decided:
     """Return what the interval ``low`` to ``high`` (floats, or arrays of one shape) decides.
 
-    ``matters`` is the smallest difference that does, S.
+    ``matters`` is the smallest difference that matters, S.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def compared(interval: Interval, matters: float, test: str) -> str:
     Raises
     ------
     InputError
-        If ``matters`` is below 0 or there is no such test.
+        If ``matters`` is below 0 or the test is unknown.
     """
     choice("test", test, TESTS)
     found = decided(interval.low, interval.high, matters)
@@ -118,16 +118,16 @@ def compared(interval: Interval, matters: float, test: str) -> str:
 def published(
     value: float, low: float, high: float, half_width: float, cap: float, better: str
 ) -> str:
-    """Return the verdict on one published figure, given the prediction interval of a new run.
+    """Return the verdict on a published figure, given the 95 % prediction interval for a new run.
 
-    ``exceeded`` says that ours is better: the whole interval lies on the side of ``better``
-    (``higher`` or ``lower``) of the figure; ``short of`` is the reverse. A ``half_width`` above
-    ``cap``, in the outcome's unit, or an infinite one, is too noisy to tell.
+    ``exceeded`` means that the whole interval is better than the figure, in the direction of
+    ``better`` (``higher`` or ``lower``), and ``short of`` that it is worse. If the ``half_width``
+    is infinite or above ``cap``, in the unit of the outcome, the verdict is ``too noisy to tell``.
 
     Raises
     ------
     InputError
-        If ``cap`` is below 0 or ``better`` is neither.
+        If ``cap`` is below 0 or ``better`` is invalid.
     """
     return curve([value], [low], [high], [half_width], cap, better)
 
@@ -140,16 +140,16 @@ def curve(
     cap: float,
     better: str,
 ) -> str:
-    """Return the verdict on a published curve, given the joint prediction band of a new run.
+    """Return the verdict on a published curve, given the joint prediction band for a new run.
 
-    All are (points,). It is consistent if every point lies within the band, ``exceeded`` if ours
-    is better at every point that does not, else ``short of``. A band with a ``half_width`` above
-    ``cap`` anywhere is too noisy to tell.
+    All arrays are (points,). The verdict is ``consistent`` if all points lie within the band,
+    ``exceeded`` if the band is better at every point outside it, and otherwise ``short of``. If the
+    ``half_width`` of the band is above ``cap`` anywhere, it is ``too noisy to tell``.
 
     Raises
     ------
     InputError
-        If ``cap`` is below 0 or ``better`` is neither.
+        If ``cap`` is below 0 or ``better`` is invalid.
     """
     real("cap", cap, 0)
     choice("better", better, BETTER)
@@ -166,5 +166,5 @@ def curve(
 
 
 def in_points(share: float) -> str:
-    """Return a share of the examples in percentage points: ``0.3`` for 0.003."""
+    """Return a fraction of the examples in percentage points, as text: ``0.3`` for 0.003."""
     return f"{100 * share:g}"
