@@ -102,6 +102,12 @@ class NnexpSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
+    def check(self) -> None:
+        """Refuse an invalid store or launcher before any point is composed."""
+        from nnexp.cli.sweep import check_launcher
+
+        check_launcher(self.launcher, _settings(self.settings))
+
     def sweep(self, arguments: list[str]) -> list[Record]:
         """Run the points given by ``arguments`` and return their records."""
         from nnexp.cli.sweep import output_folder, sweep

@@ -82,10 +82,12 @@ def clock(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     ax.plot(comparison.metrics["step"], comparison.metrics["seconds"], "o")
     return Picture("clock", "Seconds", "Seconds.", "Seconds.", figure, comparison.metrics)
 ''',
-    "nnexp/plotting/sweep_figures.py": '        "clock": training_figures.clock,\n',
+    "nnexp/plotting/sweep_figures.py": '    "clock": (_always, _plain(training_figures.clock)),\n',
 }
 # Where it goes if not at the end.
-AFTER = {"nnexp/plotting/sweep_figures.py": '        "final": training_figures.final,\n'}
+AFTER = {
+    "nnexp/plotting/sweep_figures.py": '    "final": (_always, _plain(training_figures.final)),\n'
+}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import Any
 
 from nnexp import __version__
 from nnexp.cli.arguments import parse, parser
@@ -74,3 +75,16 @@ def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> li
         callbacks.on_multirun_end(config=config, config_name="config")
         # Sweepers other than nnexp's may return anything.
         return [record for record in records or [] if isinstance(record, Record)]
+
+
+def check(overrides: Sequence[str]) -> None:
+    """Refuse invalid ``overrides`` of the store or the launcher.
+
+    Raises
+    ------
+    InputError
+        For the first invalid override.
+    """
+    with composing(), opened() as hydra:
+        sweeper: Any = prepared(hydra, overrides, multirun=True)[1]
+        sweeper.check()

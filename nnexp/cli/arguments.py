@@ -28,11 +28,22 @@ class Parser(argparse.ArgumentParser):
 
 
 def with_store(arguments: Sequence[str]) -> list[str]:
-    """Return the command line with ``store=FOLDER`` replaced by ``--store FOLDER``."""
-    key = "store="
+    """Return the command line with ``store=FOLDER`` replaced by ``--store FOLDER``.
+
+    Raises
+    ------
+    InputError
+        If no folder is given, or more than one.
+    """
+    key, flag = "store=", "--store"
     words = [word for word in arguments if not word.startswith(key)]
     folders = [word.removeprefix(key) for word in arguments if word.startswith(key)]
-    return [*words, *(word for folder in folders for word in ("--store", folder))]
+    flags = [word for word in words if word == flag or word.startswith(f"{flag}=")]
+    if len(folders) + len(flags) > 1:
+        raise InputError("the store is given twice: give store=FOLDER once")
+    if not all(folder.strip() for folder in folders):
+        raise InputError("store= is not a folder: give store=FOLDER")
+    return [*words, *(word for folder in folders for word in (flag, folder))]
 
 
 def parser() -> Parser:

@@ -15,7 +15,7 @@ _NOT_PARAMETERS = ("_target_", "defaults", "name")
 COMMANDS = (
     ("runs", "list, show, compare, verify, export and prune finished runs; the cache"),
     ("reproduce", "run the studies in experiments/ and judge their claims"),
-    ("report", "draw tables, plots and pages again, without training"),
+    ("report", "write tables, plots and pages again, without training"),
     ("benchmarks", "measure the speed of training and of sweeps"),
 )
 GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling")
@@ -41,7 +41,7 @@ RECIPES = (
 def text() -> str:
     """Return the help, based on the files in ``conf/``."""
     lines = [
-        "nnexp: what does this training choice do to a neural network?",
+        "nnexp: how does a training choice affect a neural network?",
         "",
         "  python -m nnexp key=value …        one run",
         "  python -m nnexp -m key=a,b,c …     a sweep over every combination",

@@ -72,8 +72,7 @@ def compose_jobs(
         label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
         arm = arm_of(point) if named else None
         job = Job(RunConfig.from_mapping(scientific(settings)), label, arm)
-        twin = jobs.get(job.run_id)
-        if twin is not None:
+        if job.run_id in jobs:
             raise InputError(
                 f"{' '.join(point) or 'no override'} gives a run that the sweep already has: "
                 f"remove it"

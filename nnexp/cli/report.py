@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from nnexp.store.store import Store
 from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
 
+_STORE = Path("results/runs")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
@@ -35,6 +38,11 @@ def _main(arguments: list[str]) -> int:
     folders = [word for word in options.what if "=" not in word]
     filters = [word for word in options.what if "=" in word]
     if not options.what:
+        if options.out or options.store:
+            raise InputError(
+                "--out and --store are for pages of sweeps or stored runs: "
+                "give folders of sweeps, or settings as in init=he"
+            )
         report = markdown_report.write_report(relevant(sound(), options.results), options.results)
         print(f"report  {report}")
         return 0
@@ -45,9 +53,9 @@ def _main(arguments: list[str]) -> int:
     if options.out is None:
         raise InputError("--out is missing: give --out FOLDER for the tables, plots and page")
     check_folder(options.out, "--out FOLDER")
-    records = [] if folders else _of_store(options.store, filters)
+    records = [] if folders else _of_store(options.store or _STORE, filters)
     found = _of_folders(folders) if folders else tables(records)
-    command = " ".join(["python -m nnexp.report", *arguments])
+    command = shlex.join(["python", "-m", "nnexp.report", *arguments])
     written = write_sweep(options.out, *found, command=command, records=records)
     print(f"page    {written[-1]}")
     return 0
@@ -64,7 +72,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--out", type=Path, help="output folder for the tables, plots and page")
     parser.add_argument(
-        "--store", type=Path, default=Path("results/runs"), help="the store of finished runs"
+        "--store", type=Path, help=f"the store of finished runs (default: {_STORE})"
     )
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="the folder of the studies' tables"

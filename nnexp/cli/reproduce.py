@@ -29,9 +29,10 @@ from nnexp.plotting import weight_images
 from nnexp.store.record import FAILED, Record
 from nnexp.store.tables import Tables, tables
 from nnexp.studies import markdown_report
-from nnexp.studies.judging import Judgement, judge
+from nnexp.studies.judgement import Judgement
+from nnexp.studies.judging import judge
 from nnexp.studies.reader import read_study
-from nnexp.studies.study import ORDERS, Study
+from nnexp.studies.study import Study
 
 # The number of seeds per arm at each interim analysis ("look") of --top-up.
 LOOKS = (10, 20, 40)
@@ -66,25 +67,26 @@ def _main(arguments: list[str]) -> int:
     studies = studies if names else relevant(studies, options.results)
     markdown_report.check_places(studies, options.results)
     set_up()
-    well, wrong, judged = True, "", 0
+    app.check(overrides)
+    passed, problem, judged = True, "", 0
     for study in studies:
         try:
-            judgements, found, portraits = reproduce(study, options, overrides)
-            markdown_report.write_tables(study, found, judgements, options.results, portraits)
+            judgements, found, images = reproduce(study, options, overrides)
+            markdown_report.write_tables(study, found, judgements, options.results, images)
         except InputError as error:  # keep the runs of this study and go on with the others
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
-            wrong = wrong or f"{study.name} could not be judged: see above"
+            problem = problem or f"{study.name} could not be judged: see above"
             continue
         judged += 1
         _print_verdicts(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
-        well = well and not failed and all(j.as_expected for j in judgements)
+        passed = passed and not failed and all(j.as_expected for j in judgements)
     if judged:
         report = markdown_report.write_report(relevant(sound(), options.results), options.results)
         print(f"report  {report}")
-    if wrong:
-        raise InputError(wrong)
-    return 0 if well else 1
+    if problem:
+        raise InputError(problem)
+    return 0 if passed else 1
 
 
 def _parser() -> Parser:
@@ -100,7 +102,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--top-up",
         action="store_true",
-        help=f"add seeds while a comparison is inconclusive, looking at n = {looks}",
+        help=f"add seeds (n = {looks}) while a comparison is inconclusive",
     )
     parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")
@@ -189,7 +191,7 @@ class Reproduction(NamedTuple):
 
     judgements: list[Judgement]
     tables: Tables | None
-    portraits: dict[str, pd.DataFrame]
+    images: dict[str, pd.DataFrame]
 
 
 def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str]) -> Reproduction:
@@ -201,7 +203,7 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
         records = _run(study, seeds, overrides)
         found = tables(records)
         judgements = judge(study, found, looks=len(looks))
-        if not any(j.test in ORDERS and j.verdict == INCONCLUSIVE for j in judgements):
+        if not any(j.verdict == INCONCLUSIVE for j in judgements):
             break
     shown = fitting(found.runs, study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))

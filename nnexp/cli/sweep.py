@@ -90,6 +90,19 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
     )
 
 
+def check_launcher(launcher: Any, settings: Mapping[str, Any]) -> None:
+    """Refuse launchers of other packages and invalid run options.
+
+    Raises
+    ------
+    InputError
+        If the launcher is not nnexp's, or an option has an invalid value.
+    """
+    if not hasattr(launcher, "check"):
+        raise InputError("nnexp needs its own launcher: give hydra/launcher=local or dask")
+    launcher.check(settings)
+
+
 def on_dask(scheduler: Any, wait: Any) -> ExecutorFactory:
     """Return a factory of executors for a Dask cluster.
 
@@ -252,9 +265,7 @@ def sweep(
         if single and len(points) > 1:
             raise InputError(f"there are {len(points)} values to sweep: add -m to run them all")
         jobs = compose_jobs(Composer(loader), points, named)
-        if not hasattr(launcher, "check"):
-            raise InputError("nnexp needs its own launcher: give hydra/launcher=local or dask")
-        launcher.check(settings)
+        check_launcher(launcher, settings)
     places = {"store": settings["store"]}
     if output is not None:
         check_folder(output.folder, f"{output.key}=FOLDER")

@@ -15,7 +15,7 @@ from nnexp.data import PATHS
 
 # Digits of a digest shown in tables.
 _DIGITS = 8
-# Columns of digests, after the dot, and the settings whose columns have dots.
+# Names of digest columns after the dot, and the settings with such columns.
 _DIGESTS = ("digest", "source")
 _GROUPS = ("data", *CHOICES)
 
@@ -62,8 +62,8 @@ def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str,
 def settings(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the nested settings of a row of a table, the inverse of `columns`.
 
-    The row may come from a file, where numbers of an incomplete column are floats and lists are
-    text. Columns that are not settings are taken along; digests of files and functions are not.
+    The row may come from a file, in which numbers in incomplete columns are floats and lists are
+    text. Columns that are not settings are included, but not digests of files and functions.
     """
     nested: dict[str, Any] = {}
     for column, cell in row.items():
@@ -77,7 +77,7 @@ def settings(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(cell: Any) -> Any:
-    """Return the value of a table's cell, ``None`` for an empty one."""
+    """Return the value of a table's cell, or ``None`` if it is empty."""
     if isinstance(cell, float):
         return None if math.isnan(cell) else int(cell) if cell.is_integer() else cell
     if isinstance(cell, str) and re.fullmatch(r"\d+( \d+)*", cell):

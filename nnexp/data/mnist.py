@@ -141,10 +141,10 @@ def _from_folder(name: str, files: tuple[Stamp, ...]) -> Raw:
     contents = []
     for file, archive, raw in zip(files, publication.archives, publication.raw, strict=True):
         found = idx.content(file)
-        right = found.sha256 == raw if raw is not None else True
+        valid = found.sha256 == raw if raw is not None else True
         if raw is None and file.path.endswith(".gz"):
-            right = checksum(file) == archive
-        if not right:
+            valid = checksum(file) == archive
+        if not valid:
             raise InputError(
                 f"{file.path} is not {publication.title}'s file (its SHA-256 is "
                 f"{found.sha256}): download it again, or read another set with data=idx"

@@ -1,10 +1,9 @@
-"""Losses: each includes the output non-linearity and works on logits.
+"""Losses, which include the output non-linearity and take logits.
 
-``evaluate(logits, targets, scale, buffers, with_value)`` overwrites ``logits`` with
-the gradient of each row's own loss, times ``scale``. It returns the sum of the rows' losses, or 0
-without ``with_value``, which is faster. Neither includes the loss's constant ``factor``.
-``logits`` and ``targets`` are (n, outputs); ``buffers``, for intermediate results, are an array
-(n, outputs) and one (n, 1).
+``evaluate(logits, targets, scale, buffers, with_value)`` overwrites ``logits`` with the gradient of
+each row's own loss times ``scale``. It returns the sum of the rows' losses, or 0 if ``with_value``
+is false, which is faster. Neither includes the constant ``factor`` of the loss. ``logits`` and
+``targets`` are (n, outputs); ``buffers`` for intermediate results are (n, outputs) and (n, 1).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Scale = float | Array
 Buffers = tuple[Array, Array]
 
 _BLOCK = 1024
-# As np.max and np.sum over axis 1, without their overhead.
+# np.max and np.sum without their overhead.
 _row_max, _row_sum = np.maximum.reduce, np.add.reduce
 
 
@@ -34,7 +33,7 @@ def _one(outputs: int) -> float:
 
 
 def _factor(reduction: str, mean: float) -> Callable[[int], float]:
-    """Return the factor of a loss over its row's outputs: ``mean`` / outputs, or 1 for the sum."""
+    """Return a loss's factor by its number of outputs: ``mean`` / outputs, or 1 for ``sum``."""
     if reduction not in ("mean", "sum"):
         raise unknown("loss.reduction", reduction, ("mean", "sum"))
     return (lambda outputs: mean / outputs) if reduction == "mean" else _one
@@ -51,19 +50,22 @@ class Loss:
     def __call__(
         self, logits: Array, targets: Array, n: int, scratch: Array, row_scratch: Array
     ) -> float:
-        """Return Σ row losses / ``n`` and overwrite ``logits`` with its gradient.
+        """Return the sum of the row losses over ``n`` and overwrite ``logits`` with its gradient.
 
-        With ``n`` the number of rows, that is the mean loss.
+        If ``n`` is the number of rows, this is the mean loss.
         """
         share = self.factor(logits.shape[1]) / n
         return self.evaluate(logits, targets, share, (scratch, row_scratch), True) * share
 
     def outputs(self, logits: Array) -> None:
-        """Turn ``logits`` into the network's outputs, in place."""
+        """Convert ``logits`` to the network's outputs in place."""
         OUTPUTS[self.output](logits)
 
     def predict(self, logits: Array) -> Array:
-        """Return the class of each row, (n,); with one output unit, class 1 if it is above 1/2."""
+        """Return the predicted class of each row, (n,).
+
+        With one output unit, class 1 is predicted if its output is above 1/2.
+        """
         if logits.shape[1] == 1:
             return (logits[:, 0] > (0.5 if self.output == "identity" else 0)).astype(np.intp)
         classes: Array = np.empty(len(logits), np.intp)
@@ -74,7 +76,7 @@ class Loss:
 
 
 def softmax(logits: Array, row_scratch: Array | None = None) -> None:
-    """Apply softmax to each row in place, minus the row's maximum so that exp cannot overflow."""
+    """Apply softmax to each row in place; subtracting the row's maximum avoids overflow."""
     rows = np.empty((len(logits), 1), logits.dtype) if row_scratch is None else row_scratch
     logits -= _row_max(logits, axis=1, keepdims=True, out=rows)
     np.exp(logits, out=logits)
@@ -97,7 +99,7 @@ def _total(array: Array) -> float:
 
 
 def cross_entropy() -> Loss:
-    """Return softmax with cross-entropy -Σ_k t_k·log p_k; gradient (Σt)·p - t."""
+    """Return softmax with cross-entropy, -Σ_k t_k·log p_k, with gradient (Σt)·p - t."""
 
     def evaluate(
         logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
@@ -127,7 +129,7 @@ def cross_entropy() -> Loss:
 
 
 def binary_cross_entropy(reduction: str = "mean") -> Loss:
-    """Return sigmoid with -t·log p - (1-t)·log(1-p), its mean or sum over a row's outputs."""
+    """Return sigmoid with -t·log p - (1-t)·log(1-p), averaged or summed over the outputs."""
     factor = _factor(reduction, 1)
 
     def evaluate(
@@ -149,9 +151,9 @@ def binary_cross_entropy(reduction: str = "mean") -> Loss:
 
 
 def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
-    """Return the squared error over ``output``: its mean over a row (``mean``) or ½Σ (``sum``).
+    """Return the squared error of ``output``: the mean over the k outputs, or half the sum.
 
-    With ``sum`` the gradient is (o - t)·f', the textbook form; with ``mean`` it is that · 2/k.
+    With ``sum``, the gradient is (o - t)·f', as in textbooks; with ``mean``, it is 2/k times that.
     """
     factor = _factor(reduction, 2)
     if output not in OUTPUTS:
@@ -187,15 +189,15 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
 
 
 def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Loss:
-    """Return the loss of a plain ``(logits, targets) -> (row losses (n,), gradient (n, k))``.
+    """Return a loss from ``(logits, targets) -> (row losses (n,), gradient (n, k))``.
 
     The gradient is that of each row's own loss. An attribute ``output`` of the function may name
-    the output non-linearity, ``softmax`` by default; it is used by ``predict_proba`` alone.
+    the output non-linearity (default ``softmax``), which is only used by ``predict_proba``.
 
     Raises
     ------
     InputError
-        If the attribute names an unknown output, or on use, if the function returns anything else.
+        If the attribute names an unknown output or, on use, if the function returns anything else.
     """
     output = getattr(function, "output", "softmax")
     if output not in OUTPUTS:
@@ -220,7 +222,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "binary_cross_entropy": binary_cross_entropy,
     "mse": mse,
 }
-# Those that `log_loss` computes.
+# The losses that `log_loss` supports.
 LOGARITHMIC = ("cross_entropy", "binary_cross_entropy")
 
 
@@ -229,8 +231,8 @@ def log_loss(loss: Loss, logits: Array, targets: Array, epsilon: float) -> float
 
     ``loss`` is one of `LOGARITHMIC`, and ``logits`` and ``targets`` are (n, k). A row's loss is
     -Σ_k t_k·log(p_k + epsilon). With sigmoid outputs it is
-    -Σ_k t_k·log(p_k + epsilon) + (1 - t_k)·log(1 - p_k + epsilon), or the mean. Many programs log
-    this, as it is finite where a probability is 0. It is computed in float64.
+    -Σ_k t_k·log(p_k + epsilon) + (1 - t_k)·log(1 - p_k + epsilon), or the mean. Many programs
+    report this, as it is finite if a probability is 0. It is computed in float64.
     """
     p = logits.astype(np.float64)
     loss.outputs(p)

@@ -1,4 +1,4 @@
-"""The files of a record: written from it, read back and checked.
+"""Writing, reading and checking the files of a record.
 
 They are ``config.yaml``, ``metrics.csv``, ``layers.csv``, ``run.json`` and, if requested,
 ``weights.npz``. ``run.json`` holds the digests of the other files, which reveal damage. Everything

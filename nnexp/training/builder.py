@@ -54,7 +54,7 @@ def build_network(config: RunConfig, rows: int | None = None) -> Network:
 
 
 def scored(config: RunConfig, data: Dataset) -> Dataset:
-    """Return ``data`` with those test examples alone that ``config`` scores."""
+    """Return ``data`` with only the test examples that ``config`` scores."""
     first, test = config.evaluate_first, data.test
     if first is None or test is None:
         return data

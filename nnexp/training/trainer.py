@@ -196,7 +196,7 @@ def score(
 ) -> tuple[float, int]:
     """Return the summed loss and the number of correct predictions in the rows ``part``.
 
-    With ``epsilon`` the losses are those of `nnexp.nn.losses.log_loss`. An example with an output
+    With ``epsilon``, the losses are those of `nnexp.nn.losses.log_loss`. An example with an output
     that is not finite counts as wrong and makes the loss infinite.
     """
     labels = split.labels[part]

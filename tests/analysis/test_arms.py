@@ -252,7 +252,7 @@ def test_a_run_given_twice_counts_once():
 
 def test_no_run_is_an_error_in_one_sentence():
     empty = make_tables([])
-    with pytest.raises(InputError, match="no run to compare"):
+    with pytest.raises(InputError, match="no runs to compare"):
         compare(*empty)
 
 

@@ -110,7 +110,7 @@ def test_biases_of_a_mean_move_it():
 
 
 def test_weights_of_another_mean_have_no_line():
-    with pytest.raises(InputError, match=r"no line for weights of mean 0\.5"):
+    with pytest.raises(InputError, match=r"not apply to weights with mean 0\.5"):
         propagate((10, 3), ACTIVATIONS["tanh"](), moments("rand"), NO_BIAS, np.ones(2))
 
 

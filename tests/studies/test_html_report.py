@@ -93,7 +93,7 @@ def test_the_numbers_behind_a_comparison(inits, log, tmp_path):
         "Test xavier is greater than zero Mean difference +2.87 points "
         "99 % interval +2.51 to +3.23 points Runs n = 10 pairs, by seed "
         "Effect size +7.3 standard deviations P(xavier higher) 1.00 "
-        "Smallest difference that matters 0.3 points What n = 10 could have shown 0.21 points "
+        "Smallest difference that matters 0.3 points Detectable with n = 10 0.21 points "
         "Holds in 14 of 20 cells, reversed in 2 "
         "Outcome test accuracy Settings lr 0.1, epoch 5"
     ) in text
@@ -197,6 +197,15 @@ def test_texts_are_set_and_never_run(inits, tmp_path):
     assert "<li>&lt;b&gt;targets&lt;/b&gt; are 0.01 and 0.99.</li>" in source
 
 
+@pytest.mark.parametrize("field", ["row", "statement", "published", "measured", "protocol", "note"])
+def test_nothing_that_a_judgement_says_is_run(inits, tmp_path, field):
+    """What was measured names the arms of failed runs, for example."""
+    first, *others = inits.judgements
+    said = replace(first, **{field: "<img src=x onerror=alert(1)> [1, 2]"})
+    found = page(tmp_path, replace(inits, judgements=[said, *others], pictures=[]))
+    assert "img" not in {tag for tag, _ in found.elements}
+
+
 def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
     names = ["a-b", "a", "a b", "a.b", 'a"><img src=x onerror=alert(1)>', "javascript:alert(1)"]
     claims = {"a-b": "c", "a": "b-c"}
@@ -231,7 +240,7 @@ def test_what_is_drawn_can_be_seen_on_a_dark_page():
 def test_what_cannot_be_shown_is_refused(inits):
     with pytest.raises(InputError, match="a report needs a study"):
         render([], {})
-    with pytest.raises(InputError, match="study 'd2_init' is there 2 times"):
+    with pytest.raises(InputError, match="study 'd2_init' appears 2 times"):
         render([inits, inits], {})
     empty = replace(inits, pictures=[Shown("loss", "c", "a")])
     with pytest.raises(InputError, match="picture 'loss' is empty"):

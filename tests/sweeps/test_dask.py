@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nnexp
@@ -23,6 +24,7 @@ from nnexp.store.store import Store
 from nnexp.threads import ONE_THREAD
 from nnexp.training.execute import environment, execute
 from tests import ROOT
+from tests.cli.test_reproduce import define
 from tests.conftest import Outcome
 
 pytest.importorskip("distributed")
@@ -133,9 +135,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "driver"
 
 
-def driver(home: Path, words: Sequence[str]) -> subprocess.Popen[str]:
+def driver(
+    home: Path, words: Sequence[str], command: Sequence[str] = ("nnexp", "-m")
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "nnexp", "-m", *words],
+        [sys.executable, "-m", *command, *words],
         cwd=home,
         env={**PLAIN, "PYTHONPATH": ROOT},
         stdout=subprocess.PIPE,
@@ -217,6 +221,26 @@ def test_all_runs_arrive_equal_to_the_bit_to_local_ones(cluster: Cluster, home: 
         assert not list(folder.rglob("*.csv"))
 
 
+@pytest.mark.slow
+def test_studies_run_on_the_cluster_and_are_judged_as_at_home(
+    cluster: Cluster, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    Path("experiments").mkdir()
+    define()
+    found = []
+    for place, words in (("far", on(cluster.address)), ("near", ())):
+        line = ("tiny", *words, f"store={place}", "--results", f"{place}-results")
+        outcome = ended(driver(home, line, ["nnexp.reproduce"]), timeout=3 * PATIENCE)
+        assert outcome.status == 0, outcome.err
+        tables = [Path(f"{place}-results/tiny/{name}.csv") for name in ("claims", "metrics")]
+        found.append([pd.read_csv(t).drop(columns="seconds", errors="ignore") for t in tables])
+    for far, near in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(far, near)
+    assert len(numbers(home / "far")) == 10
+    assert numbers(home / "far") == numbers(home / "near")
+
+
 @pytest.mark.serial
 @pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_one_sentence_within_five_seconds(home: Path) -> None:
@@ -247,13 +271,9 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
             "nonsense://there:1 is not the address of a Dask scheduler",
             marks=pytest.mark.slow,
         ),
-        ([*on("http://there:1")], "give it as tcp://HOST:8786"),
-        pytest.param(
-            [*on("ucx://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            [*on("inproc://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
-        ),
+        ([*on("http://there:1")], "give tcp://HOST:8786"),
+        pytest.param([*on("ucx://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
+        pytest.param([*on("inproc://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
         pytest.param(
             [*on("tls://127.0.0.1:1")],
             "tls://127.0.0.1:1 needs certificates",
