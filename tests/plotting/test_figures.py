@@ -431,7 +431,7 @@ def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matt
 
 
 def test_differences_of_all_sizes_are_stretched_about_zero():
-    tables = make_tables(INITS, range(5))
+    tables = make_tables(INITS, range(7))
     factor = {"xavier": 0.9, "randn": 0.895, "zero": 0.1}
     noise = np.random.default_rng(0).normal(0, 0.001, len(tables.runs))
     runs = tables.runs.assign(test_accuracy=tables.runs["init"].map(factor) + noise)
