@@ -1,4 +1,4 @@
-"""Checks of single settings: each returns the value in its one form, or raises InputError."""
+"""Checks of single settings, which return the converted value or raise `InputError`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from nnexp.errors import InputError, unknown
 
 LARGEST = 10**9
-# A number longer than any setting's, which Python may refuse to read.
+# Longer numbers are refused; Python cannot read arbitrarily long ones.
 MOST_DIGITS = 1000
 TOO_LONG = rf"[\d_]{{{MOST_DIGITS + 1}}}"
 
@@ -17,9 +17,9 @@ TOO_LONG = rf"[\d_]{{{MOST_DIGITS + 1}}}"
 def whole(
     key: str, value: object, least: int | None = None, most: int = LARGEST, other: str = ""
 ) -> int:
-    """Return ``value`` as an int from ``least`` to ``most``; 1e4 counts as 10000.
+    """Return ``value`` as an int from ``least`` to ``most``; whole floats such as 1e4 are valid.
 
-    ``other`` names what else the key takes, for the message.
+    ``other`` names another valid value for the message.
     """
     number = int(value) if isinstance(value, float) and value.is_integer() else value
     low = -most if least is None else least
@@ -33,7 +33,7 @@ def whole(
 def real(
     key: str, value: object, low: float = -math.inf, high: float = math.inf, *, open_: bool = False
 ) -> float:
-    """Return ``value`` as a finite float between ``low`` and ``high``: strictly, if ``open_``."""
+    """Return ``value`` as a finite float from ``low`` to ``high``, exclusive if ``open_``."""
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
         number = float(value) + 0.0  # -0.0 is 0.0
@@ -47,15 +47,44 @@ def real(
 
 
 def memory(what: str, needed: float) -> None:
-    """Refuse what needs more than this machine's memory; ``needed`` is in bytes."""
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):  # Windows
+    """Raise `InputError` if ``what`` needs more memory than there is or ``NNEXP_MEMORY`` allows.
+
+    ``needed`` is in bytes, the environment variable in GiB.
+    """
+    chosen = os.environ.get("NNEXP_MEMORY")
+    limit = _installed_memory() if chosen is None else _gibibytes(chosen)
+    if needed <= limit:
         return
-    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > installed:
+    sentence = f"{what} needs {_in_words(needed)} of memory, but"
+    if chosen is None:
+        raise InputError(f"{sentence} this machine has only {_in_words(limit)}: make it smaller")
+    raise InputError(
+        f"{sentence} NNEXP_MEMORY={chosen} allows only {_in_words(limit)}: make it smaller, or "
+        "increase NNEXP_MEMORY"
+    )
+
+
+def _installed_memory() -> float:
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", ()):  # Windows
+        return math.inf
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _gibibytes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
         raise InputError(
-            f"{what} needs {needed / 2**30:,.1f} GiB of memory, and this machine has "
-            f"{installed / 2**30:,.1f} GiB: make it smaller"
+            f"NNEXP_MEMORY={text} is invalid: give a number of GiB above 0, as in NNEXP_MEMORY=8"
         )
+    return number * 2**30
+
+
+def _in_words(size: float) -> str:
+    unit, name = (2**30, "GiB") if size >= 2**30 else (2**20, "MiB")
+    return f"{size / unit:,.1f} {name}"
 
 
 def choice(key: str, value: object, choices: Iterable[str]) -> str:

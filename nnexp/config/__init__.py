@@ -1,1 +1,1 @@
-"""The settings of a run: checked, identified, composed from files and the command line."""
+"""The settings of a run: composition from files and the command line, checks and identity."""

@@ -1,9 +1,9 @@
-"""Hydra, including its private modules: open it, compose settings, show them.
+"""Composition of settings with Hydra.
 
-Composition is Hydra's own, done once for every distinct set of group choices; the value overrides
-of a point are then applied to a copy, which is ten times faster and gives the same result.
+Hydra composes each distinct set of group choices once. The value overrides of a point are then
+applied to a copy, which is ten times faster and gives the same result.
 
-No other file imports ``hydra._internal``. `TRIED` lists the versions that it is tested with.
+No other file imports ``hydra._internal``. `TRIED` lists the tested versions of Hydra.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ from nnexp.config.experiment_file import PLACES
 from nnexp.config.hydra_source import NnexpSearchPath, NnexpSource, shipped
 from nnexp.errors import InputError
 
-# Versions of Hydra: "1.4" stands for its release candidates.
+# Tested versions of Hydra; "1.4" includes its release candidates.
 TRIED = ("1.3.8", "1.4")
 # The largest number of points in a sweep.
 _MOST_POINTS = 100_000
 
 
 def set_up() -> None:
-    """Make nnexp's sources and resolvers known to Hydra."""
+    """Register nnexp's sources and resolvers with Hydra."""
     register: Any = OmegaConf.register_resolver
-    if hasattr(version, "base_at_least"):  # Hydra 1.3, and the OmegaConf that comes with it
+    if hasattr(version, "base_at_least"):  # Hydra 1.3 with OmegaConf 2.3
         version.setbase("1.3")
         register = OmegaConf.register_new_resolver
     register("pid", os.getpid, replace=True)
@@ -82,7 +82,7 @@ def opened() -> Iterator[Hydra]:
 def prepared(
     hydra: Hydra, overrides: Sequence[str], *, multirun: bool
 ) -> tuple[DictConfig, Sweeper, Callbacks]:
-    """Return the composed configuration, the sweeper that it names, and its callbacks.
+    """Return the composed configuration, its sweeper and its callbacks.
 
     Raises
     ------
@@ -106,14 +106,14 @@ def _task(config: DictConfig) -> None:
 
 
 def show(hydra: Hydra, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Print what Hydra itself can show: settings, help, facts, shell completion."""
+    """Print Hydra's settings, help, information or shell completion, as ``options`` ask."""
     words = options.overrides
     if options.hydra_help:
         hydra.hydra_help("config", parser, options)
     elif options.cfg:
         hydra.show_cfg("config", words, options.cfg, options.package, options.resolve)
     elif options.info:
-        logging.raiseExceptions = False  # Hydra logs these facts, possibly to a closed pipe
+        logging.raiseExceptions = False  # Hydra may log to a closed pipe
         hydra.show_info(options.info, "config", words)
     else:
         hydra.shell_completion("config", words)
@@ -121,12 +121,14 @@ def show(hydra: Hydra, options: argparse.Namespace, parser: argparse.ArgumentPar
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Treat every exception that Hydra and OmegaConf raise on odd overrides as bad input.
+    """Turn unexpected exceptions of Hydra and OmegaConf into `InputError`.
+
+    Malformed overrides can make them raise exceptions of any type.
 
     Raises
     ------
     InputError
-        In place of any exception other than their own errors and those of the operating system.
+        Instead of any exception other than their documented errors and ``OSError``.
     """
     try:
         yield
@@ -134,24 +136,24 @@ def composing() -> Iterator[None]:
         raise
     except Exception as error:
         raise InputError(
-            f"these settings cannot be read ({type(error).__name__}: {error}); "
-            f"HYDRA_FULL_ERROR=1 in the environment shows where"
+            f"these settings cannot be read ({type(error).__name__}: {error}): "
+            f"set HYDRA_FULL_ERROR=1 in the environment for a traceback"
         ) from error
 
 
 class Composer:
-    """Composes the settings of many points fast: shared parts are read and parsed once."""
+    """Composes the settings of many points, reading and parsing shared parts once."""
 
     def __init__(self, loader: ConfigLoader) -> None:
         self.loader = loader
         self.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
         self.parse = functools.cache(self._parse)
         self.group_exists = functools.cache(self.repository.group_exists)
-        # Pickled: copying a configuration is six times faster than with ``copy.deepcopy``.
+        # Unpickling a configuration is six times faster than ``copy.deepcopy``.
         self.bases: dict[tuple[str, ...], bytes] = {}
 
     def compose(self, overrides: Sequence[str]) -> dict[str, Any]:
-        """Return the resolved configuration of one point, without Hydra's own part."""
+        """Return the resolved configuration of one point, without the key ``hydra``."""
         parsed = [self.parse(override) for override in overrides]
         groups = [o for o in parsed if self.is_group(o)]
         values = [o for o in parsed if not self.is_group(o)]
@@ -163,7 +165,7 @@ class Composer:
         return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
 
     def base(self, groups: list[Override]) -> DictConfig:
-        """Return the configuration of ``run.yaml`` under these group choices."""
+        """Return the configuration of ``run.yaml`` with these group choices."""
         defaults = create_defaults_list(self.repository, "run", groups, False, False).defaults
         base: DictConfig = self.loader._compose_config_from_defaults_list(  # type: ignore[attr-defined]
             defaults, self.repository
@@ -174,7 +176,7 @@ class Composer:
         return base
 
     def is_group(self, override: Override) -> bool:
-        """Tell whether an override chooses from a group of ``conf/`` (as Hydra decides it)."""
+        """Return whether an override chooses from a group of ``conf/``, by Hydra's rules."""
         exists = self.group_exists(override.key_or_group)
         return exists and not isinstance(override.value(), dict)
 
@@ -184,12 +186,12 @@ class Composer:
 
 
 def check_overrides(loader: ConfigLoader, arguments: Sequence[str], *, multirun: bool) -> None:
-    """Refuse what Hydra would accept silently.
+    """Refuse mistakes that Hydra would accept silently.
 
     Raises
     ------
     InputError
-        For a key given twice, a key that cannot be swept, a list in the place of one choice, or an
+        For a key given twice, a key that cannot be swept, a list instead of one choice, or an
         output folder that would be ignored.
     """
     composer = Composer(loader)
@@ -214,7 +216,7 @@ def check_overrides(loader: ConfigLoader, arguments: Sequence[str], *, multirun:
 
 
 def _check_output(keys: set[str], multirun: bool) -> None:
-    """Refuse an output folder that Hydra would ignore, and two of them."""
+    """Refuse two output folders, or one that Hydra would ignore."""
     valid, ignored = "hydra.run.dir", "hydra.sweep.dir"
     if multirun:
         valid, ignored = ignored, valid
@@ -222,16 +224,16 @@ def _check_output(keys: set[str], multirun: bool) -> None:
         purpose = "single runs, without -m" if multirun else "sweeps, with -m"
         raise InputError(f"{ignored} is for {purpose}: give out=FOLDER, which works for both")
     if {"out", valid} <= keys:
-        raise InputError(f"out and {valid} both give the output folder: give out=FOLDER alone")
+        raise InputError(f"out and {valid} both set the output folder: give only out=FOLDER")
 
 
 def _check_plugins(key: str, override: Override) -> None:
-    """Refuse what would replace nnexp's launcher and sweeper."""
+    """Refuse overrides that would replace nnexp's launcher or sweeper."""
     given = override.input_line
     if key == "hydra/sweeper" and override.value() == "basic":
         raise InputError(f"{given} writes no tables and no page: give hydra/sweeper=nnexp")
     if key in ("hydra.launcher._target_", "hydra.sweeper._target_"):
-        raise InputError(f"{given} is not nnexp's own: choose hydra/launcher=local, or dask")
+        raise InputError(f"{given} is not part of nnexp: choose hydra/launcher=local or dask")
     mappings = ("hydra.launcher", "hydra.sweeper", "hydra.sweeper.params")
     if key in mappings and not isinstance(override.value(), dict):
         raise InputError(f"{given}: {key} is a mapping: give {key}.KEY=VALUE")

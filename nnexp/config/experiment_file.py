@@ -1,4 +1,4 @@
-"""An experiment: a file of settings, the keys that it may have, and what varies in it."""
+"""Experiment files: reading, checking, and the settings that vary."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from nnexp.config.user_functions import is_installed
 from nnexp.errors import InputError, suggestion
 from nnexp.validation import MOST_DIGITS, TOO_LONG
 
-# Keys of storage and execution: they have one value for the whole sweep.
+# Keys of storage and execution, which have one value for the whole sweep.
 PLACES = ("store", "out", "force", "save_weights", "on_error", "arms")
-# The folders among them, which an experiment's file may not choose.
+# Folders, which an experiment's file must not set.
 _FOLDERS = {"store": "where finished runs are stored", "out": "where results are written"}
-# Keys that choose runs of an experiment.
+# Keys that select runs of an experiment.
 STUDY = ("arm", "study")
 SETTINGS = tuple(RunConfig.__dataclass_fields__)
-# In a mapping that was read with its lines: where it begins, and where each of its keys stands.
+# Keys that `read_lines` adds to a mapping: its first line, and the line of each key.
 LINE, LINES = "__line__", "__lines__"
 _KEYS = (*SETTINGS, *(key for key in PLACES if key not in _FOLDERS), *STUDY, "defaults", "hydra")
-# What an experiment may set of Hydra's.
+# Settings of Hydra that an experiment may set.
 _HYDRA = ("hydra.sweeper.params", "hydra.launcher.workers", "hydra.launcher.wait")
 _GROUPS = ("data", *CHOICES)
 _BASE = r"(/experiments/)?[\w-]+"
 _DEFAULT = re.compile(rf"(?:override\s+)?/?({'|'.join(_GROUPS)})")
-# An interpolation of a setting, and of nothing that a resolver reads.
+# An interpolation of a setting, without a resolver.
 _SETTING = re.compile(r"\$\{\.*(?!hydra\b)\w+(\.\w+)*\}")
-# Words that choose no arm, or all of them.
+# Reserved words: no arm, and all arms.
 NO_NAMES = ("null", "all")
 _TEXT = "tag:yaml.org,2002:str"
-# Keys that mean something to Hydra, and the one that takes in another mapping.
-_MEANT, _MEANT_OR_MERGED = re.compile(r"_\w+_"), re.compile(r"_\w+_|<<")
-# A file's size, its values (with those that aliases repeat), and how deep they are nested.
+# Keys with a special meaning in Hydra, and YAML's merge key.
+_SPECIAL, _SPECIAL_OR_MERGE = re.compile(r"_\w+_"), re.compile(r"_\w+_|<<")
+# Limits on a file's size, its number of values (aliases expanded), and their nesting.
 _MOST_BYTES, _MOST_NODES, _DEEPEST = 1_000_000, 100_000, 30
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML, every mapping with its lines."""
+    """Reads YAML and adds line numbers to every mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         mapping: dict[Any, Any] = super().construct_mapping(node, deep=True)
@@ -52,26 +52,26 @@ class _Loader(yaml.SafeLoader):
         return {**mapping, LINE: node.start_mark.line + 1, LINES: lines}
 
 
-# Numbers such as 1e-4, which YAML 1.1 takes for text.
+# Numbers such as 1e-4, which YAML 1.1 reads as text.
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+"), list("-+0123456789")
 )
 
 
 def plain(value: Any) -> Any:
-    """Return a value of `read_lines` without the lines."""
+    """Return a value of `read_lines` without line numbers."""
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items() if k not in (LINE, LINES)}
     return [plain(v) for v in value] if isinstance(value, list) else value
 
 
 def read_lines(file: Path) -> Any:
-    """Return the content of an experiment's file, every mapping with its lines.
+    """Return the content of an experiment's file, with line numbers in every mapping.
 
     Raises
     ------
     InputError
-        If it is not YAML, or holds what an experiment may not: see `checked`.
+        If it is not YAML, or `checked` refuses it.
     """
     return yaml.load(checked(file), _Loader)
 
@@ -79,19 +79,17 @@ def read_lines(file: Path) -> Any:
 def checked(file: Path) -> str:
     """Return the text of an experiment's file, after checking that it holds only settings.
 
-    The file may come from anywhere. So it cannot have Hydra make an object, read the environment or
-    the machine, name a place to write to, or grow beyond bounds when it is read.
+    The file may come from anywhere. So it must not make Hydra create objects, read the environment,
+    choose where to write, or expand without limit.
 
     Raises
     ------
     InputError
-        With the file, the line and the remedy.
+        If it does. The message names the file, the line and the remedy.
     """
     size = file.stat().st_size
     if size > _MOST_BYTES:
-        raise InputError(
-            f"{file} has {size:,} bytes: an experiment may have at most {_MOST_BYTES:,}"
-        )
+        raise InputError(f"{file} has {size:,} bytes: the limit is {_MOST_BYTES:,}")
     try:
         text = file.read_text("utf-8")
         root = yaml.compose(text, _Loader)
@@ -108,7 +106,7 @@ def checked(file: Path) -> str:
         return text
     if not isinstance(root, yaml.MappingNode):
         what = repr(root.value) if isinstance(root, yaml.ScalarNode) else "a list"
-        raise InputError(f"{file} holds {what}: write settings, as in lr: 0.1")
+        raise InputError(f"{file} contains {what}: write settings, as in lr: 0.1")
     _Check(file).top(root)
     return text
 
@@ -128,12 +126,12 @@ class _Check:
             if not isinstance(key, yaml.ScalarNode):
                 raise self.error(key, f"unknown key: keys are {', '.join(_KEYS)}")
             interpolated = key.value not in ("arms", "defaults", "hydra")
-            barred = _MEANT if key.value == "study" else _MEANT_OR_MERGED
-            self.plain(node, interpolated, barred)
+            special = _SPECIAL if key.value == "study" else _SPECIAL_OR_MERGE
+            self.plain(node, interpolated, special)
             if key.value in _FOLDERS:
                 raise self.error(
                     key,
-                    f"an experiment may not choose {_FOLDERS[key.value]}: give {key.value}=FOLDER "
+                    f"an experiment cannot choose {_FOLDERS[key.value]}: give {key.value}=FOLDER "
                     f"on the command line",
                 )
             if key.value not in _KEYS:
@@ -159,9 +157,9 @@ class _Check:
                         self.function(named, key.value, named.value)
 
     def plain(
-        self, node: yaml.Node, interpolated: bool, barred: re.Pattern[str], depth: int = 0
+        self, node: yaml.Node, interpolated: bool, special: re.Pattern[str], depth: int = 0
     ) -> None:
-        """Refuse keys that mean something to Hydra, and interpolations other than of a setting."""
+        """Refuse keys that are ``special`` to Hydra, and interpolations of more than a setting."""
         self.seen += 1
         if self.seen > _MOST_NODES:
             raise self.error(node, f"more than {_MOST_NODES:,} values: write fewer aliases")
@@ -173,15 +171,17 @@ class _Check:
             for match in re.finditer(r"\$\\*{", node.value):
                 if not interpolated or not _SETTING.match(node.value, match.start()):
                     allowed = "a setting, as in ${lr}" if interpolated else "plain values"
-                    raise self.error(node, f"{node.value!r}: an experiment may hold only {allowed}")
+                    raise self.error(
+                        node, f"{node.value!r}: an experiment may contain only {allowed}"
+                    )
             return
         for child in node.value:
             if isinstance(child, tuple):
                 key, child = child
-                if not isinstance(key, yaml.ScalarNode) or barred.fullmatch(key.value):
+                if not isinstance(key, yaml.ScalarNode) or special.fullmatch(key.value):
                     name = key.value if isinstance(key, yaml.ScalarNode) else "?"
                     raise self.error(key, f"{name!r} is not a key of an experiment: leave it out")
-            self.plain(child, interpolated, barred, depth + 1)
+            self.plain(child, interpolated, special, depth + 1)
 
     def defaults(self, node: yaml.Node) -> None:
         entries = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -195,7 +195,7 @@ class _Check:
                 raise self.error(
                     entry,
                     f"defaults of an experiment choose one of {', '.join(_GROUPS)}, as in "
-                    f"'- override /init: he': give all else on the command line",
+                    f"'- override /init: he': give anything else on the command line",
                 )
             self.function(choice, match[1], choice.value)
 
@@ -212,41 +212,40 @@ class _Check:
                 )
             hint = suggestion(path, _HYDRA)
             raise self.error(
-                key, f"{path} is not for an experiment{hint or ':'} it may set {', '.join(_HYDRA)}"
+                key,
+                f"{path} cannot be set in an experiment{hint or ':'} only {', '.join(_HYDRA)} can",
             )
         known = (*SETTINGS, "arm")
         params = (value for path, _, value in _paths(node, "hydra", 2) if path == _HYDRA[0])
         for key, value in itertools.chain.from_iterable(map(_pairs, params)):
             if key.value.split(".")[0] not in known:
                 hint = suggestion(key.value, known) or f": keys are {', '.join(known)}"
-                raise self.error(
-                    key, f"{_HYDRA[0]} sweeps settings, and has an unknown key {key.value!r}{hint}"
-                )
+                raise self.error(key, f"{_HYDRA[0]} has an unknown key {key.value!r}{hint}")
             self.function(value, key.value, str(value.value))
 
     def function(self, node: yaml.Node, setting: str, value: str) -> None:
-        """Refuse a function that is not in the user's own file or module."""
+        """Refuse a function of an installed module."""
         group = setting.strip().lstrip("+").partition("@")[0].removesuffix(".name")
         if group not in CUSTOM:
             return
         if "$" in value:
-            raise self.error(node, f"{group}={value}: an experiment may hold only plain values")
+            raise self.error(node, f"{group}={value}: an experiment may contain only plain values")
         for name in re.findall(r"(?<![\w./\\~-])[^\W\d]\w*(?:\.\w+)+(?![\w.]*:)", value):
             if is_installed(name):
                 raise self.error(
                     node,
-                    f"{group}={name} is of an installed module, which only the command line may "
-                    f"name: in an experiment, name a function in a file of yours",
+                    f"{group}={name} is from an installed module: give it on the command line, "
+                    f"or name a function in a file of your own",
                 )
 
 
 def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
-    """Return the keys and values of a mapping; there are none in anything else."""
+    """Return the keys and values of a mapping; an empty list for any other node."""
     return node.value if isinstance(node, yaml.MappingNode) else []
 
 
 def _paths(node: yaml.Node, path: str, depth: int) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
-    """Yield the keys of nested mappings by their dotted paths, with the nodes of key and value."""
+    """Yield the dotted path, key node and value node of each key of nested mappings."""
     for key, value in _pairs(node):
         yield f"{path}.{key.value}", key, value
         if depth > 1:
@@ -254,10 +253,10 @@ def _paths(node: yaml.Node, path: str, depth: int) -> Iterator[tuple[str, yaml.N
 
 
 def located(file: Path, sentence: str) -> InputError:
-    """Return the error of a composition, with the line of ``file`` that has what it names.
+    """Return an error of composition, with the line of ``file`` that it is about if there is one.
 
-    What a study says of itself has no part in a composition, and is left out. An error that names
-    nothing of the file is as it was.
+    That is the first line that contains a value quoted in ``sentence``. The section ``study`` is
+    not searched, as it takes no part in composition.
     """
     lines, within = [], ""
     for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
@@ -274,19 +273,20 @@ def located(file: Path, sentence: str) -> InputError:
 
 @dataclass(frozen=True)
 class Design:
-    """What varies in an experiment, except its arms as such and the seed.
+    """The settings that vary in an experiment, other than ``arm`` and ``seed``.
 
-    ``swept`` has the values of each setting that is swept, as text (none for a range or a choice
-    among choices), ``by_arms`` the settings that an arm sets.
+    ``swept`` maps each swept setting to its values as text (empty for ranges and nested choices).
+    ``by_arms`` holds the settings that any arm sets.
     """
 
     swept: Mapping[str, tuple[str, ...]]
     by_arms: frozenset[str]
 
     def flaw(self, where: Mapping[str, Any], free: Collection[str]) -> str:
-        """Say why ``where``, with the ``free`` settings, leaves not one run of each arm and seed.
+        """Return why ``where`` does not select one run per arm and seed.
 
-        Empty if it does, as far as the file tells.
+        The ``free`` settings may vary. The result is empty if nothing in the file speaks against
+        it.
         """
         varying = sorted({*self.swept, *self.by_arms})
         for key, value in where.items():
@@ -300,16 +300,16 @@ class Design:
                 return f"{key}={value} is not swept: choose from {', '.join(values)}"
         for key in self.swept:
             if key not in where and key not in free:
-                return f"{key} is swept, so say at which value: add it to 'where', or use 'tuned'"
+                return f"{key} is swept: give its value in 'where', or use 'tuned'"
         return ""
 
     def varies(self, key: str) -> bool:
-        """Tell whether a setting, or the choice that it belongs to, varies."""
+        """Return whether a setting, or the choice that it belongs to, varies."""
         return key.split(".")[0] in {name.split(".")[0] for name in (*self.swept, *self.by_arms)}
 
 
 def parameters(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what an experiment's ``content`` sweeps: ``hydra.sweeper.params``."""
+    """Return the swept settings of an experiment, ``hydra.sweeper.params``."""
     params: Any = content
     for key in ("hydra", "sweeper", "params"):
         params = params.get(key) if isinstance(params, Mapping) else None
@@ -317,7 +317,7 @@ def parameters(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def design(content: Mapping[str, Any], arms: Mapping[str, Iterable[str]]) -> Design:
-    """Return the design of an experiment's ``content``, its ``arms`` given as overrides."""
+    """Return the design of an experiment, given its ``arms`` as overrides."""
     swept = {}
     for key, value in parameters(content).items():
         text = str(value)

@@ -1,4 +1,4 @@
-"""The widths of the hidden layers, as settings give them and as names and tables show them."""
+"""The widths of the hidden layers, as lists and as text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from nnexp.errors import InputError
 
 
 def parse_hidden(value: object) -> tuple[int, ...]:
-    """Return the widths of the hidden layers from ``[512, 256]``, ``"512x256"``, ``128``, ``none``.
+    """Return the widths given by ``[512, 256]``, ``"512x256"``, ``128`` or ``none``.
 
     Raises
     ------
     InputError
-        If it is none of these, or a width is below 1.
+        If the value has another form, or a width is below 1.
     """
     error = InputError(f"hidden={value} is not a list of widths: write 512x256, 128, or none")
     if value is None or value == "none" or value == "":
@@ -30,7 +30,7 @@ def parse_hidden(value: object) -> tuple[int, ...]:
         if any(isinstance(part, bool) or not isinstance(part, int) for part in parts):
             raise error
     if value in (0, "0"):
-        raise InputError("hidden=0 is not a width: write hidden=none for no hidden layer")
+        raise InputError("hidden=0 is not a width: write hidden=none for no hidden layers")
     return tuple(validation.whole("hidden", int(part), 1) for part in parts)
 
 

@@ -1,8 +1,7 @@
-"""Where Hydra finds what is not in ``conf/``: experiments, and a user's own functions.
+"""A Hydra configuration source for experiments and the user's own functions.
 
-``+experiments=NAME`` is answered from the ``experiments`` folders, the working directory's first.
-``init=mine.py:my_init`` is answered with a choice of that name, which `nnexp.config.user_functions`
-resolves.
+``+experiments=NAME`` is looked up in the ``experiments`` folders, the working directory's first.
+``init=mine.py:my_init`` gives a choice of that name, which `nnexp.config.user_functions` resolves.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ GROUP = "experiments"
 
 
 def shipped(name: str) -> Path:
-    """Return the folder ``conf`` or ``experiments``: in the wheel, or in the checkout."""
+    """Return the folder ``conf`` or ``experiments`` of the checkout or the installed package."""
     inside = PACKAGE / name
     beside = PACKAGE.parent / name
     checkout = (PACKAGE.parent / "pyproject.toml").is_file() and beside.is_dir()
@@ -35,17 +34,17 @@ def shipped(name: str) -> Path:
 
 
 def experiment_folders() -> list[Path]:
-    """Return the folders that hold experiments: the working directory's, and the shipped one."""
+    """Return the folders of experiments: the working directory's, then the shipped one."""
     folders = [Path.cwd() / GROUP, shipped(GROUP)]
     return list(dict.fromkeys(folder for folder in folders if folder.is_dir()))
 
 
 class NnexpSource(ConfigSource):
-    """A source of two things: the group ``experiments``, and functions as choices."""
+    """A source of the group ``experiments`` and of functions as choices."""
 
     @staticmethod
     def scheme() -> str:
-        """Return the scheme of its address, ``nnexp://``."""
+        """Return the scheme of the source's address, ``nnexp://``."""
         return "nnexp"
 
     def load_config(self, config_path: str) -> ConfigResult:
@@ -64,11 +63,11 @@ class NnexpSource(ConfigSource):
         return True
 
     def is_group(self, config_path: str) -> bool:
-        """Tell whether the path is the group of experiments."""
+        """Return whether the path is the group of experiments."""
         return config_path == GROUP
 
     def is_config(self, config_path: str) -> bool:
-        """Tell whether the path is an experiment or names a function."""
+        """Return whether the path is an experiment or names a function."""
         group, name = _split(config_path)
         if group in CUSTOM:
             return is_custom(name)
@@ -82,7 +81,7 @@ class NnexpSource(ConfigSource):
 
 
 class NnexpSearchPath(SearchPathPlugin):
-    """Puts the source on every search path of the application."""
+    """Adds the source to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the source."""
@@ -100,17 +99,17 @@ def _experiments() -> Iterator[Path]:
 
 
 def _read(file: Path) -> DictConfig:
-    """Return the content of an experiment's file; `InputError` if it is not only settings."""
+    """Return the content of an experiment's file; raise `InputError` if it is not valid."""
     text = checked(file)
     try:
         settings = OmegaConf.create(text)
-    except yaml.MarkedYAMLError as error:  # a key that is there twice, a tag of Python's
+    except yaml.MarkedYAMLError as error:  # a duplicate key, or a Python tag
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{file}, line {line}: not valid YAML, {error.problem}") from error
     assert isinstance(settings, DictConfig)
     if set(settings) <= set(STUDY):
         raise InputError(
-            f"study {file.stem!r} has no runs: python -m nnexp.reproduce {file.stem} judges it"
+            f"study {file.stem!r} has no runs: judge it with python -m nnexp.reproduce {file.stem}"
         )
     return settings
 

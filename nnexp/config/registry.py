@@ -1,4 +1,4 @@
-"""The choices of a run that have parameters: what each group offers, and how one is read."""
+"""The groups of choices with parameters, such as ``init``, and how a choice is read and built."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ CHOICES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "optimizer": OPTIMIZERS,
     "sampling": SAMPLINGS,
 }
-# The groups that take a user's own function.
+# Groups that accept the user's own functions.
 CUSTOM = ("init", "bias_init", "activation", "loss")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A named choice with the parameters it takes, such as ``normal`` with ``std`` 0.01.
+    """A named choice with its parameters, such as ``normal`` with ``std`` 0.01.
 
-    ``source`` is the digest of the source of a user's own function, see
+    For the user's own function, ``source`` is the SHA-256 of its source code, see
     `nnexp.config.user_functions`.
     """
 
@@ -61,7 +61,7 @@ class Choice:
 
 
 def build(key: str, choice: Choice) -> Any:
-    """Return the object that ``choice`` of the group ``key`` names: an initialiser, a loss …."""
+    """Return the initialiser, loss or other object that ``choice`` of the group ``key`` names."""
     parameters = dict(choice.parameters)
     if key == "sampling":
         return SAMPLINGS[choice.name]
@@ -84,12 +84,12 @@ def _build_custom(key: str, function: Any, parameters: dict[str, Any]) -> Any:
 
 
 def defaults_of(key: str, name: str) -> dict[str, Any]:
-    """Return the parameters that a choice takes: those of its function that have a default.
+    """Return the parameters of a choice: those of its function that have a default.
 
     Raises
     ------
     InputError
-        If ``name`` refers to a user's code that does not exist, or is not a function.
+        If ``name`` refers to code that does not exist or is not a function.
     """
     if key == "sampling":
         return {}
@@ -111,15 +111,15 @@ def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def read(key: str, value: object, *, trusted: bool = True) -> Choice:
-    """Return the choice that ``value``, a name or a mapping with parameters, makes in a group.
+    """Return the choice of the group ``key`` given by a name or a mapping with parameters.
 
-    Unless the value is ``trusted``, a user's own function is not imported, and its parameters are
-    taken as they are.
+    Unless the value is ``trusted``, the user's own functions are not imported, and their
+    parameters are not checked.
 
     Raises
     ------
     InputError
-        For an unknown name or parameter, or a parameter out of its range.
+        For an unknown name or parameter, or a parameter out of range.
     """
     mapping = as_mapping(key, value if not isinstance(value, str) else {"name": value})
     name = str(mapping.get("name"))
@@ -142,18 +142,18 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
             v += 0.0  # -0.0 is 0.0
         parameters[parameter] = v
     if given:
-        takes = f"it takes {', '.join(defaults)}" if defaults else "it takes no parameter"
+        takes = f"it takes {', '.join(defaults)}" if defaults else "it takes no parameters"
         raise InputError(f"{key}={name} has no parameter {next(iter(given))!r}: {takes}")
     choice = Choice(name, tuple(parameters.items()), source)
     if key == "loss" or own:
-        build(key, choice)  # this checks what only the object can check
+        build(key, choice)  # for the checks of its constructor
     if name == "uniform" and parameters["low"] > parameters["high"]:
         raise InputError(f"{key}.low={parameters['low']} is above {key}.high={parameters['high']}")
     return choice
 
 
 def as_mapping(key: str, value: object) -> Mapping[str, Any]:
-    """Return ``value`` if it is a mapping, as a group's choice always is."""
+    """Return ``value`` if it is a mapping; raise `InputError` otherwise."""
     if not isinstance(value, Mapping):
         raise InputError(
             f"{key}={value} is not a choice: write {key}=NAME, or {key}.PARAMETER=VALUE"

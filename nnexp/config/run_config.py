@@ -1,4 +1,4 @@
-"""The settings of a run, typed and checked, and the identity that follows from them."""
+"""The settings of a run, typed and checked, and its identity."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 from nnexp import validation
 from nnexp.config.hidden_layers import format_hidden, parse_hidden
 from nnexp.config.identity import columns, fingerprint, own_name, without_places
+from nnexp.config.quirks import read_quirk
 from nnexp.config.registry import CHOICES, CUSTOM, Choice, as_mapping, read
 from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
-from nnexp.nn.quirks import QUIRKS
+from nnexp.nn.losses import LOGARITHMIC
 
-# Incremented when a change of the core changes the numbers of any run: all run ids then change.
-NUMERICS = 1
+# Incremented when a change of the code changes the numbers of any run. All run IDs then change.
+NUMERICS = 2
 
 GRADIENTS = ("backprop", "numerical")
 DTYPES = ("float32", "float64")
 DEFAULT_EPOCHS = 5
 _LARGEST_SEED = 2**63
 _MOST_EVALUATIONS = 100_000
-# The smallest number of rows for which a network reserves memory when it is evaluated.
+# The number of rows that are evaluated at once, for which memory is reserved.
 _EVALUATED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A distance between evaluations: a ``count`` of ``epochs`` or ``steps``."""
+    """The interval between evaluations: a ``count`` of ``epochs`` or ``steps``."""
 
     count: float
     unit: str
@@ -42,18 +43,21 @@ class Interval:
         return f"{count} {self.unit[:-1] if self.count == 1 else self.unit}"
 
     def steps(self, steps_per_epoch: int) -> float:
-        """Return the distance in steps, at least 1, and not always a whole number."""
+        """Return the interval in steps, at least 1; it may be fractional."""
         per_unit = steps_per_epoch if self.unit == "epochs" else 1
         return max(1, self.count * per_unit)
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The scientific settings of one run, checked: two equal ones give the same numbers.
+    """The checked settings of one run; equal settings give the same numbers.
 
-    ``hidden`` holds the widths of the hidden layers; ``batch_size`` is ``None`` for the full
-    batch; exactly one of ``epochs`` and ``steps`` is set; ``evaluate_every`` is ``None`` for the
-    first and the last evaluation alone.
+    ``hidden`` holds the widths of the hidden layers. ``batch_size`` is ``None`` for the full
+    batch. Exactly one of ``epochs`` and ``steps`` is set. ``evaluate_every`` is ``None`` to
+    evaluate only at the first and the last step. ``quirk`` is a name, or sorted names joined by
+    ``+``. ``evaluate_first`` is the number of test examples to score, and ``evaluate_epsilon`` is
+    added to each probability in the loss of an evaluation. These two are part of the identity only
+    if they are set, as runs stored before they existed keep their IDs.
     """
 
     data: DataSettings
@@ -75,26 +79,29 @@ class RunConfig:
     quirk: str | None
     dtype: str
     seed: int
+    evaluate_first: int | None = None
+    evaluate_epsilon: float | None = None
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, trusted: bool = True) -> RunConfig:
-        """Check ``mapping`` (nested, as composed from ``conf/``) and return the typed settings.
+        """Check a nested ``mapping``, as composed from ``conf/``, and return the typed settings.
 
-        A user's own functions are imported if the mapping is ``trusted``. That of a record, which
-        may name anything, is not.
+        The user's own functions are imported only if the mapping is ``trusted``. That of a record
+        is not, as it may name any file.
 
         Raises
         ------
         InputError
-            With one sentence that names the value, the valid choices and the remedy.
+            If a setting is unknown, missing or invalid. The message names the value, the valid
+            choices and the remedy.
         """
         fields = cls.__dataclass_fields__
         for key in mapping:
             if key not in fields:
                 hint = suggestion(str(key), fields) or ":"
                 raise InputError(f"unknown key {str(key)!r}{hint} keys are {', '.join(fields)}")
-        for key in fields:
-            if key not in mapping:
+        for key, field in fields.items():
+            if key not in mapping and field.default is MISSING:
                 raise InputError(f"the key {key!r} is missing: give {key}=…")
         choices = {key: read(key, mapping[key], trusted=trusted) for key in CHOICES}
         epochs = _optional(mapping["epochs"], lambda v: validation.whole("epochs", v, 1))
@@ -114,11 +121,16 @@ class RunConfig:
             evaluate_every=_optional(mapping["evaluate_every"], _interval),
             evaluate_at=_steps_list(mapping["evaluate_at"]),
             gradient=gradient,
-            quirk=_optional(
-                mapping["quirk"], lambda v: validation.choice("quirk", v, tuple(QUIRKS))
-            ),
+            quirk=read_quirk(mapping["quirk"]),
             dtype="float64" if gradient == "numerical" else dtype,
             seed=validation.whole("seed", mapping["seed"], 0, _LARGEST_SEED),
+            evaluate_first=_optional(
+                mapping.get("evaluate_first"), lambda v: validation.whole("evaluate_first", v, 1)
+            ),
+            evaluate_epsilon=_optional(
+                mapping.get("evaluate_epsilon"),
+                lambda v: validation.real("evaluate_epsilon", v, 0, 1, open_=True),
+            ),
             **choices,
         )
         _check_quirk(run)
@@ -127,10 +139,12 @@ class RunConfig:
         return run
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the settings as a nested, JSON-able mapping that ``from_mapping`` reads back."""
+        """Return the settings as a nested mapping of JSON types, the inverse of `from_mapping`."""
         mapping: dict[str, Any] = {}
-        for key in self.__dataclass_fields__:
+        for key, field in self.__dataclass_fields__.items():
             value = getattr(self, key)
+            if value is None and field.default is None:
+                continue
             if isinstance(value, Choice | DataSettings):
                 value = value.to_mapping()
             elif isinstance(value, Interval):
@@ -145,15 +159,15 @@ class RunConfig:
         return mapping
 
     def columns(self) -> dict[str, Any]:
-        """Return the settings flattened for a table: ``init``, ``init.std``, …; no path.
+        """Return the settings flattened for a table: ``init``, ``init.std``, ….
 
-        Columns with the first digits of a SHA-256 stand for paths: ``data.digest`` for the user's
-        own files, ``init.source`` for the user's own function.
+        Paths are replaced by the first digits of a SHA-256: ``data.digest`` for the user's own
+        files, ``init.source`` for the user's own function.
         """
         return columns(self.to_mapping(), self.identity())
 
     def outputs(self) -> int:
-        """Return the number of output units: one per class, or a single one for two classes."""
+        """Return the number of output units: one per class, or one for two classes."""
         classes = describe(self.data).classes
         if self.data.outputs is not None:
             return self.data.outputs
@@ -168,7 +182,7 @@ class RunConfig:
         return self.batch_size or describe(self.data).train_size
 
     def steps_per_epoch(self) -> int:
-        """Return the number of steps an epoch takes, the shorter last batch counted."""
+        """Return the number of steps per epoch, including a shorter last batch."""
         return math.ceil(describe(self.data).train_size / self.rows())
 
     def total_steps(self) -> int:
@@ -176,7 +190,11 @@ class RunConfig:
         return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch()
 
     def identity(self) -> dict[str, Any]:
-        """Return what determines the run's numbers: settings, core, data, the user's own source."""
+        """Return what determines the run's numbers.
+
+        These are its settings, the version of the numerics, and the digests of the data and of the
+        user's own functions.
+        """
         sources = {key: source for key in CUSTOM if (source := getattr(self, key).source)}
         return {
             "numerics": NUMERICS,
@@ -186,7 +204,7 @@ class RunConfig:
         }
 
     def has_own(self) -> bool:
-        """Return whether it names the user's own functions."""
+        """Return whether the run uses the user's own functions."""
         return any(getattr(self, key).source for key in CUSTOM)
 
     def run_id(self) -> str:
@@ -204,14 +222,14 @@ class RunConfig:
 
 
 def _data(value: object) -> DataSettings:
-    """Return the settings of the data, checked already where arrays in memory are trained on."""
-    if isinstance(value, DataSettings):
+    """Return the checked settings of the data."""
+    if isinstance(value, DataSettings):  # of arrays in memory
         return value
     return DataSettings.from_mapping(as_mapping("data", value))
 
 
 def _check_fit(run: RunConfig, data: Description) -> None:
-    """Check what depends on the data: the batch size and the outputs."""
+    """Check the settings that depend on the data: the batch size and the outputs."""
     if run.batch_size is not None and run.batch_size > data.train_size:
         raise InputError(
             f"batch_size={run.batch_size} is larger than the {data.train_size} training examples "
@@ -230,19 +248,30 @@ def _check_fit(run: RunConfig, data: Description) -> None:
             f"loss={run.loss.name} does not fit one output unit, since a softmax over it is "
             f"always 1: use loss=binary_cross_entropy, or data.outputs=2"
         )
+    if run.evaluate_first is not None and run.evaluate_first > data.test_size:
+        raise InputError(
+            f"evaluate_first={run.evaluate_first} is larger than the {data.test_size} test "
+            f"examples of {data.name}: give at most {data.test_size}, or null for all"
+        )
+    if run.evaluate_epsilon is not None and run.loss.name not in LOGARITHMIC:
+        raise InputError(
+            f"evaluate_epsilon={run.evaluate_epsilon:g} does not fit loss={run.loss.name}, which "
+            f"has no logarithm of a probability: use loss={' or loss='.join(LOGARITHMIC)}"
+        )
     if run.evaluate_at and run.evaluate_at[-1] > run.total_steps():
         raise InputError(
-            f"evaluate_at={run.evaluate_at[-1]} lies beyond the run's {run.total_steps()} steps"
+            f"evaluate_at={run.evaluate_at[-1]} is beyond the end of the run, "
+            f"which has {run.total_steps()} steps"
         )
 
 
 def _check_size(run: RunConfig) -> None:
-    """Refuse a network that does not fit into memory, and too many evaluations."""
+    """Refuse a network that does not fit into memory, or too many evaluations."""
     sizes = run.sizes()
     parameters = sum((i + 1) * o for i, o in itertools.pairwise(sizes))
     units = max(run.rows(), _EVALUATED_AT_ONCE) * sum(sizes)
-    # Parameters, gradients and two moments; activations, deltas and inputs of the activations;
-    # a target code for each class.
+    # Parameters, gradients and two moments; activations, their inputs and deltas; the targets of
+    # each class.
     numbers = 4 * parameters + 3 * units + describe(run.data).classes * run.outputs()
     layers = "x".join(map(str, sizes))
     what = f"a network of {layers} units ({parameters:,} parameters) in batches of {run.rows()}"
@@ -252,18 +281,16 @@ def _check_size(run: RunConfig) -> None:
         if count > _MOST_EVALUATIONS:
             raise InputError(
                 f"evaluate_every={run.evaluate_every} makes {count:.0f} evaluations in "
-                f"{run.total_steps()} steps: give a larger distance, or none, "
-                f"for {_MOST_EVALUATIONS} at most"
+                f"{run.total_steps()} steps, and at most {_MOST_EVALUATIONS} are allowed: "
+                f"give a larger interval, or none"
             )
 
 
 def _check_quirk(run: RunConfig) -> None:
     if run.quirk and run.gradient == "numerical":
         raise InputError(f"quirk={run.quirk} changes backpropagation: it needs gradient=backprop")
-    if run.quirk == "updated_weights" and (run.optimizer.name != "sgd" or run.weight_decay):
-        raise InputError("quirk=updated_weights needs optimizer=sgd and weight_decay=0")
     plain = {"reduction": "sum", "output": "sigmoid"}
-    if run.quirk == "plain_hidden_error" and dict(run.loss.parameters) != plain:
+    if "plain_hidden_error" in (run.quirk or "") and dict(run.loss.parameters) != plain:
         raise InputError(
             "quirk=plain_hidden_error needs loss=mse loss.reduction=sum loss.output=sigmoid"
         )

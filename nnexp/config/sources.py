@@ -1,8 +1,8 @@
-"""The source files behind a user's own function, found by reading imports and running nothing.
+"""The source files of the user's own functions, found by parsing imports without running code.
 
 A module is the user's unless it belongs to the standard library, to an installed package or to
-nnexp. What a file imports is looked up in the file's own folder first, as by ``python mine.py``,
-and then where Python looks for any import.
+nnexp. Imports are looked up in the file's own folder first, as by ``python mine.py``, and then on
+Python's usual search path.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from pathlib import Path
 
 from nnexp.errors import InputError
 
-# The module of a file that is given by its path: no import statement can name it.
+# The name of a module given by its path; no import statement can refer to it.
 ROOT = "<own>"
 _NNEXP = Path(__file__).resolve().parents[1]
 _LIBRARIES = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
 _SITES = {"site-packages", "dist-packages"}
 
-# An import: how many dots it begins with, the module, and the names taken from it; or, instead of
-# the dots, that it is a call, or that a package has these names for ``import *``.
+# An import: its number of leading dots, the module, and the names taken from it. Instead of the
+# dots, _CALL marks a call of ``import_module`` and _ALL the names in ``__all__``.
 _Import = tuple[int, str, tuple[str, ...]]
 _CALL, _ALL = -1, -2
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the user and the content of its file; a folder without ``__init__`` has none."""
+    """A module of the user with the content of its file, empty for a namespace package."""
 
     spec: ModuleSpec
     content: bytes = b""
 
     @property
     def is_source(self) -> bool:
-        """Whether it is Python source, rather than compiled."""
+        """Whether it is Python source rather than a compiled extension."""
         return isinstance(self.spec.loader, SourceFileLoader)
 
 
 @dataclass(frozen=True)
 class Source:
-    """The code of a user's function: the module that holds it and what this imports.
+    """The code of the user's function: its module and the modules that this imports.
 
-    ``modules`` are those of the user's, by name, as they were read; none for a function of an
-    installed package. ``digest`` is a SHA-256: of the file itself where it stands alone.
+    ``modules`` are the user's modules by name; there are none for a function of an installed
+    package. ``digest`` is their SHA-256; for a single module, that of its file.
     """
 
     module: str
@@ -60,14 +60,14 @@ class Source:
 
 
 def trace(place: str) -> Source:
-    """Return the source behind ``place``, the path of a Python file or a module's dotted name.
+    """Return the source of ``place``, the path of a Python file or a module's dotted name.
 
     Raises
     ------
     InputError
-        If there is no such file or module, or it has no source file.
+        If the file or module does not exist, or has no source file.
     """
-    importlib.invalidate_caches()  # a file may be newer than Python's listing of its folder
+    importlib.invalidate_caches()  # to find files made since Python last listed their folder
     if place.endswith(".py"):
         path = Path(place).expanduser().resolve()
         if not path.is_file():
@@ -87,7 +87,7 @@ def trace(place: str) -> Source:
 
 
 class _Tracer:
-    """Follows imports through the modules of the user."""
+    """Follows imports through the user's modules."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -104,7 +104,7 @@ class _Tracer:
         return Source(root, _digest(contents), self.modules)
 
     def add(self, name: str) -> Iterator[str]:
-        """Add a module, if it is the user's; yield its package's name and those it imports."""
+        """Add a module if it is the user's; yield the names of its package and its imports."""
         package, _, _ = name.rpartition(".")
         if package and package not in self.modules:
             yield package
@@ -118,13 +118,13 @@ class _Tracer:
             yield from self.imported(content, inside.split(".") if inside else [], spec)
 
     def imported(self, content: bytes, package: list[str], spec: ModuleSpec) -> Iterator[str]:
-        """Yield the names of the modules that a module of a ``package`` may import."""
+        """Yield the names that a module of ``package`` with this ``content`` may import."""
         for level, base, names in _imports(content):
             if level == _CALL:
                 if self.is_users(base.partition(".")[0]):
                     raise InputError(
-                        f"{spec.origin} loads {base!r} by a call, so changes of it would "
-                        f"go unnoticed: write 'import {base}'"
+                        f"{spec.origin} imports {base!r} with a function call, so changes in it "
+                        f"would not be noticed: write 'import {base}'"
                     )
             elif level == _ALL:
                 if spec.submodule_search_locations is not None:
@@ -136,12 +136,12 @@ class _Tracer:
                 yield from (f"{whole}.{name}" for name in names)
 
     def is_users(self, name: str) -> bool:
-        """Tell whether a module is there and the user's own."""
+        """Return whether a module exists and is the user's own."""
         spec = self.find(name)
         return spec is not None and _is_users(spec)
 
     def find(self, name: str) -> ModuleSpec | None:
-        """Return where Python finds a module, importing none of the packages that it is in."""
+        """Return the spec of a module without importing its packages; ``None`` if not found."""
         if name not in self.specs:
             self.specs[name] = self._find(name)
         return self.specs[name]
@@ -169,7 +169,7 @@ class _Tracer:
 
 
 def _renamed(spec: ModuleSpec, name: str) -> ModuleSpec:
-    """Return a module's ``spec``, found by the last part of its name, under the whole ``name``."""
+    """Return a ``spec`` that was found by the last part of its name, under the full ``name``."""
     places = spec.submodule_search_locations
     folders = None if places is None else list(places)
     if spec.has_location and spec.origin is not None:
@@ -182,7 +182,7 @@ def _renamed(spec: ModuleSpec, name: str) -> ModuleSpec:
 
 
 def _is_users(spec: ModuleSpec) -> bool:
-    """Tell whether a module is the user's own; a folder without ``__init__`` may hold some."""
+    """Return whether a module is the user's own; namespace packages count as such."""
     is_package = spec.submodule_search_locations is not None
     if not spec.has_location or spec.origin is None:
         return is_package and spec.origin in (None, "namespace")
@@ -191,23 +191,23 @@ def _is_users(spec: ModuleSpec) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_users_file(origin: str, depth: int) -> bool:
-    """Return whether a file is the user's; its top package lies ``depth`` folders above it."""
+    """Return whether a file is the user's; its top-level package is ``depth`` folders above."""
     file = Path(origin).resolve()
     if not file.is_file() or not _SITES.isdisjoint(file.parts):
         return False
     if not {*_LIBRARIES, _NNEXP}.isdisjoint(file.parents):
         return False
     home = [*file.parents][min(depth, len(file.parents) - 1)]
-    return not any(home.glob("*.dist-info"))  # where pip has put it
+    return not any(home.glob("*.dist-info"))  # installed there by pip
 
 
 @functools.lru_cache(maxsize=4096)
 def _imports(content: bytes) -> tuple[_Import, ...]:
-    """Return what a module imports, wherever it does."""
+    """Return all imports of a module, including those inside functions."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()  # to import it will say so
+        return ()  # importing it raises this error
     found: list[_Import] = []
     for node in ast.walk(tree):
         match node:
@@ -231,9 +231,9 @@ def _imports(content: bytes) -> tuple[_Import, ...]:
 
 @functools.lru_cache(maxsize=64)
 def _installed(place: str) -> Source:
-    """Return the source of an installed module: all of its package, as this process found it.
+    """Return the source of an installed module: all files of its package.
 
-    Once imported it stays as it is for as long as the process lives, and so does its digest.
+    The result is cached, because an imported module does not change until the process ends.
     """
     tracer = _Tracer()
     spec, top = tracer.find(place), tracer.find(place.partition(".")[0])
@@ -247,7 +247,7 @@ def _installed(place: str) -> Source:
 
 
 def _digest(contents: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 of a single content, or of the names and digests of several."""
+    """Return the SHA-256 of a single file's content, or of the names and digests of several."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     if len(digests) == 1:
         return digests[""]

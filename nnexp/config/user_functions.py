@@ -1,10 +1,10 @@
-"""The user's own initialiser, activation or loss, named on the command line.
+"""The user's own initialisers, activations and losses, named on the command line.
 
-``mine.py:my_init`` is a function of a file (relative to the working directory); ``package.my_init``
-one of an importable module. Its source is part of a run's identity: see `nnexp.config.sources`.
+``mine.py:my_init`` is a function of a file (relative to the working directory), ``package.my_init``
+one of an importable module. Its source is part of a run's identity, see `nnexp.config.sources`.
 
-The user's modules run from the very bytes that were hashed, apart from ``sys.modules``. So what
-trains is what the identity names, whatever the process has imported before.
+The user's modules run from the bytes that were hashed and are kept separate from ``sys.modules``.
+So training uses the code that the identity names, whatever the process imported before.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import Any
 from nnexp.config.sources import Module, Source, trace
 from nnexp.errors import InputError
 
-# Versions of functions that stay imported.
+# The number of imported modules to keep.
 _MOST_KEPT = 64
 _kept: dict[tuple[str, str], ModuleType] = {}
-# Compiled modules, by their files: a process can load one only once.
+# Compiled modules by file; a process can load each only once.
 _compiled: dict[str, tuple[bytes, ModuleType]] = {}
 _LOCK = threading.RLock()
 _VERSIONS = itertools.count(1)
 
 
 def is_custom(name: str) -> bool:
-    """Tell whether ``name`` refers to a user's code rather than to a registered choice."""
+    """Return whether ``name`` refers to the user's code rather than to a registered choice."""
     return ":" in name or "." in name
 
 
 def source_digest(name: str) -> str:
-    """Return the SHA-256 of the source behind ``name``; nothing of it is run.
+    """Return the SHA-256 of the source code of ``name``, without running it.
 
     Raises
     ------
@@ -56,13 +56,13 @@ def is_installed(name: str) -> bool:
 
 
 def resolve(name: str, digest: str) -> Any:
-    """Return the function or object that ``name`` refers to, of the source with this ``digest``.
+    """Return the function or object that ``name`` refers to, from the source with this ``digest``.
 
     Raises
     ------
     InputError
-        If the file, the module or the name in it does not exist, the file does not import, or its
-        source has changed.
+        If the file, the module or the name in it does not exist, importing it fails, or its source
+        has changed.
     """
     place, attribute = _split(name)
     with _LOCK:
@@ -70,7 +70,9 @@ def resolve(name: str, digest: str) -> Any:
         if module is None:
             source = _trace(name)
             if source.digest != digest:
-                raise InputError(f"{name!r} has changed since the command began: run it again")
+                raise InputError(
+                    f"{name!r} has changed since the command started: run the command again"
+                )
             module = _run(name, source)
             if len(_kept) >= _MOST_KEPT:
                 del _kept[next(iter(_kept))]
@@ -82,7 +84,7 @@ def resolve(name: str, digest: str) -> Any:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Return the file or module, and what is named of it."""
+    """Return the file or module, and the name in it."""
     place, _, attribute = name.rpartition(":" if ":" in name else ".")
     return place, attribute
 
@@ -106,9 +108,9 @@ def _run(name: str, source: Source) -> ModuleType:
         return _Modules(source.modules).load(source.module)
     except InputError:
         raise
-    except (Exception, SystemExit) as error:  # whatever a user's module raises
+    except (Exception, SystemExit) as error:  # the user's module may raise anything
         reason = f"{type(error).__name__}: {error}"
-        raise InputError(f"{name!r} does not import: {reason}") from error
+        raise InputError(f"{name!r} cannot be imported: {reason}") from error
 
 
 class _Modules:
@@ -117,11 +119,11 @@ class _Modules:
     def __init__(self, known: Mapping[str, Module]) -> None:
         self.known = known
         self.loaded: dict[str, ModuleType] = {}
-        # Python asks a module's own builtins for what an import statement calls.
+        # An import statement calls ``__import__`` of the module's builtins.
         self.builtins = {**vars(builtins), "__import__": self.import_}
 
     def load(self, name: str) -> ModuleType:
-        """Return a module, after its packages."""
+        """Return a module, importing its packages first."""
         package, _, last = name.rpartition(".")
         parent = self.load(package) if package else None
         with _LOCK:
@@ -132,7 +134,7 @@ class _Modules:
             return self.loaded[name]
 
     def run(self, name: str, known: Module, parent: ModuleType | None, last: str) -> None:
-        """Make a module, which is there already for those that import each other, and run it."""
+        """Create and run a module, registering it first so that circular imports work."""
         if known.spec.has_location and not known.is_source:
             module = _load_compiled(known)
         else:
@@ -142,8 +144,8 @@ class _Modules:
             setattr(parent, last, module)
         if known.is_source:
             module.__dict__["__builtins__"] = self.builtins
-            # Libraries look a class's module up by its name, dataclasses among them. A name of its
-            # own keeps this version apart from others, and from what the process imported.
+            # Libraries such as dataclasses look up the module of a class by name. A unique name
+            # distinguishes this version from others and from modules that the process imported.
             module.__name__ = f"{name}@{next(_VERSIONS)}"
             sys.modules[module.__name__] = module
             try:
@@ -163,7 +165,7 @@ class _Modules:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        """Do what ``__import__`` does, with the user's modules first."""
+        """Replace ``__import__`` and look in the user's modules first."""
         package = (globals or {}).get("__package__") or ""
         if level and not package:
             raise ImportError("attempted relative import with no known parent package")

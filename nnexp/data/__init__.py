@@ -1,10 +1,11 @@
-"""Data sets: read and verified, selected, scaled, and described by the digest of their content."""
+"""Data sets: reading, verification, subsets and scaling."""
 
 from nnexp.data.dataset import Dataset, Description, Split, arrays, describe, in_memory, load
 from nnexp.data.scaling import target_codes
-from nnexp.data.settings import PATHS, DataSettings
+from nnexp.data.settings import KINDS, PATHS, DataSettings
 
 __all__ = [
+    "KINDS",
     "PATHS",
     "DataSettings",
     "Dataset",

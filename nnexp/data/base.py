@@ -1,4 +1,4 @@
-"""What every kind of data set provides, before nnexp selects from it and scales it."""
+"""The interface of data sources, which provide stored examples before selection and scaling."""
 
 from __future__ import annotations
 
@@ -15,50 +15,52 @@ import numpy.typing as npt
 
 from nnexp.errors import InputError
 
-# Every whole number up to here is exact in float64, in which CSV files are read.
+# Integers up to this one are exact in float64, the type in which CSV files are read.
 LARGEST_LABEL = 2**53 - 1
 
 
 @dataclass(frozen=True, eq=False)
 class Raw:
-    """A data set as it is stored: unscaled features, and labels as the file has them.
+    """A data set as stored, with unscaled features and the file's own labels.
 
-    ``x_test`` is None where one file holds everything; the share ``test_fraction`` of its
-    examples then becomes the test set.
+    ``x_test`` is ``None`` if one file holds all examples; the fraction ``test_fraction`` of them
+    then becomes the test set.
     """
 
     x_train: npt.NDArray[Any]  # (n, features), any real dtype
     y_train: npt.NDArray[np.intp]  # (n,)
     x_test: npt.NDArray[Any] | None
     y_test: npt.NDArray[np.intp] | None
-    digest: str  # identity of the content, whatever its path
+    digest: str  # SHA-256 of the content, independent of its path
     span: tuple[float, float]  # smallest and largest training feature
     image_shape: tuple[int, int] | None = None
     test_fraction: float | None = None
-    place: Callable[[int], str] = "test example {}".format  # where a test label stands
-    names: tuple[str, ...] = ()  # of the labels 0, 1, … where the file has them as text
+    place: Callable[[int], str] = "test example {}".format  # location of a test label
+    names: tuple[str, ...] = ()  # names of labels 0, 1, … if the file has text labels
 
 
 class Source(Protocol):
-    """Where a data set comes from: hashable, equal if its settings are equal."""
+    """The origin of a data set; hashable, and equal if its settings are equal."""
 
     def state(self) -> Hashable:
-        """Return what changes when a file of the user's changes; InputError if one is missing."""
+        """Return a value that changes if a file changes; raise `InputError` if one is missing."""
 
     def read(self, seed: int) -> Raw:
-        """Return the stored examples; only sets that are drawn at random use ``seed``."""
+        """Return the stored examples; ``seed`` is used only by synthetic sets."""
 
 
 class Kind(NamedTuple):
-    """An entry of the registry: a data set's own settings and how they make its source."""
+    """An entry of the registry: the settings of a kind of data set and a maker of its source."""
 
-    keys: Mapping[str, object]  # its own settings and their defaults
-    make: Callable[[Mapping[str, object]], Source]  # from values for all of these keys
+    keys: Mapping[str, object]  # settings that only this kind has, with their defaults
+    make: Callable[[Mapping[str, object]], Source]  # takes values for all of these keys
     scale: str = "unit"  # the default of data.scale
+    shipped: bool = False  # whether nnexp includes or generates the examples
+    image_shape: tuple[int, int] | None = None  # rows, columns, if all are images of one size
 
 
 class Stamp(NamedTuple):
-    """A user's file and the state it was seen in, so that a changed file is read again."""
+    """A file and its state when it was read, which shows later changes."""
 
     path: str  # as the user wrote it
     location: str  # absolute
@@ -67,23 +69,29 @@ class Stamp(NamedTuple):
 
 
 def user_path(key: str, value: object) -> str:
-    """Return ``value``, given as ``data.<key>``: the path of a file or folder as it was written."""
+    """Return ``value``, given as ``data.<key>``, if it can be the path of a file or folder."""
     try:
         if isinstance(value, str) and value and b"\0" not in os.fsencode(value):
             return value
     except UnicodeEncodeError:
-        pass  # half of a surrogate pair
+        pass  # a lone surrogate
     raise InputError(f"data.{key}={value!r} is invalid: give the path of a file or folder")
 
 
 def stamp(key: str, path: str) -> Stamp:
-    """Return the stamp of the file ``path`` given as ``data.<key>``; InputError if missing."""
+    """Return the stamp of the file ``path``, given as ``data.<key>``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be read.
+    """
     location = Path(os.path.expanduser(path)).absolute()
     try:
         status = location.stat()
         if not location.is_file():
             raise InputError(f"data.{key}={path} is not a file: give the path of a file")
-        location.open("rb").close()  # may it be read?
+        location.open("rb").close()  # raises an error if it cannot be read
     except OSError as error:
         raise InputError(
             f"data.{key}={path} cannot be read ({error.strerror}): give the path of a file"
@@ -102,7 +110,7 @@ def checksum(file: Stamp) -> str:
 
 
 def combined(digests: Iterable[str]) -> str:
-    """Return one digest of several, their order included."""
+    """Return one digest of several; it depends on their order."""
     return hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
@@ -121,10 +129,10 @@ def span(x: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def unfit(x: npt.NDArray[Any]) -> tuple[int, int] | None:
-    """Return the first (row, column) of ``x`` that is no finite float32 number, or None."""
+    """Return the first (row, column) of ``x`` that is not finite in float32, or ``None``."""
     if x.dtype.kind in "bu" and x.dtype.itemsize < 8:
         return None
-    with np.errstate(over="ignore"):  # of long doubles, which are then infinite
+    with np.errstate(over="ignore"):  # large long doubles become infinite
         bad = ~(np.abs(x, dtype=np.float64) <= np.finfo(np.float32).max)
     if not bad.any():
         return None

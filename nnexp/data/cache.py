@@ -1,4 +1,4 @@
-"""The user's cache folder: raw files unpacked once, verified, then memory-mapped."""
+"""The user's cache of data files, which are unpacked and verified once, then memory-mapped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Content(NamedTuple):
 
 
 def folder() -> Path:
-    """Return nnexp's cache folder: ``NNEXP_CACHE``, else the platform's own place for caches."""
+    """Return nnexp's cache folder: ``NNEXP_CACHE``, or else the platform's default."""
     chosen = os.environ.get("NNEXP_CACHE")
     if chosen:
         return Path(os.path.expanduser(chosen))
@@ -36,16 +36,16 @@ def folder() -> Path:
 
 
 def mapped(path: Path, sha256: str) -> Content:
-    """Return the file ``path`` memory-mapped; ``sha256`` is already known to be its digest."""
+    """Return the file ``path`` memory-mapped; ``sha256`` is its digest, already verified."""
     return Content(np.memmap(path, np.uint8, "r"), sha256, str(path))
 
 
 def lookup(path: Path, sha256: str | None) -> Content | None:
-    """Return the unpacked file ``path`` if it is there and whole, else None.
+    """Return the unpacked file ``path`` if it exists and is intact, else ``None``.
 
-    The seal beside it records the digest of the file with its size and time of change, so that
-    only a file that was touched since is read through again. Without a known digest
-    (``sha256=None``) only a file with an unbroken seal is whole.
+    A ``.seal`` file next to it records its digest, size and modification time. The digest is only
+    computed again if the size or time changed. If the expected digest is unknown
+    (``sha256=None``), the file must match its seal.
     """
     try:
         sealed = _seal(path).read_text().split()
@@ -58,12 +58,12 @@ def lookup(path: Path, sha256: str | None) -> Content | None:
             replace(_seal(path), " ".join([sha256, *_state(path)]).encode())
             return mapped(path, sha256)
     except (OSError, ValueError):
-        pass  # missing, empty or unreadable: it is unpacked again
+        pass  # missing, empty or unreadable: unpack it again
     return None
 
 
 def files() -> list[Path]:
-    """Return the files of the cache: unpacked ones, their seals and the archives beside them."""
+    """Return the files of the cache: unpacked files, their seals and their archives."""
     found = []
     for seal in sorted(folder().glob("*/*.seal")):
         path = seal.with_name(seal.name.removesuffix(".seal"))
@@ -72,7 +72,7 @@ def files() -> list[Path]:
 
 
 def clear() -> None:
-    """Remove the files of the cache, and the folders that this leaves empty."""
+    """Remove the files of the cache and any folders left empty."""
     for path in files():
         path.unlink(missing_ok=True)
     for place in folder().glob("*"):
@@ -81,16 +81,16 @@ def clear() -> None:
 
 
 def recheck() -> list[Path]:
-    """Read every unpacked file of the cache again; return those that differ from their seal.
+    """Compute the digests of all unpacked files; return the files that do not match their seal.
 
-    `lookup` believes a seal as long as size and time of change agree. This function does not: it
-    breaks the seals of the files it returns, so that they are unpacked again when they are next
-    needed. Call it before this process loads any data.
+    Unlike `lookup`, this does not rely on size and modification time. It removes the seals of the
+    files that it returns, so they are unpacked again when next needed. Call it before loading
+    any data.
 
     Raises
     ------
     InputError
-        If an altered file cannot be dealt with, because the cache is read-only.
+        If the seal of an altered file cannot be removed because the cache is read-only.
     """
     altered = []
     for seal in sorted(folder().glob("*/*.seal")):
@@ -115,15 +115,15 @@ def recheck() -> list[Path]:
 
 
 def keep(content: Content, path: Path, sha256: str | None) -> Content:
-    """Write ``content`` to ``path`` and return it from there, verified.
+    """Verify ``content``, write it to ``path`` and return it memory-mapped.
 
-    Any number of processes may do this at once: each writes aside, and the last rename leaves
-    the same bytes. Where nothing can be written the content stays in memory.
+    Several processes may do this at once: each writes a temporary file and renames it. If the
+    cache cannot be written, the content stays in memory.
 
     Raises
     ------
     InputError
-        If it is not the content that ``sha256`` promises.
+        If the digest of the content is not ``sha256``.
     """
     if sha256 not in (None, content.sha256):
         raise InputError(
@@ -140,14 +140,14 @@ def keep(content: Content, path: Path, sha256: str | None) -> Content:
 
 
 def inflate(archive: Path, most: int) -> npt.NDArray[np.uint8]:
-    """Return the beginning of what a gzip file holds, ``most`` bytes or less.
+    """Return up to ``most`` bytes of the content of a gzip file.
 
-    A small file may hold terabytes, so the caller says how many bytes it expects.
+    The limit protects against small files that unpack to terabytes.
 
     Raises
     ------
     InputError
-        If the file cannot be unpacked, or this machine has no memory for ``most`` bytes.
+        If the file cannot be unpacked, or ``most`` bytes do not fit into memory.
     """
     validation.memory(str(archive), most)
     data, filled = np.empty(most, np.uint8), 0

@@ -1,9 +1,9 @@
-"""CSV files: a row an example, one column its label, all the others its features.
+"""CSV files with one example per row: one column is the label, the others are the features.
 
 Labels are whole numbers, or text that is numbered in sorted order.
 
-NumPy's reader does the work. Where it stumbles the file is read again, slowly and with care: that
-names the culprit's line and column, both counted from 1 as editors do.
+Files are read with NumPy. If that fails, a slower reader reads the file again and reports the line
+and column of the error, both counted from 1.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from nnexp.errors import InputError, unknown
 
 HEADERS = ("auto", "true", "false")
 
-# The most characters of a line. Splitting it takes some 50 bytes a field.
+# The maximum number of characters in a line. Splitting a line takes about 50 bytes per field.
 _LONGEST_LINE = 2**24
 
 
 class Table(NamedTuple):
-    """What a CSV file holds, and where its rows stand."""
+    """The content of a CSV file, and what is needed to locate its rows."""
 
     x: npt.NDArray[Any]  # (n, features), uint8 if it fits, else float64
     labels: npt.NDArray[Any]  # (n,), intp, or text
@@ -52,15 +52,15 @@ class Table(NamedTuple):
     column: int  # of the label, from 0
 
     def place(self, row: int) -> str:
-        """Return where the label of ``row`` (from 0) stands in the file."""
+        """Return the file, line and column of the label of ``row`` (from 0)."""
         return _place(self.file, self.header, row, self.column)
 
 
 @dataclass(frozen=True)
 class Csv:
-    """A user's CSV files: ``train`` and ``test``, or one of which ``test_fraction`` is for tests.
+    """CSV files ``train`` and ``test``, or one file with a ``test_fraction`` to set aside.
 
-    ``label_column`` is an index from 0 (negative ones count from the end) or a header's name.
+    ``label_column`` is an index from 0 (negative ones count from the end) or a name in the header.
     """
 
     train: str
@@ -70,11 +70,11 @@ class Csv:
     label_column: int | str
 
     def state(self) -> Hashable:
-        """Return the stamps of the files; InputError if one is missing."""
+        """Return the stamps of the files; raise `InputError` if one is missing."""
         return self._stamps()
 
     def read(self, seed: int) -> Raw:
-        """Return the examples of both files; InputError names file, line and column."""
+        """Return the examples; an `InputError` names the file, line and column."""
         stamps = self._stamps()
         train, *others = (_table(file, self.header, self.label_column) for file in stamps)
         test = others[0] if others else None
@@ -104,7 +104,7 @@ class Csv:
 def _numbered(
     train: Table, test: Table | None
 ) -> tuple[tuple[str, ...], list[npt.NDArray[np.intp]]]:
-    """Return the names of the labels, if they are text, and the labels of each file as numbers."""
+    """Return the names of text labels (empty for numbers) and the numeric labels of each file."""
     both = [train] if test is None else [train, test]
     texts = [table for table in both if table.labels.dtype.kind == "U"]
     if not texts:
@@ -112,8 +112,8 @@ def _numbered(
     if len(texts) < len(both):
         other = next(table for table in both if table.labels.dtype.kind != "U")
         raise InputError(
-            f"the labels of {texts[0].file.path} are text and those of {other.file.path} "
-            "numbers: give both files the same kind"
+            f"the labels of {texts[0].file.path} are text and those of {other.file.path} are "
+            "numbers: use one kind in both files"
         )
     names = np.unique(train.labels)
     for table in both:
@@ -122,14 +122,13 @@ def _numbered(
             row = int(np.argmax(unseen))
             raise InputError(
                 f"{table.place(row)}: no training example has the label "
-                f"{str(table.labels[row])!r}: correct it, or leave the row out"
+                f"{str(table.labels[row])!r}: correct it or remove the row"
             )
     return tuple(names.tolist()), [np.searchsorted(names, table.labels) for table in both]
 
 
 @functools.lru_cache(maxsize=4)
 def _table(file: Stamp, header: str, label_column: int | str) -> Table:
-    validation.memory(file.path, file.size)
     try:
         names, skipped = _header(file, header, label_column)
         values, texts = _read_fast(file, skipped), None
@@ -153,24 +152,25 @@ def _table(file: Stamp, header: str, label_column: int | str) -> Table:
         row = int(np.argmax(wrong))
         raise InputError(
             f"{_place(file, skipped, row, column)}: the label {labels[row]:.16g} is out of range: "
-            f"labels are whole numbers from 0 to {LARGEST_LABEL}, and data.label_column says in "
-            "which column they stand"
+            f"labels are whole numbers from 0 to {LARGEST_LABEL} in the column that "
+            "data.label_column gives"
         )
     return Table(x, labels.astype(np.intp), file, skipped, column)
 
 
 def _header(file: Stamp, header: str, label_column: int | str) -> tuple[list[str] | None, int]:
-    """Return the names of the columns, if the file has them, and how many lines to skip.
+    """Return the names of the columns, if the file has them, and the number of lines to skip.
 
-    ``auto`` takes the first row for a header if its field for the label is not a number, unless
-    the second row's is not either and the first row's other fields are.
+    With ``auto``, the first row is a header if its label is not a number. The exception is a
+    file with text labels: the labels of both the first and the second row are text, and the other
+    fields of the first row are numbers.
     """
     with _open(file) as text:
         rows = _rows(file, text)
         line, fields = next(rows, (0, []))
         _, second = next(rows, (0, []))
     if not fields:
-        raise InputError(f"{file.path} is empty: give a CSV file with a row an example")
+        raise InputError(f"{file.path} is empty: give a CSV file with one example per row")
     named = isinstance(label_column, str)
     if header == "auto":
         first = 0 if named else _label_index(file, None, len(fields), label_column)
@@ -180,8 +180,8 @@ def _header(file: Stamp, header: str, label_column: int | str) -> tuple[list[str
         header = "true" if named or text_label else "false"
     if header == "false" and named:
         raise InputError(
-            f"data.label_column={label_column} is the name of a column, and data.header=false "
-            "says that there are none: give an index from 0, or data.header=true"
+            f"data.label_column={label_column} is the name of a column, but with data.header=false "
+            "columns have no names: give an index from 0, or data.header=true"
         )
     if header == "false":
         return None, 0
@@ -191,10 +191,10 @@ def _header(file: Stamp, header: str, label_column: int | str) -> tuple[list[str
 def _label_index(
     file: Stamp, names: list[str] | None, columns: int, label_column: int | str
 ) -> int:
-    """Return the index of the label's column, from 0."""
+    """Return the index of the label column, from 0."""
     if columns < 2:
         raise InputError(
-            f"{file.path} has a single column: give a label and features, separated by commas"
+            f"{file.path} has only one column: give a label and features, separated by commas"
         )
     if isinstance(label_column, str):
         if names is None or label_column not in names:
@@ -203,16 +203,17 @@ def _label_index(
     if not -columns <= label_column < columns:
         raise InputError(
             f"data.label_column={label_column}: {file.path} has {columns} columns: "
-            f"give an index from 0 to {columns - 1}, or a name of its header"
+            f"give an index from 0 to {columns - 1}, or a name in its header"
         )
     return label_column % columns
 
 
 def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
-    """Return the values (n, columns), or None if anything in the file is out of the ordinary."""
+    """Return the values (n, columns), or ``None`` if NumPy cannot read the file."""
     for dtype in (np.uint8, np.float64):
+        _check_memory(file, dtype)
         with _open(file) as text, warnings.catch_warnings():
-            warnings.simplefilter("error")  # an empty file; a fraction read as an integer
+            warnings.simplefilter("error")  # for an empty file, or a fraction read as an integer
             try:
                 return np.loadtxt(
                     _lines(file, text),
@@ -228,12 +229,20 @@ def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
     return None
 
 
+def _check_memory(file: Stamp, dtype: type[np.generic]) -> None:
+    """Refuse a file whose values, of this type, would not fit into memory."""
+    with open(file.location, "rb") as raw:
+        blocks = iter(functools.partial(raw.read, 2**20), b"")
+        values = sum(block.count(b",") + block.count(b"\n") for block in blocks)
+    validation.memory(file.path, values * np.dtype(dtype).itemsize)
+
+
 def _read_carefully(
     file: Stamp, names: list[str] | None, skipped: int, label_column: int | str
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     """Return the values (n, columns), float64, and the labels (n,) if all of them are text.
 
-    The values of such labels are 0. Raises the InputError that names the culprit.
+    Text labels have the value 0. Raises an `InputError` that names the invalid field.
     """
     table: list[npt.NDArray[Any]] = []
     texts: list[str] = []
@@ -244,16 +253,16 @@ def _read_carefully(
             if table and len(fields) != len(table[0]):
                 raise InputError(
                     f"{file.path}, line {line}, column {min(len(fields), len(table[0])) + 1}: "
-                    f"the row has {len(fields)} columns and those above {len(table[0])}: "
-                    "give every row the same number"
+                    f"the row has {len(fields)} columns and the rows above have {len(table[0])}: "
+                    "give every row the same number of columns"
                 )
             if not table:
                 column = _label_index(file, names, len(fields), label_column)
             numbers = [_number(field) for field in fields]
             if bad := [i for i, number in enumerate(numbers) if number is None]:
-                # Where labels have been text so far, another column is the culprit.
-                culprit = next((i for i in bad if i != column or not texts), column)
-                wrong = _not_a_number(file, line, culprit, fields)
+                # If labels have been text so far, the error is in another column.
+                invalid = next((i for i in bad if i != column or not texts), column)
+                wrong = _not_a_number(file, line, invalid, fields)
                 label = fields[column].strip()
                 if bad != [column] or not label:
                     raise wrong
@@ -262,7 +271,7 @@ def _read_carefully(
                 numbers[column] = 0.0
             table.append(np.array(numbers, np.float64))
     if not table:
-        raise InputError(f"{file.path} has a header and no rows: give a row an example")
+        raise InputError(f"{file.path} has only a header: give one example per row")
     if first_text is not None and len(texts) < len(table):
         raise first_text
     return np.stack(table), np.array(texts) if texts else None
@@ -271,8 +280,8 @@ def _read_carefully(
 def _not_a_number(file: Stamp, line: int, column: int, fields: list[str]) -> InputError:
     return InputError(
         f"{file.path}, line {line}, column {column + 1}: {fields[column]!r} is not a number: give "
-        "numbers (a header goes into the first line, with data.header=true; labels may be text if "
-        "all of them are)"
+        "numbers (labels may be text if all of them are; for a header in the first line, give "
+        "data.header=true)"
     )
 
 
@@ -288,13 +297,13 @@ def _open(file: Stamp) -> TextIO:
 
 
 def _lines(file: Stamp, text: TextIO) -> Iterator[str]:
-    """Yield the lines of a file, none of which may be so long that it fills the memory."""
+    """Yield the lines of a file; refuse very long lines, which could fill the memory."""
     for number in itertools.count(1):
         line = text.readline(_LONGEST_LINE + 1)
         if len(line) > _LONGEST_LINE:
             raise InputError(
                 f"{file.path}, line {number} has more than {_LONGEST_LINE:,} characters: "
-                "give a row an example, each on a line of its own"
+                "put each example on its own line"
             )
         if not line:
             return
@@ -310,7 +319,7 @@ def _rows(file: Stamp, text: TextIO, skipped: int = 0) -> Iterator[tuple[int, li
                 yield reader.line_num, fields
     except csv.Error as error:
         raise InputError(
-            f"{file.path}, line {reader.line_num} is not CSV ({error}): give numbers, "
+            f"{file.path}, line {reader.line_num} is not valid CSV ({error}): give numbers "
             "separated by commas"
         ) from error
 
@@ -330,8 +339,8 @@ def _make(values: Mapping[str, object]) -> Source:
     if (test is None) == (fraction is None):
         which = "neither" if test is None else "both"
         raise InputError(
-            f"data=csv was given {which} of data.test and data.test_fraction: give one, a file "
-            "for the test or the fraction of data.train to set aside, such as 0.2"
+            f"data=csv was given {which} of data.test and data.test_fraction: give either a test "
+            "file or the fraction of data.train to set aside, such as 0.2"
         )
     header = values["header"]
     label = values["label_column"]

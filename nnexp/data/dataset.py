@@ -1,9 +1,9 @@
-"""A data set as training sees it: described at no cost, or loaded, scaled and split.
+"""Data sets as used in training: their descriptions, and their arrays, split and scaled.
 
-The order of operations: read, take the ``first`` examples of the training file, keep ``classes``,
-set a test fraction aside (where one file holds everything), hold out ``validation``, cut down to
-``train_size``, disturb labels by ``label_noise``, scale, convert. The classes are those of the
-whole training file, whether or not the ``first`` examples have them all.
+The order of operations: read the files, take the ``first`` training examples, keep ``classes``, set
+aside a test fraction (if one file holds all examples), hold out ``validation``, reduce to
+``train_size``, apply ``label_noise``, scale and convert. The classes are those of the whole
+training file, even if the ``first`` examples lack some of them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from nnexp.data.settings import DataSettings
 from nnexp.errors import InputError
 from nnexp.rng import stream
 
-# The targets hold a number for each pair of classes.
+# The targets take memory quadratic in the number of classes.
 _MOST_CLASSES = 10_000
-# How many labels a message names.
+# The maximum number of labels listed in a message.
 _NAMED = 20
-# The largest value of pixels from 0 to 255 is this at least.
+# Features whose largest value is below this one do not look like pixels from 0 to 255.
 _BRIGHT = 64
 
 # Parts of the stream "subset".
@@ -36,7 +36,7 @@ _TEST, _VALIDATION, _TRAIN = 0, 1, 2
 
 @dataclass(frozen=True)
 class Description:
-    """What a data set is: sizes in examples, and the identity of its content."""
+    """A data set's sizes, in examples, and the digest of its content."""
 
     name: str
     train_size: int
@@ -44,15 +44,15 @@ class Description:
     validation_size: int  # 0 without validation
     features: int
     classes: int
-    image_shape: tuple[int, int] | None  # rows, columns; None if examples are no images
+    image_shape: tuple[int, int] | None  # rows, columns; None if examples are not images
     digest: str
-    labels: tuple[int | str, ...]  # the file's own label of class 0, 1, …
-    remarks: tuple[str, ...] = ()  # what the user should know before training, a sentence each
+    labels: tuple[int | str, ...]  # the file's label of class 0, 1, …
+    remarks: tuple[str, ...] = ()  # sentences to show before training
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Examples and their labels, both read-only."""
+    """Examples and their labels; both arrays are read-only."""
 
     x: npt.NDArray[Any]  # (n, features), C-contiguous
     labels: npt.NDArray[np.intp]  # (n,), from 0
@@ -64,13 +64,13 @@ class Dataset:
 
     description: Description
     train: Split
-    test: Split | None  # None only where a caller's own arrays are trained on without a test set
+    test: Split | None  # None only for arrays in memory without a test set
     validation: Split | None
 
 
 @dataclass(frozen=True)
 class _InMemory:
-    """The source of arrays that a caller holds: nothing of them is kept but the description."""
+    """The source of arrays in memory, of which only the description is kept."""
 
     description: Description
 
@@ -82,7 +82,7 @@ class _InMemory:
 
 
 def in_memory(description: Description, targets: str = "one_hot") -> DataSettings:
-    """Return the settings of arrays that the caller holds and puts into a `Dataset` himself."""
+    """Return the settings of arrays in memory, for which the caller makes the `Dataset`."""
     return DataSettings(
         name=description.name,
         source=_InMemory(description),
@@ -99,15 +99,15 @@ def in_memory(description: Description, targets: str = "one_hot") -> DataSetting
 
 
 def describe(settings: DataSettings) -> Description:
-    """Return the description of the data set, every file of the user's read and checked.
+    """Return the description of the data set, after reading and checking its files.
 
-    The pixels of the sets of MNIST's format are not touched. Cached: asking again costs
-    microseconds, as long as the files stay as they are.
+    The pixels of data sets in MNIST's format are not read. The result is cached until a file
+    changes.
 
     Raises
     ------
     InputError
-        If a file is missing, damaged or wrong, or a setting does not fit the data.
+        If a file is missing, damaged or invalid, or a setting does not fit the data.
     """
     if isinstance(settings.source, _InMemory):
         return settings.source.description
@@ -115,14 +115,14 @@ def describe(settings: DataSettings) -> Description:
 
 
 def load(settings: DataSettings, dtype: npt.DTypeLike = np.float32) -> Dataset:
-    """Return the data set with features of ``dtype``, float32 or float64; read-only arrays.
+    """Return the data set with features of ``dtype``, float32 or float64, as read-only arrays.
 
-    The two data sets used last are kept in memory.
+    The two most recently used data sets are kept in memory.
 
     Raises
     ------
     InputError
-        As `describe`; also for another ``dtype``.
+        As for `describe`, and if ``dtype`` is invalid.
     """
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -131,15 +131,15 @@ def load(settings: DataSettings, dtype: npt.DTypeLike = np.float32) -> Dataset:
 
 
 def arrays(name: str = "mnist", **settings: Any) -> tuple[npt.NDArray[Any], ...]:
-    """Return ``x_train (n, features), y_train (n,), x_test, y_test`` of a data set, for notebooks.
+    """Return ``x_train (n, features), y_train (n,), x_test, y_test`` of a data set.
 
-    Settings are those of ``data=NAME``, such as ``train_size=1000``; features are float32, labels
-    those of the file.
+    Settings are those of ``data=NAME``, such as ``train_size=1000``. Features are float32; labels
+    are those of the file.
 
     Raises
     ------
     InputError
-        As `describe`; also for an unknown name or setting.
+        As for `describe`, and for an unknown name or setting.
     """
     data = load(DataSettings.from_mapping({"name": name, **settings}))
     labels = np.array(data.description.labels)
@@ -149,7 +149,7 @@ def arrays(name: str = "mnist", **settings: Any) -> tuple[npt.NDArray[Any], ...]
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """The rows of a stored array that make up a split, and their labels from 0."""
+    """The rows of a stored array that form a split, and their labels from 0."""
 
     x: npt.NDArray[Any]
     rows: subset.Rows
@@ -166,7 +166,7 @@ class _Part:
 
 @dataclass(frozen=True, eq=False)
 class _Arranged:
-    """The data set with all decided but the conversion of its features."""
+    """A data set with its splits and labels, before its features are converted."""
 
     description: Description
     train: _Part
@@ -185,9 +185,9 @@ def _loaded(settings: DataSettings, dtype: np.dtype[Any], state: Hashable) -> Da
         x = scaled(part.x, part.rows, settings.scale, dtype, statistics)
         if standard and not np.isfinite(span(x)).all() and (bad := unfit(x)) is not None:
             raise InputError(
-                f"data.scale=standardize: feature {bad[1]} hardly varies in training, and one "
-                f"example has {part.x[part.rows[bad[0]], bad[1]]:g} there, too many standard "
-                f"deviations away for float32: leave that feature out, or use data.scale=raw"
+                f"data.scale=standardize: feature {bad[1]} hardly varies in the training set, and "
+                f"its value {part.x[part.rows[bad[0]], bad[1]]:g} is too many standard deviations "
+                f"away for float32: remove this feature, or use data.scale=raw"
             )
         labels = part.labels.copy()
         labels.flags.writeable = False
@@ -211,7 +211,7 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
     if not len(train.rows):
         raise InputError(
             f"data.first={settings.first}: none of these examples has a label of data.classes: "
-            "give more, or null for all"
+            "give a larger number, or null for all"
         )
     if raw.x_test is None or raw.y_test is None:
         fraction = raw.test_fraction or 0.0
@@ -222,13 +222,13 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
         if settings.classes is None and len(test.rows) < len(raw.y_test):
             row = int(np.argmin(np.isin(raw.y_test, labels)))
             raise InputError(
-                f"{raw.place(row)}: the label {raw.y_test[row]} is out of range, as no training "
-                "example has it: correct it, or keep only some labels with data.classes=[…]"
+                f"{raw.place(row)}: no training example has the label {raw.y_test[row]}: correct "
+                "it, or keep only some labels with data.classes=[…]"
             )
     if not len(test.rows):
         raise InputError(
-            f"data={settings.name} leaves no test example: "
-            "enlarge data.test_fraction, data.classes or data.first"
+            f"data={settings.name} leaves no test examples: "
+            "increase data.test_fraction, data.classes or data.first"
         )
     train, validation = _validation(settings, train)
     train = _noisy(settings, _subset(settings, train), len(labels))
@@ -248,34 +248,34 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
 
 
 def _check_scale(settings: DataSettings, raw: Raw) -> None:
-    """Refuse to divide by 255 what are no pixels from 0 to 255."""
+    """Refuse scales that divide by 255 if the features are not pixels from 0 to 255."""
     low, high = raw.span
     if settings.scale in ("unit", "shifted") and not (low >= 0 and 1 < high <= 255):
         raise InputError(
-            f"data.scale={settings.scale} is for pixels from 0 to 255, and the training features "
-            f"of data={settings.name} lie between {low:g} and {high:g}: "
+            f"data.scale={settings.scale} is for pixels from 0 to 255, but the training features "
+            f"of data={settings.name} range from {low:g} to {high:g}: "
             "use data.scale=raw or data.scale=standardize"
         )
 
 
 def _remarks(settings: DataSettings, raw: Raw) -> Iterator[str]:
-    """Yield what may be otherwise than the user thinks."""
+    """Yield a sentence for each property of the data that the user may not expect."""
     if raw.names:
-        told = ", ".join(f"{name!r} {i}" for i, name in enumerate(raw.names[:_NAMED]))
-        more = ", …" if len(raw.names) > _NAMED else ""
-        yield f"the labels of data={settings.name} are text, numbered in sorted order: {told}{more}"
+        listed = ", ".join(f"{name!r} {i}" for i, name in enumerate(raw.names[:_NAMED]))
+        listed += ", …" if len(raw.names) > _NAMED else ""
+        yield f"the labels of data={settings.name} are text, numbered in sorted order: {listed}"
     low, high = raw.span
     pixels = raw.x_train.dtype == np.uint8 and high >= _BRIGHT
     if settings.scale in ("unit", "shifted") and not pixels:
         yield (
-            f"data.scale={settings.scale} divides by 255, and the training features of "
-            f"data={settings.name} do not look like pixels from 0 to 255 (they lie between "
-            f"{low:g} and {high:g}): consider data.scale=standardize or data.scale=raw"
+            f"data.scale={settings.scale} divides by 255, but the training features of "
+            f"data={settings.name} do not look like pixels from 0 to 255 (they range from "
+            f"{low:g} to {high:g}): consider data.scale=standardize or data.scale=raw"
         )
 
 
 def _class_labels(settings: DataSettings, raw: Raw) -> tuple[int, ...]:
-    """Return the file's label of each class, in the order of the classes."""
+    """Return the file's label of each class, in class order."""
     present = tuple(np.unique(raw.y_train).tolist())
     for label in settings.classes or ():
         if label not in present:
@@ -287,31 +287,31 @@ def _class_labels(settings: DataSettings, raw: Raw) -> tuple[int, ...]:
     labels = settings.classes or present
     if len(labels) < 2:
         raise InputError(
-            f"data={settings.name} has a single class, the label {labels[0]}: "
-            "give data of two classes or more"
+            f"data={settings.name} has only one class, the label {labels[0]}: "
+            "give data with two or more classes"
         )
     if len(labels) > _MOST_CLASSES:
         raise InputError(
-            f"data={settings.name} has {len(labels)} different labels, each of which is a class, "
-            f"and {_MOST_CLASSES} are the most: give labels that name classes, "
+            f"data={settings.name} has {len(labels)} different labels, and at most {_MOST_CLASSES} "
+            "classes are supported: give labels of classes, "
             "or keep only some of them with data.classes=[…]"
         )
     return labels
 
 
 def _first(settings: DataSettings, raw: Raw) -> npt.NDArray[np.intp]:
-    """Return the labels of the training file's first examples, of all without ``first``."""
-    count, there = settings.first, len(raw.y_train)
-    if count is not None and count > there:
+    """Return the labels of the ``first`` training examples, or of all if it is not set."""
+    count, size = settings.first, len(raw.y_train)
+    if count is not None and count > size:
         raise InputError(
-            f"data.first={count} is more than the {there} training examples of the file: "
-            "give at most that, or null for all"
+            f"data.first={count} is more than the {size} training examples of the file: "
+            f"give at most {size}, or null for all"
         )
     return raw.y_train[:count]
 
 
 def _validation(settings: DataSettings, train: _Part) -> tuple[_Part, _Part | None]:
-    """Return the training examples left and those held out."""
+    """Return the remaining training examples and those held out."""
     count = settings.validation
     if count == 0:
         return train, None
@@ -320,8 +320,8 @@ def _validation(settings: DataSettings, train: _Part) -> tuple[_Part, _Part | No
     rest = train.without(which)
     if len(np.unique(rest.labels)) < len(np.unique(train.labels)):
         raise InputError(
-            f"data.validation={count} leaves a class without any training example, "
-            f"of {len(train.rows)} in all: give less"
+            f"data.validation={count} leaves a class without training examples, "
+            f"out of {len(train.rows)}: give a smaller number"
         )
     return rest, train.cut(which)
 
@@ -332,8 +332,8 @@ def _subset(settings: DataSettings, train: _Part) -> _Part:
         return train
     if count > len(train.rows):
         raise InputError(
-            f"data.train_size={count} is more than the {len(train.rows)} training examples that "
-            "there are: give at most that, or null for all"
+            f"data.train_size={count} is more than the {len(train.rows)} available training "
+            f"examples: give at most {len(train.rows)}, or null for all"
         )
     rng = stream(settings.seed, "subset", _TRAIN)
     return train.cut(subset.balanced_subset(train.labels, count, rng))

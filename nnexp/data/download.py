@@ -1,4 +1,4 @@
-"""Downloads through pooch: several mirrors, checksums, a progress bar, and one clear sentence."""
+"""Downloads with pooch from several mirrors, with checksums and a progress bar."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nnexp.errors import InputError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# Seconds to wait for a connection, and between two packets of a running download.
+# Seconds to wait for a connection, and for data during a download.
 _TIMEOUT = (3, 30)
-# No further mirror is tried when finding none reachable has taken this long.
+# Seconds after which no further mirrors are tried if none could be reached.
 _PATIENCE = 6.0
 
 
@@ -28,15 +28,15 @@ def fetch(
     sha256: str | None,
     files: Sequence[str],
 ) -> None:
-    """Download the file ``target.name`` from the first mirror that has it, as ``target``.
+    """Download ``target`` from the first mirror that has a file of its name.
 
-    A file of the right SHA-256 that is already there is kept. ``files`` are the names of all
-    files that the data set ``name`` needs, for the message.
+    If ``target`` exists and has the digest ``sha256``, it is kept. ``files`` are the names of all
+    files of the data set ``name``, for the error message.
 
     Raises
     ------
     InputError
-        If no mirror can be reached or none has the right file: says which files to put where.
+        If no mirror has the correct file. The message says where to put the files.
     """
     import pooch  # type: ignore[import-untyped, unused-ignore]
     import requests  # type: ignore[import-untyped, unused-ignore]
@@ -58,7 +58,8 @@ def fetch(
                 )
             return
         except requests.HTTPError as error:
-            reasons.append(f"{host} answers {getattr(error.response, 'status_code', 'badly')}")
+            status = getattr(error.response, "status_code", "an error")
+            reasons.append(f"{host} returned {status}")
         except requests.RequestException:
             reasons.append(f"{host} cannot be reached")
             if time.monotonic() - start > _PATIENCE:
@@ -68,18 +69,18 @@ def fetch(
         except OSError as error:
             raise InputError(
                 f"data={name} cannot be stored in {target.parent} ({error.strerror or error}): "
-                "set NNEXP_CACHE to a folder that can be written, or give data.root=FOLDER"
+                "set NNEXP_CACHE to a writable folder, or give data.root=FOLDER"
             ) from error
     archives = ", ".join(f"{file}.gz" for file in files)
     raise InputError(
         f"data={name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))}): put the "
-        f"files {archives} into {target.parent}, or into any folder and add data.root=FOLDER"
+        f"files {archives} into {target.parent}, or into another folder and give data.root=FOLDER"
     )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence pooch's own log, which would print the address of every file."""
+    """Silence pooch's log, which would print the URL of every file."""
     import pooch
 
     logger = pooch.get_logger()
@@ -92,7 +93,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _Bar:
-    """A bar of rich in the form that pooch drives: ``total``, update, reset and close."""
+    """A progress bar of rich with the interface that pooch expects."""
 
     def __init__(self, progress: Progress, title: str) -> None:
         self.total = 0
@@ -105,12 +106,12 @@ class _Bar:
         self._progress.reset(self._task)
 
     def close(self) -> None:
-        """Do nothing: the bar goes when its context ends."""
+        """Do nothing: the bar is removed when its context ends."""
 
 
 @contextmanager
 def _progress(title: str) -> Iterator[_Bar]:
-    """Show a progress bar on standard error for as long as the context lasts."""
+    """Show a progress bar on standard error within a ``with`` block."""
     from rich import progress
     from rich.console import Console
 

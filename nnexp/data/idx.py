@@ -1,6 +1,6 @@
-"""The IDX format of MNIST: images and labels as unsigned bytes behind a short header.
+"""The IDX format of MNIST: images and labels as unsigned bytes after a short header.
 
-A header is 4 bytes a number, big-endian: a magic number (2051 for images, 2049 for labels), the
+A header holds big-endian 4-byte numbers: a magic number (2051 for images, 2049 for labels), the
 number of items and, for images, their rows and columns (LeCun, Cortes, Burges: The MNIST
 database of handwritten digits, "File formats").
 """
@@ -35,12 +35,12 @@ _IMAGES, _LABELS = 2051, 2049
 
 @dataclass(frozen=True)
 class Idx:
-    """A user's folder with the four IDX files of MNIST's names, raw or gzipped."""
+    """A folder with four IDX files named as those of MNIST, raw or gzipped."""
 
     root: str
 
     def state(self) -> Hashable:
-        """Return the stamps of the four files; InputError if one is missing."""
+        """Return the stamps of the four files; raise `InputError` if one is missing."""
         return stamps(self.root)
 
     def read(self, seed: int) -> Raw:
@@ -49,7 +49,7 @@ class Idx:
 
 
 def stamps(root: str) -> tuple[Stamp, ...]:
-    """Return the stamps of the four files in the folder ``root``: the raw one where both are."""
+    """Return the stamps of the four files in the folder ``root``, preferring raw files."""
     folder = os.path.expanduser(root)
     found = []
     for name in FILES:
@@ -64,7 +64,7 @@ def stamps(root: str) -> tuple[Stamp, ...]:
 
 
 def content(file: Stamp) -> Content:
-    """Return the raw bytes of an IDX file: memory-mapped, or unpacked if it is gzipped."""
+    """Return the raw bytes of an IDX file, memory-mapped or, if it is gzipped, unpacked."""
     if file.path.endswith(".gz"):
         return unpacked(Path(file.path))
     if file.size == 0:
@@ -76,30 +76,31 @@ def content(file: Stamp) -> Content:
 def unpacked(archive: Path) -> Content:
     """Return the content of a gzipped IDX file, in memory.
 
-    No more is inflated than its header promises, and a byte that shows whether there is more.
+    At most one byte more is unpacked than the header states, which shows whether the file is
+    longer.
 
     Raises
     ------
     InputError
-        If the file cannot be unpacked, or this machine has no memory for what it promises.
+        If the file cannot be unpacked, or does not fit into memory.
     """
     beginning = cache.inflate(archive, 16)
     numbers = _numbers(beginning)
     dimensions = {_IMAGES: 3, _LABELS: 1}.get(numbers[0] if numbers else 0, 0)
-    promised = _promised(numbers[1 : 1 + dimensions]) if dimensions < len(numbers) else 16
-    data = cache.inflate(archive, promised + 1)
+    expected = _file_size(numbers[1 : 1 + dimensions]) if dimensions < len(numbers) else 16
+    data = cache.inflate(archive, expected + 1)
     return Content(data, hashlib.sha256(data.data).hexdigest(), str(archive))
 
 
 def assemble(contents: Sequence[Content], pixels: tuple[float, float] | None = None) -> Raw:
-    """Return the examples of the four files' contents, in the order of ``FILES``.
+    """Return the examples of the contents of four files, in the order of ``FILES``.
 
-    ``pixels`` is the span of the training pixels where it is known, which saves reading them.
+    ``pixels`` is the range of the training pixels, if known; it saves reading them.
 
     Raises
     ------
     InputError
-        If a file is not whole, or files do not belong together.
+        If a file is incomplete, or the files do not belong together.
     """
     x_train, shape = _images(contents[0])
     y_train = _labels(contents[1])
@@ -111,13 +112,13 @@ def assemble(contents: Sequence[Content], pixels: tuple[float, float] | None = N
     ):
         if len(x) != len(y):
             raise InputError(
-                f"{images.name} has {len(x)} images and {labels.name} {len(y)} labels: "
-                "give the files that belong together"
+                f"{images.name} has {len(x)} images and {labels.name} has {len(y)} labels: "
+                "give files that belong together"
             )
     if shape != test_shape:
         raise InputError(
             f"the images of {contents[0].name} have {shape[0]}x{shape[1]} pixels and those of "
-            f"{contents[2].name} {test_shape[0]}x{test_shape[1]}: give images of one size"
+            f"{contents[2].name} have {test_shape[0]}x{test_shape[1]}: give images of one size"
         )
     return Raw(
         x_train,
@@ -148,7 +149,7 @@ def _labels(file: Content) -> npt.NDArray[np.intp]:
 
 
 def _header(file: Content, magic: int, what: str, dimensions: int) -> list[int]:
-    """Return the sizes that the header names, after checking them against the file's length."""
+    """Return the sizes in the header, after checking them against the file's length."""
     numbers = _numbers(file.data[: 4 * (1 + dimensions)])
     if len(numbers) <= dimensions or numbers[0] != magic:
         raise InputError(
@@ -157,25 +158,25 @@ def _header(file: Content, magic: int, what: str, dimensions: int) -> list[int]:
         )
     sizes = numbers[1:]
     if min(sizes) == 0:
-        raise InputError(f"{file.name} holds no {what}: give a file that does")
-    expected, there = _promised(sizes), len(file.data)
-    if expected != there:
+        raise InputError(f"{file.name} contains no {what}: give another file")
+    expected, found = _file_size(sizes), len(file.data)
+    if expected != found:
         raise InputError(
-            f"{file.name} is truncated or altered: its header promises {expected} bytes and it "
-            f"has {there if there < expected else 'more'}: copy or download it again"
+            f"{file.name} is truncated or altered: its header implies {expected} bytes but it "
+            f"has {found if found < expected else 'more'}: copy or download it again"
         )
     return sizes
 
 
 def _numbers(beginning: npt.NDArray[np.uint8]) -> list[int]:
-    """Return the numbers of 4 bytes at the beginning of a file."""
+    """Return the 4-byte numbers at the beginning of a file."""
     whole = beginning[: len(beginning) // 4 * 4]
     numbers: list[int] = np.frombuffer(whole.tobytes(), ">u4").tolist()
     return numbers
 
 
-def _promised(sizes: Sequence[int]) -> int:
-    """Return how many bytes a file has whose header names these sizes."""
+def _file_size(sizes: Sequence[int]) -> int:
+    """Return the number of bytes of a file with these sizes in its header."""
     return 4 * (1 + len(sizes)) + math.prod(sizes)
 
 

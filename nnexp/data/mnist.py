@@ -1,4 +1,4 @@
-"""MNIST, which ships with nnexp, and the two sets of its format that are downloaded at first use.
+"""MNIST, included in nnexp, and two data sets in its format, downloaded at first use.
 
 MNIST: LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition,
 Proceedings of the IEEE 86 (1998). Fashion-MNIST: Xiao, Rasul, Vollgraf, arXiv:1708.07747.
@@ -20,14 +20,15 @@ from nnexp.errors import InputError
 
 PACKAGED = Path(__file__).parent / "files"
 _PIXELS = (0.0, 255.0)
+_SHAPE = (28, 28)
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A published set: digests (SHA-256) of its four files in the order of ``idx.FILES``.
+    """A published data set, with the SHA-256 digests of its four files, ordered as ``idx.FILES``.
 
-    ``raw`` are those of the unpacked files, ``archives`` those of the gzip files as published;
-    either may be unknown (None), not both.
+    ``raw`` are the digests of the unpacked files, ``archives`` those of the published gzip files.
+    For each file, one of the two may be unknown (``None``).
     """
 
     title: str
@@ -88,17 +89,17 @@ PUBLICATIONS = {
 
 @dataclass(frozen=True)
 class Published:
-    """A published set, from nnexp's own files, the cache, its mirrors or the folder ``root``."""
+    """The source of a published data set: the package, the cache, a mirror or ``root``."""
 
     name: str
     root: str | None = None
 
     def state(self) -> Hashable:
-        """Return the stamps of the files in ``root``, else the folder of the cache."""
+        """Return the stamps of the files in ``root``, or else the cache folder."""
         return self._folder() if self.root is None else idx.stamps(self.root)
 
     def read(self, seed: int) -> Raw:
-        """Return the examples, every file verified."""
+        """Return the examples, after verifying every file."""
         if self.root is None:
             return _from_cache(self.name, self._folder())
         return _from_folder(self.name, idx.stamps(self.root))
@@ -123,13 +124,13 @@ def _from_cache(name: str, folder: str) -> Raw:
 
 
 def _unpack_download(name: str, path: Path, archive: str | None, raw: str | None) -> Content:
-    """Return the content of a file that is downloaded, unless a copy was put into the cache."""
+    """Return the content of a file, downloading it unless its archive is in the cache."""
     target = path.with_name(f"{path.name}.gz")
     if raw is not None and target.is_file():
         try:
             return cache.keep(idx.unpacked(target), path, raw)
         except InputError:
-            pass  # damaged: downloaded again
+            pass  # damaged: download it again
     download.fetch(name, PUBLICATIONS[name].mirrors, target, archive, idx.FILES)
     return cache.keep(idx.unpacked(target), path, raw)
 
@@ -140,10 +141,10 @@ def _from_folder(name: str, files: tuple[Stamp, ...]) -> Raw:
     contents = []
     for file, archive, raw in zip(files, publication.archives, publication.raw, strict=True):
         found = idx.content(file)
-        right = found.sha256 == raw if raw is not None else True
+        valid = found.sha256 == raw if raw is not None else True
         if raw is None and file.path.endswith(".gz"):
-            right = checksum(file) == archive
-        if not right:
+            valid = checksum(file) == archive
+        if not valid:
             raise InputError(
                 f"{file.path} is not {publication.title}'s file (its SHA-256 is "
                 f"{found.sha256}): download it again, or read another set with data=idx"
@@ -157,11 +158,11 @@ def _kind(name: str) -> Kind:
         root = values["root"]
         return Published(name, None if root is None else user_path("root", root))
 
-    return Kind({"root": None}, make)
+    return Kind({"root": None}, make, image_shape=_SHAPE)
 
 
 KINDS = {
-    "mnist": Kind({}, lambda values: Published("mnist")),
+    "mnist": Kind({}, lambda values: Published("mnist"), shipped=True, image_shape=_SHAPE),
     "fashion_mnist": _kind("fashion_mnist"),
     "kmnist": _kind("kmnist"),
 }

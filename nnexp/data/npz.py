@@ -1,4 +1,4 @@
-"""NumPy's .npz files in the layout of Keras: x_train, y_train, x_test and y_test."""
+"""NumPy's .npz files with the arrays x_train, y_train, x_test and y_test, as in Keras."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 @dataclass(frozen=True)
 class Npz:
-    """A user's .npz file; without test arrays ``test_fraction`` of the examples are for tests."""
+    """An .npz file with test arrays, or without them and with a ``test_fraction`` to set aside."""
 
     file: str
     test_fraction: float | None
 
     def state(self) -> Hashable:
-        """Return the stamp of the file; InputError if it is missing."""
+        """Return the stamp of the file; raise `InputError` if it is missing."""
         return stamp("file", self.file)
 
     def read(self, seed: int) -> Raw:
-        """Return the examples, images flattened; InputError names the file and the array."""
+        """Return the examples, images flattened; an `InputError` names the file and array."""
         return _read(stamp("file", self.file), self.test_fraction)
 
 
@@ -56,13 +56,13 @@ def _read(file: Stamp, test_fraction: float | None) -> Raw:
     if missing:
         remedy = " or data.test_fraction=0.2" if missing[0].endswith("test") else ""
         raise InputError(
-            f"{file.path} has no array {missing[0]!r} but {', '.join(arrays) or 'none'}: "
+            f"{file.path} has no array {missing[0]!r}, only {', '.join(arrays) or 'others'}: "
             f"give {', '.join(names)}{remedy}"
         )
     if test_fraction is not None and "x_test" in arrays:
         raise InputError(
-            f"data.test_fraction={test_fraction}: {file.path} has test arrays of its own: "
-            "leave data.test_fraction out"
+            f"data.test_fraction={test_fraction}: {file.path} already has test arrays: "
+            "remove data.test_fraction"
         )
     x_train, y_train = _split(file, arrays, "train")
     x_test, y_test = _split(file, arrays, "test") if test_fraction is None else (None, None)
@@ -70,7 +70,7 @@ def _read(file: Stamp, test_fraction: float | None) -> Raw:
     if x_test is not None and arrays["x_test"].shape[1:] != shape:
         raise InputError(
             f"{file.path}: the examples of x_train have the shape {shape} and those of x_test "
-            f"{arrays['x_test'].shape[1:]}: give both the same"
+            f"have {arrays['x_test'].shape[1:]}: give both the same shape"
         )
     image = shape[:-1] if len(shape) == 3 and shape[2] == 1 else shape
     return Raw(
@@ -87,15 +87,15 @@ def _read(file: Stamp, test_fraction: float | None) -> Raw:
 
 
 def _arrays(file: Stamp) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of the file that have one of the four names."""
+    """Return the arrays of the file that have one of the names in ``_NAMES``."""
     if not zipfile.is_zipfile(file.location):
         raise InputError(
-            f"{file.path} is not an .npz file, or a part of one: copy it again, or write it with "
-            f"numpy.savez, arrays {', '.join(_NAMES)}"
+            f"{file.path} is not an .npz file, or is incomplete: copy it again, or write the "
+            f"arrays {', '.join(_NAMES)} with numpy.savez"
         )
     try:
         with zipfile.ZipFile(file.location) as archive, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            warnings.simplefilter("ignore")  # about headers written by Python 2
             members = {f"{name}.npy": name for name in _NAMES}
             entries = [entry for entry in archive.infolist() if entry.filename in members]
             validation.memory(file.path, sum(_bytes(file, archive, entry) for entry in entries))
@@ -114,10 +114,10 @@ def _arrays(file: Stamp) -> dict[str, npt.NDArray[Any]]:
 
 
 def _bytes(file: Stamp, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    """Return how many bytes an array takes, by its header alone: nothing else is inflated."""
+    """Return the size of an array in bytes, reading only its header."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InputError(
-            f"{file.path} is not packed as NumPy does it: write it again with numpy.savez"
+            f"{file.path} has a compression that NumPy does not use: write it with numpy.savez"
         )
     with archive.open(entry) as stream:
         version = np.lib.format.read_magic(stream)
@@ -126,15 +126,15 @@ def _bytes(file: Stamp, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, _, dtype = read(stream)
-        promised = math.prod(shape) * dtype.itemsize
+        size = math.prod(shape) * dtype.itemsize
         if dtype.hasobject:
             raise InputError(
                 f"{file.path}: {entry.filename.removesuffix('.npy')} holds Python objects: "
-                "give numbers, an example a row"
+                "give numbers, one example per row"
             )
-        if min(shape, default=0) < 0 or stream.tell() + promised != entry.file_size:
-            raise ValueError(f"{entry.filename} has another size than its header says")
-    return promised
+        if min(shape, default=0) < 0 or stream.tell() + size != entry.file_size:
+            raise ValueError(f"the size of {entry.filename} does not match its header")
+    return size
 
 
 def _split(
@@ -146,7 +146,7 @@ def _split(
     if x.ndim < 2 or x.size == 0 or x.dtype.kind not in "biuf":
         raise InputError(
             f"{place} has the shape {x.shape} and the type {x.dtype}: "
-            "give numbers, an example a row"
+            "give numbers, one example per row"
         )
     if y.shape not in ((len(x),), (len(x), 1)) or y.dtype.kind not in "iu":
         raise InputError(
@@ -162,7 +162,7 @@ def _split(
     x = np.ascontiguousarray(x.reshape(len(x), -1))
     if (bad := unfit(x)) is not None:
         raise InputError(
-            f"{place}[{bad[0]}] has {x[bad]:g} as feature {bad[1]}, not finite in float32: "
+            f"{place}[{bad[0]}]: feature {bad[1]} is {x[bad]:g}, which is not finite in float32: "
             "give finite numbers"
         )
     return compact(x), y.reshape(-1).astype(np.intp)

@@ -1,9 +1,9 @@
-"""The order in which the training examples are seen.
+"""The order of the training examples.
 
-An epoch has an order, (n,) indices of examples; its batches are the consecutive slices of that
-order, the last one shorter where ``n`` is no multiple of the batch. So runs of equal seed see the
-same order whatever their batch size. A resumed run needs no state: an epoch's order follows from
-the seed and the epoch's number.
+Each epoch has an order, an array of (n,) indices. Its batches are consecutive slices of that order;
+the last one is shorter if ``n`` is not a multiple of the batch size. The order depends only on the
+seed and the number of the epoch. So it is the same for every batch size (except with
+``independent``), and resuming a run needs no state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Order = Callable[[np.random.Generator, int, int], Indices]
 
 
 def shuffle(rng: np.random.Generator, n: int, batch_size: int) -> Indices:
-    """Return a random permutation: every example once an epoch."""
+    """Return a random permutation, with every example once per epoch."""
     return rng.permutation(n)
 
 
@@ -36,7 +36,7 @@ def independent(rng: np.random.Generator, n: int, batch_size: int) -> Indices:
 
 
 def sequential(rng: np.random.Generator, n: int, batch_size: int) -> Indices:
-    """Return the file's own order, every epoch."""
+    """Return the order of the file, in every epoch."""
     return np.arange(n)
 
 

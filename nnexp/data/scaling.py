@@ -1,4 +1,4 @@
-"""From stored features to the network's inputs, and from labels to its targets."""
+"""Scaling of stored features to inputs of the network, and encoding of labels as targets."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Array = npt.NDArray[Any]
 SCALES = ("unit", "shifted", "raw", "standardize")
 TARGETS = {"one_hot": (0.0, 1.0), "soft": (0.01, 0.99)}
 
-# Rows converted at a time: small enough for the cache, large enough to hide the call.
+# Rows converted at a time: few enough for the processor's cache, enough to amortise the call.
 _ROWS = 1024
 
 
 def scaled(
     x: Array, rows: npt.NDArray[np.intp], scale: str, dtype: np.dtype[Any], statistics: Array | None
 ) -> Array:
-    """Return the ``rows`` of ``x`` scaled, (len(rows), features), C-contiguous, read-only.
+    """Return the ``rows`` of ``x`` scaled, (len(rows), features), C-contiguous and read-only.
 
-    ``unit`` is x / 255, ``shifted`` x / 255 * 0.99 + 0.01, each operation rounded in ``dtype``;
-    ``standardize`` needs ``statistics``, see `moments`, and is computed in float64. The bits
-    depend on the values alone, not on how they are stored.
+    ``unit`` is x / 255 and ``shifted`` x / 255 * 0.99 + 0.01, with each operation rounded to
+    ``dtype``. ``standardize`` needs ``statistics`` from `moments` and is computed in float64. The
+    result depends only on the values of ``x``, not on its dtype.
     """
     out = np.empty((len(rows), x.shape[1]), dtype)
     for start, part in _blocks(x, rows):
@@ -34,7 +34,7 @@ def scaled(
         if scale == "standardize" and statistics is not None:
             centred = part - statistics[0]
             centred *= statistics[1]
-            with np.errstate(over="ignore"):  # the caller looks for infinite features
+            with np.errstate(over="ignore"):  # the caller checks for infinite features
                 block[...] = centred
         elif scale == "raw":
             np.copyto(block, part, casting="unsafe")
@@ -65,15 +65,16 @@ def moments(x: Array, rows: npt.NDArray[np.intp]) -> Array:
 
 
 def target_codes(targets: str, classes: int, outputs: int, dtype: npt.DTypeLike) -> Array:
-    """Return the targets of each class, (classes, outputs), read-only: ``codes[labels]``.
+    """Return the targets of each class, (classes, outputs), read-only.
 
-    ``one_hot`` codes are 0 and 1, ``soft`` ones 0.01 and 0.99. With one output for two classes
-    they are the output's targets for class 0 and class 1.
+    ``target_codes(…)[labels]`` are the targets of examples. ``one_hot`` codes are 0 and 1,
+    ``soft`` codes 0.01 and 0.99. With one output for two classes, they are its targets for
+    class 0 and class 1.
 
     Raises
     ------
     InputError
-        If ``outputs`` is neither ``classes``, nor 1 with two classes.
+        If ``outputs`` is neither ``classes`` nor, with two classes, 1.
     """
     if targets not in TARGETS:
         raise unknown("data.targets", targets, TARGETS)
@@ -93,7 +94,7 @@ def target_codes(targets: str, classes: int, outputs: int, dtype: npt.DTypeLike)
 
 
 def _blocks(x: Array, rows: npt.NDArray[np.intp]) -> Iterator[tuple[int, Array]]:
-    """Yield (position, up to 1024 examples) of ``rows``; a view where all rows are wanted."""
+    """Yield (position, up to ``_ROWS`` examples) of ``rows``; views if ``rows`` are all rows."""
     everything = len(rows) == len(x)
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)

@@ -1,4 +1,4 @@
-"""The settings of a data set, checked: what ``data=…`` and ``data.…=…`` mean."""
+"""The settings of a data set, ``data=…`` and ``data.…=…``, and their checks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ KINDS: dict[str, Kind] = {
     **synthetic.KINDS,
 }
 
-# The settings of every data set and their defaults; a set's own setting of the same name wins
-# (``classes`` is a list of labels to keep, but the number of classes of a set that is drawn).
+# The settings of every data set and their defaults. A setting of the same name in a kind takes
+# precedence: ``classes`` is a list of labels to keep, but for synthetic sets the number of classes.
 _COMMON: dict[str, object] = {
     "scale": None,
     "targets": "one_hot",
@@ -33,34 +33,34 @@ _COMMON: dict[str, object] = {
     "seed": 0,
 }
 
-# Where files lie is no part of what a run computes; their content is, by its digest.
+# Paths are not part of a run's identity; the digest of the content is.
 PATHS = frozenset({"root", "train", "test", "file"})
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """The checked settings of a data set; equal ones give the same arrays (of the same files)."""
+    """The checked settings of a data set; equal settings and files give the same arrays."""
 
     name: str
-    source: Source  # holds the set's own settings
+    source: Source  # holds the settings of the kind
     scale: str  # unit, shifted, raw or standardize
     targets: str  # one_hot or soft
-    first: int | None  # only the file's first training examples, so many; None: all
+    first: int | None  # number of leading training examples to use; None: all
     classes: tuple[int, ...] | None  # labels to keep, renumbered 0, 1, … in this order
-    outputs: int | None  # output units; None: as many as classes
+    outputs: int | None  # output units; None: one per class
     train_size: int | None  # size of a class-balanced training subset; None: all
     validation: int  # examples held out of training, class-balanced
     label_noise: float  # fraction of training labels replaced by another class
-    seed: int  # of the subsets, the noise and what is drawn
+    seed: int  # of the subsets, the noise and synthetic data
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, object]) -> DataSettings:
-        """Check ``mapping`` (a ``name`` and any of the set's keys) and return the settings.
+        """Check ``mapping`` (a ``name`` and any keys of that data set) and return the settings.
 
         Raises
         ------
         InputError
-            For an unknown name, key or value, with the valid ones.
+            For an unknown name or key or an invalid value. The message lists the valid ones.
         """
         name = mapping.get("name")
         if not isinstance(name, str) or name not in KINDS:
@@ -93,9 +93,10 @@ class DataSettings:
         )
 
     def to_mapping(self) -> dict[str, object]:
-        """Return the settings as a JSON-able mapping of the keys that the set has.
+        """Return the settings of the data set as a mapping of JSON types.
 
-        ``first`` is there only if it is set: it came later, and runs without it keep their ids.
+        ``first`` is included only if it is set: it was added later, and runs without it keep their
+        IDs.
         """
         own = KINDS[self.name].keys
         mapping: dict[str, object] = {"name": self.name}
@@ -108,11 +109,11 @@ class DataSettings:
         return mapping
 
     def has_paths(self) -> bool:
-        """Tell whether the examples come from files of the user's own."""
+        """Return whether the examples come from the user's own files."""
         return any(value for key, value in self.to_mapping().items() if key in PATHS)
 
     def identity(self) -> dict[str, object]:
-        """Return `to_mapping` without the paths: with the digest, what decides the arrays."""
+        """Return `to_mapping` without paths; with the data's digest, it determines the arrays."""
         return {key: value for key, value in self.to_mapping().items() if key not in PATHS}
 
 

@@ -1,6 +1,6 @@
-"""Which examples are used for what: balanced subsets, test splits, and label noise.
+"""Class-balanced subsets, test splits and label noise.
 
-Rows come back in ascending order, the file's own.
+Rows are returned in ascending order, except by `balanced_order`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ Rows = npt.NDArray[np.intp]
 
 
 def balanced_order(labels: npt.NDArray[Any], rng: np.random.Generator) -> Rows:
-    """Return an order of all rows, every beginning of which is as class-balanced as it can be.
+    """Return an order (n,) of all rows in which every prefix is as class-balanced as possible.
 
-    ``labels`` is (n,). Each round takes one random example of every class that has one left, so
-    that subsets cut from the same order are nested.
+    ``labels`` is (n,). Each round takes one random example of every class that has examples left.
+    Subsets from the same order are nested.
     """
     shuffled: Rows = rng.permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
@@ -28,12 +28,12 @@ def balanced_order(labels: npt.NDArray[Any], rng: np.random.Generator) -> Rows:
 
 
 def balanced_subset(labels: npt.NDArray[Any], count: int, rng: np.random.Generator) -> Rows:
-    """Return ``count`` rows, each class as often as any other as far as it has examples."""
+    """Return ``count`` rows, with equally many of each class as far as it has examples."""
     return np.sort(balanced_order(labels, rng)[:count])
 
 
 def held_out(labels: npt.NDArray[Any], fraction: float, rng: np.random.Generator) -> Rows:
-    """Return the rows of a test set: ``fraction`` of each class, rounded, and never all of it."""
+    """Return the rows of a test set: a ``fraction`` of each class, rounded, but never all of it."""
     shuffled = rng.permutation(len(labels))
     parts = []
     for label in np.unique(labels):
@@ -45,9 +45,9 @@ def held_out(labels: npt.NDArray[Any], fraction: float, rng: np.random.Generator
 def with_noise(
     labels: npt.NDArray[np.intp], fraction: float, classes: int, rng: np.random.Generator
 ) -> npt.NDArray[np.intp]:
-    """Return ``labels`` (n,) with a share of ``fraction`` replaced by another class, uniformly.
+    """Return ``labels`` (n,) with a ``fraction`` replaced by another class, uniformly at random.
 
-    The labels replaced at a smaller fraction are also replaced, alike, at a larger one.
+    Labels replaced at a smaller fraction are replaced by the same classes at a larger one.
     """
     chosen = rng.permutation(len(labels))[: round(fraction * len(labels))]
     shifts = rng.integers(1, classes, size=len(labels))[: len(chosen)]
@@ -59,7 +59,7 @@ def with_noise(
 def renumbered(
     labels: npt.NDArray[Any], classes: tuple[int, ...]
 ) -> tuple[Rows, npt.NDArray[np.intp]]:
-    """Return the rows whose label is in ``classes``, and that label's position there."""
+    """Return the rows with a label in ``classes``, and the positions of their labels there."""
     known = np.array(classes)
     order = np.argsort(known)
     place = np.minimum(np.searchsorted(known, labels, sorter=order), len(known) - 1)

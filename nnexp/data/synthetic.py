@@ -1,13 +1,13 @@
-"""Toy sets that are drawn, not read: XOR, spirals, blobs.
+"""Synthetic data sets: XOR, spirals and blobs.
 
-Each is exact for a seed; a change of how one is drawn must change ``_VERSION``, which is part of
-every run's identity. Part 0 of the seed's stream is the set's shape, 1 the training set, 2 the
-test set, a draw of its own.
+Each is reproducible from its seed. ``_VERSION`` is part of every run's identity, so a change in how
+a set is drawn must change it. Part 0 of the seed's stream gives the centres, part 1 the training
+set and part 2 the test set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,10 @@ _VERSION = "toy-1"
 
 @dataclass(frozen=True)
 class Xor:
-    """The four points of the exclusive or, both training and test set."""
+    """The four points of the exclusive or, which are both the training and the test set."""
 
     def state(self) -> Hashable:
-        """Return None: nothing can change."""
+        """Return ``None``, as nothing can change."""
         return None
 
     def read(self, seed: int) -> Raw:
@@ -39,10 +39,10 @@ class Xor:
 
 @dataclass(frozen=True)
 class Spirals:
-    """Interleaved spirals in the plane, one a class, of ``turns`` turns and radius 1.
+    """Interleaved spirals in the plane, one per class, with ``turns`` turns and radius 1.
 
-    ``noise`` is the standard deviation of what is added to each coordinate; both the training
-    and the test set have ``n`` points.
+    ``noise`` is the standard deviation of the noise added to each coordinate. The training and the
+    test set have ``n`` points each.
     """
 
     n: int
@@ -51,7 +51,7 @@ class Spirals:
     turns: float
 
     def state(self) -> Hashable:
-        """Return None: nothing can change."""
+        """Return ``None``, as nothing can change."""
         return None
 
     def read(self, seed: int) -> Raw:
@@ -70,10 +70,9 @@ class Spirals:
 
 @dataclass(frozen=True)
 class Blobs:
-    """Normal clouds, one a class, around centres that are uniform on [-1, 1]^features.
+    """Isotropic normal clusters, one per class, with centres uniform on [-1, 1]^features.
 
-    ``std`` is their standard deviation in every direction; both the training and the test set
-    have ``n`` points.
+    ``std`` is their standard deviation. The training and the test set have ``n`` points each.
     """
 
     n: int
@@ -82,7 +81,7 @@ class Blobs:
     std: float
 
     def state(self) -> Hashable:
-        """Return None: nothing can change."""
+        """Return ``None``, as nothing can change."""
         return None
 
     def read(self, seed: int) -> Raw:
@@ -106,7 +105,7 @@ def _drawn(
 
 
 def _counts(values: Mapping[str, object], features: int) -> tuple[int, int]:
-    """Return (n, classes), checked: every class has an example, and all fit into memory."""
+    """Return the checked (n, classes): every class has an example, and all fit into memory."""
     n = validation.whole("data.n", values["n"], 2)
     validation.memory(f"data.n={n} with {features} features", 4 * 8 * n * features)
     classes = validation.whole("data.classes", values["classes"], 2)
@@ -127,8 +126,12 @@ def _blobs(values: Mapping[str, object]) -> Source:
     return Blobs(n, classes, features, validation.real("data.std", values["std"], 0))
 
 
+def _kind(keys: Mapping[str, object], make: Callable[[Mapping[str, object]], Source]) -> Kind:
+    return Kind(keys, make, scale="raw", shipped=True)
+
+
 KINDS = {
-    "xor": Kind({}, lambda values: Xor(), scale="raw"),
-    "spirals": Kind({"n": 1000, "noise": 0.02, "classes": 2, "turns": 1.5}, _spirals, scale="raw"),
-    "blobs": Kind({"n": 1000, "classes": 3, "features": 2, "std": 0.2}, _blobs, scale="raw"),
+    "xor": _kind({}, lambda values: Xor()),
+    "spirals": _kind({"n": 1000, "noise": 0.02, "classes": 2, "turns": 1.5}, _spirals),
+    "blobs": _kind({"n": 1000, "classes": 3, "features": 2, "std": 0.2}, _blobs),
 }

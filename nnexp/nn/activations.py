@@ -22,6 +22,7 @@ Array = npt.NDArray[Any]
 # Ufuncs take an array of no dimensions twice as fast as a Python number: it needs no conversion.
 # 1 is exact in float32, and float32 costs a float64 operand nothing.
 ONE: Array = np.array(1, np.float32)
+MINUS_ONE: Array = np.array(-1, np.float32)
 ZERO: Array = np.array(0, np.float32)
 
 
@@ -40,9 +41,15 @@ class Activation:
         return slope
 
 
+def negate(z: Array) -> None:
+    """Change the sign of ``z`` in place."""
+    # np.negative in place is wrong if elements are 16 (float32) or 64 bytes (float64) apart.
+    np.multiply(z, MINUS_ONE, out=z)
+
+
 def logistic(z: Array) -> None:
     """Apply the logistic sigmoid 1 / (1 + exp(-z)) in place."""
-    np.negative(z, out=z)
+    negate(z)
     np.exp(z, out=z)
     z += ONE
     np.divide(ONE, z, out=z)
@@ -120,7 +127,7 @@ def elu(alpha: float = 1.0, scale: float = 1.0) -> Activation:
 def _softplus(z: Array, scratch: Array) -> None:
     # max(z, 0) + log(1 + exp(-|z|)): cannot overflow, and far faster than np.logaddexp.
     np.abs(z, out=scratch)
-    np.negative(scratch, out=scratch)
+    negate(scratch)
     np.exp(scratch, out=scratch)
     np.log1p(scratch, out=scratch)
     np.maximum(z, 0, out=z)
@@ -128,9 +135,9 @@ def _softplus(z: Array, scratch: Array) -> None:
 
 
 def _softplus_backward(delta: Array, a: Array, z: Array) -> None:
-    np.negative(a, out=a)
+    negate(a)
     np.expm1(a, out=a)
-    np.negative(a, out=a)
+    negate(a)
     delta *= a
 
 

@@ -1,8 +1,10 @@
 """Errors found in the documents, as variants of the network, which itself knows none of them.
 
-Each is a ``Network`` with one rule changed. Two errors need no variant, as settings express them:
-the plain output error (O - y) everywhere is ``loss=binary_cross_entropy loss.reduction=sum``, and a
-gradient summed over the batch is a larger ``lr``.
+Each is a ``Network`` with one rule changed. They combine by inheriting from several of them, in
+alphabetical order: the error that `PlainHiddenError` chooses passes through the weights that
+`UpdatedWeights` chooses. Two errors need no variant, as settings express them: the plain output
+error (O - y) everywhere is ``loss=binary_cross_entropy loss.reduction=sum``, and a gradient summed
+over the batch is a larger ``lr``.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy.typing as npt
 from nnexp.nn.activations import Activation
 from nnexp.nn.losses import OUTPUTS, Loss
 from nnexp.nn.network import Network
+from nnexp.nn.optimizers import Optimizer, preview
 
 Array = npt.NDArray[Any]
 
@@ -42,14 +45,24 @@ class PlainHiddenError(Network):
 
 
 class UpdatedWeights(Network):
-    """D0.7: plain SGD that updates a layer's weights before the error is passed through them."""
+    """D0.7, D2.1: a layer's weights are updated before the error is passed through them.
 
-    lr = 0.0
+    ``optimizer`` and ``weight_decay`` are those of the steps. `backward` needs them, as they decide
+    what the weights will be, but changes neither the weights nor the optimiser.
+    """
+
+    optimizer: Optimizer
+    weight_decay = 0.0
 
     def input_gradient(self, layer: int, delta: Array, out: Array) -> None:
-        """Pass the error down through W - lr·dW, the weights after this step."""
-        updated = self.weights[layer] - self.lr * self.weight_grads[layer]
-        np.matmul(delta, updated.T, out=out)
+        """Pass the error down through the weights after this step, W - lr·dW in plain SGD."""
+        weights = self.weights[layer]
+        start = sum(w.size for w in self.weights[:layer])
+        gradient = self.weight_grads[layer].reshape(-1).copy()
+        if self.weight_decay:
+            gradient += weights.reshape(-1) * self.weight_decay
+        change = preview(self.optimizer, gradient, slice(start, start + weights.size))
+        np.matmul(delta, (weights + change.reshape(weights.shape)).T, out=out)
 
 
 class UnderivedBias(Network):
@@ -100,3 +113,10 @@ QUIRKS: dict[str, type[Network]] = {
     "underived_bias": UnderivedBias,
     "position_bias": PositionBias,
 }
+
+
+def network_class(quirk: str | None) -> type[Network]:
+    """Return the class of a network with ``quirk``: a name, or sorted names joined by ``+``."""
+    if quirk is None:
+        return Network
+    return type(quirk, tuple(QUIRKS[name] for name in quirk.split("+")), {})

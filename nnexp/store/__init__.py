@@ -1,1 +1,1 @@
-"""Records of finished runs: written whole, locked, read back and compared."""
+"""Records of finished runs: atomic writes, locks, reading and comparison."""

@@ -1,4 +1,4 @@
-"""Are these the same numbers? Two records compared, and what may have moved them apart."""
+"""Comparison of two records: whether their numbers agree, and possible causes if they do not."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from nnexp.errors import InputError
 from nnexp.store.record import SPLITS, Record, Row
 
 IDENTICAL, WITHIN, DIFFERENT = "identical to the bit", "within tolerance", "different"
-# A column that tells how long something took, not what came of it.
+# The column of elapsed time, which is not compared.
 TIMING = "seconds"
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far apart the scores of two runs may lie that differ in nothing but rounding.
+    """Largest differences in scores that rounding alone may explain.
 
-    Rounding is all that another BLAS or another processor changes, but training amplifies it:
-    ``loss`` bounds the relative distance of losses, ``accuracy`` the distance of accuracies, of
-    the training, test and validation sets. A single batch's loss may move further.
+    Another BLAS or processor only rounds differently, but training amplifies this. ``loss``
+    bounds the relative difference of losses and ``accuracy`` the absolute difference of
+    accuracies on the training, test and validation sets. The losses of single batches are not
+    bounded, as they may differ more.
     """
 
     loss: float
@@ -35,7 +36,7 @@ class Tolerance:
         return f"losses {self.loss:g} relative, accuracies {self.accuracy:g}"
 
     def holds(self, then: Row, now: Row) -> bool:
-        """Tell whether two evaluations are of the same step and their scores near each other."""
+        """Return whether two evaluations are of the same step and their scores agree."""
         scores = [name for name in _names(then, now) if name.startswith(SPLITS)]
         return then["step"] == now["step"] and all(
             self._near(name, then.get(name), now.get(name)) for name in scores
@@ -56,9 +57,10 @@ TOLERANCES = {"float32": Tolerance(0.01, 0.005), "float64": Tolerance(1e-6, 1e-3
 
 @dataclass(frozen=True)
 class Deviation:
-    """Where a column of two runs parts: from which step on, and by how much at most.
+    """A column that differs between two runs: the first step where it does, and by how much.
 
-    ``largest`` is the largest distance, inf where one of the runs alone has no finite value.
+    ``largest`` is the largest absolute difference; inf if a value is missing, not finite or
+    not a number in either run.
     """
 
     name: str
@@ -68,9 +70,9 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well the numbers of two records agree: a verdict, and where each column parts.
+    """How well two records agree: a verdict, and the columns that differ.
 
-    ``weights`` tells whether the trained weights are equal, ``None`` where not both were kept.
+    ``weights`` is whether the trained weights are equal; ``None`` unless both runs saved them.
     """
 
     verdict: str
@@ -80,7 +82,7 @@ class Agreement:
 
 
 def compare(then: Record, now: Record, tolerance: Tolerance) -> Agreement:
-    """Return how well the numbers of two records agree, timing left aside."""
+    """Return how well the numbers of two records agree, ignoring elapsed time."""
     metrics = tuple(_deviations(then.metrics, now.metrics))
     layers = tuple(_deviations(then.layers, now.layers))
     weights = _same_weights(then, now)
@@ -93,7 +95,7 @@ def compare(then: Record, now: Record, tolerance: Tolerance) -> Agreement:
     return Agreement(verdict, metrics, layers, weights)
 
 
-# What entries of a record's environment and identity mean.
+# Descriptions of the entries of a record's environment and identity.
 _LABELS = {
     "nnexp": "version of nnexp",
     "commit": "code (commit)",
@@ -109,12 +111,12 @@ _LABELS = {
 
 
 def same(then: Any, now: Any) -> bool:
-    """Tell whether two values are equal to the bit, or both nan."""
+    """Return whether two values are exactly equal, or both nan."""
     return bool(then == now or (then != then and now != now))
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the entries in which two mappings differ, nested ones by dotted names."""
+    """Return the entries that differ between two mappings, nested ones by dotted names."""
     found: dict[str, tuple[Any, Any]] = {}
     for key in dict.fromkeys([*then, *now]):
         a, b = then.get(key), now.get(key)
@@ -127,62 +129,64 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
 
 
 def causes(then: Record, now: Record) -> dict[str, tuple[Any, Any]]:
-    """Return what may have moved the numbers apart: (then, now) by what it is.
+    """Return possible causes of a difference: description to pair (then, now).
 
-    What the record does not tell cannot be compared and is left out.
+    Entries that the older record lacks are omitted (see `unrecorded`).
     """
     environment = differences(then.environment, now.environment)
     identity = differences(then.identity, now.identity)
-    apart = (environment | identity).items()
-    return {_LABELS.get(name, name): pair for name, pair in apart if pair[0] is not None}
+    changed = (environment | identity).items()
+    return {_LABELS.get(name, name): pair for name, pair in changed if pair[0] is not None}
 
 
-def alike(then: Record, now: Record) -> list[str]:
-    """Return what of code, data and machine both records tell, and tell alike."""
-    told, today = ({**record.environment, **record.identity} for record in (then, now))
-    shared = [n for n in _LABELS if told.get(n) is not None and same(told[n], today.get(n))]
+def unchanged(then: Record, now: Record) -> list[str]:
+    """Return the aspects of code, data and machine that are equal in both records."""
+    old, new = ({**record.environment, **record.identity} for record in (then, now))
+    shared = [n for n in _LABELS if old.get(n) is not None and same(old[n], new.get(n))]
     return [_LABELS[name] for name in shared]
 
 
-def untold(then: Record, now: Record) -> list[str]:
-    """Return what of code, data and machine the record does not tell, as older ones do not."""
-    told, today = ({**record.environment, **record.identity} for record in (then, now))
+def unrecorded(then: Record, now: Record) -> list[str]:
+    """Return the aspects of code, data and machine that only the newer record has."""
+    old, new = ({**record.environment, **record.identity} for record in (then, now))
     return [
         label
         for name, label in _LABELS.items()
-        if told.get(name) is None and today.get(name) is not None
+        if old.get(name) is None and new.get(name) is not None
     ]
 
 
 def with_own_functions(then: Record, named: Mapping[str, str]) -> Row:
-    """Return the settings of a record with the functions that the user ``named``, by their key.
+    """Return the settings of a record with the user's own functions, ``named`` by key.
 
-    To import a file is to run it, and a record may name any file. So only functions that the
-    user's own command names are used, and only if their source is that of the run.
+    Importing a file runs it, and a record may name any file. So a function is used only if the
+    user's command names it and its source is the one the run was trained with.
 
     Raises
     ------
     InputError
-        If the run has a function that is not named, or is not the one that is.
+        If a function is missing from ``named``, is not used by the run, or has another source.
     """
     own = own_functions(then.config)
     for key in named:
         if key not in own:
-            there = ", ".join(own) or "none"
-            raise InputError(f"{then.run_id} has no {key} of your own to be named: it has {there}")
+            keys = ", ".join(own) or "none"
+            raise InputError(
+                f"{key} of {then.run_id} is not a function of your own; those that are: {keys}"
+            )
     if missing := {key: name for key, name in own.items() if key not in named}:
         words = " ".join(f"{key}={name}" for key, name in missing.items())
         raise InputError(
-            f"{then.run_id} was trained with {words}, and what only a record names is not "
-            f"imported: if it is yours, give the same command with {words}"
+            f"{then.run_id} was trained with {words}, which is not imported unless the command "
+            f"names it: if it is yours, add {words} to the command"
         )
     for key, name in named.items():
         digest, recorded = source_digest(name), then.identity["sources"][key]
         if digest != recorded or own_name(name) != own_name(own[key]):
             raise InputError(
-                f"{key}={name} is not what {then.run_id} was trained with: that was "
-                f"{own_name(own[key])!r} of a source with the SHA-256 {recorded[:12]}…, and this "
-                f"is {own_name(name)!r} of one with {digest[:12]}…; nothing was imported"
+                f"{key}={name} is not what {then.run_id} was trained with: "
+                f"that was {own_name(own[key])!r} (SHA-256 {recorded[:12]}…), "
+                f"this is {own_name(name)!r} (SHA-256 {digest[:12]}…). Nothing was imported."
             )
     return {**then.config, **{key: {**then.config[key], "name": named[key]} for key in named}}
 
@@ -192,18 +196,18 @@ def _names(then: Row, now: Row) -> list[str]:
 
 
 def _deviations(then: Sequence[Row], now: Sequence[Row]) -> Iterator[Deviation]:
-    """Yield the columns that differ; a row that one of the two lacks differs in every column."""
-    apart: dict[str, Deviation] = {}
+    """Yield the columns that differ; a row missing from either differs in every column."""
+    found: dict[str, Deviation] = {}
     for index in range(max(len(then), len(now))):
         a = then[index] if index < len(then) else {}
         b = now[index] if index < len(now) else {}
         for name in _names(a, b):
             if not same(a.get(name), b.get(name)):
-                first = apart.get(name)
+                first = found.get(name)
                 step = first.step if first else int((a or b)["step"])
                 distance = max(first.largest if first else 0.0, _distance(a.get(name), b.get(name)))
-                apart[name] = Deviation(name, step, distance)
-    yield from apart.values()
+                found[name] = Deviation(name, step, distance)
+    yield from found.values()
 
 
 def _distance(then: Any, now: Any) -> float:
@@ -215,6 +219,6 @@ def _distance(then: Any, now: Any) -> float:
 def _same_weights(then: Record, now: Record) -> bool | None:
     if then.weights is None or now.weights is None:
         return None
-    # "progress" holds the seconds that the run took.
+    # "progress" includes the elapsed time.
     a, b = ({k: v for k, v in r.weights.items() if k != "progress"} for r in (then, now))  # type: ignore[union-attr]
     return a.keys() == b.keys() and all(np.array_equal(a[k], b[k], equal_nan=True) for k in a)

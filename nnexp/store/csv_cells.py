@@ -1,8 +1,8 @@
-"""Text in the cells of a CSV file: never a formula where a spreadsheet opens it, read back exactly.
+"""Escaping of text in CSV cells, so that spreadsheets do not run it as a formula.
 
-A spreadsheet takes a cell that begins with one of ``= + - @``, a tab or a line's end for a formula,
-which may run a program: such a text gets a ``'`` before it, which a spreadsheet hides. A number
-stays a number.
+A spreadsheet treats a cell that begins with ``= + - @``, a tab or a line break as a formula, which
+may run a program. Such text gets a leading ``'``, which spreadsheets hide. Numbers are unchanged,
+and reading removes the escape.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _STARTS = "=+-@\t\r\n"
-# An apostrophe of the text's own is kept apart from ours: both begin what is to be unguarded.
+# Text that already begins with apostrophes before such a character gets one more, so that
+# `unguarded` is an exact inverse.
 _RISKY = re.compile(f"'*[{re.escape(_STARTS)}]")
 _GUARDED = re.compile(f"'+[{re.escape(_STARTS)}]")
 _FIRST = frozenset(f"'{_STARTS}")
 
 
 def guarded(value: Any) -> Any:
-    """Return a value as it goes into a cell: a text that a spreadsheet would run is quoted."""
+    """Return a value with a leading ``'`` if it is text that a spreadsheet would run."""
     if not isinstance(value, str) or value[:1] not in _FIRST or not _RISKY.match(value):
         return value
     return value if _is_number(value) else f"'{value}"
 
 
 def unguarded(value: Any) -> Any:
-    """Return what `guarded` was given."""
+    """Undo `guarded`."""
     return value[1:] if isinstance(value, str) and _GUARDED.match(value) else value
 
 
@@ -42,18 +43,18 @@ def _is_number(text: str) -> bool:
 
 
 def frame_to_csv(table: pd.DataFrame, **how: Any) -> str:
-    """Return a table as CSV text, its text `guarded`; ``how`` is for ``DataFrame.to_csv``."""
+    """Return a table as CSV with its text `guarded`; ``how`` is passed to ``DataFrame.to_csv``."""
     text: str = _mapped(table, guarded).to_csv(index=False, lineterminator="\n", **how)
     return text
 
 
 def unguarded_frame(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table that was read from CSV text with its text as it was before `guarded`."""
+    """Return a table read from CSV with its text `unguarded`."""
     return _mapped(table, unguarded)
 
 
 def _mapped(table: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
-    """Return ``table`` with its text changed: a column without a change stays as it is."""
+    """Return ``table`` with ``change`` applied to its text; unaffected columns keep their dtype."""
     from pandas.api.types import is_numeric_dtype
 
     changed = {}

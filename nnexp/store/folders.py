@@ -1,4 +1,4 @@
-"""Folders that nnexp fills: marked as its own, and as unfinished while their files are replaced."""
+"""Output folders, with a marker file that lists nnexp's files and whether all were written."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from nnexp.files import write_whole, writing
 
 MARKER = ".nnexp"
 _ABOUT = "nnexp wrote the files listed here; it replaces these and no others"
-# Pages are removed first and written last, so that none stands beside the tables of another sweep.
+# Pages are removed first and written last: a page never lies next to tables of another sweep.
 _PAGES = (".html", ".md")
-# How to know a folder that nnexp filled before it marked its folders.
+# Contents that identify a folder filled by a version that did not write markers.
 _SIGNS = {
     "index.html": "<footer>Made by nnexp from the records of these runs",
     "report.html": "<footer>Made by nnexp from the records of these runs",
     "claims.csv": "study,claim,document,row,",
 }
-# A file of the same folder that a page links to, in HTML or Markdown.
+# A link from a page to a file of the same folder, in HTML or Markdown.
 _LINK = re.compile(r'(?:href="|\]\()(\w[\w.+-]*)["\)]')
 
 
 class Marker(NamedTuple):
-    """What the marker of a folder says: which files are nnexp's, and whether all are there."""
+    """The content of a marker: nnexp's files, and whether all of them were written."""
 
     files: frozenset[str]
     finished: bool = True
@@ -39,7 +39,8 @@ class Marker(NamedTuple):
 def read_marker(folder: Path) -> Marker | None:
     """Return the marker of a folder that nnexp filled, ``None`` for any other folder.
 
-    A folder that an older version filled counts as marked: its pages link to its files.
+    For a folder without a marker that an older version filled, the files are its pages and
+    those they link to.
     """
     try:
         content = json.loads((folder / MARKER).read_text("utf-8"))
@@ -62,9 +63,9 @@ def _text(file: Path) -> str:
 
 
 def check_folder(folder: Path, option: str = "") -> None:
-    """Refuse a folder that holds files other than hidden ones, and that nnexp did not fill.
+    """Refuse a folder with visible files that nnexp did not write.
 
-    ``option`` is how another folder is given, as in ``--out FOLDER``.
+    ``option`` is the command-line option that sets the folder, such as ``--out FOLDER``.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def check_folder(folder: Path, option: str = "") -> None:
 
 
 def check_finished(folder: Path) -> None:
-    """Refuse to read a folder whose files were being replaced when nnexp was stopped.
+    """Refuse to read a folder that nnexp had not finished writing when it was stopped.
 
     Raises
     ------
@@ -95,16 +96,16 @@ def check_finished(folder: Path) -> None:
     marker = read_marker(folder)
     if marker is not None and not marker.finished:
         raise InputError(
-            f"{str(folder)!r} is unfinished, as nnexp was stopped while it wrote there: "
-            f"give the command that fills it again"
+            f"{str(folder)!r} is incomplete because nnexp was stopped while writing it: "
+            f"run the command that writes it again"
         )
 
 
 def fill(folder: Path, files: Mapping[str, str | bytes], keep: Collection[str] = ()) -> list[Path]:
     """Write ``files`` into ``folder`` and remove what nnexp wrote there before, except ``keep``.
 
-    All are first written to a temporary folder, so a full disk changes nothing. While they are
-    moved into place, the folder is marked as unfinished and has no page.
+    All files are first written to a temporary folder, so a full disk leaves ``folder`` unchanged.
+    While they are moved into place, the folder is marked as unfinished and has no pages.
 
     Returns
     -------
@@ -114,7 +115,7 @@ def fill(folder: Path, files: Mapping[str, str | bytes], keep: Collection[str] =
     Raises
     ------
     InputError
-        If the folder holds files of others, or cannot be written.
+        If the folder holds files that nnexp did not write, or cannot be written.
     """
     check_folder(folder)
     marker = read_marker(folder) or Marker(frozenset())
@@ -144,7 +145,7 @@ def _mark(folder: Path, files: Collection[str], finished: bool) -> None:
 
 @contextmanager
 def _temporary_folder(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder inside ``folder``; remove it at the end, and any left by a kill."""
+    """Make a hidden folder inside ``folder``; at the end remove it and any left by killed runs."""
     try:
         yield Path(tempfile.mkdtemp(prefix=f"{MARKER}-", dir=folder))
     finally:

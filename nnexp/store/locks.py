@@ -1,4 +1,4 @@
-"""Locks on runs, so that no two processes train, write or remove the same one at a time."""
+"""Locks on runs: only one process at a time trains, writes or removes a run."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-# Seconds between two looks at whether the guard is free; it is held for far less.
+# Seconds between attempts to acquire the guard, which is held for much less.
 _POLL = 0.002
 
 
 class RunLock:
-    """A run that this process holds, as a locked file; freed by its end, however that comes about.
+    """A lock on a run, held as a locked file; the operating system frees it if the process dies.
 
-    The file goes when the run is freed, which by itself would be a race: a second process may have
-    opened it before and lock it only when it is gone, while a third makes and locks the next one.
-    So lock files are opened and locked, or freed and removed, by whoever holds the ``guard``: a
-    file beside them that stays, held for a moment, for which everybody waits.
+    Releasing the lock removes its file. On its own this would be a race: a second process may
+    open the file before it is removed and lock it afterwards, while a third creates and locks a
+    new file. So a process acquires a permanent ``guard`` file for a moment whenever it opens and
+    locks, or frees and removes, a lock file.
     """
 
     def __init__(self, lock: BaseFileLock, guard: BaseFileLock) -> None:
@@ -25,7 +25,7 @@ class RunLock:
         self._guard = guard
 
     def release(self) -> None:
-        """Free the run, and remove the file unless the folder has become unwritable."""
+        """Release the lock and remove its file, unless the folder has become read-only."""
         try:
             with self._guard.acquire(poll_interval=_POLL):
                 self._lock.release()
@@ -35,7 +35,7 @@ class RunLock:
 
 
 def take(folder: Path, run_id: str) -> RunLock | None:
-    """Return the lock of a run, its file in ``folder``; ``None`` if another process has it.
+    """Return the lock of a run, with its file in ``folder``; ``None`` if another process has it.
 
     Raises
     ------

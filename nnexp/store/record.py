@@ -16,24 +16,25 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
-# Test accuracies whose first step a run's row names.
+# Test accuracies, in percent; a run's row has the first step that reaches each.
 MILESTONES = (90, 95, 97)
-# How the columns of the data sets' scores begin.
+# Prefixes of the columns with scores.
 SPLITS = ("train_", "test_", "validation_")
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
 @dataclass
 class Record:
-    """One run: what it was, how it ended, and its rows.
+    """One run: its settings, how it ended, and its tables.
 
-    ``config`` is the nested mapping of its settings, ``columns`` the same flattened for tables;
-    ``metrics`` has a row for each evaluation, ``layers`` one for each evaluation and layer;
-    ``arm`` is the name that the sweep at hand has for it, if any, and no part of the record;
-    ``error`` is the traceback of a failed run; ``weights`` the final parameters, if kept;
-    ``parent`` the ``run_id`` and ``step`` of the stored run that it continued, if any.
-    ``asked`` is not part of it either: whether the command names this run, so that functions of the
-    user's own, which any record may name, may be imported.
+    ``config`` is the nested mapping of its settings and ``columns`` the same flattened for tables.
+    ``metrics`` has a row per evaluation, ``layers`` one per evaluation and layer. ``error`` is the
+    traceback of a failed run, ``weights`` the final parameters if they were saved, and ``parent``
+    the ``run_id`` and ``step`` of the stored run that it continued, if any.
+
+    Two fields are not stored: ``arm`` is the run's name in the current sweep, if any, and ``asked``
+    is whether the user's command names this run. Only then are the user's own functions imported,
+    since a record may name any file.
     """
 
     run_id: str
@@ -70,14 +71,14 @@ class Record:
 
 
 def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:
-    """Return ``rows`` with the run's name and every setting in front."""
+    """Return ``rows`` with the run's ID and settings as the first columns."""
     return [{"run_id": record.run_id, **record.columns, **row} for row in rows]
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return ``rows`` as CSV text; floats in their shortest exact form, ``None`` empty.
+    """Return ``rows`` as CSV: floats in their shortest exact form, ``None`` as an empty cell.
 
-    Text is `nnexp.store.csv_cells.guarded`.
+    Text is escaped by `nnexp.store.csv_cells.guarded`.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     buffer = io.StringIO()
@@ -87,12 +88,12 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-# Columns of a record's tables that are neither text nor settings.
+# Columns of a record's tables that hold integers.
 _WHOLE = frozenset({"step", "samples", "layer", "units", "distinct_units"})
 
 
 def from_csv(content: bytes) -> list[Row]:
-    """Read back the measured columns of a record's table: what ``tidy`` put in front is dropped."""
+    """Return the measured columns of a record's table, without those that ``tidy`` added."""
     reader = csv.DictReader(io.StringIO(content.decode()))
     names = list(reader.fieldnames or [])
     measured = names[names.index("epoch", names.index("seed")) :] if names else []

@@ -1,4 +1,4 @@
-"""The collected tables of runs: made of records, and read from folders."""
+"""Tables of several runs, from records or from an output folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from nnexp.errors import InputError
 from nnexp.store.csv_cells import unguarded_frame
 from nnexp.store.folders import check_finished
 from nnexp.store.record import SCORES, Record, tidy
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ class Tables(NamedTuple):
 
 
 def tables(records: Iterable[Record]) -> Tables:
-    """Return the collected tables of ``records``: a row a run, an evaluation, a layer."""
+    """Return the tables of ``records``, with a row per run, per evaluation and per layer."""
     import pandas as pd
 
     records = list(records)
@@ -41,20 +42,20 @@ def tables(records: Iterable[Record]) -> Tables:
 
 
 def read_exactly(file: Path, **how: Any) -> pd.DataFrame:
-    """Return a CSV file as a table, its numbers to the bit and its text as it was written.
+    """Return a CSV file as a table with exact floats and unescaped text.
 
-    ``how`` is for `pandas.read_csv`.
+    ``how`` is passed to `pandas.read_csv`.
     """
     import pandas as pd
 
     version = tuple(map(int, pd.__version__.split(".")[:2]))
-    if version < (3, 1):  # from there on it is so unasked
+    if version < (3, 1):  # the default from 3.1 on
         how["float_precision"] = "round_trip"
     return unguarded_frame(pd.read_csv(file, **how))
 
 
 def load(folder: str | Path) -> Tables:
-    """Read the tables of a sweep's folder, or of one run's record, as DataFrames.
+    """Read the tables of a sweep's folder or of one run's record as DataFrames.
 
     Raises
     ------
@@ -75,14 +76,14 @@ def load(folder: str | Path) -> Tables:
     missing = [f"{name}.csv" for name in names if not (folder / f"{name}.csv").is_file()]
     if missing:
         raise InputError(
-            f"{str(folder)!r} holds no {missing[0]}: give the folder of a sweep or a run's record"
+            f"{str(folder)!r} has no {missing[0]}: give the folder of a sweep or of a run's record"
         )
-    # An arm may be called "NA".
+    # "NA" is a valid name of an arm, so only empty cells and nan are missing values.
     text = {"hidden": str, "batch_size": str, "evaluate_at": str, "arm": str}
     empty = {"keep_default_na": False, "na_values": ["", "nan"]}
     found = tables([])._asdict()
     for name in names:
         file = folder / f"{name}.csv"
-        if file.read_bytes().strip():  # runs that all failed have no evaluation, nor a column
+        if file.read_bytes().strip():  # empty where all runs failed
             found[name] = read_exactly(file, dtype=text, **empty)
     return Tables(**found)

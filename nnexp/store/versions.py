@@ -1,4 +1,4 @@
-"""Which code made a record, and whether it is this code."""
+"""The version of the code that made a record, and whether it is the current one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from nnexp import __version__
 from nnexp.store.record import Record
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-# Digits of a commit or digest that a sentence shows.
+# Digits of a commit or digest that messages show.
 _DIGITS = 7
 
 
 @functools.cache
 def code() -> dict[str, Any]:
-    """Return what a record keeps of this code.
+    """Return the version of this code as a record stores it.
 
-    ``commit`` is that of the checkout it runs from and ``dirty`` whether it was edited since
-    (``None`` where there is no checkout, or no git); ``code`` is the SHA-256 of nnexp's own files.
+    ``commit`` is the commit of the checkout and ``dirty`` whether its files were edited since;
+    both are ``None`` without a checkout or git. ``code`` is the SHA-256 of nnexp's source files.
     """
     commit, dirty = _commit()
     return {"nnexp": __version__, "commit": commit, "dirty": dirty, "code": digest()}
@@ -31,7 +31,7 @@ def code() -> dict[str, Any]:
 
 @functools.cache
 def digest() -> str:
-    """Return the SHA-256 of nnexp's own source files, their names included."""
+    """Return the SHA-256 of the names and contents of nnexp's source files."""
     total = hashlib.sha256()
     for file in sorted(_PACKAGE.rglob("*.py")):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -40,7 +40,7 @@ def digest() -> str:
 
 
 def edited(record: Record) -> bool:
-    """Tell whether a record was made by an edited checkout other than this very code."""
+    """Return whether a record was made by an edited checkout that differs from this code."""
     made = record.environment
     return bool(made.get("dirty")) and made.get("code") != digest()
 

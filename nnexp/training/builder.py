@@ -1,49 +1,61 @@
-"""From settings to a network, and to the form of its training steps."""
+"""The network of a run, the form of its training steps, and the examples it is scored on."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
 from nnexp.config import user_functions
 from nnexp.config.registry import build
 from nnexp.config.run_config import RunConfig
+from nnexp.data import Dataset, Split
 from nnexp.nn import delayed_updates, threaded_batches
 from nnexp.nn.network import Network
-from nnexp.nn.quirks import QUIRKS, UpdatedWeights
+from nnexp.nn.quirks import network_class
 
 
 def form(config: RunConfig) -> str:
     """Return the form of a run's steps: ``plain``, ``delayed`` or ``lanes``.
 
     ``delayed`` is for small batches, ``lanes`` (`ThreadedSteps`) for large ones; all compute the
-    same up to rounding. The settings alone decide, so that a run gives the same numbers everywhere.
-    Only the plain form supports float64, quirks, numerical gradients and
-    a user's own functions.
+    same up to rounding. The form depends only on the settings, never on the machine. Only the
+    plain form supports float64, numerical gradients, the user's own functions, and quirks other
+    than ``updated_weights``, which the delayed form supports too.
     """
     custom = any(
         user_functions.is_custom(choice.name) for choice in (config.activation, config.loss)
     )
-    plain = config.dtype != "float32" or config.gradient != "backprop" or config.quirk or custom
+    other_quirk = config.quirk not in (None, "updated_weights")
+    plain = config.dtype != "float32" or config.gradient != "backprop" or other_quirk or custom
     sizes, batch = config.sizes(), config.rows()
     sgd = config.optimizer.name == "sgd" and not config.weight_decay
     if not plain and sgd and delayed_updates.suits(batch):
         return "delayed"
     weights = sum(i * o for i, o in itertools.pairwise(sizes))
-    return "lanes" if not plain and threaded_batches.suits(batch, weights) else "plain"
+    large = threaded_batches.suits(batch, weights)
+    return "lanes" if large and not (plain or config.quirk) else "plain"
 
 
 def build_network(config: RunConfig, rows: int | None = None) -> Network:
-    """Return the initialised network of ``config`` for batches of ``rows``, by default its own."""
-    network_class = QUIRKS[config.quirk] if config.quirk else Network
+    """Return the initialised network of ``config`` for batches of ``rows`` examples.
+
+    By default, ``rows`` is the batch size of ``config``.
+    """
     activation, loss = build("activation", config.activation), build("loss", config.loss)
-    network = network_class(
+    network = network_class(config.quirk)(
         config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype)
     )
-    if isinstance(network, UpdatedWeights):
-        network.lr = config.lr
     network.initialize(
         build("init", config.init), build("bias_init", config.bias_init), config.seed
     )
     return network
+
+
+def scored(config: RunConfig, data: Dataset) -> Dataset:
+    """Return ``data`` with only the test examples that ``config`` scores."""
+    first, test = config.evaluate_first, data.test
+    if first is None or test is None:
+        return data
+    return replace(data, test=Split(test.x[:first], test.labels[:first]))

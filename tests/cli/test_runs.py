@@ -433,7 +433,7 @@ def test_verify_names_changed_data(store: Path, runs: Runs) -> None:
     save(1)
     status, out, _ = runs("verify", record.run_id)
     assert status == 1
-    assert "data (SHA-256)" in out.split("changed since then")[1].split("as it was then:")[0]
+    assert "data (SHA-256)" in out.split("changed since then")[1].split("unchanged:")[0]
     Path("digits.npz").unlink()
     assert "cannot be read" in refused(runs("verify", record.run_id[-12:]))
 
@@ -459,8 +459,8 @@ def test_no_function_is_imported_because_a_record_names_it(store: Path, runs: Ru
     run_id = record.run_id
     for words in (["list"], ["show", run_id], ["diff", run_id, run_id], ["prune"]):
         assert runs(*words).status == 0
-    assert f"give the same command with init={mine}:mine" in refused(runs("verify", run_id))
-    assert "has no loss of your own" in refused(runs("verify", run_id, "loss=mine.py:mine"))
+    assert f"add init={mine}:mine to the command" in refused(runs("verify", run_id))
+    assert "is not a function of your own" in refused(runs("verify", run_id, "loss=mine.py:mine"))
     assert not mark.exists()
     assert not Path("away/imported").exists()
 
@@ -499,10 +499,10 @@ def test_verify_tells_apart_what_a_record_does_not_tell(store: Path, runs: Runs)
     """As one of an older nnexp, which kept no digest of its code."""
     (run_id,) = names(store, init="he", seed=0)
     rewrite(store, run_id, lambda record: record.environment.pop("code"))
-    *_, alike, untold = runs("verify", run_id).out.splitlines()
-    assert alike.startswith("unchanged: version of nnexp, ")
-    assert "code (SHA-256)" not in alike
-    assert untold == "not recorded: code (SHA-256)"
+    *_, unchanged, missing = runs("verify", run_id).out.splitlines()
+    assert unchanged.startswith("unchanged: version of nnexp, ")
+    assert "code (SHA-256)" not in unchanged
+    assert missing == "not recorded: code (SHA-256)"
     rewrite(store, run_id, lambda record: record.environment.update(code="0" * 64))
     assert "code (SHA-256)" in runs("verify", run_id).out.split("changed since then")[1]
 
@@ -606,13 +606,13 @@ def test_prune_says_first_and_does_it_when_told(store: Path, runs: Runs) -> None
 
     status, out, _ = runs("prune")
     assert status == 0
-    assert "would remove: 1 failed, 1 damaged, 2 left aside, 2 lock files" in out
+    assert "would remove, unless a sweep is using them: 1 failed, 1 damaged, 2 interrupted" in out
     assert "add --yes" in out
     assert tree(store) == before
 
     status, out, _ = runs("prune", "--yes")
     assert status == 0
-    assert "\nremoved: 1 failed, 1 damaged, 2 left aside, 2 lock files" in out
+    assert "\nremoved: 1 failed, 1 damaged, 2 interrupted, 2 lock files" in out
     assert {path.name for path in store.iterdir()} == {*kept, put_back, ".locks", "my notes"}
     assert (store / "my notes" / "why.txt").is_file()
     assert [path.name for path in (store / ".locks").iterdir()] == ["guard"]
@@ -637,14 +637,16 @@ def test_a_record_of_a_newer_nnexp_is_told_and_left_alone(store: Path, runs: Run
     newer(store, run_id)
     before = {path: path.stat().st_mtime_ns for path in (store / run_id).rglob("*")}
     sentence = refused(runs("show", run_id))
-    assert "was written by a newer nnexp (schema 99, and this one knows 1): update" in sentence
+    assert (
+        "was written by a newer nnexp (schema 99, this version reads up to 1): update" in sentence
+    )
     for words in (["verify", run_id], ["diff", run_id, other], ["diff", other, run_id]):
         assert refused(runs(*words)) == sentence
     line = next(line for line in runs("list").out.splitlines() if run_id in line)
     assert line.split()[-5] == "newer"
     assert "status=newer" not in runs("list", "status=newer").err
     out = runs("prune", "--yes", "--obsolete").out
-    assert "left alone: 1 written by a newer nnexp" in out
+    assert "kept: 1 written by a newer nnexp" in out
     assert run_id not in out
     status, out, err = runs("export", "all.csv")
     assert (status, out) == (1, "all.csv: 4 runs\n")
@@ -663,7 +665,8 @@ def test_a_run_of_newer_numerics_is_neither_verified_nor_pruned(store: Path, run
     run_id = rewrite(store, run_id, lambda r: r.identity.update(numerics=NUMERICS + 1))
     sentence = refused(runs("verify", run_id))
     assert (
-        f"numerics have version {NUMERICS + 1} (this one has {NUMERICS}): update nnexp" in sentence
+        f"(version {NUMERICS + 1} of the numerics, this one has {NUMERICS}): update nnexp"
+        in sentence
     )
     assert run_id not in runs("prune", "--obsolete", "--yes").out
     assert runs("show", run_id).status == 0

@@ -231,7 +231,7 @@ def test_a_function_that_changed_between_reading_and_running_is_refused(write: W
     write(mine="def init(rng, i, o): return rng.random((i, o))\n")
     digest = user_functions.source_digest("mine.py:init")
     write(mine="def init(rng, i, o): return rng.normal((i, o))\n")
-    with pytest.raises(InputError, match="has changed since the command began"):
+    with pytest.raises(InputError, match="has changed since the command started"):
         user_functions.resolve("mine.py:init", digest)
 
 
@@ -274,13 +274,13 @@ def test_all_of_an_installed_package_is_part_of_its_functions(write: Write) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("import nowhere", "does not import: ModuleNotFoundError: No module named 'nowhere'"),
+        ("import nowhere", "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
         ("import pk.nowhere", "No module named 'pk.nowhere'"),
         ("from pk import nowhere", "cannot import name 'nowhere'"),
         ("from . import helper", "relative import"),
-        ("def f(:", "does not import: SyntaxError"),
+        ("def f(:", "cannot be imported: SyntaxError"),
         ("import helper\nhelper.Y", "has no attribute 'Y'"),
-        ("raise SystemExit(3)", "does not import: SystemExit: 3"),
+        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
         ("x = 1", "defines no 'f'"),
     ],
 )

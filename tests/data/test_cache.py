@@ -292,7 +292,7 @@ def test_without_a_connection_one_sentence_says_what_to_do(
 
 def test_mirrors_without_the_file_are_named(server: str, publish: Any) -> None:
     publish(f"{server}/gone/", f"{server}/wrong/")
-    with pytest.raises(InputError, match=r"answers 404; 127\.0\.0\.1 has another file"):
+    with pytest.raises(InputError, match=r"returned 404; 127\.0\.0\.1 has another file"):
         fashion()
 
 
@@ -301,7 +301,7 @@ def test_a_cache_for_downloads_must_be_writable(
 ) -> None:
     publish(f"{server}/right/")
     monkeypatch.setenv("NNEXP_CACHE", str(Path(__file__) / "no-folder"))
-    with pytest.raises(InputError, match="set NNEXP_CACHE to a folder that can be written"):
+    with pytest.raises(InputError, match="set NNEXP_CACHE to a writable folder"):
         fashion()
 
 

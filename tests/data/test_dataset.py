@@ -315,10 +315,10 @@ def test_a_single_file_is_split_class_by_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"train_size": 60_001}, "data.train_size=60001 is more than the 60000 training"),
+        ({"train_size": 60_001}, "data.train_size=60001 is more than the 60000 available training"),
         ({"train_size": 55_001, "validation": 5000}, "data.train_size=55001 is more than the 55"),
         ({"first": 60_001}, "data.first=60001 is more than the 60000 training examples"),
-        ({"first": 5, "train_size": 6}, "data.train_size=6 is more than the 5 training examples"),
+        ({"first": 5, "train_size": 6}, "data.train_size=6 is more than the 5 available training"),
         ({"first": 1, "classes": [3, 8]}, "data.first=1: none of these examples has a label of"),
         ({"first": 5, "validation": 1}, "data.validation=1 leaves a class without"),
         ({"validation": 60_000}, "data.validation=60000 leaves a class without"),
@@ -401,12 +401,12 @@ def test_the_bits_do_not_depend_on_how_pixels_are_stored(
     assert bits(kind) == bits("uint8")
 
 
-def test_pixels_that_are_none_are_not_divided(tmp_path: Path) -> None:
-    for name, factor, bounds in (("small", 1.0, "0 and 1"), ("large", 300.0, "0 and 300")):
+def test_features_that_are_not_pixels_are_not_divided(tmp_path: Path) -> None:
+    for name, factor, bounds in (("small", 1.0, "0 to 1"), ("large", 300.0, "0 to 300")):
         path = tmp_path / f"{name}.npz"
         np.savez(path, x_train=np.eye(4) * factor, y_train=[0, 1, 0, 1])
         file: dict[str, object] = {"file": str(path), "test_fraction": 0.5}
-        with pytest.raises(InputError, match=f"data.scale=unit is for pixels.*between {bounds}"):
+        with pytest.raises(InputError, match=f"data.scale=unit is for pixels.*from {bounds}"):
             describe(settings("npz", **file))
         assert describe(settings("npz", scale="raw", **file)).train_size == 2
 

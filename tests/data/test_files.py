@@ -221,8 +221,8 @@ def test_labels_are_text_in_every_row_or_in_none(
 
 @pytest.mark.parametrize(
     ("high", "scale", "remark"),
-    [("255", "unit", ""), ("16", "unit", "between 0 and 16"), ("7.5", "shifted", "0 and 7.5"),
-     ("200.5", "unit", "0 and 200.5"), ("16", "raw", ""), ("16", "standardize", "")],
+    [("255", "unit", ""), ("16", "unit", "from 0 to 16"), ("7.5", "shifted", "0 to 7.5"),
+     ("200.5", "unit", "0 to 200.5"), ("16", "raw", ""), ("16", "standardize", "")],
 )  # fmt: skip
 def test_features_that_are_no_pixels_are_remarked_upon(
     table: Any, high: str, scale: str, remark: str
@@ -255,7 +255,10 @@ def test_labels_of_a_file_are_renumbered(table: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("0,1,2\n1,3\n", "table.csv, line 2, column 3: the row has 2 columns and those above 3"),
+        (
+            "0,1,2\n1,3\n",
+            "table.csv, line 2, column 3: the row has 2 columns and the rows above have 3",
+        ),
         ("0,1,2\n\n1,3,4,5\n", "table.csv, line 3, column 4: the row has 4 columns"),
         ("0,1,2\n1,x,4\n", "table.csv, line 2, column 2: 'x' is not a number"),
         ("0,1,2\n1,3,\n", "table.csv, line 2, column 3: '' is not a number"),
@@ -267,11 +270,11 @@ def test_labels_of_a_file_are_renumbered(table: Any) -> None:
         ("0,1,2\n1.5,3,4\n", "table.csv, line 2, column 1: the label 1.5 is out of range"),
         ("", "table.csv is empty"),
         (" \n\n", "table.csv is empty"),
-        ("label,a,b\n", "table.csv has a header and no rows"),
-        ("0\n1\n", "table.csv has a single column"),
-        ("5,1,2\n5,3,4\n", "has a single class, the label 5"),
+        ("label,a,b\n", "table.csv has only a header"),
+        ("0\n1\n", "table.csv has only one column"),
+        ("5,1,2\n5,3,4\n", "has only one class, the label 5"),
         ("0,1,2\n1,3,\x00\n", "table.csv"),
-        ("0,1,2\n1,3," + "9" * 131073, "table.csv, line 2 is not CSV (field larger than"),
+        ("0,1,2\n1,3," + "9" * 131073, "table.csv, line 2 is not valid CSV (field larger than"),
         ("0,1,2\n1,3," + "9," * 2**23, "table.csv, line 2 has more than 16,777,216 characters"),
         (
             "9007199254740992,1,2\n9007199254740993,3,4\n",
@@ -281,7 +284,7 @@ def test_labels_of_a_file_are_renumbered(table: Any) -> None:
         ("0,1,2\n1e30,3,4\n", "line 2, column 1: the label 1e+30 is out of range"),
         (
             "".join(f"{i},1,2\n" for i in range(10_001)),
-            "has 10001 different labels, each of which is a class, and 10000 are the most",
+            "has 10001 different labels, and at most 10000 classes are supported",
         ),
     ],
 )
@@ -300,7 +303,7 @@ def test_a_bad_row_is_found_far_down(table: Any) -> None:
 def test_a_label_unseen_in_training_is_placed(table: Any) -> None:
     test = table("0,1,2\n\n2,3,4\n", "test.csv")
     sentence = refusal("csv", train=table(ROWS), test=test, scale="raw")
-    assert "test.csv, line 3, column 1: the label 2 is out of range" in sentence
+    assert "test.csv, line 3, column 1: no training example has the label 2" in sentence
     kept = data("csv", train=table(ROWS), test=test, scale="raw", classes=[0, 1])
     assert kept.test.x.tolist() == [[1, 2]]
 
@@ -394,22 +397,25 @@ GOOD: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"x_train": None}, "has no array 'x_train' but y_train, x_test, y_test"),
-        ({"x_test": None}, "has no array 'x_test' but x_train, y_train, y_test: give"),
+        ({"x_train": None}, "has no array 'x_train', only y_train, x_test, y_test"),
+        ({"x_test": None}, "has no array 'x_test', only x_train, y_train, y_test: give"),
         ({"x_train": np.arange(4)}, "x_train has the shape (4,)"),
         ({"x_train": np.full((4, 2), "a")}, "x_train has the shape (4, 2) and the type <U1"),
         ({"x_train": np.ones((4, 2), complex)}, "the type complex128"),
         ({"x_train": np.zeros((4, 0))}, "x_train has the shape (4, 0)"),
         ({"x_train": np.full((4, 2), object())}, "x_train holds Python objects: give"),
-        ({"x_train": np.array([[1, 2], [3, np.nan], [5, 6], [7, 8]])}, "x_train[1] has nan as"),
-        ({"x_train": np.full((4, 2), -1e300)}, "x_train[0] has -1e+300 as feature 0"),
-        ({"x_test": np.ones((2, 3))}, "x_train have the shape (2,) and those of x_test (3,)"),
+        (
+            {"x_train": np.array([[1, 2], [3, np.nan], [5, 6], [7, 8]])},
+            "x_train[1]: feature 1 is nan",
+        ),
+        ({"x_train": np.full((4, 2), -1e300)}, "x_train[0]: feature 0 is -1e+300"),
+        ({"x_test": np.ones((2, 3))}, "x_train have the shape (2,) and those of x_test have (3,)"),
         ({"y_train": np.arange(3)}, "y_train has the shape (3,)"),
         ({"y_train": np.ones(4)}, "the type float64: give 4 whole numbers"),
         ({"y_train": np.eye(4, dtype=int)}, "y_train has the shape (4, 4)"),
         ({"y_train": np.array([0, 1, -2, 1])}, "y_train[2]: the label -2 is out of range"),
         ({"y_train": np.array([0, 1, 2**63, 1], np.uint64)}, "the label 9223372036854775808 is"),
-        ({"y_test": np.array([0, 9])}, "y_test[1]: the label 9 is out of range"),
+        ({"y_test": np.array([0, 9])}, "y_test[1]: no training example has the label 9"),
     ],
 )
 def test_bad_arrays_are_refused(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
@@ -430,7 +436,7 @@ def test_bad_npz_files_are_refused(tmp_path: Path) -> None:
     np.save(single, np.ones(3))
     for content in (b"", b"hello", whole[:-30], whole[: len(whole) // 2], single.read_bytes()):
         bad.write_bytes(content)
-        assert "bad.npz is not an .npz file, or a part" in refusal("npz", file=str(bad))
+        assert "bad.npz is not an .npz file, or is incomplete" in refusal("npz", file=str(bad))
     bad.write_bytes(flipped)
     assert "bad.npz is damaged (" in refusal("npz", file=str(bad))
     np.savez(bad, **GOOD)
@@ -438,7 +444,7 @@ def test_bad_npz_files_are_refused(tmp_path: Path) -> None:
     assert "bad.npz is damaged (Bad CRC-32" in refusal("npz", file=str(bad))
     assert "cannot be read" in refusal("npz", file=str(tmp_path / "missing.npz"))
     both = refusal("npz", file=str(good), scale="raw", test_fraction=0.5)
-    assert "has test arrays of its own" in both
+    assert "already has test arrays" in both
 
 
 def test_standardizing_beyond_float32_is_refused(tmp_path: Path) -> None:
@@ -447,7 +453,7 @@ def test_standardizing_beyond_float32_is_refused(tmp_path: Path) -> None:
     own = DataSettings.from_mapping(
         {"name": "npz", "file": str(tmp_path / "far.npz"), "scale": "standardize"}
     )
-    with pytest.raises(InputError, match="feature 0 hardly varies in training, and one example"):
+    with pytest.raises(InputError, match="feature 0 hardly varies in the training set"):
         load(own)
     assert np.isfinite(load(own, "float64").test.x).all()
 
@@ -467,9 +473,9 @@ def npz_member(shape: str, descr: str = "|u1", more: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("member", "words"),
     [
-        (npz_member("(4, 2)", more=bytes(64 << 20)), "another size than its header says"),
-        (npz_member("(1000000000000, 2)"), "another size than its header says"),
-        (npz_member("(-4, -2)", more=bytes(8)), "another size than its header says"),
+        (npz_member("(4, 2)", more=bytes(64 << 20)), "does not match its header"),
+        (npz_member("(1000000000000, 2)"), "does not match its header"),
+        (npz_member("(-4, -2)", more=bytes(8)), "does not match its header"),
         (npz_member("(" * 200 + ")" * 200), "is damaged"),
         (npz_member("(4, 2)", "|u0"), "is damaged"),
         (npz_member("(4, 2)", "|O", bytes(64)), "x_train holds Python objects"),
@@ -508,7 +514,40 @@ def test_an_array_larger_than_the_memory_is_refused(tmp_path: Path) -> None:
     end = bytearray(raw[raw.index(b"PK\x05\x06") :])
     end[12:16] = struct.pack("<I", len(entry) + len(extra))
     path.write_bytes(raw[:at] + bytes(entry) + extra + bytes(end))
-    assert "GiB of memory, and this machine has" in refusal("npz", file=str(path))
+    assert "GiB of memory, but this machine has only" in refusal("npz", file=str(path))
+
+
+def test_the_memory_that_data_may_take_is_an_option(
+    tmp_path: Path,
+    digits: tuple[Array, Array, Array, Array],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, labels, *_ = digits
+    table, fractions = tmp_path / "table.csv", tmp_path / "fractions.csv"
+    rows = [
+        ",".join(map(str, [label, *map(int, row)])) for label, row in zip(labels, x, strict=True)
+    ]
+    table.write_text("\n".join(rows) + "\n")
+    fractions.write_text("\n".join(f"{row},0.5" for row in rows) + "\n")
+    np.savez_compressed(tmp_path / "mine.npz", x_train=x, y_train=labels)
+    write_idx(tmp_path, digits, True)
+    # 400 images of 784 pixels: 0.3 MiB as bytes, 2.4 MiB as float64.
+    monkeypatch.setenv("NNEXP_MEMORY", "0.001")
+    assert data("csv", train=str(table), test=str(table)).train.x.shape == (400, 784)
+    assert "fractions.csv needs" in refusal("csv", train=str(fractions), test=str(fractions))
+    monkeypatch.setenv("NNEXP_MEMORY", "0.0001")
+    for name, settings in (
+        ("csv", {"train": str(table), "test": str(fractions)}),
+        ("npz", {"file": str(tmp_path / "mine.npz"), "test_fraction": 0.5}),
+        ("idx", {"root": str(tmp_path)}),
+        ("blobs", {"n": 10_000}),
+    ):
+        sentence = refusal(name, **settings)
+        assert "NNEXP_MEMORY=0.0001 allows only 0.1 MiB" in sentence
+        assert "increase NNEXP_MEMORY" in sentence
+    for wrong in ("2GB", "0", "-1", "nan", ""):
+        monkeypatch.setenv("NNEXP_MEMORY", wrong)
+        assert f"NNEXP_MEMORY={wrong} is invalid" in refusal("idx", root=str(tmp_path))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -516,7 +555,7 @@ def test_an_npz_file_is_packed_as_numpy_packs_it(tmp_path: Path, method: int) ->
     path = tmp_path / "other.npz"
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("x_train.npy", npz_member("(4, 2)", more=bytes(8)))
-    assert "write it again with numpy.savez" in refusal("npz", file=str(path))
+    assert "write it with numpy.savez" in refusal("npz", file=str(path))
 
 
 # IDX
@@ -539,8 +578,8 @@ def damaged(raw: bytes) -> dict[str, bytes]:
         "is not an IDX file": b"\0\0",
         "is not an IDX file of": struct.pack(">4i", 2052, 1, 1, 1) + raw[16:],
         "is truncated or altered": raw[:-1],
-        "truncated or altered: its header promises": raw + b"\0",
-        "holds no": raw[:4] + struct.pack(">i", 0) + raw[8:],
+        "truncated or altered: its header implies": raw + b"\0",
+        "contains no": raw[:4] + struct.pack(">i", 0) + raw[8:],
     }
 
 
@@ -567,8 +606,8 @@ def test_damaged_idx_files_are_refused(
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        (struct.pack(">4I", 2051, 400, 28, 28), "promises 313616 bytes and it has more"),
-        (struct.pack(">4I", 2051, 0, 28, 28), "holds no images"),
+        (struct.pack(">4I", 2051, 400, 28, 28), "implies 313616 bytes but it has more"),
+        (struct.pack(">4I", 2051, 0, 28, 28), "contains no images"),
         (struct.pack(">4I", 2051, *(2**32 - 1,) * 3), "GiB of memory"),
         (b"nonsense, nonsense", "is not an IDX file of images"),
     ],

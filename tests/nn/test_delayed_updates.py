@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
 }
 # Plain SGD by another name, which takes the plain form.
 PLAIN = {"optimizer": {"name": "momentum", "momentum": 0.0}}
+# With weights and a rate that let the order of the backward pass matter.
+UPDATED = {"quirk": "updated_weights", "init": "randn", "lr": 0.3}
 
 
 def trainer(**settings: Any) -> Trainer:
@@ -62,6 +64,9 @@ def numbers(evaluations: list[Evaluation]) -> list[dict[str, Any]]:
         ({"optimizer": "adam"}, "plain"),
         ({"gradient": "numerical"}, "plain"),
         ({"quirk": "underived_bias"}, "plain"),
+        ({"quirk": "updated_weights"}, "delayed"),
+        ({"quirk": "underived_bias+updated_weights"}, "plain"),
+        ({"quirk": "updated_weights", "optimizer": "adam"}, "plain"),
         (PLAIN, "plain"),
     ],
     ids=str,
@@ -76,6 +81,7 @@ def test_the_settings_decide_the_form_of_a_step(settings: dict[str, Any], form: 
         *({"activation": name, "hidden": [12, 9], "batch_size": 3} for name in ACTIVATIONS),
         *({"batch_size": size, "hidden": [12, 9, 7]} for size in (1, 2, 7, 16)),
         *({"batch_size": size, "hidden": "none"} for size in (1, 5)),
+        *({"batch_size": size, "hidden": [12, 9, 7], **UPDATED} for size in (1, 2, 7, 16)),
         *({"loss": {"name": "mse", "output": o}} for o in ("sigmoid", "softmax", "identity")),
         {"loss": {"name": "mse", "reduction": "sum"}},
         {"loss": {"name": "binary_cross_entropy", "reduction": "sum"}, "batch_size": 4},
@@ -117,6 +123,13 @@ def test_a_longer_run_is_a_shorter_one_gone_on_with(batch_size: int, moment: int
     begun = [next(evaluations) for _ in range(moment + 1)]
     restore(long, state(short))
     assert numbers(begun + list(train(long))) == numbers(whole)
+
+
+def test_the_order_of_the_backward_pass_matters_there() -> None:
+    first, last = (
+        list(train(trainer(**{**UPDATED, **more})))[-1] for more in ({}, {"quirk": None})
+    )
+    assert abs(first.metrics["train_loss"] / last.metrics["train_loss"] - 1) > 0.01  # type: ignore[operator]
 
 
 def test_a_run_that_diverges_ends_at_the_step_at_which_the_plain_form_ends_it() -> None:

@@ -85,7 +85,7 @@ def test_a_marker_reaches_no_file_outside_its_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"files": 3, "finished": true}', "\xff"])
 def test_a_damaged_marker_counts_as_unfinished(tmp_path: Path, text: str) -> None:
     (tmp_path / MARKER).write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match="is unfinished"):
+    with pytest.raises(InputError, match="is incomplete"):
         check_finished(tmp_path)
     fill(tmp_path, NEW)
     check_finished(tmp_path)
@@ -200,7 +200,7 @@ def test_an_unfinished_sweep_is_not_read(nnexp: Command) -> None:
     assert nnexp("-m", *TINY, "init=xavier,zero", "hydra.sweep.dir=sweep").status == 0
     said = json.loads(Path("sweep", MARKER).read_text())
     Path("sweep", MARKER).write_text(json.dumps({**said, "finished": False}))
-    with pytest.raises(InputError, match="'sweep' is unfinished, as nnexp was stopped while"):
+    with pytest.raises(InputError, match="'sweep' is incomplete because nnexp was stopped while"):
         package.load("sweep")
     assert report.main(["sweep", "--out", "page"]) == 2
     assert not Path("page").exists()

@@ -25,7 +25,8 @@ from nnexp.config.identity import fingerprint
 from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.store.record import FINISHED
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.scheduler import run_all
 from nnexp.training.execute import execute
@@ -300,7 +301,7 @@ def test_a_record_of_other_settings_is_damaged_though_its_digests_are_right(
     else:
         run["identity"]["settings"]["lr"] = run["config"]["lr"] = run["columns"]["lr"] = 0.125
     sign(folder, run)
-    said = "contradict its identity" if recomputed else "is not the hash of the identity"
+    said = "contradict its identity" if recomputed else "does not end with the hash of the identity"
     with pytest.raises(DamagedRecord, match=said):
         store.read(folder.name)
 

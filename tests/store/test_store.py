@@ -26,7 +26,8 @@ from nnexp.files import write_whole
 from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.executors import SerialExecutor
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.processes import WorkerDied
@@ -667,8 +668,11 @@ CHANGES: list[dict[str, Any]] = [
     {"evaluate_at": [1]},
     {"gradient": "numerical"},
     {"quirk": "updated_weights"},
+    {"quirk": "updated_weights+position_bias"},
     {"dtype": "float64"},
     {"seed": 4},
+    {"evaluate_first": 5},
+    {"evaluate_epsilon": 1e-7},
 ]
 
 
@@ -691,11 +695,22 @@ def test_every_setting_makes_another_run() -> None:
         {"evaluate_every": 1.0},
         {"evaluate_at": None},
         {"weight_decay": 0},
+        {"quirk": []},
+        {"evaluate_first": None},
+        {"evaluate_epsilon": "none"},
     ],
     ids=str,
 )
 def test_another_way_to_write_a_setting_is_the_same_run(same: dict[str, Any]) -> None:
     assert config(**same).run_id() == config().run_id()
+
+
+def test_the_order_of_quirks_does_not_matter() -> None:
+    ways = ("updated_weights+position_bias", ["updated_weights", "position_bias"])
+    runs = [config(quirk=quirk) for quirk in (*ways, ways[0].split("+")[::-1])]
+    assert {run.quirk for run in runs} == {"position_bias+updated_weights"}
+    assert len({run.run_id() for run in runs}) == 1
+    assert config(quirk=["updated_weights"]).identity()["settings"]["quirk"] == "updated_weights"
 
 
 def test_a_setting_read_back_is_the_same_run() -> None:
@@ -771,7 +786,7 @@ def test_load_gives_the_tables_of_a_sweep_and_of_a_record(quick: Command, tmp_pa
 
 
 def test_load_refuses_what_is_no_result(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no runs\.csv"):
+    with pytest.raises(InputError, match=r"has no runs\.csv"):
         load(tmp_path)
     with pytest.raises(InputError, match="give the folder of a sweep"):
         load(tmp_path / "nowhere")
@@ -981,5 +996,5 @@ def test_a_run_whose_worker_dies_is_tried_three_times(
         [Job(config(seed=seed)) for seed in (1, 2)], store, Options(), notes, executor
     )
     assert (first.status, second.status) == (status, FINISHED)
-    assert notes.notes == [f"a worker died; {first.run_id} is tried again"] * min(deaths, 2)
+    assert notes.notes == [f"a worker died; retrying {first.run_id}"] * min(deaths, 2)
     assert store.locked() == []

@@ -25,6 +25,7 @@ from nnexp.training.trainer import Evaluation, Trainer, evaluation_steps, train
 from tests.settings import RUN
 
 BLOBS = {"name": "blobs", "n": 230, "classes": 4, "features": 6, "std": 0.5}
+MSE = {"name": "mse", "reduction": "sum", "output": "sigmoid"}
 DEFAULTS: dict[str, Any] = {
     **RUN,
     "data": BLOBS,
@@ -114,6 +115,55 @@ def test_a_run_is_the_textbook_loop() -> None:
     assert next(evaluations, None) is None
 
 
+def test_the_first_test_examples_alone_are_scored() -> None:
+    whole, part = trainer(evaluate_every=None), trainer(evaluate_every=None, evaluate_first=57)
+    evaluations = list(zip(train(whole), train(part), strict=True))
+    for full, first in evaluations:
+        differing = {key for key, value in full.metrics.items() if first.metrics[key] != value}
+        assert differing == {"test_loss", "test_accuracy"}
+        assert first.layers == full.layers
+    test = whole.data.test
+    logits = whole.network.forward(test.x[:57]).copy()
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    metrics = evaluations[-1][1].metrics
+    assert metrics["test_accuracy"] == np.mean(p.argmax(axis=1) == test.labels[:57])
+    losses = -np.log(p[np.arange(57), test.labels[:57]])
+    assert metrics["test_loss"] == pytest.approx(losses.mean(), rel=1e-12)
+
+
+SIGMOID = {"name": "binary_cross_entropy", "reduction": "sum"}
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy", SIGMOID], ids=str)
+def test_an_epsilon_is_added_to_each_probability_of_a_logged_loss(loss: Any) -> None:
+    settings = {"loss": loss, "init": "randn", "lr": 3.0, "evaluate_every": None}
+    plain, added = trainer(**settings), trainer(**settings, evaluate_epsilon=0.03)
+    evaluations = list(zip(train(plain), train(added), strict=True))
+    for without, with_epsilon in evaluations:
+        differing = {k for k, v in without.metrics.items() if with_epsilon.metrics[k] != v}
+        assert differing == {"train_loss", "test_loss"}
+        assert with_epsilon.layers == without.layers
+    assert np.array_equal(plain.network.theta, added.network.theta)
+    for name, split in (("train", plain.data.train), ("test", plain.data.test)):
+        logits = plain.network.forward(split.x).copy()
+        t = np.eye(4)[split.labels]
+        if loss == "cross_entropy":
+            p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+            losses = -(t * np.log(p + 0.03)).sum(axis=1)
+        else:
+            p = 1 / (1 + np.exp(-logits))
+            losses = -(t * np.log(p + 0.03) + (1 - t) * np.log(1 - p + 0.03)).sum(axis=1)
+            losses /= 1 if loss is SIGMOID else 4
+        wanted = pytest.approx(losses.mean(), rel=1e-10)
+        assert evaluations[-1][1].metrics[f"{name}_loss"] == wanted
+
+
+def test_an_epsilon_keeps_the_loss_of_a_sure_mistake_finite() -> None:
+    far = {"init": {"name": "normal", "std": 1e4}, "dtype": "float32", "evaluate_every": None}
+    losses = [run(**far, evaluate_epsilon=epsilon)[0].metrics for epsilon in (None, 1e-7)]
+    assert losses[0]["train_loss"] > -math.log(1e-7) >= losses[1]["train_loss"] > 1  # type: ignore[operator]
+
+
 def test_numerical_gradients_train_as_backpropagation_does() -> None:
     # D4.4; numerical is float64 whatever dtype says.
     exact = run(epochs=None, steps=10, dtype="float64")
@@ -122,10 +172,44 @@ def test_numerical_gradients_train_as_backpropagation_does() -> None:
     assert numerical[-1].metrics != exact[-1].metrics
 
 
-@pytest.mark.parametrize("quirk", QUIRKS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [1, 20, 230])
+def test_a_run_in_the_order_of_d2_is_its_loop(optimizer: str, batch_size: int) -> None:
+    """D2: W2 and b2 are updated, then the hidden error is computed with the new W2."""
+    settings = {"loss": MSE, "optimizer": optimizer, "lr": 0.02, "epochs": None, "steps": 30}
+    quirk = "plain_hidden_error+updated_weights"
+    t = trainer(**settings, quirk=quirk, batch_size=batch_size, weight_decay=0.01)
+    (w1, w2), (b1, b2) = ([a.copy() for a in p] for p in (t.network.weights, t.network.biases))
+    build = OPTIMIZERS[optimizer]
+    own = {
+        name: build(a.size, a.dtype, 0.02) for name, a in zip("WVbc", (w1, w2, b1, b2), strict=True)
+    }
+
+    def update(name: str, parameter: np.ndarray, gradient: np.ndarray) -> None:
+        change = (gradient + (0.01 * parameter if name in "WV" else 0)).ravel()
+        own[name].update(change)
+        parameter += change.reshape(parameter.shape)
+
+    x_all, targets = t.data.train.x, np.eye(4)[t.data.train.labels]
+    for step in range(30):
+        rows = t.batches.rows(step)
+        x, y = x_all[rows], targets[rows]
+        a = 1 / (1 + np.exp(-(x @ w1 + b1)))
+        o = 1 / (1 + np.exp(-(a @ w2 + b2)))
+        d2 = (o - y) * o * (1 - o) / len(x)
+        update("V", w2, a.T @ d2)
+        update("c", b2, d2.sum(axis=0))
+        d1 = (o - y) / len(x) @ w2.T * a * (1 - a)
+        update("W", w1, x.T @ d1)
+        update("b", b1, d1.sum(axis=0))
+    t.advance(30)
+    for mine, wanted in zip([*t.network.weights, *t.network.biases], (w1, w2, b1, b2), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("quirk", [*QUIRKS, "plain_hidden_error+updated_weights"])
 def test_a_run_with_a_quirk_learns_in_its_own_way(quirk: str) -> None:
-    loss = {"name": "mse", "reduction": "sum", "output": "sigmoid"}
-    settings = {"loss": loss, "epochs": 20, "evaluate_every": None}
+    settings = {"loss": MSE, "epochs": 20, "evaluate_every": None}
     with_quirk, without = run(quirk=quirk, **settings), run(**settings)
     assert with_quirk[-1].metrics["train_loss"] < with_quirk[0].metrics["train_loss"]
     assert with_quirk[-1].metrics["train_loss"] != without[-1].metrics["train_loss"]
@@ -434,7 +518,7 @@ def test_a_custom_choice_takes_parameters_and_its_source_is_part_of_the_run(mine
         ("mine_module.my_intt", "defines no 'my_intt'"),
         ("no_such_module.my_init", "No module named 'no_such_module'"),
         (".my_init", "FILE.py:NAME"),
-        ("{folder}/broken.py:my_init", "does not import: ZeroDivisionError"),
+        ("{folder}/broken.py:my_init", "cannot be imported: ZeroDivisionError"),
         ("{folder}/mine_module.py:np", "is not a function"),
         ("{folder}/mine_module.py:flat", "shape"),
     ],
