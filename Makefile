@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/python -m nnexp -m init=xavier,randn,zero
 
-# On all cores; then, one by one, the tests that other work would disturb.
+# Tests use all cores, except those marked serial, which other load would disturb.
 PARALLEL := $(BIN)/python -m pytest -n auto --dist worksteal
 SERIAL := $(BIN)/python -m pytest
 
@@ -40,8 +40,8 @@ $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
 
-# In an environment of its own, as the peers weigh gigabytes. One without a wheel is skipped, and
-# make bench PEERS="jax scikit-learn" leaves out what you do not want.
+# The benchmark has its own environment, as the other libraries take gigabytes. Libraries without a
+# wheel are skipped; make bench PEERS="jax scikit-learn" selects some of them.
 PEERS ?= torch jax scikit-learn
 
 bench: $(VENV)-bench/.installed
@@ -52,7 +52,7 @@ $(VENV)-bench/.installed: pyproject.toml
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	for peer in $(PEERS); do \
 		$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check \
-			--only-binary :all: $$peer || echo "$$peer has no wheel for this machine: the benchmark goes without it"; \
+			--only-binary :all: $$peer || echo "skipping $$peer, which has no wheel for this machine"; \
 	done
 	touch $@
 

@@ -1,4 +1,4 @@
-"""nnexp's launcher and sweeper, where Hydra looks for them.
+"""nnexp's launchers and sweeper, in the package where Hydra looks for plugins.
 
 Every Hydra application in the environment imports this file, so it imports nnexp only when used.
 """
@@ -35,7 +35,7 @@ class LocalLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run points given as overrides: the call that Hydra's own sweepers make."""
+        """Run points given as overrides, for Hydra's own sweepers."""
         from nnexp.cli.jobs import compose_jobs, read_arms
         from nnexp.cli.sweep import job_returns
         from nnexp.config.composition import Composer
@@ -59,7 +59,7 @@ class LocalLauncher(Launcher):
 
 
 class DaskLauncher(LocalLauncher):
-    """Runs on the Dask cluster at ``scheduler``; waits ``wait`` seconds for a first worker."""
+    """Runs on the Dask cluster at ``scheduler``; waits ``wait`` seconds if it has no worker."""
 
     def __init__(self, scheduler: Any = None, wait: Any = 10) -> None:
         super().__init__()
@@ -80,10 +80,10 @@ class DaskLauncher(LocalLauncher):
 
 
 class NnexpSweeper(Sweeper):
-    """Checks every point before anything is written, runs them all and collects the results.
+    """Checks all points before anything is written, runs them and collects the results.
 
-    With ``collects`` false it returns the records and writes no folder. A ``renderer``, if given,
-    draws the figures in a process of its own.
+    If ``collects`` is false, it returns the records without writing a folder. A ``renderer``, if
+    given, draws the figures in another process.
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
@@ -102,8 +102,14 @@ class NnexpSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
+    def check(self) -> None:
+        """Refuse an invalid store or launcher before any point is composed."""
+        from nnexp.cli.sweep import check_launcher
+
+        check_launcher(self.launcher, _settings(self.settings))
+
     def sweep(self, arguments: list[str]) -> list[Record]:
-        """Run the points that ``arguments`` span and return their records."""
+        """Run the points given by ``arguments`` and return their records."""
         from nnexp.cli.sweep import output_folder, sweep
 
         hydra, settings = self.settings.hydra, _settings(self.settings)

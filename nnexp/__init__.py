@@ -1,4 +1,4 @@
-"""What a training choice does to a neural network, and whether the claim about it holds.
+"""Experiments on how training choices affect a neural network, and tests of claims about them.
 
 >>> import nnexp
 >>> tables = nnexp.load("results/sweeps/…")   # runs, metrics, layers as DataFrames
@@ -19,7 +19,7 @@ __all__ = ["MLP", "__version__", "dataset", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is first asked for: ``import nnexp`` stays cheap."""
+    """Import a public name on first use, which keeps ``import nnexp`` fast."""
     if name == "MLP":
         from nnexp.training.estimator import MLP
 

@@ -1,4 +1,4 @@
-"""``python -m nnexp``, and the console script ``nnexp``."""
+"""The command ``python -m nnexp`` and the console script ``nnexp``."""
 
 from __future__ import annotations
 

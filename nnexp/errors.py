@@ -7,20 +7,20 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Bad input: one sentence that names the value, the valid choices and the remedy.
+    """Invalid input. The message names the value, the valid choices and the remedy.
 
-    The command line prints the sentence alone and ends with status 2.
+    The command line prints only the message and exits with status 2.
     """
 
 
 class SweepStopped(RuntimeError):
-    """A sweep that had to stop: one sentence with the reason. Finished runs are in the store.
+    """A sweep that had to stop. The message gives the reason; finished runs are in the store.
 
-    The command line prints the sentence alone and ends with status 1.
+    The command line prints only the message and exits with status 1.
     """
 
 
-# What other libraries call our settings and choices, in lower case.
+# Names of settings and choices in other libraries, in lower case.
 SYNONYMS = {
     # settings
     "act": "activation",
@@ -93,14 +93,14 @@ SYNONYMS = {
     # data
     "fashionmnist": "fashion_mnist",
 }
-# Known elsewhere and absent from nnexp: a choice with a similar name does something else.
+# Choices of other libraries that nnexp lacks; similar names in nnexp mean something else.
 _ABSENT = frozenset(
     {"adamw", "trunc_normal", "truncated_normal", "nadam", "adadelta", "softmax", "hinge", "lbfgs"}
 )
 
 
 def suggestion(name: str, choices: Iterable[str]) -> str:
-    """Return ``": did you mean 'lr'?"`` if a choice resembles or means ``name``, else ``""``."""
+    """Return ``": did you mean 'lr'?"`` if a choice is similar to ``name``, else ``""``."""
     names = sorted(choices)
     lower = name.lower()
     meant = SYNONYMS.get(lower, lower)
@@ -111,7 +111,7 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: object, choices: Iterable[str]) -> InputError:
-    """Return the error for a misspelt choice, with the nearest valid one and the whole list."""
+    """Return the error for an unknown choice, with the nearest valid one and the full list."""
     names = sorted(choices)
     hint = suggestion(str(name), names) or ":"
     return InputError(f"unknown {kind} {str(name)!r}{hint} choose from {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and that a power cut does not take back."""
+"""Atomic and durable writing of files."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from nnexp.errors import InputError
 if sys.platform == "darwin":
     import fcntl
 
-# Syncs at once: a file system commits those that wait together.
+# Concurrent syncs, which a file system commits together.
 _SYNCS = 16
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file aside and rename it: it appears whole or not at all.
+    """Write a file atomically, as a temporary file that is then renamed.
 
     Raises
     ------
     InputError
-        If it cannot be written.
+        If the file cannot be written.
     """
     with writing(path):
         replace(path, content.encode() if isinstance(content, str) else content)
 
 
 def replace(path: Path, content: bytes | memoryview) -> None:
-    """Put a file in the place of ``path``, on disk before the one that was there is gone.
+    """Replace the file ``path`` atomically; the new content is synced before the old one is lost.
 
     Raises
     ------
     OSError
-        If it cannot be written; ``path`` is then as it was.
+        If the file cannot be written; ``path`` is then unchanged.
     """
-    aside = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        aside.write_bytes(content)
-        sync(aside)
-        os.replace(aside, path)
+        temporary.write_bytes(content)
+        sync(temporary)
+        os.replace(temporary, path)
         sync(path.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on disk.
+    """Wait until the content of a file, or the entries of a folder, are on disk.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def sync(path: Path) -> None:
         If they cannot be written.
     """
     folder = path.is_dir()
-    if folder and os.name == "nt":  # Windows keeps names by itself, and opens no folder
+    if folder and os.name == "nt":  # Windows cannot open folders, and does not need this
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
@@ -73,7 +73,7 @@ def sync(path: Path) -> None:
 
 
 def sync_all(paths: Iterable[Path]) -> None:
-    """`sync` many files and folders at once, which takes little longer than one."""
+    """Call `sync` for many files and folders at once, which takes little longer than for one."""
     with ThreadPoolExecutor(_SYNCS) as pool:
         for _ in pool.map(sync, paths):
             pass
@@ -82,20 +82,20 @@ def sync_all(paths: Iterable[Path]) -> None:
 def _flush(handle: int) -> None:
     if sys.platform == "darwin":
         try:
-            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)  # fsync leaves data in the drive's own memory
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)  # fsync may leave data in the drive's cache
             return
         except OSError:
-            pass  # not every file system has it
+            pass  # not supported by the file system
     os.fsync(handle)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in one sentence which file or folder could not be written: a full disk, say."""
+    """Turn an ``OSError`` within a ``with`` block into an `InputError` that names ``path``."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"cannot write {path} ({error.strerror or error}): what was finished before is kept; "
-            f"make it writable, or make room, and give the same command again"
+            f"cannot write {path} ({error.strerror or error}): make it writable or free some "
+            f"space, and run the same command again; finished work is kept"
         ) from error

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end a command cleanly, and can be delayed for critical steps."""
+"""Ctrl-C and SIGTERM, which end a command cleanly and can be delayed for critical steps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised on SIGTERM: the command ends as it does after Ctrl-C."""
+    """Raised on SIGTERM, so that the command ends as after Ctrl-C."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `Terminated` on SIGTERM, which otherwise ends the process at once."""
+    """Raise `Terminated` on SIGTERM, which by default ends the process at once."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -34,7 +34,7 @@ def terminable() -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM until the end of a few short steps that belong together."""
+    """Delay Ctrl-C and SIGTERM until the end of a ``with`` block, which should be short."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""``python -m nnexp.report``: draw tables, figures and pages again; see `nnexp.cli.report`."""
+"""``python -m nnexp.report``: write tables, figures and pages again; see `nnexp.cli.report`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepare the process: threads, streams, warnings and folders, before anything is imported."""
+"""Preparation of the process before other imports: threads, streams, warnings and folders."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ _LIBRARIES = r"(nnexp|numpy|pandas|matplotlib)\."
 def settle() -> None:
     """Set BLAS to one thread, and replace missing streams and folders.
 
-    Call it before NumPy loads its BLAS and Matplotlib looks for its folders.
+    Call this before importing NumPy, which loads BLAS, and Matplotlib.
     """
     os.environ.update(ONE_THREAD)
     _open_streams()
     hush()
     if "MPLCONFIGDIR" not in os.environ and not all(map(_writable, _homes_of_matplotlib())):
-        # Otherwise Matplotlib makes one in every process, and warns.
+        # Otherwise Matplotlib creates one in every process and warns.
         folder = tempfile.TemporaryDirectory(prefix="nnexp-matplotlib-")
         atexit.register(folder.cleanup)
         os.environ["MPLCONFIGDIR"] = folder.name
 
 
 def hush() -> None:
-    """Hide warnings of nnexp, its libraries and arithmetic: the results show what happened.
+    """Hide warnings of nnexp, its libraries and arithmetic.
 
-    Warnings of the user's own functions are shown, and those that ``python -W`` asks for.
+    Other warnings, such as those of the user's own functions, are shown. ``python -W`` disables
+    this.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -41,11 +42,11 @@ def hush() -> None:
 
 
 def _open_streams() -> None:
-    """Open closed standard streams, and let all of them write any character."""
+    """Open closed standard streams, and let the output streams write any character."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
-        except OSError:  # closed, as by ">&-": the next opened file would take its number
+        except OSError:  # closed, as by ">&-"; the next opened file would get its number
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
@@ -56,7 +57,7 @@ def _open_streams() -> None:
 
 
 def _homes_of_matplotlib() -> list[Path]:
-    """Return the folders of Matplotlib's settings and list of fonts."""
+    """Return the parent folders of Matplotlib's configuration and cache."""
     places = (("XDG_CONFIG_HOME", "~/.config"), ("XDG_CACHE_HOME", "~/.cache"))
     on_linux = sys.platform.startswith(("linux", "freebsd"))
     homes = [os.environ.get(key) or home for key, home in places] if on_linux else ["~"]
@@ -64,6 +65,6 @@ def _homes_of_matplotlib() -> list[Path]:
 
 
 def _writable(folder: Path) -> bool:
-    """Return whether files can be made in a folder, which need not exist yet."""
+    """Return whether files can be created in a folder, which need not exist yet."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return existing.is_dir() and os.access(existing, os.W_OK)

@@ -1,14 +1,13 @@
-"""One BLAS thread, always: with more, the last bits of a result would depend on how many.
+"""Limiting BLAS to one thread, as results depend in the last digits on the number of threads.
 
-More cores serve a sweep as workers, and a single run as the threads of its
-`nnexp.nn.threaded_batches`.
+Sweeps use more cores with worker processes, single runs with `nnexp.nn.threaded_batches`.
 """
 
 from __future__ import annotations
 
 import os
 
-# Read by the BLAS libraries when NumPy loads them.
+# Read by BLAS libraries when NumPy loads them.
 ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -18,7 +17,7 @@ ONE_THREAD = {
 
 
 def available_cores() -> int:
-    """Return the number of processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

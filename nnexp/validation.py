@@ -1,4 +1,4 @@
-"""Checks of single settings: each returns the value in its one form, or raises InputError."""
+"""Checks of single settings, which return the converted value or raise `InputError`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from nnexp.errors import InputError, unknown
 
 LARGEST = 10**9
-# A number longer than any setting's, which Python may refuse to read.
+# Longer numbers are refused; Python cannot read arbitrarily long ones.
 MOST_DIGITS = 1000
 TOO_LONG = rf"[\d_]{{{MOST_DIGITS + 1}}}"
 
@@ -17,9 +17,9 @@ TOO_LONG = rf"[\d_]{{{MOST_DIGITS + 1}}}"
 def whole(
     key: str, value: object, least: int | None = None, most: int = LARGEST, other: str = ""
 ) -> int:
-    """Return ``value`` as an int from ``least`` to ``most``; 1e4 counts as 10000.
+    """Return ``value`` as an int from ``least`` to ``most``; whole floats such as 1e4 are valid.
 
-    ``other`` names what else the key takes, for the message.
+    ``other`` names another valid value for the message.
     """
     number = int(value) if isinstance(value, float) and value.is_integer() else value
     low = -most if least is None else least
@@ -33,7 +33,7 @@ def whole(
 def real(
     key: str, value: object, low: float = -math.inf, high: float = math.inf, *, open_: bool = False
 ) -> float:
-    """Return ``value`` as a finite float between ``low`` and ``high``: strictly, if ``open_``."""
+    """Return ``value`` as a finite float from ``low`` to ``high``, exclusive if ``open_``."""
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
         number = float(value) + 0.0  # -0.0 is 0.0
@@ -47,7 +47,7 @@ def real(
 
 
 def memory(what: str, needed: float) -> None:
-    """Refuse what needs more memory than the machine has, or than ``NNEXP_MEMORY`` allows.
+    """Raise `InputError` if ``what`` needs more memory than there is or ``NNEXP_MEMORY`` allows.
 
     ``needed`` is in bytes, the environment variable in GiB.
     """
@@ -55,12 +55,12 @@ def memory(what: str, needed: float) -> None:
     limit = _installed_memory() if chosen is None else _gibibytes(chosen)
     if needed <= limit:
         return
-    sentence = f"{what} needs {_in_words(needed)} of memory, and"
+    sentence = f"{what} needs {_in_words(needed)} of memory, but"
     if chosen is None:
-        raise InputError(f"{sentence} this machine has {_in_words(limit)}: make it smaller")
+        raise InputError(f"{sentence} this machine has only {_in_words(limit)}: make it smaller")
     raise InputError(
-        f"{sentence} NNEXP_MEMORY={chosen} allows {_in_words(limit)}: make it smaller, or raise "
-        "NNEXP_MEMORY"
+        f"{sentence} NNEXP_MEMORY={chosen} allows only {_in_words(limit)}: make it smaller, or "
+        "increase NNEXP_MEMORY"
     )
 
 

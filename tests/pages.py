@@ -9,7 +9,7 @@ from nnexp.analysis.arms import compare
 from nnexp.plotting import layout
 from nnexp.plotting.sweep_figures import pictures
 from nnexp.studies.html_report import Section, Shown
-from nnexp.studies.judging import Judgement
+from nnexp.studies.judgement import Judgement
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import Claim, Study
 from tests.synthetic import grid, make_tables
@@ -191,9 +191,9 @@ def judgement(study: Study, claim: Claim, **found: Any) -> Judgement:
         "document": claim.document,
         "row": claim.row,
         "statement": claim.statement,
-        "test": claim.test,
-        "published": str(claim.published or claim.value or ""),
-        "outcome": "" if claim.test == "computed" else str(claim.outcome),
+        "test": claim.test.name,
+        "published": claim.test.printed(claim),
+        "outcome": claim.test.measures,
         "protocol": "",
         "expected": claim.expected,
     }

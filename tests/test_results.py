@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nnexp.cli import reproduce
-from nnexp.studies.judging import Judgement, from_table
+from nnexp.studies.judgement import Judgement, from_table
 from nnexp.studies.markdown_report import coverage
 from nnexp.studies.reader import read_study
 from tests import ROOT

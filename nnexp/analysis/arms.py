@@ -1,7 +1,7 @@
-"""Records → tables: which runs make an arm, what they have in common, how each arm came out.
+"""Grouping of runs into arms, and summaries of arms.
 
-An arm is the runs that differ in nothing but ``seed``. A diverged run belongs to its arm's means
-(its loss is inf, so is the mean); a failed run has no numbers, and is counted.
+An arm is a group of runs that differ only in ``seed``. Diverged runs are part of the arm's means
+(their loss is inf, and so is its mean). Failed runs have no numbers and are only counted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nnexp.store.record import DIVERGED, FAILED, FINISHED
 
 QUANTILES = tuple(f"p{q:02d}" for q in layer_statistics.QUANTILES)
 
-# Every column of `runs` that is no setting.
+# The columns of `runs` that are not settings.
 _OUTCOME = re.compile(
     r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)"
 )
@@ -30,15 +30,15 @@ _SCORES = tuple(f"{s}_{v}" for s in ("test", "train", "validation") for v in ("a
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs sorted into arms.
+    """Runs grouped into arms.
 
-    ``runs``, ``metrics`` and ``layers`` are the tables of the records with the column ``arm``
-    (an ordered categorical), the latter two with ``status`` as well. ``varied`` names the settings
-    that differ among the arms and ``levels`` says what each took, parameters with their choice;
-    ``cells`` says it of each arm, as labels do (``{"he, lr 1": {"init": "he", "lr": "lr 1"}}``);
-    ``bundled`` names the settings that a named arm stands for;
-    ``held`` says the most telling of the other settings in a line, ``held_settings`` all of them.
-    ``summary`` has a row an arm, see `summarise`.
+    ``runs``, ``metrics`` and ``layers`` are the tables of the records with the column ``arm`` (an
+    ordered categorical); the latter two also have ``status``. ``varied`` are the settings that
+    differ between arms, and ``levels`` the values of each, including parameters of a choice.
+    ``cells`` has the values of each arm in the words of its label
+    (``{"he, lr 1": {"init": "he", "lr": "lr 1"}}``). ``bundled`` are the settings that a named arm
+    stands for. ``held_settings`` are the settings that all runs share, and ``held`` the most
+    important of them in one line. ``summary`` has one row per arm, see `summarise`.
     """
 
     runs: pd.DataFrame
@@ -54,21 +54,21 @@ class Comparison:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The labels of the arms, in the order in which the runs came."""
+        """The labels of the arms, in the order of the runs."""
         return tuple(self.runs["arm"].cat.categories)
 
     @property
     def factors(self) -> str:
-        """What varies, in words: ``init``, or ``init, hidden and lr``."""
+        """The settings that vary, in words: ``init``, or ``init, hidden and lr``."""
         named = ("arm" if name == NAMED else name.replace("_", " ") for name in self.varied)
         *others, last = list(named) or [""]
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
     def mechanism(self) -> pd.DataFrame:
-        """The rows of ``layers`` whose means tell of an arm: of runs that did not diverge, if any.
+        """The rows of ``layers`` for the means of arms.
 
-        What a run that diverged had is seen where all of its arm's did so.
+        Diverged runs are omitted from an arm unless all of its runs diverged.
         """
         counts = self.summary.set_index("arm")[FINISHED]
         others = self.layers["arm"].astype(str).map(counts) > 0
@@ -78,27 +78,27 @@ class Comparison:
     @property
     def seeds(self) -> str:
         """How many seeds an arm's means are over: ``n = 3``, or ``n = 2 to 3``."""
-        return labels.count_words(self.summary["runs"] - self.summary[FAILED])
+        return labels.n_words(self.summary["runs"] - self.summary[FAILED])
 
 
 def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> Comparison:
-    """Sort the runs into arms; a run that is given twice counts once.
+    """Group the runs into arms; duplicate runs count once.
 
     Raises
     ------
     InputError
-        If there is no run.
+        If there are no runs.
     """
     if runs.empty:
-        raise InputError("there is no run to compare: give a folder or a sweep with at least one")
-    # An experiment's own names of its arms are told apart from the arms found here.
+        raise InputError("there are no runs to compare: give a folder or a sweep with runs")
+    # The names that an experiment gives its arms are kept under another name.
     runs = runs.rename(columns={"arm": NAMED})
     runs = runs.drop_duplicates("run_id").reset_index(drop=True)
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
     rows = [{c: labels.text(row[c]) for c in settings} for row in runs.to_dict("records")]
     varied = tuple(c for c in settings if c != "seed" and _varies(rows, c))
     bundled: tuple[str, ...] = ()
-    if NAMED in varied:  # which stands for all that its value determines
+    if NAMED in varied:  # a named arm stands for the settings that it determines
         names = len(values(rows, NAMED))
         bundled = tuple(c for c in varied if c != NAMED and len(values(rows, NAMED, c)) == names)
         varied = tuple(c for c in varied if c not in bundled)
@@ -120,13 +120,13 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
 
 
 def summarise(runs: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:
-    """Return a row an arm of ``runs`` (which has the column ``arm``).
+    """Return one row per arm of ``runs``, which has the column ``arm``.
 
     Columns: ``arm``, the ``varied`` settings, the counts ``runs finished diverged failed``;
-    ``_mean _std _min _max`` over seeds of every final loss and accuracy (diverged runs included,
-    failed ones excluded; ``_std`` with n - 1, empty for one run or an infinite loss);
-    ``seconds_median``; and for ``steps_to_90`` …: ``_reached``, how many runs got there, and
-    ``_median``, where a run that never did counts as later than any other (empty: never).
+    ``_mean _std _min _max`` over seeds of every final loss and accuracy (including diverged but not
+    failed runs; ``_std`` with n - 1, empty for one run or an infinite loss); ``seconds_median``;
+    and for each ``steps_to_90`` …: ``_reached``, the number of runs that reached it, and
+    ``_median``, in which runs that did not count as infinite (empty if the median is infinite).
     """
     summary: pd.DataFrame = runs.drop_duplicates("arm").set_index("arm")[list(varied)]
     summary = summary.assign(runs=runs["arm"].value_counts())
@@ -152,16 +152,16 @@ def summarise(runs: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:
 def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     """Return ``y`` over training by arm: ``arm [layer] step x unit mean low high n diverged``.
 
-    ``x`` is the time of training in ``unit``: ``updates`` if every run was given a number of
-    steps, else ``epochs``.
+    ``table`` is the ``metrics`` or ``layers`` of a `Comparison`. ``x`` is the training time in
+    ``unit``: ``updates`` if the length of every run was given in steps, else ``epochs``. ``low``
+    and ``high`` are the lowest and highest seed, ``n`` is the number of runs and ``diverged`` the
+    number of them that diverged by the end of training.
 
-    ``table`` is the ``metrics`` or ``layers`` of a `Comparison`; ``low`` and ``high`` are the
-    lowest and the highest seed, ``n`` is the number of runs, and ``diverged`` how many of them do
-    so in the end. A step is there only if every run of the arm has a value: in ``metrics`` a
-    diverged run keeps its last one (a loss of inf), in ``layers`` its arm's curve ends with it.
+    A step is included only if every run of the arm has a value there. In ``metrics``, a diverged
+    run keeps its last value (a loss of inf); in ``layers``, the curve of its arm ends with it.
     """
     keys = ["arm", "layer"] if "layer" in table else ["arm"]
-    # Most columns are settings, and to carry them along takes most of the time.
+    # Most columns are settings; omitting them saves most of the time.
     needed = {*keys, "run_id", "status", "epoch", "step", "steps", y}
     table = table.loc[table["status"] != FAILED, [c for c in table if c in needed]]
     wide = table.pivot(index=[*keys, "step"], columns="run_id", values=y).astype(float).sort_index()
@@ -188,9 +188,9 @@ def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
 
 
 def seeds(metrics: pd.DataFrame, y: str) -> pd.DataFrame:
-    """Return ``y`` over training by run: ``arm run_id step x value``, with the ``x`` of `curves`.
+    """Return ``y`` over training by run: ``arm run_id step x value``, with ``x`` as in `curves`.
 
-    A run that diverged ends with its last finite value.
+    A diverged run ends with its last finite value.
     """
     rows = metrics[metrics["status"] != FAILED]
     by_steps = "steps" in rows and bool(rows["steps"].notna().all())
@@ -202,10 +202,10 @@ def seeds(metrics: pd.DataFrame, y: str) -> pd.DataFrame:
 
 
 def spreads(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return each layer's quantiles of activation before the first update and after the last.
+    """Return each layer's activation quantiles before the first and after the last update.
 
-    Columns: ``arm layer moment`` (``before`` or ``after``), ``p05 p25 p50 p75 p95``, each the mean
-    over seeds; empty after training where a run of the arm diverged.
+    Columns: ``arm layer moment`` (``before`` or ``after``), ``p05 p25 p50 p75 p95``. Quantiles are
+    means over seeds, and empty after training if a run of the arm diverged.
     """
     columns = [f"activation_{q}" for q in QUANTILES]
     needed = ["run_id", "arm", "status", "layer", "step", *columns]
@@ -217,7 +217,7 @@ def spreads(layers: pd.DataFrame) -> pd.DataFrame:
         values = table[columns].astype(float)
         if moment == "after":
             values = values.mask(table["status"] == DIVERGED)
-        # An infinite value survives the mean, where an empty one would be left out of it.
+        # The mean skips empty values but keeps infinite ones.
         by_layer = values.fillna(np.inf).groupby([table["arm"], table["layer"]], observed=True)
         mean = by_layer.mean().replace(np.inf, np.nan).set_axis(list(QUANTILES), axis=1)
         moments.append(_flat(mean).assign(moment=moment))

@@ -1,10 +1,10 @@
-"""The statistics on trial: simulated experiments with known truths → how often they err.
+"""Calibration of the statistics on simulated experiments with known true differences.
 
 An experiment is a study of m = `CLAIMS` independent claims, "A is greater than B", with the same
 true difference in all, in units of its standard deviation. Each claim is judged by the rules of
-`nnexp.analysis.verdicts` from an interval of level 1 - alpha/m; topped up, at three `LOOKS`, each
-of level 1 - alpha/(3m), until it is decided. ``python -m nnexp.analysis.calibration`` writes the
-table.
+`nnexp.analysis.verdicts` from an interval of level 1 - alpha/m. With topping up, it is judged at
+three `LOOKS`, each of level 1 - alpha/(3m), until it is decided. ``python -m
+nnexp.analysis.calibration`` writes the table.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ CLAIMS = 5
 SIZES = (5, 10, 30)
 LOOKS = (10, 20, 40)
 TOP_UP = "top-up"
-# The smallest differences that matter: one that few samples reach, so that every interval beside 0
-# decides, and one that most exceed, so that "no difference that matters" is easily said.
+# The smallest differences that matter. With the first, almost every interval that excludes 0
+# decides a claim; with the second, intervals are often within ±S ("no difference that matters").
 MATTERS = (0.5, 3.0)
 POINTS = 13
 
@@ -48,8 +48,8 @@ _RESAMPLES = 199
 
 MEAN, JOHNSON, BOOTSTRAP = "mean: t", "mean: Johnson", "mean: bootstrap-t"
 RUN = "further run"
-# A curve of POINTS points: a run's deviation is the same at all of them, or another at each, which
-# is the hardest for a joint band. True curves lie between.
+# A curve has POINTS points. The deviation of a run is the same at all of them or independent at
+# each, which is the hardest case for a joint band. Real curves lie between these.
 CURVE_AS_ONE, CURVE_APART = "further curve: points as one", "further curve: points apart"
 COLUMNS = (
     *("outcomes", "interval", "n", "truth", "matters", "coverage"),
@@ -77,7 +77,7 @@ def _ceiling(rng: np.random.Generator, size: tuple[int, ...], mean: float = _CEI
 
 
 NEAR_CEILING = "near the ceiling"
-# One run's outcome; its mean is 0, or _CEILING for the last, whose values are accuracies.
+# Distributions of a run's outcome, with mean 0; for the last, accuracies, it is _CEILING.
 OUTCOMES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
     "normal": _normal,
     "skewed": _skewed,
@@ -89,11 +89,12 @@ OUTCOMES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Array]] = {
 def differences(
     outcomes: str, rng: np.random.Generator, truth: float, size: tuple[int, ...]
 ) -> Array:
-    """Draw paired differences of mean ``truth``, in units of their standard deviation.
+    """Draw paired differences with mean ``truth``, in units of their standard deviation.
 
-    They have the shape of the ``outcomes``; near the ceiling they are those of two accuracies, the
-    better one at the ceiling, in units of what the difference of two such varies by. Two arms with
-    the same skew would have differences without any: here skew is at its worst.
+    They have the distribution of the ``outcomes``. Near the ceiling, they are differences between
+    two accuracies, the better one at the ceiling, in units of the standard deviation of the
+    difference of two accuracies at the ceiling. The differences of two arms with equal skew would
+    not be skewed, so this is the worst case.
     """
     if outcomes != NEAR_CEILING:
         return OUTCOMES[outcomes](rng, size) + truth
@@ -103,23 +104,22 @@ def differences(
 
 
 def calibrate(experiments: int = 10_000, seed: int = 0) -> pd.DataFrame:
-    """Return the table: a row for each kind of outcome, interval, number of seeds and truth.
+    """Return a table with a row for each kind of outcome, interval, number of seeds and truth.
 
-    Columns: ``outcomes``; ``interval``; ``n`` (text: a number, or ``top-up``); ``truth`` and
-    ``matters`` (the true difference and S, in standard deviations; empty where there is none);
-    ``coverage``, how often the 95 % interval of one claim, or for one further run or curve, holds
-    what it is for; topped up, how often the intervals of all three looks do, each of level
-    1 - alpha/3.
+    ``n`` is text: a number, or ``top-up``. ``truth`` and ``matters`` are the true difference and S,
+    in standard deviations, empty if there are none. ``coverage`` is how often the 95 % interval of
+    one claim, or for one further run or curve, covers its target; with topping up, how often the
+    intervals of all three looks do, each of level 1 - alpha/3.
 
-    Then the shares of experiments with a false verdict on any claim: ``reproduced`` where the truth
-    is 0 or less, ``contradicted`` where it is 0 or more, ``no_difference`` (that matters) where it
-    is S or more, either way; ``any_false`` of these. Empty where the verdict is right.
-    ``standard_error`` is the Monte-Carlo error of a share of 5 %.
+    The other columns are shares of experiments with a false verdict on any claim: ``reproduced`` if
+    the truth is 0 or less, ``contradicted`` if it is 0 or more, ``no_difference`` (that matters) if
+    its absolute value is S or more, and ``any_false`` of these. They are empty where the verdict
+    would be correct. ``standard_error`` is the Monte-Carlo error of a share of 5 %.
 
     Raises
     ------
     InputError
-        If ``experiments`` or ``seed`` is not a whole number, of at least 1 and 0.
+        If ``experiments`` is not a whole number of at least 1, or ``seed`` not one of at least 0.
     """
     whole("experiments", experiments, 1)
     whole("seed", seed, 0)
@@ -145,9 +145,9 @@ def calibrate(experiments: int = 10_000, seed: int = 0) -> pd.DataFrame:
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """Return the table of `calibrate` as Markdown, in per cent: a row an outcome and n.
+    """Return the table of `calibrate` as Markdown, in per cent, one row per outcome and n.
 
-    Of the truths, it tells the worst: a mean's lowest coverage, a false verdict's highest rate.
+    It gives the worst of the truths: the lowest coverage and the highest rate of false verdicts.
     """
     false = ["reproduced", "contradicted", "no_difference", "any_false"]
     keys = ["outcomes", "n"]
@@ -164,7 +164,7 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 
 def page(table: pd.DataFrame) -> str:
-    """Return the table of `calibrate` in Markdown, with what it says in words."""
+    """Return the table of `calibrate` as a Markdown page with explanations."""
     error = 100 * float(table["standard_error"].iloc[0])
     experiments = round(ALPHA * (1 - ALPHA) / table["standard_error"].iloc[0] ** 2)
     looks = ", ".join(map(str, LOOKS))
@@ -191,7 +191,7 @@ a tail, or a curve whose points each have their own outliers, is called inconsis
 
 
 def _judge(sample: Array, looks: Sequence[int], truth: float, matters: float) -> Row:
-    """Judge every claim of ``sample`` (experiments, claims, seeds) at the ``looks``."""
+    """Return a row with the rates of false verdicts on ``sample`` (experiments, claims, seeds)."""
     covered = waiting = np.ones(sample.shape[:-1], dtype=bool)
     greater, less, same = (np.zeros_like(waiting) for _ in range(3))
     for n in looks:
@@ -219,7 +219,7 @@ def _judge(sample: Array, looks: Sequence[int], truth: float, matters: float) ->
 
 
 def _rivals(sample: Array, truth: float, rng: np.random.Generator) -> Iterator[Row]:
-    """Yield the coverage of the intervals that might have judged means instead of Student's."""
+    """Yield the coverage of alternatives to Student's interval for a mean."""
     yield {"interval": JOHNSON, "coverage": _share(*_johnson(sample), truth)}
     yield {"interval": BOOTSTRAP, "coverage": _share(*_bootstrap_t(sample, rng), truth)}
 
@@ -242,7 +242,7 @@ def _share(low: Array, high: Array, value: Array | float) -> float:
 
 
 def _johnson(sample: Array) -> tuple[Array, Array]:
-    """Return the interval of Johnson (1978): Student's, moved by the sample's skewness."""
+    """Return the interval of Johnson (1978), Student's interval shifted by the skewness."""
     n = sample.shape[-1]
     t = mean_interval(sample, ALPHA)
     cubes = ((sample - sample.mean(axis=-1, keepdims=True)) ** 3).sum(axis=-1)
@@ -252,15 +252,15 @@ def _johnson(sample: Array) -> tuple[Array, Array]:
 
 
 def _bootstrap_t(sample: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return the interval of the bootstrap-t (Efron 1982, ch. 10); all share the resamples."""
+    """Return the bootstrap-t interval (Efron 1982, ch. 10); all samples share the resamples."""
     n = sample.shape[-1]
     weights = rng.multinomial(n, np.full(n, 1 / n), _RESAMPLES) / n
     centred = sample - sample.mean(axis=-1, keepdims=True)
     means = centred @ weights.T
     variances = centred**2 @ weights.T - means**2
-    alike = variances < 1e-12  # equal values, but for rounding
-    sds = np.sqrt(np.where(alike, 1, variances) * n / (n - 1))
-    ts = np.where(alike, np.copysign(np.inf, means), means / sds)
+    equal = variances < 1e-12  # values are equal up to rounding
+    sds = np.sqrt(np.where(equal, 1, variances) * n / (n - 1))
+    ts = np.where(equal, np.copysign(np.inf, means), means / sds)
     tail = round((_RESAMPLES + 1) * ALPHA / 2)
     ts.partition((tail - 1, _RESAMPLES - tail), axis=-1)
     sd, mean = sample.std(axis=-1, ddof=1), sample.mean(axis=-1)
@@ -268,7 +268,7 @@ def _bootstrap_t(sample: Array, rng: np.random.Generator) -> tuple[Array, Array]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Simulate, and write ``calibration.csv`` and ``README.md``."""
+    """Run the simulation and write ``calibration.csv`` and ``README.md``."""
     settle()
     parser = argparse.ArgumentParser(
         prog="python -m nnexp.analysis.calibration", description=__doc__

@@ -1,4 +1,4 @@
-"""What a sweep cannot tell, however many its seeds: sentences."""
+"""Sentences about what a sweep cannot show, regardless of the number of seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, spaced
 
-# Of a larger grid the missing combinations are not named.
+# The largest grid for which missing combinations are listed.
 _MOST_COMBINATIONS = 100
 _COMPARED = (
     "Each combination is therefore compared with the best one, and the effects of single settings "
@@ -19,7 +19,7 @@ UNPAIRED = "No two arms have a seed in common: nothing can be paired."
 
 
 def joined(settings: Sequence[str]) -> str:
-    """Say that ``settings`` change together."""
+    """Return a sentence that ``settings`` change together."""
     return f"{listed(spaced(settings))} change together: their effects cannot be separated."
 
 
@@ -41,26 +41,26 @@ def bundled(comparison: Comparison) -> list[str]:
     ]
 
 
-def incomplete(levels: Sequence[Sequence[str]], there: Collection[tuple[str, ...]]) -> str:
-    """Say which combinations of the ``levels`` of several factors have no result."""
+def incomplete(levels: Sequence[Sequence[str]], present: Collection[tuple[str, ...]]) -> str:
+    """Return a sentence on the combinations of ``levels`` of several factors without a result."""
     full = math.prod(map(len, levels))
-    if full > _MOST_COMBINATIONS and full > 10 * len(there):
+    if full > _MOST_COMBINATIONS and full > 10 * len(present):
         return (
-            f"{len(levels)} settings vary, and only {len(there)} of their {full} combinations "
+            f"{len(levels)} settings vary, and only {len(present)} of their {full} combinations "
             f"have a result. {_COMPARED}"
         )
     named = ""
     if full <= _MOST_COMBINATIONS:
-        missing = [cell for cell in itertools.product(*levels) if cell not in there]
+        missing = [cell for cell in itertools.product(*levels) if cell not in present]
         named = f" ({listed([' with '.join(cell) for cell in missing])})"
     return (
-        f"The grid is incomplete: {full - len(there)} of {full} combinations have no result"
+        f"The grid is incomplete: {full - len(present)} of {full} combinations have no result"
         f"{named}. {_COMPARED}"
     )
 
 
 def repeated(arms: Sequence[str]) -> str:
-    """Say that several runs of a seed are in one of ``arms``."""
+    """Return a sentence that ``arms`` have several runs of the same seed."""
     return (
         f"Some arms have several runs of the same seed ({listed(arms)}). The runs differ in "
         "something other than settings, such as changed data or functions; they are averaged."
@@ -68,7 +68,7 @@ def repeated(arms: Sequence[str]) -> str:
 
 
 def missing(arms: Sequence[str]) -> str:
-    """Say that ``arms`` lack results of seeds that others have."""
+    """Return a sentence that ``arms`` lack results for some seeds."""
     return (
         f"Not every arm has a result for every seed (incomplete: {listed(arms)}): a comparison "
         "uses the seeds that all of its arms have."

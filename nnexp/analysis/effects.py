@@ -1,8 +1,8 @@
-"""What a sweep's factors did to the final test accuracy: intervals, findings, doubts.
+"""The effects of a sweep's factors on the final test accuracy.
 
-A factor is a setting that varies; the named arms of an experiment are one. Runs are paired by seed.
-Where the grid is full, the levels of a factor are compared averaged over the other factors, and two
-factors interact by the difference of differences.
+A factor is a setting that varies, or the named arms of an experiment. Runs are paired by seed. If
+the grid is complete, the levels of a factor are averaged over the other factors and compared, and
+the interaction of two factors is a difference of differences.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided"
 
 @dataclass(frozen=True)
 class Factor:
-    """Something that varies: ``levels`` maps each of its levels to the arms that took it.
+    """A setting that varies; ``levels`` maps each of its levels to the arms that have it.
 
-    ``reference`` is the level with the best mean final test accuracy. ``numbers`` holds the value
-    of each level where all are numbers, and is empty otherwise.
+    ``reference`` is the level with the highest mean final test accuracy. ``numbers`` has the value
+    of each level if all are numbers, and is empty otherwise.
     """
 
     name: str
@@ -47,18 +47,20 @@ class Factor:
 
 @dataclass(frozen=True)
 class Effects:
-    """What the factors of a sweep did.
+    """The effects of the factors of a sweep.
 
-    ``grid`` holds the factors as they were swept, ``factors`` those that are compared: every
-    combination is a level of one, where the grid is incomplete. ``table`` has a row a comparison:
-    ``kind`` (`LEVEL` or `INTERACTION`), ``factor level reference over n``, the two means and their
-    ``difference``, its interval ``low high`` at ``confidence``, ``effect_size``, ``superiority``
-    (the share of seeds in which the level is above the reference), ``matters``, ``finding`` and,
-    where nothing is found, ``seeds_needed`` to show what matters, and ``seeds_seen`` to show the
-    difference that was seen (empty: more than `nnexp.analysis.intervals.MOST_SEEDS`).
-    Of an interaction, the means are the differences at the one and the other level of the second
-    factor. ``pairs`` has the ``difference`` of each ``seed``. ``doubts`` are sentences: what the
-    sweep cannot tell, however many its seeds.
+    ``grid`` has the factors as they were swept and ``factors`` those that are compared: if the grid
+    is incomplete, a single factor whose levels are the combinations. ``pairs`` has the
+    ``difference`` of each ``seed``. ``doubts`` are sentences about what the sweep cannot show,
+    regardless of the number of seeds.
+
+    ``table`` has one row per comparison: ``kind`` (`LEVEL` or `INTERACTION`), ``factor level
+    reference over n``, the two means and their ``difference``, its interval ``low high`` at
+    ``confidence``, ``effect_size``, ``superiority`` (the share of seeds in which the level is above
+    the reference), ``matters`` and ``finding``. If nothing is found, ``seeds_needed`` is the number
+    of seeds to show a difference that matters and ``seeds_seen`` the number to show the observed
+    difference (empty: more than `nnexp.analysis.intervals.MOST_SEEDS`). For an interaction, the
+    means are the differences at two levels of the second factor.
     """
 
     grid: tuple[Factor, ...]
@@ -70,14 +72,14 @@ class Effects:
 
 _WORDS = ("kind", "factor", "level", "reference", "over")
 _NUMBERS = ("n", "mean", "reference_mean", "difference", "low", "high", "confidence")
-_TOLD = ("effect_size", "superiority", "matters", "finding", "seeds_needed", "seeds_seen")
+_RESULTS = ("effect_size", "superiority", "matters", "finding", "seeds_needed", "seeds_seen")
 
 
 def effects(comparison: Comparison) -> Effects:
-    """Return the effects that the runs of ``comparison`` support.
+    """Return the effects in the runs of ``comparison``.
 
-    The intervals hold together with probability 1 - `ALPHA` (Bonferroni), over every comparison
-    that the choice of the references, by the same runs, could have led to: all pairs of levels.
+    The intervals hold simultaneously with probability 1 - `ALPHA` (Bonferroni). As the references
+    are chosen from the same runs, the correction is for all pairs of levels.
     """
     runs = comparison.runs.reindex(columns=["seed", "arm", "status", "test_accuracy"])
     runs = runs[runs["status"] != FAILED]
@@ -93,8 +95,8 @@ def effects(comparison: Comparison) -> Effects:
     factors = grid
     full = math.prod(len(factor.levels) for factor in grid)
     if grid and len(arms) < full:
-        there = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
-        doubts.append(doubtful.incomplete([list(factor.levels) for factor in grid], there))
+        present = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
+        doubts.append(doubtful.incomplete([list(factor.levels) for factor in grid], present))
         own: dict[str, tuple[str, ...]] = {arm: (arm,) for arm in arms}
         factors = (Factor("arm", own, max(arms, key=lambda a: float(scores[a].mean())), {}),)
     repeated = runs.loc[runs.duplicated(["seed", "arm"]), "arm"].drop_duplicates()
@@ -106,17 +108,17 @@ def effects(comparison: Comparison) -> Effects:
     comparisons = list(_compared(factors, scores))
     family = sum(_choices(f) for f in factors)
     family += sum(_choices(f) * _choices(g) for f, g in itertools.combinations(factors, 2))
-    rows = [_row(said, first, second, ALPHA / family) for said, first, second, _ in comparisons]
+    rows = [_row(words, first, second, ALPHA / family) for words, first, second, _ in comparisons]
     pairs = [
-        pd.DataFrame({**_named(said), "seed": seeds, "difference": np.round(first - second, 12)})
-        for said, first, second, seeds in comparisons
+        pd.DataFrame({**_named(words), "seed": seeds, "difference": np.round(first - second, 12)})
+        for words, first, second, seeds in comparisons
     ]
     if len(arms) > 1 and not rows:
         doubts.append(doubtful.UNPAIRED)
     return Effects(
         grid,
         factors,
-        pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_TOLD]).astype(
+        pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_RESULTS]).astype(
             {"n": int, "seeds_needed": "Int64", "seeds_seen": "Int64"}
         ),
         pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=["difference"]),
@@ -125,7 +127,7 @@ def effects(comparison: Comparison) -> Effects:
 
 
 def _joined(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return the settings that vary, grouped where they change together."""
+    """Return the settings that vary, grouping those that change together."""
     cells = list(comparison.cells.values())
     groups: list[tuple[str, ...]] = [(name,) for name in comparison.levels]
 
@@ -177,7 +179,7 @@ def _choices(factor: Factor) -> int:
 def _compared(
     factors: Sequence[Factor], scores: pd.DataFrame
 ) -> Iterator[tuple[dict[str, str], Array, Array, Array]]:
-    """Yield what is compared, in words, the values of either side, and the seeds of both."""
+    """Yield each comparison in words, the values of both sides, and their seeds."""
     values = {str(arm): scores[arm].to_numpy(float) for arm in scores}
     seeds = scores.index.to_numpy()
 
@@ -186,27 +188,27 @@ def _compared(
         average: Array = np.mean([values[arm] for arm in values if arm in own], axis=0)
         return average
 
-    def paired(said: dict[str, str], first: Array, second: Array) -> Any:
+    def paired(words: dict[str, str], first: Array, second: Array) -> Any:
         both = np.isfinite(first) & np.isfinite(second)
-        return (said, first[both], second[both], seeds[both]) if both.any() else None
+        return (words, first[both], second[both], seeds[both]) if both.any() else None
 
     def over(*own: Factor) -> str:
         return listed([f.name for f in factors if f not in own])
 
     for f in factors:
         for level in _others(f):
-            said = {
+            words = {
                 "kind": LEVEL,
                 "factor": f.name,
                 "level": level,
                 "reference": f.reference,
                 "over": over(f),
             }
-            if found := paired(said, mean((f, level)), mean((f, f.reference))):
+            if found := paired(words, mean((f, level)), mean((f, f.reference))):
                 yield found
     for f, g in itertools.combinations(factors, 2):
         for level, at in itertools.product(_others(f), _others(g)):
-            said = {
+            words = {
                 "kind": INTERACTION,
                 "factor": f"{f.name} and {g.name}",
                 "level": f"{level} − {f.reference} at {at}",
@@ -217,7 +219,7 @@ def _compared(
                 mean((f, level), (g, place)) - mean((f, f.reference), (g, place))
                 for place in (at, g.reference)
             )
-            if found := paired(said, first, second):
+            if found := paired(words, first, second):
                 yield found
 
 
@@ -225,8 +227,8 @@ def _others(factor: Factor) -> list[str]:
     return [level for level in factor.levels if level != factor.reference]
 
 
-def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> dict[str, Any]:
-    differences = np.round(first - second, 12)  # averages leave the accuracies' grid of 1/n
+def _row(words: Mapping[str, str], first: Array, second: Array, alpha: float) -> dict[str, Any]:
+    differences = np.round(first - second, 12)  # removes the rounding errors of averages
     interval = intervals.mean_interval(differences, alpha)
     n, sd = interval.n, float(interval.sd)
     finding = _finding(float(interval.low), float(interval.high), n)
@@ -235,7 +237,7 @@ def _row(said: Mapping[str, str], first: Array, second: Array, alpha: float) -> 
         needed = verdicts.seeds_needed(sd, MATTERS, alpha)
         seen = verdicts.seeds_needed(sd, abs(float(interval.mean)), alpha)
     return {
-        **said,
+        **words,
         "n": n,
         "mean": float(first.mean()),
         "reference_mean": float(second.mean()),
@@ -261,5 +263,5 @@ def _finding(low: float, high: float, n: int) -> str:
     return ABOVE if decided.greater else BELOW if decided.less else UNDECIDED
 
 
-def _named(said: Mapping[str, str]) -> dict[str, str]:
-    return {key: said[key] for key in ("kind", "factor", "level")}
+def _named(words: Mapping[str, str]) -> dict[str, str]:
+    return {key: words[key] for key in ("kind", "factor", "level")}

@@ -1,4 +1,4 @@
-"""The effects of a sweep in sentences: what the runs support, and what they leave open."""
+"""Sentences about the effects of a sweep: the findings, and what is undecided."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnexp.analysis.effects import (
     TOO_FEW,
     UNDECIDED,
 )
-from nnexp.analysis.labels import count_words, listed
+from nnexp.analysis.labels import listed, n_words
 from nnexp.analysis.verdicts import MATTERS, in_points
 
 _MATTERS = f"{in_points(MATTERS)} points"
@@ -28,7 +28,7 @@ _SHOW = f"would show a difference of {_MATTERS}"
 def findings(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each finding in the ``table`` of `Effects`, the largest first.
 
-    Levels come before interactions. A row without a finding has no sentence.
+    Levels come before interactions. Rows without a finding are skipped.
     """
     decided = table[table["finding"].isin([ABOVE, BELOW, ALIKE])]
     size = decided["difference"].abs()
@@ -38,7 +38,7 @@ def findings(table: pd.DataFrame) -> list[str]:
 
 
 def undecided(table: pd.DataFrame) -> list[str]:
-    """Return sentences for what the ``table`` of `Effects` leaves open, and why."""
+    """Return sentences on the comparisons in the ``table`` of `Effects` that are undecided."""
     sentences = []
     few = table[table["finding"] == TOO_FEW]
     paired = few[few["n"] > 1]
@@ -47,7 +47,7 @@ def undecided(table: pd.DataFrame) -> list[str]:
         if len(paired):
             needed = f"By their spread so far, {_needed(paired['seeds_needed'])} seeds {_SHOW}"
         sentences.append(
-            f"Too few seeds ({count_words(few['n'])}): a finding needs at least "
+            f"Too few seeds ({n_words(few['n'])}): a finding needs at least "
             f"{verdicts.FEWEST_SEEDS}. {needed}."
         )
     rest = table[table["finding"] == UNDECIDED]
@@ -65,7 +65,7 @@ def undecided(table: pd.DataFrame) -> list[str]:
             seen = _needed(rows["seeds_seen"])
             observed = f"{seen} seeds would show a difference as large as observed, "
         sentences.append(
-            f"{what}: no conclusion ({count_words(rows['n'])}); {observed}"
+            f"{what}: no conclusion ({n_words(rows['n'])}); {observed}"
             f"{_needed(rows['seeds_needed'])} seeds {_SHOW}."
         )
     return sentences
@@ -86,7 +86,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
         small = f", less than the {_MATTERS} that matter" if little else ""
         return f"{level} is {size} {finding} {reference}{over}{small} {numbers}"
     if finding == ALIKE:
-        return f"{level} is equivalent within {_MATTERS} to that {reference}{over} {numbers}"
+        return f"{level} is within {_MATTERS} of that {reference}{over} {numbers}"
     side = "higher" if finding == ABOVE else "lower"
     interact = f"{row['factor']} interact"
     return f"{level} is {size} {side} than {reference}{over} {numbers}: {interact}"

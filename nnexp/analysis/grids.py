@@ -1,4 +1,4 @@
-"""A grid of two settings, as a study asks for it."""
+"""Grids of two settings for the heat maps of a study."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nnexp.store.record import DIVERGED, FAILED
 
 @dataclass(frozen=True)
 class Grid:
-    """A heat map of the final test accuracy, by the settings ``down`` and ``across``.
+    """A heat map of the final test accuracy by the settings ``down`` and ``across``.
 
-    It is of the runs with the settings ``where``, in each cell at the best of the setting ``tuned``
-    (as that of a `Claim`), if any; which leaves one run of each seed in a cell. ``line`` is where
-    its file has it.
+    It shows the runs with the settings ``where``. If ``tuned`` is given (as in a `Claim`), each
+    cell uses the best value of that setting. This must leave one run per seed in a cell. ``line``
+    is the line of the grid in the study's file.
     """
 
     down: str
@@ -31,21 +31,23 @@ class Grid:
 
     @property
     def name(self) -> str:
-        """What its files are called: ``grid-init-lr-sigmoid``."""
+        """The stem of its file names, such as ``grid-init-lr-sigmoid``."""
         words = ("grid", self.down, self.across, *map(str, self.where.values()))
         return re.sub(r"[^\w.+-]+", "_", "-".join(words))
 
 
 def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Return a grid's cells: ``down across mean std n diverged at`` of the final test accuracy.
+    """Return the cells of a grid, ``down across mean std n diverged at``.
 
-    ``at`` says, in words, at which value a tuned setting is best there, and is a column of its own
-    as well. A pair of settings that was not run, or all of whose runs failed, has no row.
+    ``mean`` and ``std`` are of the final test accuracy. ``at`` gives the best value of a tuned
+    setting in words; a column named after the setting gives the value itself. Cells without runs,
+    or with only failed runs, have no row.
 
     Raises
     ------
     InputError
-        If a setting is no column of ``runs``, no run fits, or a cell has several runs of a seed.
+        If a setting is not a column of ``runs``, no run matches, or a cell has several runs of a
+        seed.
     """
     runs = fitting(runs, grid.where)
     for setting in (grid.down, grid.across):
@@ -54,7 +56,7 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     runs = runs[runs["status"] != FAILED]
     sides = {side: levels(runs[getattr(grid, side)]) for side in ("down", "across")}
     cells = []
-    for (lower, right), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
+    for (down, across), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
         tuning = {}
         if grid.tuned:
             over = grid.tuned["over"]
@@ -62,22 +64,22 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
             cell = fitting(cell, tuning)
         if cell["seed"].duplicated().any():
             raise InputError(
-                f"a grid of {grid.down} and {grid.across}: at {lower}, {right} are several runs "
-                "of a seed: fix by 'where' what else varies"
+                f"a grid of {grid.down} and {grid.across}: several runs of a "
+                f"seed at {down}, {across}: give the values of other settings in 'where'"
             )
         accuracy = cell["test_accuracy"].astype(float)
         at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
         numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
         numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}
-        cells.append({"down": lower, "across": right, **numbers, **tuning, "at": at})
+        cells.append({"down": down, "across": across, **numbers, **tuning, "at": at})
     if not cells:
-        raise InputError(f"a grid of {grid.down} and {grid.across}: all of its runs failed")
+        raise InputError(f"grid of {grid.down} and {grid.across}: all runs failed")
     table: pd.DataFrame = pd.DataFrame(cells)
     return table
 
 
 def levels(column: pd.Series[Any]) -> pd.Categorical:
-    """Return a setting's values in words: numbers by size, names as they came, ``none`` last."""
+    """Return a setting's values as text: numbers sorted, names in given order, ``none`` last."""
     known = column.dropna()
     distinct = list(dict.fromkeys(known))
     if pd.api.types.is_numeric_dtype(known):

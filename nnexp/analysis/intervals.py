@@ -1,6 +1,6 @@
-"""Samples → intervals, effect sizes and how many seeds a question needs. Pure numbers, NumPy alone.
+"""Intervals, effect sizes and required numbers of seeds, with NumPy only.
 
-Outcomes of runs, or their differences paired by seed, lie on an array's last axis.
+The last axis of an array holds the outcomes of runs or their differences paired by seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nnexp.validation import real, whole
 
 MOST_SEEDS = 10_000
 
-# Hedges' correction takes the degrees of freedom of the standard deviation, and at least two.
+# Hedges' correction needs at least two degrees of freedom.
 _FEWEST_FOR_EFFECT = 3
 
 
@@ -28,7 +28,7 @@ class Interval:
     """An interval around the mean of a sample of ``n`` values with standard deviation ``sd``.
 
     ``mean low high sd`` are floats, or arrays over the leading axes of the sample, in the unit of
-    its values. Where ``sd`` is unknown (one value alone, or an infinite one) it is nan, and the
+    its values. If ``sd`` is unknown (for a single value, or an infinite one), it is nan and the
     interval is (-inf, inf).
     """
 
@@ -46,15 +46,16 @@ class Interval:
 
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: int) -> float:
-    """Return the t that Student's distribution stays below with this probability.
+    """Return the quantile of Student's t distribution at this probability.
 
-    ``freedom`` is its whole number of degrees of freedom. The closed form of the distribution
-    (Abramowitz & Stegun 26.7.3 and 26.7.4) is bisected, over the angle arctan(t/√freedom).
+    ``freedom`` is the whole number of degrees of freedom. The closed form of the distribution
+    (Abramowitz & Stegun 26.7.3 and 26.7.4) is inverted by bisection over the angle
+    arctan(t/√freedom).
 
     Raises
     ------
     InputError
-        If the probability is not between 0 and 1, or there is no degree of freedom.
+        If the probability is not between 0 and 1, or ``freedom`` is below 1.
     """
     real("probability", probability, 0, 1, open_=True)
     whole("freedom", freedom, 1)
@@ -70,15 +71,15 @@ def t_quantile(probability: float, freedom: int) -> float:
 
 
 def mean_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
-    """Return Student's interval for the mean of what ``values`` (…, n) were drawn from.
+    """Return Student's confidence interval for the population mean of ``values`` (…, n).
 
-    It covers that mean with probability 1 - ``alpha`` if they are normal and independent;
-    `nnexp.analysis.calibration` shows what it does if they are not.
+    It covers the mean with probability 1 - ``alpha`` if the values are normal and independent.
+    `nnexp.analysis.calibration` gives its coverage if they are not.
 
     Raises
     ------
     InputError
-        If there is no value, or ``alpha`` is not between 0 and 1.
+        If there are no values, or ``alpha`` is not between 0 and 1.
     """
     return _interval(values, alpha, further=0, rounding=0)
 
@@ -86,16 +87,16 @@ def mean_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
 def prediction_interval(
     values: npt.ArrayLike, alpha: float = 0.05, rounding: float = 0.0
 ) -> Interval:
-    """Return the interval for one further value of what ``values`` (…, n) were drawn from.
+    """Return the prediction interval for one further value from the population of ``values``.
 
-    It holds that value with probability 1 - ``alpha`` if they are normal and independent.
-    ``rounding`` widens it on either side: half a unit of the last digit in which the further value
-    is known.
+    ``values`` is (…, n). The interval covers the further value with probability 1 - ``alpha`` if
+    all values are normal and independent. ``rounding``, half a unit of the last digit to which the
+    further value is known, is added on either side.
 
     Raises
     ------
     InputError
-        If there is no value, or ``alpha`` is not between 0 and 1.
+        If there are no values, or ``alpha`` is not between 0 and 1.
     """
     return _interval(values, alpha, further=1, rounding=rounding)
 
@@ -106,12 +107,12 @@ def joint_band(
     """Return the band ``low, high``, each (points,), for one further curve.
 
     ``curves`` is (n, points), or (…, n, points). The whole further curve lies within the band with
-    probability 1 - ``alpha`` or more: Bonferroni over the points, however they hang together.
+    a probability of at least 1 - ``alpha`` (Bonferroni), whatever the correlation of its points.
 
     Raises
     ------
     InputError
-        If there is no curve or no point, or ``alpha`` is not between 0 and 1.
+        If there are no curves or no points, or ``alpha`` is not between 0 and 1.
     """
     values = np.swapaxes(np.asarray(curves, dtype=float), -1, -2)
     if not values.shape[-2]:
@@ -121,14 +122,14 @@ def joint_band(
 
 
 def superiority(differences: npt.ArrayLike) -> float:
-    """Return how often the first is better: the share of ``differences`` (n,) above 0.
+    """Return the share of ``differences`` (n,) above 0, the probability of superiority.
 
-    A tie counts a half, and so does nan: the difference of two infinite outcomes.
+    Ties count as one half, and so does nan, the difference of two infinite outcomes.
 
     Raises
     ------
     InputError
-        If there is no difference.
+        If there are no differences.
     """
     values = _sample(differences)
     return float(np.mean(np.where(np.isnan(values), 0.5, (np.sign(values) + 1) / 2)))
@@ -137,13 +138,14 @@ def superiority(differences: npt.ArrayLike) -> float:
 def effect_size(differences: npt.ArrayLike) -> float:
     """Return the mean of paired ``differences`` (n,) in units of their standard deviation.
 
-    With the correction for small samples of Hedges (1981), J = 1 - 3/(4(n - 1) - 1). Where all
-    pairs differ by the same it is 0 or ±inf; nan for fewer than three pairs or an infinite one.
+    This includes the small-sample correction of Hedges (1981), J = 1 - 3/(4(n - 1) - 1). If all
+    differences are equal, it is 0 or ±inf. It is nan for fewer than three differences, or if one is
+    infinite.
 
     Raises
     ------
     InputError
-        If there is no difference.
+        If there are no differences.
     """
     values = _sample(differences)
     n = len(values)
@@ -156,14 +158,14 @@ def effect_size(differences: npt.ArrayLike) -> float:
 
 
 def skewness(values: npt.ArrayLike) -> float:
-    """Return the skewness of a sample (n,), adjusted for its size: G1 of Joanes & Gill (1998).
+    """Return the adjusted skewness of a sample (n,), G1 of Joanes & Gill (1998).
 
-    It is nan for fewer than three values, an infinite one, or values that are all the same.
+    It is nan for fewer than three values, if one is infinite, or if all are equal.
 
     Raises
     ------
     InputError
-        If there is no value.
+        If there are no values.
     """
     sample = _sample(values)
     n = len(sample)
@@ -175,7 +177,10 @@ def skewness(values: npt.ArrayLike) -> float:
 
 
 def is_skewed(values: npt.ArrayLike) -> bool:
-    """Return whether a sample (n,) is more skewed than 19 in 20 of normal ones: twice its error."""
+    """Return whether the skewness of a sample (n,) exceeds twice its standard error.
+
+    This holds for about one in 20 normal samples.
+    """
     n = len(_sample(values))
     if n < 3:
         return False
@@ -184,11 +189,12 @@ def is_skewed(values: npt.ArrayLike) -> bool:
 
 
 def detectable(sd: float, n: int, alpha: float, power: float = 0.8) -> float:
-    """Return the true difference that ``n`` pairs would tell from 0 with probability ``power``.
+    """Return the true difference that ``n`` pairs detect with probability ``power``.
 
-    To tell it is to have a `mean_interval` of level 1 - ``alpha`` on the right side of 0. ``sd``
-    is the standard deviation of the pairs' differences. From the approximation of Johnson & Welch
-    (1940) to the non-central t; inf for fewer than two pairs.
+    A difference is detected if its `mean_interval` of level 1 - ``alpha`` lies on the correct side
+    of 0. ``sd`` is the standard deviation of the paired differences. Uses the approximation of
+    Johnson & Welch (1940) to the non-central t distribution. The result is inf for fewer than two
+    pairs.
 
     Raises
     ------
@@ -201,7 +207,7 @@ def detectable(sd: float, n: int, alpha: float, power: float = 0.8) -> float:
         return math.inf
     freedom = n - 1
     t = t_quantile(1 - alpha / 2, freedom)
-    # The mean of the sample's standard deviation, whose variance is then 1 - mean².
+    # The mean of the sample standard deviation; its variance is 1 - mean².
     mean = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
     mean *= math.sqrt(2 / freedom)
     spread = math.sqrt(1 + t**2 * (1 - mean**2))
@@ -211,7 +217,7 @@ def detectable(sd: float, n: int, alpha: float, power: float = 0.8) -> float:
 def seeds_needed(sd: float, difference: float, alpha: float, power: float = 0.8) -> int | None:
     """Return the smallest number of pairs at which ``difference`` is `detectable`.
 
-    None if `MOST_SEEDS` are too few, as they are for a difference of 0, or ``sd`` is unknown.
+    ``None`` if this is more than `MOST_SEEDS`, as for a difference of 0, or if ``sd`` is unknown.
 
     Raises
     ------
@@ -232,12 +238,12 @@ def seeds_needed(sd: float, difference: float, alpha: float, power: float = 0.8)
 
 
 def _interval(values: npt.ArrayLike, alpha: float, further: int, rounding: float) -> Interval:
-    """Return mean ± t·sd·√(further + 1/n), wider by ``rounding`` on either side."""
+    """Return mean ± (t·sd·√(further + 1/n) + ``rounding``)."""
     real("alpha", alpha, 0, 1, open_=True)
     real("rounding", rounding, 0)
     sample = _sample(values)
     n = sample.shape[-1]
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite outcomes: of a diverged run
+    with np.errstate(invalid="ignore", over="ignore"):  # diverged runs have infinite outcomes
         mean = sample.mean(axis=-1)
         sd = sample.std(axis=-1, ddof=1) if n > 1 else np.full_like(mean, np.nan)
         t = t_quantile(1 - alpha / 2, n - 1) if n > 1 else math.nan
@@ -256,7 +262,7 @@ def _sample(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _central(angle: float, freedom: int) -> float:
-    """Return P(|T| < √freedom·tan(angle)) for T of Student's distribution."""
+    """Return P(|T| < √freedom·tan(angle)) for T with Student's t distribution."""
     odd = freedom % 2
     k = np.arange(1, freedom // 2)
     ratios = (2 * k - 1 + odd) / (2 * k + odd)

@@ -1,4 +1,4 @@
-"""The words for settings: labels of arms, levels of factors, and what all runs share."""
+"""Text for settings: labels of arms, levels of factors, and settings that all runs share."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from nnexp.data import KINDS
+
 Rows = list[dict[str, str]]
 
-# How a setting reads in a label; the others read "lr 0.1".
+# Forms of settings in labels; the default form is "lr 0.1".
 _PHRASES = dict.fromkeys(("data", "init", "activation", "loss", "optimizer", "sampling"), "{}")
 NAMED = "named arm"
 _PHRASES |= {"batch_size": "batch {}", NAMED: "{}"}
-# Held settings that go without saying, and those that never tell anything about the result.
+# Default values that are omitted from held settings, and settings that are always omitted.
 _USUAL = {
     "bias_init": "zero",
     "weight_decay": "0",
@@ -31,15 +33,14 @@ _USUAL = {
 _SILENT = ("evaluate_every", "evaluate_at", "named arm")
 _FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
 _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
-# A choice with more parameters is named without them where space is short, unless they vary.
+# The largest number of parameters of a choice to show in a label, unless they vary, and in held
+# settings.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
-_IMAGE_SETS = ("mnist", "fashion_mnist", "kmnist")
-_PIXELS = 28 * 28
 _MOST_LISTED = 6
 
 
 def is_number(text: str) -> bool:
-    """Return whether ``text`` writes a finite number."""
+    """Return whether ``text`` is a finite number."""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -47,7 +48,7 @@ def is_number(text: str) -> bool:
 
 
 def text(value: object) -> str:
-    """Return a cell of a table of runs as text, empty for none."""
+    """Return a cell of a table of runs as text, empty for a missing value."""
     if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
         return ""
     return f"{value:.12g}" if isinstance(value, float) else str(value)
@@ -59,7 +60,7 @@ def values(rows: Rows, *columns: str) -> set[str | tuple[str, ...]]:
 
 
 def roots(varied: Iterable[str]) -> list[str]:
-    """Return the settings of which ``varied`` names a choice or a parameter, each once."""
+    """Return the distinct settings in ``varied``, without the names of parameters."""
     return list(dict.fromkeys(c.partition(".")[0] for c in varied))
 
 
@@ -76,7 +77,7 @@ def _choice(row: Mapping[str, str], rows: Rows, root: str, varied: tuple[str, ..
 
 
 def levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the values of each varied setting, with the parameters not common to all runs."""
+    """Return the values of each varied setting, with parameters that differ between runs."""
     levels = {}
     for root in roots(varied):
         own = ([c for c in _parameters(row, root) if len(values(rows, c)) > 1] for row in rows)
@@ -88,7 +89,7 @@ def levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 def cells(
     arms: Mapping[str, Mapping[str, str]], rows: Rows, varied: tuple[str, ...]
 ) -> dict[str, dict[str, str]]:
-    """Return what each arm took of each varied setting, in the words of its label."""
+    """Return the value of each varied setting in each arm, in the words of its label."""
     return {
         arm: {root: _choice(row, rows, root, varied) or f"no {root}" for root in roots(varied)}
         for arm, row in arms.items()
@@ -113,7 +114,7 @@ def _named(name: str, row: Mapping[str, str], parameters: Iterable[str]) -> str:
 
 
 def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the most telling of the settings that all runs share."""
+    """Return the most important settings that all runs share, as one line."""
     silent = (*_SILENT, "activation") if held.get("hidden") == "none" else _SILENT
     roots = [c for c in held if "." not in c and c not in silent]
     order = (*(r for r in _FIRST if r in roots), *(r for r in roots if r not in _FIRST))
@@ -134,10 +135,11 @@ def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
 
 
 def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the layer sizes, ``784-50-10``, where the runs share them and the inputs are known."""
+    """Return the layer sizes, ``784-50-10``, if they are known, or else the hidden layers."""
     units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
-    if held.get("data") in _IMAGE_SETS and len(units) and units["layer"].is_unique:
-        return "-".join(map(str, (_PIXELS, *units["units"])))
+    kind = KINDS.get(held.get("data", ""))
+    if kind and kind.image_shape and len(units) and units["layer"].is_unique:
+        return "-".join(map(str, (math.prod(kind.image_shape), *units["units"])))
     return f"hidden {held['hidden']}"
 
 
@@ -157,7 +159,7 @@ def spaced(settings: Iterable[str]) -> list[str]:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Return ``a, b and c``, the first few of many."""
+    """Return ``a, b and c``; of many words, the first few."""
     comma = "; " if any("," in word for word in words) else ", "
     if len(words) > _MOST_LISTED:
         return f"{comma.join(words[:_MOST_LISTED])} and {len(words) - _MOST_LISTED} more"
@@ -165,7 +167,7 @@ def listed(words: Sequence[str]) -> str:
     return f"{comma.join(others)} and {last}" if others else last
 
 
-def count_words(counts: pd.Series[int]) -> str:
+def n_words(counts: Iterable[int]) -> str:
     """Return ``n = 3``, or ``n = 2 to 3`` where ``counts`` differ."""
-    low, high = counts.min(), counts.max()
+    low, high = min(counts := list(counts)), max(counts)
     return f"n = {high}" if low == high else f"n = {low} to {high}"

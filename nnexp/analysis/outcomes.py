@@ -1,4 +1,4 @@
-"""What a claim measures of a run, and the runs of which it is measured."""
+"""The outcomes that claims measure, and the selection of runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ METRICS = (
     *("validation_loss", "validation_accuracy"),
     *("batch_loss", "running_loss", "running_accuracy", "seconds"),
 )
-# Those that a run ends with, by which a setting may be tuned.
+# The metrics by which a setting may be tuned.
 SCORES = METRICS[:6]
 # The columns of layers.csv that a claim may measure.
 LAYER_VALUES = (
@@ -32,15 +32,17 @@ LAYER_VALUES = (
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
     *("weight_norm", "update_ratio"),
 )
+# How columns read in a sentence; the others as they are called.
+_NAMES = {"dead": "share of dead units", "saturated": "saturated share"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a claim measures of a run.
+    """An outcome of a run.
 
     ``kind`` is ``metric`` (the column ``of`` of the metrics), ``layer`` (the column ``of`` at layer
-    ``index``, counted from 1, or from the output, -1), ``factor_per_layer``, ``smallest_fall``,
-    ``change`` (of a column) or ``steps_to`` (the test accuracy ``level``).
+    ``index``, counted from 1, or backward from the output, -1), ``factor_per_layer``,
+    ``smallest_fall``, ``change`` (of a column) or ``steps_to`` (the test accuracy ``level``).
     """
 
     kind: str
@@ -50,11 +52,11 @@ class Outcome:
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether it is an accuracy, or the change of one: a fraction of the examples."""
+        """Whether it is an accuracy or a change of one, as a fraction of the examples."""
         return self.of.endswith("accuracy") and self.kind in ("metric", "change", "smallest_fall")
 
     def __str__(self) -> str:
-        name = self.of.replace("_", " ")
+        name = _NAMES.get(self.of, self.of.replace("_", " "))
         if self.kind == "layer":
             place = {-1: "the output layer", -2: "the last hidden layer"}
             return f"{name} of {place.get(self.index, f'layer {self.index}')}"
@@ -70,22 +72,22 @@ class Outcome:
 def measured(
     outcome: Outcome, arm: str, tables: Tables, where: Mapping[str, Any], at: Mapping[str, float]
 ) -> pd.Series[float]:
-    """Return the outcome of the runs of ``arm`` by seed; failed runs have none.
+    """Return the outcome of the runs of ``arm`` by seed, without failed runs.
 
-    ``where`` fixes swept settings, ``at`` the evaluation; of a run that diverged before it, the
-    last one counts.
+    ``where`` gives the values of swept settings and ``at`` the evaluation. For runs that diverged
+    before it, the last evaluation is used.
 
     Raises
     ------
     InputError
-        If there are no such runs, several of a seed, or no such column or evaluation.
+        If there are no such runs, several runs of a seed, or no such column or evaluation.
     """
     runs = matching(tables.runs, arm, where)
     twice = runs["seed"].duplicated()
     if twice.any():
         raise InputError(
-            f"arm {arm!r} has several runs of seed {runs['seed'][twice].iloc[0]}: fix what is "
-            f"swept with 'where'"
+            f"arm {arm!r} has several runs of seed {runs['seed'][twice].iloc[0]}: give the values "
+            f"of swept settings in 'where'"
         )
     runs = runs[runs["status"] != FAILED].set_index("run_id")
     source = tables.layers if outcome.kind in ("layer", "factor_per_layer") else tables.metrics
@@ -101,18 +103,18 @@ def measured(
 
 
 def failures(arm: str, tables: Tables, where: Mapping[str, Any]) -> str:
-    """Say how many runs of ``arm`` failed, at the settings ``where``; empty for none."""
+    """Return how many runs of ``arm`` with the settings ``where`` failed, or ``""`` for none."""
     failed = matching(tables.runs, arm, where)["status"] == FAILED
     return f"{failed.sum()} of {len(failed)} runs of arm {arm} failed" if failed.any() else ""
 
 
 def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the rows of ``runs`` that are of an arm, at the settings ``where``.
+    """Return the rows of ``runs`` of an arm with the settings ``where``.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there are none.
     """
     if "arm" not in runs:
         raise InputError("the runs have no arms: give the study 'arms'")
@@ -120,12 +122,12 @@ def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataF
 
 
 def fitting(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the rows of ``runs`` that are at the settings ``where``.
+    """Return the rows of ``runs`` with the settings ``where``.
 
     Raises
     ------
     InputError
-        If there is none, or a setting is no column of ``runs``.
+        If there are none, or a setting is not a column of ``runs``.
     """
     chosen = runs
     for key, value in where.items():
@@ -133,17 +135,17 @@ def fitting(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
             raise unknown("setting", key, map(str, chosen.columns))
         chosen = chosen[_equal(chosen[key], value)]
     if chosen.empty:
-        raise InputError(f"no run at {described(where, {})}")
+        raise InputError(f"there are no runs with {described(where, {})}")
     return chosen
 
 
 def best(runs: pd.DataFrame, over: str, by: str) -> Any:
-    """Return the value of the setting ``over`` at which ``runs`` have the best mean score ``by``.
+    """Return the value of the setting ``over`` with the best mean score ``by`` in ``runs``.
 
     Raises
     ------
     InputError
-        If either is no column of ``runs``, or the score is no number in any run.
+        If either is not a column of ``runs``, or no run has a number for the score.
     """
     for column in (over, by):
         if column not in runs:
@@ -156,7 +158,7 @@ def best(runs: pd.DataFrame, over: str, by: str) -> Any:
 
 
 def described(where: Mapping[str, Any], at: Mapping[str, float]) -> str:
-    """Say where and when something is measured: ``lr 0.1, epoch 5``."""
+    """Return settings and the time of an evaluation as text: ``lr 0.1, epoch 5``."""
     pairs = [f"{key} {value}" for key, value in {**where, **at}.items()]
     return ", ".join(pairs)
 
@@ -171,10 +173,10 @@ def _equal(column: pd.Series[Any], value: Any) -> Mask:
 def _measure(
     outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float], diverged: bool
 ) -> float:
-    """Return the outcome of one run, ``rows`` being its evaluations (or its layers at each)."""
+    """Return the outcome of one run from the ``rows`` of its metrics or layers."""
     rows = rows.sort_values("step")
-    here = rows[_moment(rows, at, diverged)]
-    rows = rows[rows["step"] <= here["step"].iloc[0]]
+    evaluated = rows[_moment(rows, at, diverged)]
+    rows = rows[rows["step"] <= evaluated["step"].iloc[0]]
     column = rows[outcome.of].astype(float)
     if outcome.kind == "smallest_fall":
         return float((-np.diff(column.to_numpy())).min(initial=math.inf))
@@ -184,34 +186,36 @@ def _measure(
         reached = rows["step"][rows["test_accuracy"] >= outcome.level]
         return float(reached.iloc[0]) if len(reached) else math.inf
     if outcome.kind == "metric":
-        return float(here[outcome.of].iloc[0])
-    by_layer = here.set_index("layer")[outcome.of].astype(float).sort_index()
+        return float(evaluated[outcome.of].iloc[0])
+    by_layer = evaluated.set_index("layer")[outcome.of].astype(float).sort_index()
     if outcome.kind == "layer":
         place = outcome.index - 1 if outcome.index > 0 else outcome.index
         if not -len(by_layer) <= place < len(by_layer):
-            raise InputError(f"there is no layer {outcome.index}: the run has {len(by_layer)}")
+            raise InputError(
+                f"there is no layer {outcome.index}: the run has {len(by_layer)} layers"
+            )
         return float(by_layer.iloc[place])
-    hidden = here[here["kind"] == "hidden"].set_index("layer")[outcome.of].astype(float)
-    hidden = hidden.sort_index()
+    hidden = evaluated[evaluated["kind"] == "hidden"]
+    hidden = hidden.set_index("layer")[outcome.of].astype(float).sort_index()
     if len(hidden) < 2:
-        raise InputError("a factor per layer needs two hidden layers at least")
+        raise InputError("a factor per layer needs at least two hidden layers")
     with np.errstate(divide="ignore", invalid="ignore"):
         return float((hidden.iloc[0] / hidden.iloc[-1]) ** (1 / (len(hidden) - 1)))
 
 
 def _moment(rows: pd.DataFrame, at: Mapping[str, float], diverged: bool) -> Mask:
-    """Return which rows are of the evaluation asked for: the last, if a run diverged before it."""
+    """Return a mask of the rows of the evaluation ``at``, or the last if a run diverged earlier."""
     steps = rows["step"].to_numpy()
     last: Mask = steps == steps.max()
     if not at:
         return last
     ((by, value),) = at.items()
     clock = rows[by].to_numpy(float)
-    # An epoch is a step divided by the steps of an epoch, and rounded.
-    hundredth_of_a_step = 0.01 * clock.max() / max(steps.max(), 1) if by == "epoch" else 0.0
-    here: Mask = np.abs(clock - value) <= hundredth_of_a_step
-    if here.any():
-        return here
+    # Epochs are fractions of steps and may be rounded, so they match within 0.01 steps.
+    tolerance = 0.01 * clock.max() / max(steps.max(), 1) if by == "epoch" else 0.0
+    chosen: Mask = np.abs(clock - value) <= tolerance
+    if chosen.any():
+        return chosen
     if clock.max() < value and diverged:
         return last
     if clock.max() < value:

@@ -1,4 +1,4 @@
-"""What a network that was kept says of its test set, and what its first layer looks for: tables."""
+"""Tables of the test predictions and first-layer weights of saved networks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from nnexp.training.builder import build_network, scored
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.intp]
 
-# The class that an output which is not finite counts as.
+# The predicted class of an example with an output that is not finite.
 NONE = "none"
 _MOST_MISTAKES = 24
 
 
 class Answers(NamedTuple):
-    """What a network says of ``n`` examples.
+    """The predictions of a network for ``n`` examples.
 
-    ``labels (n,)`` are the true classes and ``predicted (n,)`` the chosen ones, both from 0;
-    ``outputs (n,)`` is the output of the chosen class. An example with an output that is not finite
-    counts as wrong: its ``predicted`` is -1.
+    ``labels (n,)`` are the true classes and ``predicted (n,)`` the predicted ones, both from 0.
+    ``outputs (n,)`` are the outputs of the predicted classes. An example with an output that is not
+    finite counts as wrong: its ``predicted`` is -1.
     """
 
     labels: Labels
@@ -37,7 +37,7 @@ class Answers(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A finished run on images whose weights were kept: its data and its network."""
+    """A finished run on images with saved weights, its data and its network."""
 
     record: Record
     data: Dataset
@@ -45,11 +45,11 @@ class Kept(NamedTuple):
 
 
 def kept(record: Record) -> Kept | None:
-    """Return what a record kept, if it has weights and its examples are images.
+    """Return the data and network of a record of a finished run on images with saved weights.
 
-    ``None`` for a run that did not finish or was not told to keep them (``save_weights=true``), for
-    one whose data, or a user's own function, are gone or no longer what they were, and for one
-    with such a function that the command at hand did not ask for: it is not imported.
+    ``None`` for any other record, including those whose data or own functions are missing or have
+    changed, and those with the user's own functions that the current command did not ask for, which
+    are not imported. Weights are saved with ``save_weights=true``.
     """
     if record.status != FINISHED or record.weights is None:
         return None
@@ -64,14 +64,14 @@ def kept(record: Record) -> Kept | None:
         return None
     try:
         return Kept(record, data, rebuild(record))
-    except ValueError:  # its weights are those of no such network
+    except ValueError:  # the weights do not fit the network
         return None
 
 
 def rebuild(record: Record) -> Network:
-    """Return the network of a record as it was at the end of its run.
+    """Return the network of a record at the end of its run.
 
-    The record must have its weights.
+    The record must have saved weights.
     """
     network = build_network(RunConfig.from_mapping(record.config), rows=1)
     assert record.weights is not None
@@ -80,7 +80,7 @@ def rebuild(record: Record) -> Network:
 
 
 def answers(network: Network, split: Split) -> Answers:
-    """Return what ``network`` says of the examples of ``split``."""
+    """Return the predictions of ``network`` for the examples of ``split``."""
     n, rows = len(split.labels), network.evaluation_rows
     predicted, outputs = np.empty(n, np.intp), np.empty(n)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -98,11 +98,11 @@ def answers(network: Network, split: Split) -> Answers:
 
 
 def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
-    """Return incoming weights of the first layer, a row a unit, the largest norm first.
+    """Return the incoming weights of up to ``most`` first-layer units, one row per unit.
 
     Columns: ``arm run_id kind units unit class norm``, and a weight for each pixel, ``row,column``.
-    There are no more than ``most``. ``kind`` is that of the layer; output units are in the order of
-    their classes.
+    ``kind`` is that of the layer. Hidden units are in order of decreasing norm, output units in
+    order of their classes.
     """
     first = run.network.weights[0]
     units = first.shape[1]
@@ -116,14 +116,14 @@ def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
     return _with_pixels(about, first[:, shown].T, run)
 
 
-def confusion(run: Kept, said: Answers) -> pd.DataFrame:
-    """Return how many test examples of each class were taken for each: ``run_id true predicted n``.
+def confusion(run: Kept, answers: Answers) -> pd.DataFrame:
+    """Return the confusion matrix of the test set as a table ``run_id true predicted n``.
 
-    Every pair of classes has a row; an answer that is not finite counts for the class ``none``.
+    Every pair of classes has a row. Outputs that are not finite count as the class ``none``.
     """
     names = _names(run)
     counts = np.zeros((len(names), len(names) + 1), np.intp)
-    np.add.at(counts, (said.labels, said.predicted), 1)  # -1 is the last column
+    np.add.at(counts, (answers.labels, answers.predicted), 1)  # -1 is the last column
     rows = [
         {"run_id": run.record.run_id, "true": true, "predicted": taken, "n": int(counts[i, j])}
         for i, true in enumerate(names)
@@ -134,26 +134,26 @@ def confusion(run: Kept, said: Answers) -> pd.DataFrame:
     return table
 
 
-def mistakes(run: Kept, said: Answers) -> pd.DataFrame:
-    """Return the most confident mistakes, a row an example, the surest first: at most 24.
+def mistakes(run: Kept, answers: Answers) -> pd.DataFrame:
+    """Return the up to 24 most confident mistakes, one row per example, most confident first.
 
-    Columns: ``run_id place true predicted output what``, and the pixels, ``row,column``; ``place``
-    counts in the test set from 0, ``what`` says what the output is.
+    Columns: ``run_id place true predicted output what``, and the pixels, ``row,column``. ``place``
+    is the index in the test set, from 0, and ``what`` is the kind of output.
     """
     assert run.data.test is not None
-    worst, names = surest(said), _names(run)
+    worst, names = surest(answers), _names(run)
     about: dict[str, Any] = {"run_id": run.record.run_id, "place": worst}
-    about["true"] = [names[i] for i in said.labels[worst]]
-    about["predicted"] = [names[i] for i in said.predicted[worst]]
-    about["output"] = said.outputs[worst]
+    about["true"] = [names[i] for i in answers.labels[worst]]
+    about["predicted"] = [names[i] for i in answers.predicted[worst]]
+    about["output"] = answers.outputs[worst]
     about["what"] = "output" if run.network.loss.output == "identity" else "probability"
     return _with_pixels(about, run.data.test.x[worst], run)
 
 
-def surest(said: Answers, most: int = _MOST_MISTAKES) -> Labels:
-    """Return the positions of the wrong examples, those with the highest output first."""
-    wrong = np.flatnonzero((said.predicted != said.labels) & (said.predicted >= 0))
-    return wrong[np.argsort(-said.outputs[wrong], kind="stable")][:most]
+def surest(answers: Answers, most: int = _MOST_MISTAKES) -> Labels:
+    """Return the indices of wrong predictions, with the highest output first."""
+    wrong = np.flatnonzero((answers.predicted != answers.labels) & (answers.predicted >= 0))
+    return wrong[np.argsort(-answers.outputs[wrong], kind="stable")][:most]
 
 
 def _names(run: Kept) -> list[str]:
@@ -161,10 +161,10 @@ def _names(run: Kept) -> list[str]:
 
 
 def _with_pixels(about: dict[str, Any], images: Array, run: Kept) -> pd.DataFrame:
-    """Return a table of images (n, pixels) and what is said about each."""
+    """Return a table of images (n, pixels), with the columns ``about`` each in front."""
     shape = run.data.description.image_shape
     assert shape is not None
     pixels = [f"{i},{j}" for i, j in np.ndindex(shape)]
-    said = pd.DataFrame(about, index=range(len(images)))
-    table: pd.DataFrame = pd.concat([said, pd.DataFrame(images, columns=pixels)], axis=1)
+    labels = pd.DataFrame(about, index=range(len(images)))
+    table: pd.DataFrame = pd.concat([labels, pd.DataFrame(images, columns=pixels)], axis=1)
     return table

@@ -1,4 +1,4 @@
-"""The rules: an interval → the word for what was found.
+"""Rules for verdicts on claims.
 
 A claim about a difference is judged by one interval (L, U) for the true difference, simultaneous
 over the claims of its study, and by the smallest difference that matters, S:
@@ -8,12 +8,12 @@ over the claims of its study, and by the smallest difference that matters, S:
 | reproduced | L > 0 and U > S | U < 0 and L < -S | -S < L and U < S |
 | contradicted | U < 0 and L < -S | L > 0 and U > S | either of the two to the left |
 | no difference that matters | -S < L and U < S | -S < L and U < S | |
-| inconclusive | else, or an infinite bound | the same | the same |
-| underpowered | fewer than 5 seeds, whatever the interval | the same | the same |
-| withheld | runs of its arms failed, whatever the interval | the same | the same |
+| inconclusive | otherwise, or an infinite bound | the same | the same |
+| underpowered | fewer than 5 seeds, for any interval | the same | the same |
+| withheld | runs of its arms failed, for any interval | the same | the same |
 
-No interval meets two of the rules: 0 < L with U < S is a difference that does not matter, however
-sure it is. A bound that lies on 0 or on ±S decides nothing.
+No interval satisfies two of the rules: 0 < L with U < S is a difference that does not matter, even
+if it is certain. A bound equal to 0 or ±S decides nothing.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ SHORT_OF = "short of"
 TOO_NOISY = "too noisy to tell"
 PUBLISHED = (CONSISTENT, EXCEEDED, SHORT_OF, TOO_NOISY)
 
-# The verdict on any claim of whose runs some failed: those left may be the better ones.
+# The verdict on a claim if some of its runs failed, as the others may be the better ones.
 WITHHELD = "withheld"
-# In the place of a verdict that was reached before the study was edited. It counts as none.
+# Replaces a verdict from before the study was edited, and is not counted.
 STALE = "stale"
 
 TESTS = ("greater", "less", "equal")
 BETTER = ("higher", "lower")
 
-# The smallest difference of accuracies that matters, where nobody says otherwise.
+# The default for the smallest difference in accuracy that matters.
 MATTERS = 0.003
-# Fewer seeds decide no comparison.
+# The smallest number of seeds for a verdict on a comparison.
 FEWEST_SEEDS = 5
 
 
 class Decided(NamedTuple):
-    """Which of three findings an interval decides, one at most: bools, or arrays of them."""
+    """The findings that an interval decides, at most one of them; bools or arrays of bools."""
 
     greater: Any
     less: Any
@@ -64,7 +64,7 @@ class Decided(NamedTuple):
 def decided(low: Any, high: Any, matters: float) -> Decided:
     """Return what the interval ``low`` to ``high`` (floats, or arrays of one shape) decides.
 
-    ``matters`` is the smallest difference that does, S.
+    ``matters`` is the smallest difference that matters, S.
 
     Raises
     ------
@@ -83,12 +83,12 @@ def decided(low: Any, high: Any, matters: float) -> Decided:
 def compared(low: float, high: float, matters: float, n: int, test: str) -> str:
     """Return the verdict on a claim that a difference is ``greater``, ``less`` or ``equal`` to 0.
 
-    The difference's interval is ``low`` to ``high``, from ``n`` seeds; ``matters`` is S.
+    ``low`` to ``high`` is the interval for the difference from ``n`` seeds; ``matters`` is S.
 
     Raises
     ------
     InputError
-        If ``matters`` is below 0 or there is no such test.
+        If ``matters`` is below 0 or the test is unknown.
     """
     choice("test", test, TESTS)
     found = decided(low, high, matters)
@@ -104,16 +104,16 @@ def compared(low: float, high: float, matters: float, n: int, test: str) -> str:
 def published(
     value: float, low: float, high: float, half_width: float, cap: float, better: str
 ) -> str:
-    """Return the verdict on one published figure, given the 95 % prediction interval of a new run.
+    """Return the verdict on a published figure, given the 95 % prediction interval for a new run.
 
-    ``exceeded`` says that ours is better: the whole interval lies on the side of ``better``
-    (``higher`` or ``lower``) of the figure; ``short of`` is the reverse. A ``half_width`` above
-    ``cap``, in the outcome's unit, or an infinite one, is too noisy to tell.
+    ``exceeded`` means that the whole interval is better than the figure, in the direction of
+    ``better`` (``higher`` or ``lower``), and ``short of`` that it is worse. If the ``half_width``
+    is infinite or above ``cap``, in the unit of the outcome, the verdict is ``too noisy to tell``.
 
     Raises
     ------
     InputError
-        If ``cap`` is below 0 or ``better`` is neither.
+        If ``cap`` is below 0 or ``better`` is invalid.
     """
     return curve([value], [low], [high], [half_width], cap, better)
 
@@ -126,16 +126,16 @@ def curve(
     cap: float,
     better: str,
 ) -> str:
-    """Return the verdict on a published curve, given the joint prediction band of a new run.
+    """Return the verdict on a published curve, given the joint prediction band for a new run.
 
-    All are (points,). It is consistent if every point lies within the band, ``exceeded`` if ours
-    is better at every point that does not, else ``short of``. A band with a ``half_width`` above
-    ``cap`` anywhere is too noisy to tell.
+    All arrays are (points,). The verdict is ``consistent`` if all points lie within the band,
+    ``exceeded`` if the band is better at every point outside it, and otherwise ``short of``. If the
+    ``half_width`` of the band is above ``cap`` anywhere, it is ``too noisy to tell``.
 
     Raises
     ------
     InputError
-        If ``cap`` is below 0 or ``better`` is neither.
+        If ``cap`` is below 0 or ``better`` is invalid.
     """
     real("cap", cap, 0)
     choice("better", better, BETTER)
@@ -152,14 +152,14 @@ def curve(
 
 
 def in_points(share: float) -> str:
-    """Return a share of the examples in percentage points: ``0.3`` for 0.003."""
+    """Return a fraction of the examples in percentage points, as text: ``0.3`` for 0.003."""
     return f"{100 * share:g}"
 
 
 def seeds_needed(sd: float, difference: float, alpha: float) -> int | None:
-    """Return how many pairs would show ``difference``: as many as a verdict takes, at least.
+    """Return the number of pairs to show ``difference``, at least `FEWEST_SEEDS`.
 
-    ``None`` as of `nnexp.analysis.intervals.seeds_needed`.
+    ``None`` as in `nnexp.analysis.intervals.seeds_needed`.
     """
     needed = intervals.seeds_needed(sd, difference, alpha)
     return needed and max(needed, FEWEST_SEEDS)

@@ -1,4 +1,4 @@
-"""``python -m nnexp.benchmarks``: see `nnexp.benchmarks.measurements`."""
+"""The command ``python -m nnexp.benchmarks``, see `nnexp.benchmarks.measurements`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The benchmark's contestants: nnexp itself, and the same training as others write it.
+"""The contestants of the benchmark: nnexp, and the same training in other libraries.
 
-Every contestant starts from the same weights, sees the same batches in the same order, draws that
-order and gathers its batches itself, and keeps everything in float32 (the textbook: float64).
+All contestants start from the same weights and use the same batches in the same order. They draw
+that order and gather the batches themselves, and compute in float32 (`Textbook` in float64).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Layers = list[tuple[Array, Array]]
 
 @dataclass(frozen=True)
 class Workload:
-    """What is timed: ``steps`` steps of a configuration; ``epochs`` of them to the unit."""
+    """A configuration and the number of ``steps`` to time, which are one ``unit``."""
 
     name: str
     title: str
@@ -35,11 +35,11 @@ class Workload:
     steps: int
 
     def config(self) -> RunConfig:
-        """Return the settings of a run that never ends by itself."""
+        """Return the settings of a run with more steps than any benchmark takes."""
         return RunConfig.from_mapping({**_DEFAULTS, **self.settings})
 
     def flops(self) -> float:
-        """Return the operations of the unit's matrix products; a multiplication and sum are 2."""
+        """Return the operations in the matrix products of a unit; a multiply-add counts as two."""
         config = self.config()
         first, *others = [
             i * o for i, o in zip(config.sizes()[:-1], config.sizes()[1:], strict=True)
@@ -101,23 +101,23 @@ WORKLOADS = [
 
 
 class Contestant(Protocol):
-    """A trainer of one workload."""
+    """The interface of a trainer of one workload."""
 
     def advance(self, steps: int) -> None:
-        """Take so many more steps, and return when they are done."""
+        """Take this number of further steps, and return when they are done."""
 
     def layers(self) -> Layers:
-        """Return weights (i, o) and biases (o,) of each layer."""
+        """Return the weights (i, o) and biases (o,) of each layer."""
 
 
 class NNexp:
-    """What ``python -m nnexp`` runs."""
+    """nnexp, as run by ``python -m nnexp``."""
 
     def __init__(self, config: RunConfig, data: Dataset, threads: int) -> None:
         self.trainer = Trainer(config, data, threads)
 
     def advance(self, steps: int) -> None:
-        """Take so many more steps."""
+        """Take this number of further steps."""
         self.trainer.advance(self.trainer.progress.step + steps)
 
     def layers(self) -> Layers:
@@ -127,7 +127,7 @@ class NNexp:
 
 
 class _Peer:
-    """What the others share: the start, and the order of the batches."""
+    """The initial weights and the batches, shared by all contestants except nnexp."""
 
     def __init__(self, config: RunConfig, data: Dataset) -> None:
         network = build_network(config, rows=1)
@@ -154,7 +154,7 @@ class _Peer:
 
 
 class Textbook(_Peer):
-    """The first thing one writes: float64, a new array for every result."""
+    """A straightforward implementation: float64, with a new array for every result."""
 
     def __init__(self, config: RunConfig, data: Dataset) -> None:
         super().__init__(config, data)
@@ -162,7 +162,7 @@ class Textbook(_Peer):
         self.parameters = [(w.astype(np.float64), b.astype(np.float64)) for w, b in self.start]
 
     def advance(self, steps: int) -> None:
-        """Take so many more steps."""
+        """Take this number of further steps."""
         eye = np.eye(self.outputs)
         for rows in self.batches(steps):
             x = self.x if self.full else self.x[rows]
@@ -192,7 +192,7 @@ class Textbook(_Peer):
 
 
 class PyTorch(_Peer):
-    """Modules, autograd and ``torch.optim.SGD``, as its tutorials have them."""
+    """Modules, autograd and ``torch.optim.SGD``, as in PyTorch's tutorials."""
 
     def __init__(self, config: RunConfig, data: Dataset, cores: int) -> None:
         super().__init__(config, data)
@@ -213,7 +213,7 @@ class PyTorch(_Peer):
         self.eye = torch.eye(self.outputs)
 
     def advance(self, steps: int) -> None:
-        """Take so many more steps."""
+        """Take this number of further steps."""
         torch = self.torch
         for rows in self.batches(steps):
             if self.full:
@@ -237,7 +237,7 @@ class PyTorch(_Peer):
 
 
 class Jax(_Peer):
-    """A jitted step, called for every batch or scanned over them all."""
+    """A jitted step, called for each batch or scanned over all batches."""
 
     def __init__(self, config: RunConfig, data: Dataset, scan: bool) -> None:
         super().__init__(config, data)
@@ -276,7 +276,7 @@ class Jax(_Peer):
         self.many = jax.jit(scanned, donate_argnums=0)
 
     def advance(self, steps: int) -> None:
-        """Take so many more steps."""
+        """Take this number of further steps."""
         orders, batch = list(self.batches(steps)), self.batch
         if self.full:
             for _ in orders:
@@ -299,7 +299,7 @@ class Jax(_Peer):
 
 
 class ScikitLearn(_Peer):
-    """``MLPClassifier.partial_fit`` on the epoch's examples in their order; cross-entropy only."""
+    """``MLPClassifier.partial_fit`` on the examples of an epoch in order; cross-entropy only."""
 
     def __init__(self, config: RunConfig, data: Dataset) -> None:
         super().__init__(config, data)
@@ -324,7 +324,7 @@ class ScikitLearn(_Peer):
             own_w[...], own_b[...] = w, b
 
     def advance(self, steps: int) -> None:
-        """Take so many more steps."""
+        """Take this number of further steps."""
         x, labels = self.data.train.x, self.data.train.labels
         if self.full:
             for _ in range(steps):
@@ -342,7 +342,7 @@ class ScikitLearn(_Peer):
 
 
 def contestants(workload: Workload, cores: int) -> dict[str, Callable[[], Contestant]]:
-    """Return a maker of each contestant of ``workload``, by name."""
+    """Return functions that make the contestants of ``workload``, by name."""
     config = workload.config()
     data = load(config.data, config.dtype)
     makers: dict[str, Callable[[], Contestant]] = {

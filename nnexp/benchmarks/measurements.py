@@ -1,4 +1,4 @@
-"""The speed of nnexp compared with other libraries and with the machine's peak."""
+"""Measure the speed of nnexp compared with other libraries and with the machine's peak."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ from nnexp.training.trainer import Trainer, train
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
 
-# Steps over which the contestants are compared before they are timed, and the largest difference
-# allowed between two of them, as a share of the largest change of any parameter.
+# The number of steps after which the results of contestants are compared, and the largest allowed
+# difference of a parameter as a fraction of the largest change of any parameter.
 CHECKED = {"W1": 256, "W2": 60, "W3": 20, "W4": 2, "W5": 60}
 ROUNDING = 1e-3
 OWN, REFERENCE = "nnexp", "textbook NumPy"
 
 
 def blas_threads(number: int) -> Any:
-    """Return a context in which NumPy's BLAS has so many threads."""
+    """Return a context in which NumPy's BLAS has this number of threads."""
     return ThreadpoolController().limit(limits=number, user_api="blas")
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the wall time of one call."""
+    """Return the wall time of one call, in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def others_busy(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the wall time of one call, and the share of the cores that others took meanwhile.
+    """Return the wall time of one call, and the share of the cores that other processes used.
 
-    The share is nan where there is no ``/proc/stat``.
+    The share is nan on systems without ``/proc/stat``.
     """
 
     def busy() -> float:
@@ -77,7 +77,7 @@ def others_busy(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def sgemm_peak(cores: int) -> float:
-    """Return the operations a second of float32 matrix products, a thread on each core."""
+    """Return the operations per second of float32 matrix products, with one thread per core."""
     size, repeats = 1024, 8
 
     def work(_: int) -> None:
@@ -92,7 +92,7 @@ def sgemm_peak(cores: int) -> float:
 
 
 def disagreement(found: Layers, wanted: Layers, start: Layers) -> float:
-    """Return the largest difference of a parameter, as a share of the largest change of any."""
+    """Return the largest difference of a parameter relative to the largest change of any."""
 
     def flat(layers: Layers) -> Array:
         return np.concatenate([part.ravel() for pair in layers for part in pair])
@@ -102,15 +102,15 @@ def disagreement(found: Layers, wanted: Layers, start: Layers) -> float:
 
 
 def race(workload: Workload, repeats: int, cores: int) -> list[Row]:
-    """Return a row for each contestant of ``workload``: its median, fastest and slowest unit.
+    """Return a row with the median, shortest and longest time of each contestant of ``workload``.
 
-    First all take the same few steps, and a contestant that does not end where the textbook does
-    stops the benchmark. Then they take turns.
+    First, all contestants take the same few steps and their results are compared with `Textbook`.
+    Then they are timed in turns.
 
     Raises
     ------
     RuntimeError
-        If a contestant computes something else.
+        If the results of a contestant differ.
     """
     makers = contestants(workload, cores)
     threads = {name: 1 if name.startswith(OWN) else cores for name in makers}
@@ -120,7 +120,7 @@ def race(workload: Workload, repeats: int, cores: int) -> list[Row]:
         try:
             contestant = make()
         except ModuleNotFoundError as missing:
-            print(f"{workload.name}: {name} is skipped ({missing})", flush=True)
+            print(f"{workload.name}: skipping {name} ({missing})", flush=True)
             del makers[name]
             continue
         start = start or [(w.copy(), b.copy()) for w, b in contestant.layers()]
@@ -129,7 +129,7 @@ def race(workload: Workload, repeats: int, cores: int) -> list[Row]:
     errors = {name: disagreement(found[name], found[REFERENCE], start) for name in makers}
     for name, error in errors.items():
         if not error <= ROUNDING:
-            raise RuntimeError(f"{workload.name}: {name} ends {error:.2g} away from the textbook")
+            raise RuntimeError(f"{workload.name}: {name} differs from {REFERENCE} by {error:.2g}")
     del contestant, found
     gc.collect()
 
@@ -140,7 +140,7 @@ def race(workload: Workload, repeats: int, cores: int) -> list[Row]:
         for name, contestant in racing.items():
             with blas_threads(threads[name]):
                 sample = others_busy(lambda one=contestant: one.advance(workload.steps))  # type: ignore[misc]
-            if turn:  # the first is to warm up
+            if turn:  # the first turn is for warming up
                 samples[name].append(sample)
     peaks.append(sgemm_peak(cores))
     rows = []
@@ -169,7 +169,7 @@ def race(workload: Workload, repeats: int, cores: int) -> list[Row]:
 
 
 def evaluation_share(cores: int) -> list[Row]:
-    """Return the share of a run of W2 (5 epochs, evaluated after each) that is not its steps."""
+    """Return the share of time spent outside training steps in W2, evaluated after each epoch."""
     settings = {**WORKLOADS[1].settings, "epochs": 5, "steps": None, "evaluate_every": 1}
     config = Workload("", "", "", settings, 1).config()
     data = load(config.data, config.dtype)
@@ -187,7 +187,7 @@ def evaluation_share(cores: int) -> list[Row]:
 
 
 def step_cost(settings: Row, cores: int) -> tuple[float, float, str]:
-    """Return seconds and operations a step, and the form it has, of a run with ``settings``."""
+    """Return the seconds and operations per step, and the form of steps, for ``settings``."""
     workload = Workload("", "", "", settings, 1)
     config = workload.config()
     trainer = Trainer(config, load(config.data, config.dtype), cores)
@@ -205,7 +205,7 @@ def step_cost(settings: Row, cores: int) -> tuple[float, float, str]:
 
 
 def scaling(cores: int) -> list[Row]:
-    """Return a row for every width, depth and batch: what a step costs, and its operations."""
+    """Return a row with the time and operations of a step for each width, depth and batch size."""
     points: list[tuple[str, int, Row]] = []
     for width in (64, 128, 256, 512, 1024, 2048, 4096):
         points.append(("width", width, {"hidden": [width], "batch_size": 128}))
@@ -218,12 +218,12 @@ def scaling(cores: int) -> list[Row]:
         step, flops, form = step_cost(settings, cores)
         row = {"varied": what, "size": size, "form": form, "seconds_a_step": step, "flops": flops}
         rows.append({**row, "gflops_a_second": flops / step / 1e9})
-        print(f"{what} {size}: {step * 1e6:.0f} us a step, {form}", flush=True)
+        print(f"{what} {size}: {step * 1e6:.0f} us per step, {form}", flush=True)
     return rows
 
 
 def gradients() -> list[Row]:
-    """Return a row for each size: the time of a numerical gradient and of backpropagation."""
+    """Return a row with the times of numerical gradient and backpropagation for each size."""
     rows = []
     for hidden in ([5], [20], [50]):
         settings = {"hidden": hidden, "gradient": "numerical"}
@@ -250,7 +250,7 @@ def gradients() -> list[Row]:
 
 
 def command_line() -> list[Row]:
-    """Return the wall time of whole commands: a first step, 200 jobs, and sweeps a minute."""
+    """Return rows with the wall times of whole commands and sweeps."""
 
     def run(*arguments: str) -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -272,7 +272,7 @@ def command_line() -> list[Row]:
                 for line in run.stdout:
                     if ", step 1:" in line:
                         return time.perf_counter() - start
-        raise RuntimeError(f"{' '.join(command)} took no step")
+        raise RuntimeError(f"{' '.join(command)} did not take a step")
 
     brief = ("evaluate_every=none", "steps=1")
     rows: list[Row] = []
@@ -280,7 +280,7 @@ def command_line() -> list[Row]:
     def add(measure: str, unit: str, value: float) -> None:
         rows.append({"measure": measure, "unit": unit, "value": value})
 
-    run(*brief)  # unpacks MNIST once, and fills the file cache
+    run(*brief)  # unpacks MNIST and fills the file cache
     add("a run of one step, the command and its pages in all", "s", run(*brief))
     add(
         "until a run's first step is taken and evaluated",
@@ -299,7 +299,7 @@ def command_line() -> list[Row]:
 
 
 def machine(cores: int) -> Row:
-    """Return what the figures were measured on."""
+    """Return the processor, its peak rates and the versions of the software."""
     cpu = platform.processor()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
@@ -317,7 +317,7 @@ def machine(cores: int) -> Row:
 
 
 def draw_race(table: pd.DataFrame) -> Figure:
-    """Return the figure of the workloads: median seconds, whiskers from fastest to slowest."""
+    """Return a figure of the workloads: median seconds, with whiskers from minimum to maximum."""
     names = list(table["workload"].unique())
     with layout.style():
         figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
@@ -341,7 +341,7 @@ def draw_race(table: pd.DataFrame) -> Figure:
 
 
 def draw_scaling(table: pd.DataFrame, peak: float) -> Figure:
-    """Return the figure of a step's cost against its operations, and the machine's limit."""
+    """Return a figure of the time per step, and of its limit by the machine's peak rate."""
     with layout.style():
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         for ax, (what, rows) in zip(
@@ -357,31 +357,31 @@ def draw_scaling(table: pd.DataFrame, peak: float) -> Figure:
                     str(what), "examples in a batch"
                 )
             )
-            ax.set_ylabel("ms a step")
+            ax.set_ylabel("ms per step")
             ax.set_title("measured (dots), and the matrix\nproducts at the peak rate (dashes)")
     return figure
 
 
 def page(facts: Row, tables: dict[str, pd.DataFrame]) -> str:
-    """Return the page that says what was measured, where, and what it does not show."""
+    """Return the page with the tables, their explanation and the limits of the benchmark."""
     listed = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     parts = [
         "# Benchmarks",
-        "Made by `make bench`. Times are wall clock, medians of interleaved turns; drawing the "
-        "order of the examples and gathering the batches is inside the timing, evaluation "
-        "outside. `ratio` is a contestant's time over nnexp's: above 1, nnexp is faster. "
-        "`peak_share` is the rate of the matrix products over that of large float32 products on "
-        "all cores, measured in the same run. `difference` is how far a contestant ended from "
-        "the float64 textbook before the timing, as a share of the largest change of a "
-        "parameter. `others_busy` is the share of the cores that other processes took "
-        "meanwhile: where it is not near 0, only the ratios mean something, and differences "
-        "under 20 % mean nothing.",
+        "Made by `make bench`. Times are medians of wall times, measured in turns. They include "
+        "drawing the order of the examples and gathering the batches, but not evaluation. "
+        "`ratio` is a contestant's time divided by nnexp's: above 1, nnexp is faster. "
+        "`peak_share` is the rate of the matrix products relative to large float32 products on "
+        "all cores, measured in the same run. `difference` is the largest difference of a "
+        "parameter from the float64 textbook implementation before the timing, relative to the "
+        "largest change of a parameter. `others_busy` is the share of the cores that other "
+        "processes used. If it is not close to 0, only the ratios are meaningful, and "
+        "differences below 20 % are not.",
         "![Seconds of each contestant on each workload](workloads.svg)",
         _table(tables["workloads"].drop(columns=["network", "repeats"])),
         "## Fixed costs and sweeps",
         _table(tables["costs"]),
-        "## How a step's cost grows",
-        "![A step's cost against width, depth and batch](scaling.svg)",
+        "## Time per step by size",
+        "![Time per step by width, depth and batch size](scaling.svg)",
         _table(tables["scaling"]),
         "## Numerical gradient and backpropagation",
         "One gradient of a batch of 100, float64, 784 inputs and 10 outputs, one thread.",
@@ -389,10 +389,10 @@ def page(facts: Row, tables: dict[str, pd.DataFrame]) -> str:
         "## The machine",
         listed,
         "## What this does not show",
-        "A few cores of one machine say nothing about GPUs or many cores, where PyTorch and JAX "
-        "are at home. The networks are small, dense and trained on MNIST. The peers run as "
-        "their tutorials write them; JAX's compilation is left out. On another processor the "
-        "ratios are others: they depend on how well each library's matrix products suit it.",
+        "The results hold for a few cores of one machine, not for GPUs or many cores, for which "
+        "PyTorch and JAX are made. The networks are small, dense and trained on MNIST. The other "
+        "libraries are used as in their tutorials; JAX's compilation is not timed. The ratios "
+        "differ between processors, depending on the matrix products of each library.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -407,13 +407,15 @@ def _table(table: pd.DataFrame) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write tables, figures and a page."""
+    """Run the benchmarks and write tables, figures and a page."""
     parser = argparse.ArgumentParser(prog="python -m nnexp.benchmarks", description=__doc__)
     names = [workload.name for workload in WORKLOADS]
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--repeats", type=int, default=9, help="turns of each contestant")
     parser.add_argument("--only", nargs="*", choices=names, default=names, metavar="W")
-    parser.add_argument("--race", action="store_true", help="the workloads alone, nothing written")
+    parser.add_argument(
+        "--race", action="store_true", help="only time the workloads, without writing files"
+    )
     options = parser.parse_args(arguments)
     check_folder(options.out, "--out FOLDER")
     cores = available_cores()
@@ -430,7 +432,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     tables: dict[str, pd.DataFrame] = {}
     files: dict[str, str | bytes] = {}
-    for name, measure in measures.items():  # each is kept, should a later one fail
+    for name, measure in measures.items():  # write each table, in case a later one fails
         tables[name] = pd.DataFrame(measure())
         files[f"{name}.csv"] = tables[name].to_csv(index=False)
         fill(options.out, files)

@@ -1,4 +1,4 @@
-"""``python -m nnexp``: parse the command line, compose the settings, run."""
+"""The command ``python -m nnexp``, which composes the settings and runs them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import Any
 
 from nnexp import __version__
 from nnexp.cli.arguments import parse, parser
@@ -21,7 +22,7 @@ from nnexp.validation import MOST_DIGITS, TOO_LONG
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return its exit status.
 
-    0: all well; 1: a run failed, or the sweep had to stop; 2: bad input; 130: interrupted;
+    0: success; 1: a run failed, or the sweep had to stop; 2: invalid input; 130: interrupted;
     143: terminated.
     """
     return guarded(_main, list(sys.argv[1:] if argv is None else argv), RESUMABLE)
@@ -30,9 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     for word in arguments:
         if not word.isprintable():
-            raise InputError(f"{word!r} holds a character that cannot be printed: leave it out")
+            raise InputError(f"{word!r} contains an unprintable character: remove it")
         if re.search(TOO_LONG, word):
-            raise InputError(f"{word} holds a number of more than {MOST_DIGITS} digits: shorten it")
+            raise InputError(
+                f"{word} contains a number of more than {MOST_DIGITS} digits: shorten it"
+            )
     if "--version" in arguments:
         print(f"nnexp {__version__}")
         return 0
@@ -56,11 +59,11 @@ def _main(arguments: list[str]) -> int:
 
 
 def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> list[Record]:
-    """Compose ``overrides`` and run them: a sweep, or a single run (a sweep of one).
+    """Compose ``overrides``, run the sweep or the single run, and return the records.
 
-    Return the records. With ``collect``, also write them to a folder with plots and a page.
+    With ``collect``, also write a folder with tables, plots and a page.
     """
-    # The libraries that draw take as long to load as all that comes before: load them beside it.
+    # Importing the plotting libraries is slow, so another process does it during composition.
     with start_renderer() if multirun and collect else nullcontext() as renderer, opened() as hydra:
         with composing():
             config, sweeper, callbacks = prepared(hydra, overrides, multirun=multirun)
@@ -70,5 +73,18 @@ def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> li
         callbacks.on_multirun_start(config=config, config_name="config")
         records = sweeper.sweep(list(config.hydra.overrides.task))
         callbacks.on_multirun_end(config=config, config_name="config")
-        # A sweeper other than nnexp's may return anything, or nothing.
+        # Sweepers other than nnexp's may return anything.
         return [record for record in records or [] if isinstance(record, Record)]
+
+
+def check(overrides: Sequence[str]) -> None:
+    """Refuse invalid ``overrides`` of the store or the launcher.
+
+    Raises
+    ------
+    InputError
+        For the first invalid override.
+    """
+    with composing(), opened() as hydra:
+        sweeper: Any = prepared(hydra, overrides, multirun=True)[1]
+        sweeper.check()

@@ -1,4 +1,4 @@
-"""The flags of ``python -m nnexp`` (those of Hydra's that apply), and a parser of our own."""
+"""Command-line parsers that raise `InputError`, and the flags of ``python -m nnexp``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from nnexp.errors import InputError
 
-# Flags of Hydra that do not apply to nnexp, with their short forms.
+# Hydra's flags that do not apply to nnexp, with their short forms.
 _OTHERS = {
     "--config-path": "-cp",
     "--config-name": "-cn",
@@ -20,19 +20,30 @@ _FACTS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises an `InputError` on a command line that it cannot read."""
+    """A parser that raises `InputError` for an invalid command line."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise an `InputError`, where argparse would exit."""
+        """Raise an `InputError` instead of exiting."""
         raise InputError(f"{message}: see {self.prog} --help")
 
 
 def with_store(arguments: Sequence[str]) -> list[str]:
-    """Return a command line with ``store=FOLDER``, as sweeps write it, as ``--store FOLDER``."""
-    key = "store="
+    """Return the command line with ``store=FOLDER`` replaced by ``--store FOLDER``.
+
+    Raises
+    ------
+    InputError
+        If no folder is given, or more than one.
+    """
+    key, flag = "store=", "--store"
     words = [word for word in arguments if not word.startswith(key)]
     folders = [word.removeprefix(key) for word in arguments if word.startswith(key)]
-    return [*words, *(word for folder in folders for word in ("--store", folder))]
+    flags = [word for word in words if word == flag or word.startswith(f"{flag}=")]
+    if len(folders) + len(flags) > 1:
+        raise InputError("the store is given twice: give store=FOLDER once")
+    if not all(folder.strip() for folder in folders):
+        raise InputError("store= is not a folder: give store=FOLDER")
+    return [*words, *(word for folder in folders for word in (flag, folder))]
 
 
 def parser() -> Parser:
@@ -40,18 +51,18 @@ def parser() -> Parser:
     made = Parser(prog="python -m nnexp", add_help=False)
     flag = made.add_argument
     flag("overrides", nargs="*", help="settings as key=value, dots for nested keys")
-    flag("--help", "-h", action="store_true", help="show every choice with its meaning")
+    flag("--help", "-h", action="store_true", help="show all choices and their meanings")
     flag("--version", action="store_true", help="show the version of nnexp")
     flag("--run", "-r", action="store_true", help="one run, the default")
     flag("--multirun", "-m", action="store_true", help="a sweep over every combination")
     flag("--cfg", "-c", choices=_SETTINGS, help="show the composed settings and run nothing")
     flag("--resolve", action="store_true", help="with --cfg: resolve interpolations")
     flag("--package", "-p", help="with --cfg: show only this part of the settings")
-    flag("--info", "-i", nargs="?", const="all", choices=_FACTS, help="show facts about Hydra")
+    flag("--info", "-i", nargs="?", const="all", choices=_FACTS, help="show Hydra's internals")
     flag("--hydra-help", action="store_true", help="show Hydra's flags and groups")
     flag("--shell-completion", "-sc", action="store_true", help="-sc install=bash, uninstall=bash")
     for name, short in _OTHERS.items():
-        flag(name, *filter(None, [short]), help="not for nnexp")
+        flag(name, *filter(None, [short]), help="not supported")
     return made
 
 
@@ -66,7 +77,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser().parse_intermixed_args(arguments)
     for flag in _OTHERS:
         if getattr(options, flag[2:].replace("-", "_")):
-            raise InputError(f"{flag} is not for nnexp: put your own settings into experiments/")
+            raise InputError(
+                f"{flag} is not supported by nnexp: put your own settings into experiments/"
+            )
     modes = ("run", "multirun", "cfg", "info", "shell_completion")
     chosen = [f"--{name.replace('_', '-')}" for name in modes if getattr(options, name)]
     if len(chosen) > 1:

@@ -1,4 +1,4 @@
-"""Run a command so that an error is one sentence and a status, whatever went wrong."""
+"""Run commands and report errors as one sentence and an exit status."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.interrupts import Terminated, terminable
-from nnexp.store.store import DamagedRecord
+from nnexp.store.record_files import DamagedRecord
 
 STOPPED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
-# What a command that trains prints when it is interrupted.
+# The message of an interrupted command that trains.
 RESUMABLE = "Interrupted. Finished runs are saved; rerun to resume."
-# Hydra's own switch: raise errors, traceback and all.
+# Hydra's environment variable that shows tracebacks.
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 # The largest number of characters in a message.
 _LONGEST = 1000
@@ -32,9 +32,9 @@ _LONGEST = 1000
 def guarded(
     work: Callable[[list[str]], int], arguments: list[str], interrupted: str = "Interrupted."
 ) -> int:
-    """Return the exit status of ``work(arguments)``; print an error as one sentence.
+    """Run ``work(arguments)`` and return its exit status, printing an error as one sentence.
 
-    ``interrupted`` is printed after Ctrl-C or SIGTERM.
+    ``interrupted`` is the message after Ctrl-C or SIGTERM.
     """
     full_error = os.environ.get(_FULL_ERROR) == "1"
     try:
@@ -46,7 +46,7 @@ def guarded(
         print(interrupted, file=sys.stderr)
         return TERMINATED if isinstance(signal, Terminated) else INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has closed it, as in "nnexp --help | head".
+        # The reader closed the pipe, as in "nnexp --help | head".
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except SweepStopped as error:
@@ -60,7 +60,7 @@ def guarded(
 
 
 def sentence(error: Exception) -> str:
-    """Return one clear sentence for an error of nnexp, of Hydra or of the operating system."""
+    """Return an error of nnexp, Hydra or the operating system as one sentence."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -85,7 +85,7 @@ def sentence(error: Exception) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return ``text`` as one printable line, its middle left out if it is too long."""
+    """Return ``text`` as one printable line, without its middle if it is too long."""
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return line if len(line) < _LONGEST else f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
 
@@ -99,5 +99,5 @@ def _unknown_key(key: str, node: DictConfig) -> str:
     if not parent:
         return f"unknown key {name!r}{hint} keys are {', '.join(keys)}"
     if not keys:
-        return f"{parent}={node.get('name')} has no parameter {name!r}: it takes none"
+        return f"{parent}={node.get('name')} has no parameter {name!r}: it takes no parameters"
     return f"{parent}={node.get('name')} has no parameter {name!r}{hint} it takes {', '.join(keys)}"

@@ -1,4 +1,4 @@
-"""The text of ``--help``: every group with its choices, the other keys, and recipes to copy."""
+"""The text of ``--help``: groups and their choices, other keys, and examples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_PARAMETERS = ("_target_", "defaults", "name")
 COMMANDS = (
     ("runs", "list, show, compare, verify, export and prune finished runs; the cache"),
     ("reproduce", "run the studies in experiments/ and judge their claims"),
-    ("report", "draw tables, plots and pages again, without training"),
+    ("report", "write tables, plots and pages again, without training"),
     ("benchmarks", "measure the speed of training and of sweeps"),
 )
 GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling")
@@ -39,9 +39,9 @@ RECIPES = (
 
 
 def text() -> str:
-    """Return the help, read from ``conf/`` itself."""
+    """Return the help, based on the files in ``conf/``."""
     lines = [
-        "nnexp: what does this training choice do to a neural network?",
+        "nnexp: how does a training choice affect a neural network?",
         "",
         "  python -m nnexp key=value …        one run",
         "  python -m nnexp -m key=a,b,c …     a sweep over every combination",
@@ -55,13 +55,13 @@ def text() -> str:
         "",
         "CHOICES (group=choice; a parameter: group.parameter=value)",
     ]
-    # MNIST has no parameters but those of every data set.
+    # MNIST has only the parameters that all data sets have.
     every = shipped("conf") / "data" / "mnist.yaml"
     for group in GROUPS:
         common = _parameters(every) if group == "data" else {}
         lines += ["", f"  {group}", *_choices(shipped("conf") / group, common)]
         if group == "data":
-            lines += ["", "    every set:", *(f"      data.{line}" for line in _keys(every))]
+            lines += ["", "    all data sets:", *(f"      data.{line}" for line in _keys(every))]
     for group in ("launcher", "sweeper"):
         lines += ["", f"  hydra/{group}", *_choices(shipped("conf") / "hydra" / group)]
     lines += [
@@ -94,7 +94,7 @@ def _choices(folder: Path, common: Mapping[str, Any] | None = None) -> list[str]
 
 
 def _meaning(file: Path) -> str:
-    """Return the first comment of a file that is not an instruction to Hydra."""
+    """Return the first comment of a file, except Hydra's ``# @package``."""
     lines = file.read_text("utf-8").splitlines()
     return next(line[2:] for line in lines if line.startswith("# ") and line[2] != "@")
 
@@ -107,12 +107,12 @@ def _parameters(file: Path) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    """Return a value as one writes it on the command line."""
+    """Return a value as it is written on the command line."""
     return "null" if value is None else str(value).replace(" ", "")
 
 
 def _keys(file: Path) -> list[str]:
-    """Return the lines of a file's keys, with their comments, as ``key=default``."""
+    """Return a line ``key=default`` with its comment for each key of a file."""
     text = file.read_text("utf-8")
     root = yaml.compose(text)
     assert isinstance(root, yaml.MappingNode)

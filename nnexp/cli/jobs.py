@@ -1,4 +1,4 @@
-"""From the overrides of a sweep's points to checked jobs."""
+"""Composition of a sweep's points into checked jobs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from nnexp.sweeps.jobs import Job
 
 
 def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
-    """Return an experiment's arms, checked: every name with its overrides.
+    """Return the checked arms of an experiment, as a mapping of names to overrides.
 
     Raises
     ------
     InputError
-        If they are not a mapping, or an override is a sweep or not a setting of a run.
+        If the arms are not a mapping, a name is invalid, or an override is a sweep or not a
+        setting of a run.
     """
     if not isinstance(arms, Mapping):
-        raise InputError(f"arms={arms} is not a mapping: give every arm a name and its overrides")
+        raise InputError(f"arms={arms} is not a mapping: give each arm a name and its overrides")
     parser = OverridesParser.create(loader)
     for name, overrides in arms.items():
         if not isinstance(name, str) or not name.isprintable() or not name.strip():
-            raise InputError(
-                f"the arm {name!r} needs a name of printable characters: give another name"
-            )
+            raise InputError(f"{name!r} is not a valid name of an arm: use printable characters")
         if name.lower() in NO_NAMES:
             raise InputError(f"an arm cannot be called {name!r}: give another name")
         whole = isinstance(overrides, list) and all(isinstance(o, str) for o in overrides)
@@ -43,7 +42,7 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
             key = str(override.key_or_group)
             if key in (*PLACES, *STUDY) or key.startswith("hydra"):
                 raise InputError(
-                    f"the arm {name!r} gives {key!r}, which is not a setting of a run: leave it out"
+                    f"the arm {name!r} sets {key!r}, which is not a setting of a run: remove it"
                 )
             if override.is_sweep_override():
                 raise InputError(
@@ -55,15 +54,15 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
 def compose_jobs(
     composer: Composer, points: Sequence[Sequence[str]], arms: Mapping[str, Sequence[str]]
 ) -> list[Job]:
-    """Return the checked job of every point; a point's own overrides come after its arm's.
+    """Return the checked job of each point; its own overrides take precedence over its arm's.
 
-    Where the points override settings of an arm, the jobs are not named after arms: the names would
-    no longer describe them.
+    If any point overrides a setting of its arm, jobs are not named after their arms, as the names
+    would no longer describe them.
 
     Raises
     ------
     InputError
-        For the first invalid point, or two points that are the same run.
+        For the first invalid point, or if two points give the same run.
     """
     jobs: dict[str, Job] = {}
     named = not overridden(points, arms)
@@ -73,23 +72,23 @@ def compose_jobs(
         label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
         arm = arm_of(point) if named else None
         job = Job(RunConfig.from_mapping(scientific(settings)), label, arm)
-        twin = jobs.get(job.run_id)
-        if twin is not None:
+        if job.run_id in jobs:
             raise InputError(
-                f"{' '.join(point) or 'no override'} gives a run the sweep already has: drop it"
+                f"{' '.join(point) or 'no override'} gives a run that the sweep already has: "
+                f"remove it"
             )
         jobs[job.run_id] = job
     return list(jobs.values())
 
 
 def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the overrides of a point, ``arm=NAME`` replaced by the arm's overrides."""
+    """Return the overrides of a point, with ``arm=NAME`` replaced by the arm's overrides."""
     own = [o for o in point if not o.startswith("arm=")]
     name = arm_of(point)
     if name is None:
         return own
     if not arms:
-        raise InputError(f"arm={name}: no arms are defined; choose an experiment that defines some")
+        raise InputError(f"arm={name}: no arms are defined: choose an experiment that has arms")
     if name not in arms:
         raise unknown("arm", name, arms)
     keys = set(map(_key, own))
@@ -97,7 +96,7 @@ def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]
 
 
 def overridden(points: Iterable[Sequence[str]], arms: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the settings to which points give another value than their arm."""
+    """Return the settings that points set to another value than their arm."""
     keys = {
         _key(own)
         for point in points

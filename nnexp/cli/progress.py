@@ -1,4 +1,4 @@
-"""The progress of a sweep on the terminal, and the table at its end."""
+"""Progress of a sweep on the terminal, and the summary after it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ T = TypeVar("T")
 
 # Findings printed below the table.
 _FINDINGS_SHOWN = 3
-# Seconds between two lines where there is no terminal.
+# Seconds between lines if standard error is not a terminal.
 _LOG_EVERY = 10.0
-# Seconds between two updates of a line on a terminal.
+# Seconds between updates of a status line on a terminal.
 _SHOW_EVERY = 1.0
 # The largest number of arms shown live.
 _ARMS_SHOWN = 12
 
 
 class Display:
-    """Live progress on a terminal, or a line every few seconds elsewhere, on standard error.
+    """Live progress on a terminal, otherwise a line every few seconds, on standard error.
 
-    On a terminal it shows the numbers of runs done, running, failed and left, the time elapsed and
-    remaining, and each arm's mean test accuracy so far.
+    The live display shows the number of runs done, running, failed and left, the elapsed and
+    remaining time, and each arm's mean test accuracy so far.
     """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -82,14 +82,14 @@ class Display:
             self.live.stop()
 
     def started(self, total: int, reused: Sequence[Record]) -> None:
-        """Print how many runs the store already holds."""
+        """Print and count the runs that are already in the store."""
         if reused:
             self.say(f"{len(reused)} of {total} already in the store")
         for record in reused:
             self._count(record)
 
     def evaluated(self, job: Job, evaluation: Evaluation) -> None:
-        """Show the latest evaluation of a run in this process."""
+        """Show the latest evaluation of a run."""
         metrics = evaluation.metrics
         self.moment = (
             f"epoch {evaluation.epoch:.4g}, step {evaluation.step}: "
@@ -109,7 +109,7 @@ class Display:
         self.say(message)
 
     def tick(self, running: int) -> None:
-        """Update the number of runs in training, and log every few seconds."""
+        """Update the number of running jobs; without a terminal, log every few seconds."""
         self.running = running
         now = time.monotonic()
         if not self.console.is_terminal and self.total > 1 and now - self.logged_at > _LOG_EVERY:
@@ -117,7 +117,7 @@ class Display:
             self.say(f"{self._status()} after {now - self.started_at:.0f} s")
 
     def say(self, line: str) -> None:
-        """Print a line above the progress."""
+        """Print a line above the live display."""
         self.console.print(line, soft_wrap=True)
 
     def _count(self, record: Record) -> None:
@@ -151,7 +151,7 @@ def conclude(
     store: Path,
     written: Sequence[Path],
 ) -> None:
-    """Print a sweep's table with one row per arm, its findings, its failures and its files.
+    """Print a table with one row per arm, the findings, failed runs and written files.
 
     ``summary`` comes from `nnexp.analysis.arms.summarise`, ``findings`` from
     `nnexp.analysis.effects.findings`.
@@ -205,9 +205,9 @@ def _with_std(row: dict[Any, Any], score: str, style: str) -> str:
 
 
 def followed(items: Sequence[T], done: str) -> Iterator[T]:
-    """Yield ``items``, and show how many are ``done`` if it takes long.
+    """Yield ``items`` and, if this takes long, show how many are ``done``.
 
-    On a terminal a status line is updated; elsewhere a line is printed every few seconds.
+    A status line is updated on a terminal; otherwise a line is printed every few seconds.
     """
     console, shown_at = terminal(stderr=True), time.monotonic()
     every = _SHOW_EVERY if console.is_terminal else _LOG_EVERY

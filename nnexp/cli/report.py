@@ -1,7 +1,8 @@
-"""Draw tables, figures and pages again from records, without training."""
+"""Write tables, figures and pages again from records, without training."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,15 +17,18 @@ from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder
 from nnexp.store.record import FAILED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
+
+_STORE = Path("results/runs")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0: all well; 2: bad input; 130: interrupted; 143: terminated.
+    0: success; 2: invalid input; 130: interrupted; 143: terminated.
     """
     return guarded(_main, list(sys.argv[1:] if argv is None else argv))
 
@@ -34,19 +38,24 @@ def _main(arguments: list[str]) -> int:
     folders = [word for word in options.what if "=" not in word]
     filters = [word for word in options.what if "=" in word]
     if not options.what:
+        if options.out or options.store:
+            raise InputError(
+                "--out and --store are for pages of sweeps or stored runs: "
+                "give folders of sweeps, or settings as in init=he"
+            )
         report = markdown_report.write_report(relevant(sound(), options.results), options.results)
         print(f"report  {report}")
         return 0
     if folders and filters:
         raise InputError(
-            f"{folders[0]} is a folder and {filters[0]} selects stored runs: give either"
+            f"{folders[0]} is a folder and {filters[0]} selects stored runs: give one or the other"
         )
     if options.out is None:
-        raise InputError("give --out FOLDER, where tables, plots and page are written")
+        raise InputError("--out is missing: give --out FOLDER for the tables, plots and page")
     check_folder(options.out, "--out FOLDER")
-    records = [] if folders else _of_store(options.store, filters)
+    records = [] if folders else _of_store(options.store or _STORE, filters)
     found = _of_folders(folders) if folders else tables(records)
-    command = " ".join(["python -m nnexp.report", *arguments])
+    command = shlex.join(["python", "-m", "nnexp.report", *arguments])
     written = write_sweep(options.out, *found, command=command, records=records)
     print(f"page    {written[-1]}")
     return 0
@@ -58,12 +67,12 @@ def _parser() -> Parser:
         "what",
         nargs="*",
         metavar="FOLDER | key=value",
-        help="folders of sweeps, or settings that select runs of the store (--store FOLDER or "
-        "store=FOLDER); none: the report of the studies",
+        help="folders of sweeps, or settings that select runs in the store (--store FOLDER or "
+        "store=FOLDER); without any, write the report of the studies",
     )
-    parser.add_argument("--out", type=Path, help="where the tables, plots and page are written")
+    parser.add_argument("--out", type=Path, help="output folder for the tables, plots and page")
     parser.add_argument(
-        "--store", type=Path, default=Path("results/runs"), help="the store of finished runs"
+        "--store", type=Path, help=f"the store of finished runs (default: {_STORE})"
     )
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="the folder of the studies' tables"
@@ -72,7 +81,7 @@ def _parser() -> Parser:
 
 
 def _of_folders(folders: Sequence[str]) -> Tables:
-    """Return the tables of sweeps, or of single records, together; a run counts once."""
+    """Return the combined tables of sweeps or records, without duplicate runs."""
     parts = [load(folder) for folder in folders]
     runs = pd.concat([part.runs for part in parts]).drop_duplicates("run_id")
     metrics = pd.concat([part.metrics for part in parts])
@@ -85,7 +94,7 @@ def _of_folders(folders: Sequence[str]) -> Tables:
 
 
 def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
-    """Return the runs of a store that match all ``filters``."""
+    """Return the records in a store that match all ``filters``."""
     if not folder.is_dir():
         raise InputError(f"there is no store {str(folder)!r}: give --store FOLDER")
     store = Store(folder)
@@ -99,5 +108,5 @@ def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
         except DamagedRecord as error:
             print(f"left out, damaged: {error}", file=sys.stderr)
     if not records:
-        raise InputError(f"every matching run in {folder} is damaged: train them again")
+        raise InputError(f"all matching runs in {folder} are damaged: train them again")
     return records

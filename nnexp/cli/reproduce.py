@@ -29,22 +29,23 @@ from nnexp.plotting import weight_images
 from nnexp.store.record import FAILED, Record
 from nnexp.store.tables import Tables, tables
 from nnexp.studies import markdown_report
-from nnexp.studies.judging import Judgement, judge
+from nnexp.studies.judgement import Judgement
+from nnexp.studies.judging import judge
 from nnexp.studies.reader import read_study
-from nnexp.studies.study import ORDERS, Study
+from nnexp.studies.study import Study
 
-# The number of seeds per arm at each look of --top-up.
+# The number of seeds per arm at each interim analysis ("look") of --top-up.
 LOOKS = (10, 20, 40)
 _EPILOG = (
-    "Without names: in a folder with studies of your own in experiments/, these and others judged "
-    "there before; in any other folder, all of nnexp's studies. The report holds the same studies."
+    "Without names, all of nnexp's studies run. In a folder with your own studies in experiments/, "
+    "only those run, and others that were judged there before. The report covers the same studies."
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0: all well; 1: a run failed, or a verdict differs from the expected one; 2: bad input;
+    0: success; 1: a run failed, or a verdict differs from the expected one; 2: invalid input;
     130: interrupted; 143: terminated.
     """
     return guarded(_main, list(sys.argv[1:] if argv is None else argv), RESUMABLE)
@@ -66,25 +67,26 @@ def _main(arguments: list[str]) -> int:
     studies = studies if names else relevant(studies, options.results)
     markdown_report.check_places(studies, options.results)
     set_up()
-    well, wrong, judged = True, "", 0
+    app.check(overrides)
+    passed, problem, judged = True, "", 0
     for study in studies:
         try:
-            judgements, found, portraits = reproduce(study, options, overrides)
-            markdown_report.write_tables(study, found, judgements, options.results, portraits)
-        except InputError as error:  # in this study: its runs are kept, and the others go on
+            judgements, found, images = reproduce(study, options, overrides)
+            markdown_report.write_tables(study, found, judgements, options.results, images)
+        except InputError as error:  # keep the runs of this study and go on with the others
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
-            wrong = wrong or f"{study.name} could not be judged, see above"
+            problem = problem or f"{study.name} could not be judged: see above"
             continue
         judged += 1
         _print_verdicts(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
-        well = well and not failed and all(j.as_expected for j in judgements)
+        passed = passed and not failed and all(j.as_expected for j in judgements)
     if judged:
         report = markdown_report.write_report(relevant(sound(), options.results), options.results)
         print(f"report  {report}")
-    if wrong:
-        raise InputError(wrong)
-    return 0 if well else 1
+    if problem:
+        raise InputError(problem)
+    return 0 if passed else 1
 
 
 def _parser() -> Parser:
@@ -93,24 +95,24 @@ def _parser() -> Parser:
         "words",
         nargs="*",
         metavar="STUDY | key=value",
-        help="names of studies, and store=, hydra/launcher=, hydra.launcher.KEY= as in a sweep",
+        help="names of studies, and store=, hydra/launcher= or hydra.launcher.KEY= as in a sweep",
     )
     parser.add_argument("--seeds", type=int, help="seeds per arm, instead of the study's")
     looks = ", ".join(map(str, LOOKS))
     parser.add_argument(
         "--top-up",
         action="store_true",
-        help=f"add seeds while a comparison is inconclusive, looking at n = {looks}",
+        help=f"add seeds (n = {looks}) while a comparison is inconclusive",
     )
     parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")
     parser.add_argument("--workers", type=int, help="number of processes; 0: one per core")
-    parser.add_argument("--list", action="store_true", help="list the studies and run nothing")
+    parser.add_argument("--list", action="store_true", help="list the studies without running any")
     return parser
 
 
 def _overrides(options: argparse.Namespace) -> list[str]:
-    """Return where the runs are stored and who trains them, as overrides of a sweep."""
+    """Return the options for the store and the launcher as overrides of a sweep."""
     flags = {"store": options.store, "hydra.launcher.workers": options.workers}
     words = [f"{key}={value}" for key, value in flags.items() if value is not None]
     words += [word for word in options.words if "=" in word]
@@ -118,8 +120,8 @@ def _overrides(options: argparse.Namespace) -> list[str]:
     for key, count in keys.items():
         if key not in ("store", "hydra/launcher") and not key.startswith("hydra.launcher."):
             raise InputError(
-                f"{key!r} is not for reproduce, as a study's file gives its settings: "
-                f"give store=, hydra/launcher= or hydra.launcher.KEY="
+                f"{key!r} cannot be set here, as the study's file gives the settings: "
+                f"only store=, hydra/launcher= and hydra.launcher.KEY= are allowed"
             )
         if count > 1:
             raise InputError(f"{key!r} is given twice: give it once")
@@ -127,7 +129,7 @@ def _overrides(options: argparse.Namespace) -> list[str]:
 
 
 def study_files() -> dict[str, Path]:
-    """Return the files of experiments by name; those in the working directory come first."""
+    """Return the experiment files by name; those in the working directory take precedence."""
     files: dict[str, Path] = {}
     for folder in experiment_folders():
         for file in sorted(filter(Path.is_file, folder.glob("*.yaml"))):
@@ -136,12 +138,12 @@ def study_files() -> dict[str, Path]:
 
 
 def chosen(names: Sequence[str]) -> list[Study]:
-    """Return the studies of these names.
+    """Return the studies with these names.
 
     Raises
     ------
     InputError
-        If there is no such study, or its file is malformed.
+        If a study does not exist, or its file is invalid.
     """
     files = study_files()
     for name in names:
@@ -150,21 +152,21 @@ def chosen(names: Sequence[str]) -> list[Study]:
     read = {name: read_study(files[name]) for name in names}
     for name, study in read.items():
         if study is None:
-            raise InputError(f"{files[name]} is an experiment without claims: give it a 'study'")
+            raise InputError(f"{files[name]} has no claims: add a section 'study'")
     return [study for study in read.values() if study is not None]
 
 
 def known() -> list[Study]:
-    """Return all studies; `InputError` if a file is malformed."""
+    """Return all studies; raise `InputError` if a file is invalid."""
     studies = map(read_study, study_files().values())
     return [study for study in studies if study is not None]
 
 
 def relevant(studies: Sequence[Study], results: Path) -> list[Study]:
-    """Return those of ``studies`` that run without names, and that a report in ``results`` holds.
+    """Return the ``studies`` that run if no names are given, and that the report covers.
 
-    In a folder with the user's own studies these are the own ones, and others that were judged
-    there. In any other folder they are all.
+    In a folder with the user's own studies, these are their studies and any others that were
+    judged in ``results`` before. In any other folder, these are all studies.
     """
     shipped_folder = shipped(GROUP)
     own = {study.name for study in studies if study.file.parent != shipped_folder}
@@ -174,7 +176,7 @@ def relevant(studies: Sequence[Study], results: Path) -> list[Study]:
 
 
 def sound() -> list[Study]:
-    """Return all studies whose files are valid; print what is wrong with the others."""
+    """Return all studies with valid files; print the errors of the others."""
     studies = []
     for file in study_files().values():
         try:
@@ -185,11 +187,11 @@ def sound() -> list[Study]:
 
 
 class Reproduction(NamedTuple):
-    """A study's judgements, the tables of its runs if it has any, and those of its networks."""
+    """A study's judgements, the tables of its runs, if any, and the tables of weight images."""
 
     judgements: list[Judgement]
     tables: Tables | None
-    portraits: dict[str, pd.DataFrame]
+    images: dict[str, pd.DataFrame]
 
 
 def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str]) -> Reproduction:
@@ -201,7 +203,7 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
         records = _run(study, seeds, overrides)
         found = tables(records)
         judgements = judge(study, found, looks=len(looks))
-        if not any(j.test in ORDERS and j.verdict == INCONCLUSIVE for j in judgements):
+        if not any(j.verdict == INCONCLUSIVE for j in judgements):
             break
     shown = fitting(found.runs, study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))

@@ -1,4 +1,4 @@
-"""Values and tables of runs, printed in aligned columns."""
+"""Formatting of values and tables of runs in aligned columns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rich.table import Table
 
 from nnexp.store.compare_runs import Agreement
 
-# An empty cell, and the spaces between columns.
+# The text of an empty cell, and the number of spaces between columns.
 EMPTY, _GAP = "-", 2
 
 
 def cell(value: Any, style: str = "") -> str:
-    """Return a value as a cell, never empty, so that other programs can split the columns."""
+    """Return a value as non-empty text, so that other programs can split the columns."""
     if value is None or value == "":
         return EMPTY
     if isinstance(value, list):
@@ -44,7 +44,7 @@ def fits_in(width: int, rows: Sequence[Sequence[str]]) -> bool:
 
 
 def wrapped(rows: Sequence[Sequence[str]]) -> Table:
-    """Return ``rows`` as a table as wide as the terminal, whose second column wraps."""
+    """Return ``rows`` as a table that fits the terminal by wrapping its second column."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
     header, *body = rows
     for place, name in enumerate(header):

@@ -39,10 +39,11 @@ from nnexp.store.compare_runs import (
     with_own_functions,
 )
 from nnexp.store.record import FAILED, Record, Row, to_csv
-from nnexp.store.store import DamagedRecord, NewerRecord, Store
+from nnexp.store.record_files import DamagedRecord, NewerRecord
+from nnexp.store.store import Store
 from nnexp.training.execute import execute
 
-OBSOLETE, ASIDE = "obsolete", "left aside"
+OBSOLETE, INTERRUPTED = "obsolete", "interrupted"
 # The columns of an outcome in a list, and their formats.
 _OUTCOME = {
     "status": "",
@@ -56,7 +57,7 @@ _OUTCOME = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` and return its exit status.
 
-    0: all well; 1: a run could not be verified or a record is damaged; 2: bad input;
+    0: success; 1: a run could not be verified or a record is damaged; 2: invalid input;
     130: interrupted; 143: terminated.
     """
     return guarded(_main, list(sys.argv[1:] if argv is None else argv))
@@ -90,15 +91,15 @@ def _parser() -> Parser:
         entry.set_defaults(command=function)
         return entry
 
-    chosen = "only those runs, as in init=xavier,he lr=0.5 status=diverged"
-    entry = command("list", list_runs, "one line per run: name, settings that vary, outcome")
+    chosen = "only matching runs, as in init=xavier,he lr=0.5 status=diverged"
+    entry = command("list", list_runs, "one line per run: name, varying settings, outcome")
     entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
     entry = command("show", show, "settings, outcome, evaluations, environment, traceback")
     entry.add_argument("run", metavar="RUN")
-    entry = command("diff", diff, "differences of two runs: settings, outcome, numbers")
+    entry = command("diff", diff, "differences between two runs: settings, outcome, numbers")
     entry.add_argument("runs", nargs=2, metavar="RUN")
     entry = command(
-        "verify", verify, "train a run again and compare; status 1 if the numbers differ"
+        "verify", verify, "train a run again and compare; exit status 1 if the numbers differ"
     )
     entry.add_argument("run", metavar="RUN")
     meaning = "your own functions that the run was trained with, as in init=mine.py:f"
@@ -108,12 +109,12 @@ def _parser() -> Parser:
     entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
     entry.add_argument("--force", action="store_true", help="overwrite the file")
     entry = command(
-        "prune", prune, "remove failed and damaged records and the files of killed runs"
+        "prune", prune, "remove failed and damaged records and files left by killed runs"
     )
     entry.add_argument(
-        "--yes", action="store_true", help="remove them; without it, they are only listed"
+        "--yes", action="store_true", help="remove them; by default they are only listed"
     )
-    meaning = "also remove records of an older version of the core's numerics"
+    meaning = "also remove records with an older version of the numerics"
     entry.add_argument("--obsolete", action="store_true", help=meaning)
     entry = command("cache", show_cache, "folder and size of the cached data sets")
     entry.add_argument("--clear", action="store_true", help="remove the cached files")
@@ -121,9 +122,9 @@ def _parser() -> Parser:
 
 
 def list_runs(store: Store, arguments: argparse.Namespace) -> int:
-    """Print one line per run: its name, the settings in which the runs differ, its outcome.
+    """Print one line per run: its name, the settings that vary and its outcome.
 
-    On a terminal too narrow for that, print hashes for names and all settings in one column.
+    If the terminal is too narrow, print hashes instead of names and all settings in one column.
     """
     rows = select(store, arguments.filters)
     if not rows:
@@ -171,7 +172,7 @@ def show(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def diff(store: Store, arguments: argparse.Namespace) -> int:
-    """Print the differences of two runs."""
+    """Print the differences between two runs."""
     a, b = (store.load(find(store, name)) for name in arguments.runs)
     print(f"{a.run_id}\n{b.run_id}")
     print_pairs("settings", differences(a.columns, b.columns))
@@ -187,19 +188,19 @@ def diff(store: Store, arguments: argparse.Namespace) -> int:
 def verify(store: Store, arguments: argparse.Namespace) -> int:
     """Train a run again and print how well it agrees with its record.
 
-    Nothing is written to the store. The data are read and hashed again.
+    The data are read and hashed again. The store is not changed.
     """
     then = store.load(find(store, arguments.run))
     if then.status == FAILED:
         raise InputError(f"{then.run_id} failed: it has no numbers to verify")
     if then.identity["numerics"] > NUMERICS:
         raise InputError(
-            f"{then.run_id} was trained by a newer nnexp, whose numerics have version "
-            f"{then.identity['numerics']} (this one has {NUMERICS}): update nnexp"
+            f"{then.run_id} was trained by a newer nnexp (version {then.identity['numerics']} of "
+            f"the numerics, this one has {NUMERICS}): update nnexp"
         )
     mapping = with_own_functions(then, pairs(arguments.functions))
     for file in cache.recheck():
-        print(f"{file} was altered since it was unpacked: it will be unpacked again")
+        print(f"{file} was altered since it was unpacked and will be unpacked again")
     config = RunConfig.from_mapping(mapping)
     print(f"{then.run_id}: training again (it took {then.seconds:.2f} s)", flush=True)
     now = execute(mapping, save_weights=then.weights is not None)
@@ -213,7 +214,7 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
         print(f"{agreement.verdict}; tolerance: {tolerance}")
     print_deviations(agreement)
     if now.error:
-        print(f"it fails now:\n{now.error.rstrip()}")
+        print(f"the run now fails:\n{now.error.rstrip()}")
     print_pairs("changed since then", causes(then, now))
     print(f"\nunchanged: {', '.join(unchanged(then, now))}")
     if missing := unrecorded(then, now):
@@ -222,7 +223,7 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def export(store: Store, arguments: argparse.Namespace) -> int:
-    """Write one row per run, as in ``runs.csv``, to one file; name damaged records."""
+    """Write one CSV file with one row per run, as in ``runs.csv``; report damaged records."""
     if arguments.file.exists() and not arguments.force:
         raise InputError(f"{arguments.file} exists: give another file, or --force to overwrite it")
     rows, damaged = [], 0
@@ -241,11 +242,11 @@ def export(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def prune(store: Store, arguments: argparse.Namespace) -> int:
-    """Remove useless records that no sweep is using; without ``--yes`` only list them."""
+    """Remove useless records that no sweep is using; without ``--yes``, only list them."""
     found = [(_reason(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
     newer = sum(reason == NEWER for reason, _ in found)
     found = [(reason, run_id) for reason, run_id in found if reason not in ("", NEWER)]
-    found += [(ASIDE, run_id) for run_id in store.interrupted_writes()]
+    found += [(INTERRUPTED, run_id) for run_id in store.interrupted_writes()]
     locks = len(store.locked())
     if arguments.yes:
         found = [pair for pair in found if _removed(store, *pair, arguments.obsolete)]
@@ -259,15 +260,15 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
         print(f"removed: {', '.join(counts)}")
     else:
         print(
-            f"would remove: {', '.join(counts)}, except what a sweep is using; add --yes to remove"
+            f"would remove, unless a sweep is using them: {', '.join(counts)}; add --yes to remove"
         )
     if newer:
-        print(f"left alone: {newer} written by a newer nnexp")
+        print(f"kept: {newer} written by a newer nnexp")
     return 0
 
 
 def show_cache(store: Store, arguments: argparse.Namespace) -> int:
-    """Print the folder of the cached data sets and its size; with ``--clear``, empty it."""
+    """Print the folder and size of the cached data sets; with ``--clear``, remove them."""
     size = sum(path.stat().st_size for path in cache.files()) / 1e6
     if arguments.clear:
         cache.clear()
@@ -278,7 +279,7 @@ def show_cache(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _reason(store: Store, run_id: str, obsolete: bool) -> str:
-    """Return why a record is useless, ``""`` if it is not."""
+    """Return why a record is useless, or ``""`` if it is not."""
     try:
         record = store.load(run_id)
     except DamagedRecord:
@@ -291,12 +292,12 @@ def _reason(store: Store, run_id: str, obsolete: bool) -> str:
 
 
 def _removed(store: Store, reason: str, run_id: str, obsolete: bool) -> bool:
-    """Remove a useless record; return false if a sweep is using it, or has replaced it."""
-    lock = store.lock(run_id)  # this removes what was left aside
+    """Remove a useless record; return false if a sweep is using it or has replaced it."""
+    lock = store.lock(run_id)  # this also removes the files of interrupted writes
     if lock is None:
         return False
     try:
-        if reason == ASIDE:
+        if reason == INTERRUPTED:
             return True
         useless = _reason(store, run_id, obsolete) == reason
         if useless:
@@ -307,7 +308,7 @@ def _removed(store: Store, reason: str, run_id: str, obsolete: bool) -> bool:
 
 
 def _unlocked(store: Store, run_id: str) -> bool:
-    """Remove the file of a lock; return false if another process holds it."""
+    """Remove a lock file; return false if another process holds the lock."""
     lock = store.lock(run_id)
     if lock is not None:
         lock.release()

@@ -1,4 +1,4 @@
-"""Runs of a store, chosen by name or by their settings."""
+"""Selection of stored runs by name or by settings."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 from nnexp.cli.run_tables import cell
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.store.record import Row
-from nnexp.store.store import DamagedRecord, NewerRecord, Store
+from nnexp.store.record_files import DamagedRecord, NewerRecord
+from nnexp.store.store import Store
 
 DAMAGED, NEWER = "damaged", "newer"
-# The largest number of runs named in a message.
+# The maximum number of runs listed in a message.
 _NAMED = 5
 
 
 def find(store: Store, text: str) -> str:
-    """Return the name of the only run whose name or hash has the prefix ``text``.
+    """Return the name of the run whose name or hash begins with ``text``.
 
     Raises
     ------
     InputError
-        If there is no such run, or several.
+        If no run or more than one matches.
     """
     prefix = Path(text).name  # a shell completes paths
     names = store.run_ids()
@@ -39,7 +40,7 @@ def find(store: Store, text: str) -> str:
         more = f" and {len(matches) - _NAMED} more" if len(matches) > _NAMED else ""
         raise InputError(
             f"{text!r} matches {len(matches)} runs, {', '.join(matches[:_NAMED])}{more}: "
-            "give a longer prefix, or one of the hash at the end of the name"
+            "give a longer prefix, or a prefix of the hash at the end of the name"
         )
     return matches[0]
 
@@ -50,9 +51,9 @@ def hash_of(run_id: str) -> str:
 
 
 def select(store: Store, filters: Sequence[str]) -> list[Row]:
-    """Return the outlines of the runs that match all ``filters``, each ``key=value,value…``."""
+    """Return the headers of the runs that match all ``filters``, each ``key=value,value…``."""
     wanted = {key: values.split(",") for key, values in pairs(filters).items()}
-    rows = [_outline(store, run_id) for run_id in store.run_ids()]
+    rows = [_header(store, run_id) for run_id in store.run_ids()]
     keys = ["status", *names_in(row["columns"] for row in rows)]
     for key in wanted:
         if rows and key not in keys:
@@ -68,14 +69,14 @@ def select(store: Store, filters: Sequence[str]) -> list[Row]:
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:
-    """Return ``key=value`` words as a mapping."""
+    """Return ``key=value`` words as a mapping; raise `InputError` for other words."""
     for word in words:
         if "=" not in word:
             raise InputError(f"{word!r} is not of the form key=value, as in init=he")
     return {key: value for key, _, value in (word.partition("=") for word in words)}
 
 
-def _outline(store: Store, run_id: str) -> Row:
+def _header(store: Store, run_id: str) -> Row:
     blank: Row = {"run_id": run_id, "columns": {}, "outcome": {}, "seconds": None}
     try:
         return store.header(run_id)
@@ -95,5 +96,5 @@ def _matches(value: Any, text: str) -> bool:
 
 
 def names_in(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the names of the columns of ``rows``, in the order of first use."""
+    """Return the names of the columns of ``rows``, in order of first use."""
     return list(dict.fromkeys(name for row in rows for name in row))

@@ -1,4 +1,4 @@
-"""Run a sweep: from checked jobs to a folder of tables, figures and a page."""
+"""Run a sweep and write a folder with tables, figures and a page."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from nnexp.validation import real
 
 
 class Output(NamedTuple):
-    """The folder for tables, figures and page, and the key that gives another one."""
+    """The output folder, and the key that sets it."""
 
     folder: Path
     key: str
 
 
 def output_folder(out: object, hydra: DictConfig, *, single: bool) -> Output:
-    """Return the folder that ``out``, or else Hydra's own key, gives.
+    """Return the folder set by ``out`` or, if that is ``None``, by Hydra's key.
 
     Raises
     ------
     InputError
-        If it is not the name of a folder.
+        If the value is not the name of a folder.
     """
     key, folder = "out", out
     if out is None:
@@ -64,12 +64,12 @@ def _folder(key: str, value: object) -> str:
 
 
 def options(config: Mapping[str, Any], workers: int) -> Options:
-    """Return the run options.
+    """Return the checked run options.
 
     Raises
     ------
     InputError
-        For a value that is not one of the choices.
+        If an option has an invalid value.
     """
     for key in ("force", "save_weights"):
         if not isinstance(config[key], bool):
@@ -90,6 +90,19 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
     )
 
 
+def check_launcher(launcher: Any, settings: Mapping[str, Any]) -> None:
+    """Refuse launchers of other packages and invalid run options.
+
+    Raises
+    ------
+    InputError
+        If the launcher is not nnexp's, or an option has an invalid value.
+    """
+    if not hasattr(launcher, "check"):
+        raise InputError("nnexp needs its own launcher: give hydra/launcher=local or dask")
+    launcher.check(settings)
+
+
 def on_dask(scheduler: Any, wait: Any) -> ExecutorFactory:
     """Return a factory of executors for a Dask cluster.
 
@@ -102,26 +115,27 @@ def on_dask(scheduler: Any, wait: Any) -> ExecutorFactory:
         from nnexp.sweeps.dask import DaskExecutor
     except ImportError as error:
         raise InputError(
-            f"hydra/launcher=dask needs Dask's distributed ({error}): pip install 'nnexp[dask]'"
+            f"hydra/launcher=dask needs the package distributed ({error}): "
+            f"pip install 'nnexp[dask]'"
         ) from None
     if not isinstance(scheduler, str) or not scheduler.strip():
         raise InputError(
-            f"hydra.launcher.scheduler={scheduler} is not an address: give that of a running Dask "
-            f"scheduler, as in hydra.launcher.scheduler=tcp://HOST:8786"
+            f"hydra.launcher.scheduler={scheduler} is not an address: give the address of a "
+            f"running Dask scheduler, as in hydra.launcher.scheduler=tcp://HOST:8786"
         )
     patience = real("hydra.launcher.wait", wait, low=0)
     return lambda jobs, reporter: DaskExecutor(scheduler, patience, jobs, reporter)
 
 
 def prepare(folders: Mapping[str, str | Path]) -> list[Path]:
-    """Make the folders of these keys and return those that were new, parents before children.
+    """Create the ``folders``, given by key, and return the new ones, parents before children.
 
-    If one cannot be written, all new ones are removed again.
+    If any folder cannot be written, the new ones are removed again.
 
     Raises
     ------
     InputError
-        If a folder cannot be made or written to.
+        If a folder cannot be created or written to.
     """
     made: list[Path] = []
     for key, folder in folders.items():
@@ -143,7 +157,7 @@ def prepare(folders: Mapping[str, str | Path]) -> list[Path]:
 
 
 def unmake(folders: Sequence[Path]) -> None:
-    """Remove the folders that `prepare` made, except those that are not empty."""
+    """Remove the folders that `prepare` created, if they are empty."""
     for folder in reversed(folders):
         with suppress(OSError):
             folder.rmdir()
@@ -155,7 +169,7 @@ def launch(
     workers: int = 0,
     make_executor: ExecutorFactory | None = None,
 ) -> list[Record]:
-    """Run ``jobs``, by default on this machine's cores, and return their records."""
+    """Run ``jobs``, by default on the local cores, and return their records."""
     chosen = options(config, workers)
     prepare({"store": config["store"]})
     store = Store(Path(config["store"]))
@@ -165,14 +179,14 @@ def launch(
 
 
 def _notes(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield notes on the data and on the user's own functions, to be read before training."""
+    """Yield notes on the data and the user's own functions, to print before training."""
     data = dict.fromkeys(job.config.data for job in jobs)
     remarks = dict.fromkeys(remark for own in data for remark in describe(own).remarks)
     yield from (f"note: {remark}" for remark in remarks)
     for choice in {str(job.config.activation): job.config.activation for job in jobs}.values():
         wrong = None
         if is_custom(choice.name):
-            with suppress(Exception):  # its run will report it
+            with suppress(Exception):  # the run will report it
                 wrong = wrong_slope(build("activation", choice))
         if wrong is not None:
             z, given, slope = wrong
@@ -183,7 +197,7 @@ def _notes(jobs: Sequence[Job]) -> Iterator[str]:
 
 
 def job_returns(records: Sequence[Record]) -> list[JobReturn]:
-    """Return Hydra's view of the records: the final test loss, inf for a run that failed."""
+    """Return the records as Hydra's job returns: the final test loss, or inf for a failed run."""
     return [
         JobReturn(
             status=JobStatus.COMPLETED,
@@ -196,7 +210,7 @@ def job_returns(records: Sequence[Record]) -> list[JobReturn]:
 def collect(
     records: Sequence[Record], folder: Path, store: Path, renderer: Renderer | None = None
 ) -> None:
-    """Write the tables, the plots and the page of a sweep into ``folder``; print the outcome."""
+    """Write the tables, plots and page of a sweep into ``folder``, and print a summary."""
     if renderer is not None:
         renderer.start(records)
     from nnexp.analysis.arms import compare
@@ -219,7 +233,7 @@ def collect(
 
 
 def command() -> str:
-    """Return this command line, quoted for a shell."""
+    """Return the command line of this process, quoted for a shell."""
     import shlex
 
     return " ".join(["python -m nnexp", *map(shlex.quote, sys.argv[1:])])
@@ -236,39 +250,35 @@ def sweep(
     single: bool,
     renderer: Renderer | None = None,
 ) -> list[Record]:
-    """Check all points, run them with ``launcher`` and collect the results in ``output``, if any.
+    """Check all points, run them with ``launcher`` and write the results to ``output``, if given.
 
-    A ``renderer``, if given, draws the figures in a process of its own.
+    A ``renderer``, if given, draws the figures in another process.
 
     Raises
     ------
     InputError
-        For any invalid point or place, before anything is written.
+        For any invalid point or folder, before anything is written.
     """
     with composing():
         named = read_arms(loader, settings["arms"])
         points = parse_sweep(loader, params, arguments, named)
         if single and len(points) > 1:
-            raise InputError(
-                f"{len(points)} values to sweep, and no sweep was asked for: add -m to run them all"
-            )
+            raise InputError(f"there are {len(points)} values to sweep: add -m to run them all")
         jobs = compose_jobs(Composer(loader), points, named)
-        if not hasattr(launcher, "check"):
-            raise InputError("nnexp needs its own launcher: give hydra/launcher=local, or dask")
-        launcher.check(settings)
+        check_launcher(launcher, settings)
     places = {"store": settings["store"]}
     if output is not None:
         check_folder(output.folder, f"{output.key}=FOLDER")
         places[output.key] = str(output.folder)
     if keys := overridden(points, named):
         print(
-            f"note: {', '.join(keys)} overrides settings of the arms: "
-            f"runs are not named after them",
+            f"note: {', '.join(keys)} overrides settings of the arms, "
+            f"so runs are not named after them",
             file=sys.stderr,
         )
     if not single and (widths := plain_widths(arguments)):
         print(
-            f"note: hidden={widths} trains networks of one hidden layer each; "
+            f"note: hidden={widths} trains networks with one hidden layer each; "
             f"hidden={widths.replace(',', 'x')} is one network with a layer of each width",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""The terminal: names are printed as they are, brackets and colons included."""
+"""Consoles that print names literally, including brackets and colons."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from rich.console import Console
 
 
 def terminal(**options: Any) -> Console:
-    """Return a rich console without markup; ``options`` are those of `rich.console.Console`."""
+    """Return a rich console without markup; ``options`` are passed to `rich.console.Console`."""
     return Console(markup=False, emoji=False, highlight=False, **options)

@@ -1,4 +1,4 @@
-"""Words that are wrong here but right elsewhere, each answered with the words that are meant."""
+"""Helpful errors for plausible but wrong arguments, such as those of other tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GROUPS = ("data", *CHOICES)
 _DATA = {*DataSettings.__dataclass_fields__} - {"name", "source"}
 # Settings that hold one number.
 _NUMBERS = ("batch_size", "epochs", "lr", "seed", "steps", "weight_decay")
-# Keys of Hydra that one would expect to be nnexp's own.
+# Short forms of Hydra's keys, which are easily assumed to be keys of nnexp.
 _HYDRA = {
     "launcher": "hydra/launcher",
     "workers": "hydra.launcher.workers",
@@ -25,12 +25,12 @@ _WIDTHS = re.compile(r"\d+(,\d+)+")
 
 
 def check_guesses(words: Sequence[str], *, multirun: bool) -> None:
-    """Refuse the wrong guesses that have a known remedy.
+    """Refuse wrong guesses for which the correct argument is known.
 
     Raises
     ------
     InputError
-        For the first such word, with the words that are meant.
+        For the first such word. The message gives the correct argument.
     """
     for place, word in enumerate(words):
         key, _, value = word.partition("=")
@@ -42,14 +42,14 @@ def check_guesses(words: Sequence[str], *, multirun: bool) -> None:
             _check(key.lstrip("+"), value, given=dict(w.partition("=")[::2] for w in words))
     if not multirun and (widths := plain_widths(words)):
         raise InputError(
-            f"hidden={widths} is {widths.count(',') + 1} values to sweep, and no sweep was asked "
-            f"for: write hidden={widths.replace(',', 'x')} for layers of these widths, or add -m "
-            f"to train a network with each width"
+            f"hidden={widths} has {widths.count(',') + 1} values to sweep: "
+            f"write hidden={widths.replace(',', 'x')} for one network with layers of these widths, "
+            f"or add -m to train a network with each width"
         )
 
 
 def plain_widths(words: Sequence[str]) -> str:
-    """Return the values of ``hidden`` if several plain numbers sweep it, else ``""``."""
+    """Return the values of ``hidden`` if it is swept over plain numbers, else ``""``."""
     values = [value for key, _, value in (w.partition("=") for w in words) if key == "hidden"]
     return next((value for value in values if _WIDTHS.fullmatch(value)), "")
 
@@ -73,7 +73,7 @@ def _check(key: str, value: str, given: Mapping[str, str]) -> None:
         )
     if key in _NUMBERS and re.fullmatch(r"\[.+\]", value):
         raise InputError(
-            f"{key}={value} is a list, and {key} takes one number: "
+            f"{key}={value} is a list, but {key} takes one number: "
             f"write {key}={value[1:-1].replace(' ', '')} with -m to sweep it"
         )
 
@@ -83,7 +83,7 @@ def _not_a_key(key: str, meant: str) -> InputError:
 
 
 def _nested(key: str, value: str, given: Mapping[str, str]) -> str:
-    """Return how to set the parameter ``key`` of some choice, ``""`` if no choice has it."""
+    """Return how to set the parameter ``key`` of a choice, or ``""`` if no choice has it."""
     if key in _DATA:
         return f"data.{key}={value}"
     for group, choices in CHOICES.items():

@@ -106,7 +106,7 @@ def checked(file: Path) -> str:
         return text
     if not isinstance(root, yaml.MappingNode):
         what = repr(root.value) if isinstance(root, yaml.ScalarNode) else "a list"
-        raise InputError(f"{file} holds {what}: write settings, as in lr: 0.1")
+        raise InputError(f"{file} contains {what}: write settings, as in lr: 0.1")
     _Check(file).top(root)
     return text
 
@@ -171,7 +171,9 @@ class _Check:
             for match in re.finditer(r"\$\\*{", node.value):
                 if not interpolated or not _SETTING.match(node.value, match.start()):
                     allowed = "a setting, as in ${lr}" if interpolated else "plain values"
-                    raise self.error(node, f"{node.value!r}: an experiment may hold only {allowed}")
+                    raise self.error(
+                        node, f"{node.value!r}: an experiment may contain only {allowed}"
+                    )
             return
         for child in node.value:
             if isinstance(child, tuple):
@@ -210,7 +212,8 @@ class _Check:
                 )
             hint = suggestion(path, _HYDRA)
             raise self.error(
-                key, f"{path} is not for an experiment{hint or ':'} it may set {', '.join(_HYDRA)}"
+                key,
+                f"{path} cannot be set in an experiment{hint or ':'} only {', '.join(_HYDRA)} can",
             )
         known = (*SETTINGS, "arm")
         params = (value for path, _, value in _paths(node, "hydra", 2) if path == _HYDRA[0])
@@ -226,7 +229,7 @@ class _Check:
         if group not in CUSTOM:
             return
         if "$" in value:
-            raise self.error(node, f"{group}={value}: an experiment may hold only plain values")
+            raise self.error(node, f"{group}={value}: an experiment may contain only plain values")
         for name in re.findall(r"(?<![\w./\\~-])[^\W\d]\w*(?:\.\w+)+(?![\w.]*:)", value):
             if is_installed(name):
                 raise self.error(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from nnexp.config.registry import CUSTOM
+from nnexp.config.registry import CHOICES, CUSTOM
 from nnexp.config.user_functions import is_custom
 from nnexp.data import PATHS
 
 # Digits of a digest shown in tables.
 _DIGITS = 8
+# Names of digest columns after the dot, and the settings with such columns.
+_DIGESTS = ("digest", "source")
+_GROUPS = ("data", *CHOICES)
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
@@ -53,6 +57,33 @@ def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str,
         else:
             flat[key] = value
     return {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in flat.items()}
+
+
+def settings(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the nested settings of a row of a table, the inverse of `columns`.
+
+    The row may come from a file, in which numbers in incomplete columns are floats and lists are
+    text. Columns that are not settings are included, but not digests of files and functions.
+    """
+    nested: dict[str, Any] = {}
+    for column, cell in row.items():
+        key, _, parameter = column.partition(".")
+        value = _value(cell)
+        if not parameter:
+            nested[key] = {**nested.get(key, {}), "name": value} if key in _GROUPS else value
+        elif value is not None and parameter not in _DIGESTS:
+            nested.setdefault(key, {})[parameter] = value
+    return nested
+
+
+def _value(cell: Any) -> Any:
+    """Return the value of a table's cell, or ``None`` if it is empty."""
+    if isinstance(cell, float):
+        return None if math.isnan(cell) else int(cell) if cell.is_integer() else cell
+    if isinstance(cell, str) and re.fullmatch(r"\d+( \d+)*", cell):
+        numbers = [int(number) for number in cell.split()]
+        return numbers if len(numbers) > 1 else numbers[0]
+    return cell
 
 
 def own_name(name: str) -> str:

@@ -19,7 +19,7 @@ from nnexp.errors import InputError, suggestion
 from nnexp.nn.losses import LOGARITHMIC
 
 # Incremented when a change of the code changes the numbers of any run. All run IDs then change.
-NUMERICS = 1
+NUMERICS = 2
 
 GRADIENTS = ("backprop", "numerical")
 DTYPES = ("float32", "float64")
@@ -56,8 +56,8 @@ class RunConfig:
     batch. Exactly one of ``epochs`` and ``steps`` is set. ``evaluate_every`` is ``None`` to
     evaluate only at the first and the last step. ``quirk`` is a name, or sorted names joined by
     ``+``. ``evaluate_first`` is the number of test examples to score, and ``evaluate_epsilon`` is
-    added to each probability in a logged loss. These two are part of the identity only if they are
-    set, so that runs stored before keep their IDs.
+    added to each probability in the loss of an evaluation. These two are part of the identity only
+    if they are set, as runs stored before they existed keep their IDs.
     """
 
     data: DataSettings
@@ -256,7 +256,7 @@ def _check_fit(run: RunConfig, data: Description) -> None:
     if run.evaluate_epsilon is not None and run.loss.name not in LOGARITHMIC:
         raise InputError(
             f"evaluate_epsilon={run.evaluate_epsilon:g} does not fit loss={run.loss.name}, which "
-            f"takes no logarithm of a probability: use loss={' or loss='.join(LOGARITHMIC)}"
+            f"has no logarithm of a probability: use loss={' or loss='.join(LOGARITHMIC)}"
         )
     if run.evaluate_at and run.evaluate_at[-1] > run.total_steps():
         raise InputError(

@@ -2,9 +2,10 @@
 
 from nnexp.data.dataset import Dataset, Description, Split, arrays, describe, in_memory, load
 from nnexp.data.scaling import target_codes
-from nnexp.data.settings import PATHS, DataSettings
+from nnexp.data.settings import KINDS, PATHS, DataSettings
 
 __all__ = [
+    "KINDS",
     "PATHS",
     "DataSettings",
     "Dataset",

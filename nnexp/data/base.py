@@ -55,6 +55,8 @@ class Kind(NamedTuple):
     keys: Mapping[str, object]  # settings that only this kind has, with their defaults
     make: Callable[[Mapping[str, object]], Source]  # takes values for all of these keys
     scale: str = "unit"  # the default of data.scale
+    shipped: bool = False  # whether nnexp includes or generates the examples
+    image_shape: tuple[int, int] | None = None  # rows, columns, if all are images of one size
 
 
 class Stamp(NamedTuple):

@@ -20,6 +20,7 @@ from nnexp.errors import InputError
 
 PACKAGED = Path(__file__).parent / "files"
 _PIXELS = (0.0, 255.0)
+_SHAPE = (28, 28)
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,10 @@ def _from_folder(name: str, files: tuple[Stamp, ...]) -> Raw:
     contents = []
     for file, archive, raw in zip(files, publication.archives, publication.raw, strict=True):
         found = idx.content(file)
-        right = found.sha256 == raw if raw is not None else True
+        valid = found.sha256 == raw if raw is not None else True
         if raw is None and file.path.endswith(".gz"):
-            right = checksum(file) == archive
-        if not right:
+            valid = checksum(file) == archive
+        if not valid:
             raise InputError(
                 f"{file.path} is not {publication.title}'s file (its SHA-256 is "
                 f"{found.sha256}): download it again, or read another set with data=idx"
@@ -157,11 +158,11 @@ def _kind(name: str) -> Kind:
         root = values["root"]
         return Published(name, None if root is None else user_path("root", root))
 
-    return Kind({"root": None}, make)
+    return Kind({"root": None}, make, image_shape=_SHAPE)
 
 
 KINDS = {
-    "mnist": Kind({}, lambda values: Published("mnist")),
+    "mnist": Kind({}, lambda values: Published("mnist"), shipped=True, image_shape=_SHAPE),
     "fashion_mnist": _kind("fashion_mnist"),
     "kmnist": _kind("kmnist"),
 }

@@ -7,7 +7,7 @@ set and part 2 the test set.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,8 +126,12 @@ def _blobs(values: Mapping[str, object]) -> Source:
     return Blobs(n, classes, features, validation.real("data.std", values["std"], 0))
 
 
+def _kind(keys: Mapping[str, object], make: Callable[[Mapping[str, object]], Source]) -> Kind:
+    return Kind(keys, make, scale="raw", shipped=True)
+
+
 KINDS = {
-    "xor": Kind({}, lambda values: Xor(), scale="raw"),
-    "spirals": Kind({"n": 1000, "noise": 0.02, "classes": 2, "turns": 1.5}, _spirals, scale="raw"),
-    "blobs": Kind({"n": 1000, "classes": 3, "features": 2, "std": 0.2}, _blobs, scale="raw"),
+    "xor": _kind({}, lambda values: Xor()),
+    "spirals": _kind({"n": 1000, "noise": 0.02, "classes": 2, "turns": 1.5}, _spirals),
+    "blobs": _kind({"n": 1000, "classes": 3, "features": 2, "std": 0.2}, _blobs),
 }

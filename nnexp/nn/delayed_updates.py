@@ -1,14 +1,14 @@
-"""Small batches under plain SGD: the first layer's weights are updated once per block of batches.
+"""SGD with small batches, updating the first layer's weights once per block of batches.
 
-After batches 0 … t-1 the first layer's weights are W + Σ_s x_sᵀ·d_s, where x_s (b, i) are their
-examples and d_s (b, o) their deltas times -lr. So the pre-activations of the next batch are
+After batches 0 … t-1 the first layer's weights are W + Σ_s x_sᵀ·d_s, where x_s (b, i) are the
+examples of batch s and d_s (b, o) its deltas times -lr. So the next batch has the pre-activations
 
     z_t = x_t·W + bias + Σ_{s<t} (x_t·x_sᵀ + 1)·d_s,
 
-where the 1 is the update of the bias. Within a block the large W is only read, and it is written
+where the 1 is the update of the bias. Within a block the large matrix W is only read; it is written
 once at the end. Three products over the whole block, X·W, X·Xᵀ and Xᵀ·D, replace two products and
-an update of all of W per batch. This is stochastic gradient descent in another order of summation,
-so the results are equal up to rounding. The layers above are small and are updated at every batch,
+an update of W per batch. This is stochastic gradient descent with another order of summation, so
+the results are equal up to rounding. The layers above are small and are updated at every batch,
 after the error has passed through them, or before with the quirk ``updated_weights``.
 """
 
@@ -28,20 +28,20 @@ Array = npt.NDArray[Any]
 
 # Examples per block: enough for efficient products, few enough for cheap sums over past batches.
 BLOCK = 64
-# The largest batch for which this form is the faster one.
+# The largest batch size for which this form is faster.
 BATCH = 16
 
 
 def suits(batch: int) -> bool:
-    """Return whether this form is the faster one for batches of ``batch`` examples."""
+    """Return whether this form is faster for batches of ``batch`` examples."""
     return batch <= BATCH
 
 
 class Block:
-    """Trains a network by blocks of up to ``steps`` batches of ``batch`` examples.
+    """Trains a network in blocks of up to ``steps`` batches of ``batch`` examples.
 
-    Each layer above the first is held as one matrix (o, i + 1) with the biases in the last column;
-    its inputs (b, i + 1) have a last column of ones.
+    Each layer above the first is stored as one matrix (o, i + 1) with the biases in the last
+    column; its inputs (b, i + 1) have a last column of ones.
     """
 
     def __init__(self, network: Network, batch: int, lr: float) -> None:
@@ -55,8 +55,8 @@ class Block:
         self.updated_first = isinstance(network, UpdatedWeights)
         self.scale: Array = np.array(-lr * self.factor / batch, dtype)
 
-        # Buffers of a block. z_t is gram_t·terms: gram_t is x_t·x_sᵀ + 1 and terms d_s for the
-        # batches before t, and the identity and x_t·W + bias for t itself.
+        # Buffers of a block. z_t = gram_t·terms. For a batch s before t, gram_t is x_t·x_sᵀ + 1
+        # and terms d_s; for t itself they are the identity and x_t·W + bias.
         self.x: Array = np.empty((rows, inputs), dtype)
         self.gram: Array = np.empty((rows, rows), dtype)
         self.terms: Array = np.empty((rows, widths[0]), dtype)
@@ -80,7 +80,7 @@ class Block:
         ]
         self.updates = [np.empty_like(matrix) for matrix in self.matrices]
 
-        # Views, made once: making one takes half as long as a product of this size.
+        # Views are made once, as making one takes half as long as a product of this size.
         batches = [slice(t * batch, (t + 1) * batch) for t in range(self.steps)]
         self.first_layer = [(self.gram[b, : b.stop], self.terms[: b.stop]) for b in batches]
         self.outputs = [(self.logits[b], self.targets[b]) for b in batches]
@@ -88,15 +88,15 @@ class Block:
         self.transposed = [matrix.T for matrix in self.matrices]
         self.weights = [matrix[:, :-1] for matrix in self.matrices]
         self.loss_scratch = self.scratch[0, :batch], self.row_scratch[:batch]
-        # For one row np.dot has less overhead; for more, its output must be contiguous.
+        # np.dot has less overhead, but for several rows it needs a contiguous output.
         self.product: Any = np.ndarray.dot if batch == 1 else np.matmul
 
     def train(self, examples: Array, labels: Array, codes: Array, rows: Array) -> tuple[float, int]:
-        """Take a step for each batch of ``rows``; return the sum of losses and the number correct.
+        """Take a step for each batch; return the sum of losses and number of correct predictions.
 
-        ``rows (n,)`` are indices of ``examples (…, i)`` and ``labels (…,)``, and n is a multiple of
-        the batch; ``codes (classes, k)`` are the targets of each class. If the sum is not finite,
-        the network is left unchanged.
+        ``rows (n,)`` are indices of ``examples (…, i)`` and ``labels (…,)``; n is a multiple of the
+        batch size. ``codes (classes, k)`` are the targets of each class. If the sum of the losses
+        is not finite, the network is not changed.
         """
         network, loss, n = self.network, self.network.loss, len(rows)
         x, terms, logits, targets = self.x[:n], self.terms[:n], self.logits[:n], self.targets[:n]
@@ -118,7 +118,7 @@ class Block:
 
         np.copyto(self.scratch[1, :n], logits)
         total = loss.evaluate(
-            self.scratch[1, :n], targets, 1.0, self.scratch[0, :n], self.row_scratch[:n], True
+            self.scratch[1, :n], targets, 1.0, (self.scratch[0, :n], self.row_scratch[:n]), True
         )
         if math.isfinite(total):
             network.weights[0] += np.matmul(x.T, terms, out=network.weight_grads[0])
@@ -130,7 +130,7 @@ class Block:
         return total * self.factor, int(np.count_nonzero(loss.predict(logits) == block_labels))
 
     def step(self, step: int) -> None:
-        """Take the block's step ``step``, except for the update of the first layer."""
+        """Take step ``step`` of the block, except for the update of the first layer."""
         network, product, activation = self.network, self.product, self.network.activation
         inputs, matrix = self.first_layer[step]
         for layer, transposed in enumerate(self.transposed):
@@ -144,7 +144,7 @@ class Block:
         product(inputs, matrix, out=logits)
         delta = self.deltas[-1] if self.matrices else self.first_deltas[step]
         np.copyto(delta, logits)
-        network.loss.evaluate(delta, targets, self.scale, *self.loss_scratch, False)
+        network.loss.evaluate(delta, targets, self.scale, self.loss_scratch, False)
         for layer in range(len(self.matrices) - 1, -1, -1):
             upstream = self.deltas[layer] if layer else self.first_deltas[step]
             update = product(delta.T, self.layer_inputs[layer], out=self.updates[layer])
@@ -158,7 +158,7 @@ class Block:
             delta = upstream
 
     def last_update(self, steps: int) -> float:
-        """Fill ``network.grad`` with the update of the block's last step; return its mean loss."""
+        """Write the update of the last step to ``network.grad`` and return its mean loss."""
         network, batch = self.network, self.batch
         last = slice((steps - 1) * batch, steps * batch)
         np.matmul(self.x[last].T, self.terms[last], out=network.weight_grads[0])

@@ -1,10 +1,10 @@
-"""Weight and bias initialisers: what a network knows before it has seen anything.
+"""Weight and bias initialisers.
 
-A weight initialiser maps ``(rng, fan_in, fan_out)`` to a float64 matrix of that shape; a bias
-initialiser is one with ``fan_in`` 1. Names say the distribution: ``xavier`` is Glorot's normal,
-``xavier_uniform`` its uniform form, and randn/sqrt(fan_in), which many texts call Xavier, is
-``lecun``. None looks at the activation. All normal ones draw the same numbers from the same
-generator, so that runs of equal seed start from the same matrix, scaled.
+A weight initialiser maps ``(rng, fan_in, fan_out)`` to a float64 matrix of shape
+``(fan_in, fan_out)``; a bias initialiser is called with ``fan_in`` 1. ``xavier`` is Glorot's normal
+initialisation and ``xavier_uniform`` its uniform form; randn/sqrt(fan_in), which many texts call
+Xavier, is ``lecun``. None of them depends on the activation. All normal initialisers draw the same
+numbers from the same generator, so runs with equal seeds start from the same matrix up to scale.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _FANS: dict[str, Callable[[int, int], float]] = {
 
 
 def rand(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-    """Draw from U[0, 1): every weight positive, mean 1/2."""
+    """Draw from U[0, 1), with mean 1/2."""
     return rng.random((fan_in, fan_out))
 
 
 def randn(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-    """Draw from N(0, 1), whatever the fan."""
+    """Draw from N(0, 1), regardless of the layer's size."""
     return rng.standard_normal((fan_in, fan_out))
 
 
@@ -47,17 +47,17 @@ def uniform(
 
 
 def zero(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-    """Set every weight to 0: a layer's hidden units start alike and, but for rounding, stay so."""
+    """Set all weights to 0, so the hidden units of a layer stay equal, up to rounding."""
     return np.zeros((fan_in, fan_out))
 
 
 def constant(rng: np.random.Generator, fan_in: int, fan_out: int, value: float = 0.1) -> Array:
-    """Set every weight to ``value``: as symmetric as ``zero``."""
+    """Set all weights to ``value``, which is as symmetric as ``zero``."""
     return np.full((fan_in, fan_out), float(value))
 
 
 def orthogonal(rng: np.random.Generator, fan_in: int, fan_out: int, gain: float = 1.0) -> Array:
-    """Draw a (semi-)orthogonal matrix, times ``gain`` (Saxe, McClelland, Ganguli 2014)."""
+    """Draw a (semi-)orthogonal matrix times ``gain`` (Saxe, McClelland, Ganguli 2014)."""
     tall = randn(rng, max(fan_in, fan_out), min(fan_in, fan_out))
     q, r = np.linalg.qr(tall)
     q *= np.sign(np.diag(r))  # makes the draw uniform (Haar)
@@ -67,10 +67,10 @@ def orthogonal(rng: np.random.Generator, fan_in: int, fan_out: int, gain: float 
 def variance_scaling(
     scale: float, mode: Literal["fan_in", "fan_avg"], distribution: Literal["normal", "uniform"]
 ) -> Initializer:
-    """Return the initialiser whose weights have mean 0 and variance ``scale / fan``.
+    """Return an initialiser of weights with mean 0 and variance ``scale / fan``.
 
-    ``mode`` says which fan: ``fan_in``, or ``fan_avg`` = (fan_in + fan_out) / 2. The normal form
-    is not truncated; the uniform one is U[-sqrt(3 var), sqrt(3 var)).
+    ``mode`` selects the fan: ``fan_in``, or ``fan_avg`` = (fan_in + fan_out) / 2. The normal
+    distribution is not truncated; the uniform one is U[-sqrt(3 var), sqrt(3 var)).
     """
     fan = _FANS[mode]
 

@@ -1,4 +1,4 @@
-"""Why a network learns or not: what its layers hold and pass on, measured on a fixed probe."""
+"""Statistics of the activations, gradients and weights of each layer, on a fixed probe."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from nnexp.nn.network import Network
 Array = npt.NDArray[Any]
 
 QUANTILES = (5, 25, 50, 75, 95)
-# A (unit, example) pair is saturated where the derivative is below this share of its maximum.
+# A unit is saturated on an example if its derivative is at most this fraction of the maximum.
 SATURATION = 0.05
-# Two units are one where their incoming weights and bias differ by less than this share of the
-# layer's largest unit: far above float32 rounding, far below what a function would show.
+# Two units count as equal if the distance of their incoming weights and biases is at most this
+# fraction of the largest norm in the layer: far above float32 rounding, but too small to affect the
+# function.
 SAME_UNIT = 1e-3
 
 
 def measure(
     network: Network, x: Array, targets: Array, update: Array | None
 ) -> list[dict[str, Any]]:
-    """Return a row for each layer, from one pass over the probe ``x (n, i)``, ``targets (n, k)``.
+    """Return a row of statistics for each layer on the probe ``x (n, i)``, ``targets (n, k)``.
 
-    ``update`` (size,), if there was one, is the last change of the parameters. Gradients by the
-    activations are those of a single example's loss, gradients by the weights those of the probe's
-    mean loss. ``network.grad`` is overwritten.
+    ``update`` (size,) is the last change of the parameters, if any. ``gradient_mean`` and
+    ``gradient_std`` are over the gradients of each example's own loss with respect to the
+    pre-activations; ``gradient_norm`` is the norm of the gradient of the mean loss with respect to
+    the weights. ``network.grad`` is overwritten.
     """
     n, hidden = len(x), len(network.weights) - 1
     updates = _weight_norms(network, update) if update is not None else [None] * (hidden + 1)
@@ -43,7 +45,7 @@ def measure(
             "activation_mean": float(np.mean(a, dtype=np.float64)),
             "activation_std": float(np.std(a, dtype=np.float64)),
         }
-        # Sorted first: np.sort is vectorised, the selection within np.percentile is not.
+        # np.sort is vectorised, unlike the partition in np.percentile.
         quantiles = np.percentile(np.sort(a, axis=None), QUANTILES, overwrite_input=True)
         row |= {f"activation_p{q:02d}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
         saturated = dead = None
@@ -69,9 +71,9 @@ def measure(
 
 
 def distinct_units(weights: Array, biases: Array) -> int:
-    """Return how many of a layer's units differ in their incoming ``weights (i, o)`` and biases.
+    """Return the number of distinct units by their incoming ``weights (i, o)`` and ``biases``.
 
-    Units that are alike see, do and learn the same: so many less are really there.
+    Units with equal incoming weights compute the same function and count as one.
     """
     units = np.vstack([weights, biases.reshape(-1, weights.shape[1])]).astype(np.float64)
     if not np.isfinite(units).all():
@@ -95,7 +97,7 @@ def _weight_norms(network: Network, update: Array) -> list[float | None]:
 
 
 def _flat(network: Network, a: Array, z: Array) -> npt.NDArray[np.bool_]:
-    """Tell where the derivative is below ``SATURATION`` of the largest the activation has."""
+    """Return where the derivative is at most ``SATURATION`` times the activation's largest."""
     return np.abs(network.activation.derivative(a, z)) <= SATURATION * _steepest(network)
 
 

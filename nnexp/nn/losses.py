@@ -1,9 +1,9 @@
-"""Losses: each includes the output non-linearity and works on logits.
+"""Losses, which include the output non-linearity and take logits.
 
-``evaluate(logits, targets, scale, scratch, row_scratch, with_value)`` overwrites ``logits`` with
-the gradient of each row's own loss, times ``scale``. It returns the sum of the rows' losses, or 0
-without ``with_value``, which is faster. Neither includes the loss's constant ``factor``.
-``logits``, ``targets`` and ``scratch`` are (n, outputs), ``row_scratch`` is (n, 1).
+``evaluate(logits, targets, scale, buffers, with_value)`` overwrites ``logits`` with the gradient of
+each row's own loss times ``scale``. It returns the sum of the rows' losses, or 0 if ``with_value``
+is false, which is faster. Neither includes the constant ``factor`` of the loss. ``logits`` and
+``targets`` are (n, outputs); ``buffers`` for intermediate results are (n, outputs) and (n, 1).
 """
 
 from __future__ import annotations
@@ -21,38 +21,51 @@ from nnexp.nn.activations import ONE, logistic
 Array = npt.NDArray[Any]
 
 Scale = float | Array
+Buffers = tuple[Array, Array]
 
 _BLOCK = 1024
+# np.max and np.sum without their overhead.
+_row_max, _row_sum = np.maximum.reduce, np.add.reduce
 
 
 def _one(outputs: int) -> float:
     return 1.0
 
 
+def _factor(reduction: str, mean: float) -> Callable[[int], float]:
+    """Return a loss's factor by its number of outputs: ``mean`` / outputs, or 1 for ``sum``."""
+    if reduction not in ("mean", "sum"):
+        raise unknown("loss.reduction", reduction, ("mean", "sum"))
+    return (lambda outputs: mean / outputs) if reduction == "mean" else _one
+
+
 @dataclass(frozen=True)
 class Loss:
     """A loss and its output non-linearity: ``softmax``, ``sigmoid`` or ``identity``."""
 
-    evaluate: Callable[[Array, Array, Scale, Array, Array, bool], float]
+    evaluate: Callable[[Array, Array, Scale, Buffers, bool], float]
     output: str
     factor: Callable[[int], float] = _one
 
     def __call__(
         self, logits: Array, targets: Array, n: int, scratch: Array, row_scratch: Array
     ) -> float:
-        """Return Σ row losses / ``n`` and overwrite ``logits`` with its gradient.
+        """Return the sum of the row losses over ``n`` and overwrite ``logits`` with its gradient.
 
-        With ``n`` the number of rows, that is the mean loss.
+        If ``n`` is the number of rows, this is the mean loss.
         """
         share = self.factor(logits.shape[1]) / n
-        return self.evaluate(logits, targets, share, scratch, row_scratch, True) * share
+        return self.evaluate(logits, targets, share, (scratch, row_scratch), True) * share
 
     def outputs(self, logits: Array) -> None:
-        """Turn ``logits`` into the network's outputs, in place."""
+        """Convert ``logits`` to the network's outputs in place."""
         OUTPUTS[self.output](logits)
 
     def predict(self, logits: Array) -> Array:
-        """Return the class of each row, (n,); with one output unit, class 1 if it is above 1/2."""
+        """Return the predicted class of each row, (n,).
+
+        With one output unit, class 1 is predicted if its output is above 1/2.
+        """
         if logits.shape[1] == 1:
             return (logits[:, 0] > (0.5 if self.output == "identity" else 0)).astype(np.intp)
         classes: Array = np.empty(len(logits), np.intp)
@@ -62,11 +75,12 @@ class Loss:
         return classes
 
 
-def softmax(logits: Array) -> None:
-    """Apply softmax to each row in place, minus the row's maximum so that exp cannot overflow."""
-    logits -= logits.max(axis=1, keepdims=True)
+def softmax(logits: Array, row_scratch: Array | None = None) -> None:
+    """Apply softmax to each row in place; subtracting the row's maximum avoids overflow."""
+    rows = np.empty((len(logits), 1), logits.dtype) if row_scratch is None else row_scratch
+    logits -= _row_max(logits, axis=1, keepdims=True, out=rows)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
+    logits /= _row_sum(logits, axis=1, keepdims=True, out=rows)
 
 
 def _identity(logits: Array) -> None:
@@ -79,25 +93,18 @@ OUTPUTS: dict[str, Callable[[Array], None]] = {
     "identity": _identity,
 }
 
-# As np.max and np.sum over axis 1, without their overhead.
-_row_max, _row_sum = np.maximum.reduce, np.add.reduce
-
 
 def _total(array: Array) -> float:
     return float(np.add.reduce(array, axis=None, dtype=np.float64))
 
 
 def cross_entropy() -> Loss:
-    """Return softmax with cross-entropy -Σ_k t_k·log p_k; gradient (Σt)·p - t."""
+    """Return softmax with cross-entropy, -Σ_k t_k·log p_k, with gradient (Σt)·p - t."""
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
+        scratch, row_scratch = buffers
         loss = 0.0
         _row_max(logits, axis=1, keepdims=True, out=row_scratch)
         logits -= row_scratch
@@ -122,18 +129,13 @@ def cross_entropy() -> Loss:
 
 
 def binary_cross_entropy(reduction: str = "mean") -> Loss:
-    """Return sigmoid with -t·log p - (1-t)·log(1-p), its mean or sum over a row's outputs."""
-    if reduction not in ("mean", "sum"):
-        raise unknown("loss.reduction", reduction, ("mean", "sum"))
+    """Return sigmoid with -t·log p - (1-t)·log(1-p), averaged or summed over the outputs."""
+    factor = _factor(reduction, 1)
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
+        scratch, _ = buffers
         loss = 0.0
         if with_value:
             np.multiply(logits, targets, out=scratch)
@@ -145,34 +147,25 @@ def binary_cross_entropy(reduction: str = "mean") -> Loss:
         logits *= scale
         return loss
 
-    return Loss(evaluate, "sigmoid", (lambda outputs: 1 / outputs) if reduction == "mean" else _one)
+    return Loss(evaluate, "sigmoid", factor)
 
 
 def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
-    """Return the squared error over ``output``: its mean over a row (``mean``) or ½Σ (``sum``).
+    """Return the squared error of ``output``: the mean over the k outputs, or half the sum.
 
-    With ``sum`` the gradient is (o - t)·f', the textbook form; with ``mean`` it is that · 2/k.
+    With ``sum``, the gradient is (o - t)·f', as in textbooks; with ``mean``, it is 2/k times that.
     """
-    if reduction not in ("mean", "sum"):
-        raise unknown("loss.reduction", reduction, ("mean", "sum"))
+    factor = _factor(reduction, 2)
     if output not in OUTPUTS:
         raise unknown("loss.output", output, OUTPUTS)
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
+        scratch, row_scratch = buffers
         loss = 0.0
         if output == "softmax":
-            _row_max(logits, axis=1, keepdims=True, out=row_scratch)
-            logits -= row_scratch
-            np.exp(logits, out=logits)
-            _row_sum(logits, axis=1, keepdims=True, out=row_scratch)
-            logits /= row_scratch
+            softmax(logits, row_scratch)
         else:
             OUTPUTS[output](logits)
         np.subtract(logits, targets, out=scratch)
@@ -192,31 +185,26 @@ def mse(reduction: str = "mean", output: str = "sigmoid") -> Loss:
         logits *= scale
         return loss
 
-    return Loss(evaluate, output, (lambda outputs: 2 / outputs) if reduction == "mean" else _one)
+    return Loss(evaluate, output, factor)
 
 
 def from_function(function: Callable[[Array, Array], tuple[Array, Array]]) -> Loss:
-    """Return the loss of a plain ``(logits, targets) -> (row losses (n,), gradient (n, k))``.
+    """Return a loss from ``(logits, targets) -> (row losses (n,), gradient (n, k))``.
 
     The gradient is that of each row's own loss. An attribute ``output`` of the function may name
-    the output non-linearity, ``softmax`` by default; it is used by ``predict_proba`` alone.
+    the output non-linearity (default ``softmax``), which is only used by ``predict_proba``.
 
     Raises
     ------
     InputError
-        If the attribute names an unknown output, or on use, if the function returns anything else.
+        If the attribute names an unknown output or, on use, if the function returns anything else.
     """
     output = getattr(function, "output", "softmax")
     if output not in OUTPUTS:
         raise unknown("output of the loss", output, OUTPUTS)
 
     def evaluate(
-        logits: Array,
-        targets: Array,
-        scale: Scale,
-        scratch: Array,
-        row_scratch: Array,
-        with_value: bool,
+        logits: Array, targets: Array, scale: Scale, buffers: Buffers, with_value: bool
     ) -> float:
         result = function(logits.copy(), targets)
         shapes = [logits.shape[:1], logits.shape]
@@ -234,7 +222,7 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "binary_cross_entropy": binary_cross_entropy,
     "mse": mse,
 }
-# Those that `log_loss` computes.
+# The losses that `log_loss` supports.
 LOGARITHMIC = ("cross_entropy", "binary_cross_entropy")
 
 
@@ -243,8 +231,8 @@ def log_loss(loss: Loss, logits: Array, targets: Array, epsilon: float) -> float
 
     ``loss`` is one of `LOGARITHMIC`, and ``logits`` and ``targets`` are (n, k). A row's loss is
     -Σ_k t_k·log(p_k + epsilon). With sigmoid outputs it is
-    -Σ_k t_k·log(p_k + epsilon) + (1 - t_k)·log(1 - p_k + epsilon), or the mean. Many programs log
-    this, as it is finite where a probability is 0. It is computed in float64.
+    -Σ_k t_k·log(p_k + epsilon) + (1 - t_k)·log(1 - p_k + epsilon), or the mean. Many programs
+    report this, as it is finite if a probability is 0. It is computed in float64.
     """
     p = logits.astype(np.float64)
     loss.outputs(p)

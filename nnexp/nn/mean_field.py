@@ -1,12 +1,14 @@
-"""What theory says of a network before its first update: how spreads pass through its layers.
+"""Mean-field theory of a network at initialisation.
 
-Mean-field propagation of variances: forwards as in Poole, Lahiri, Raghu, Sohl-Dickstein, Ganguli
-2016 ("Exponential expressivity in deep neural networks through transient chaos", eq. 3), backwards
-as in Schoenholz, Gilmer, Ganguli, Sohl-Dickstein 2017 ("Deep information propagation", eq. 9);
-Glorot & Bengio 2010 (4.2.1) and He, Zhang, Ren, Sun 2015 (2.2) are its cases of an activation that
-is linear about 0 and of ReLU. It is exact as layers grow wide; weights are independent, of mean 0,
-and independent of the errors that they pass back. Where their mean is not 0 (``rand``,
-``constant``) the units of a layer share an offset as large as their spread, and there is no line.
+Variances propagate forward as in Poole, Lahiri, Raghu, Sohl-Dickstein, Ganguli 2016 ("Exponential
+expressivity in deep neural networks through transient chaos", eq. 3) and backward as in
+Schoenholz, Gilmer, Ganguli, Sohl-Dickstein 2017 ("Deep information propagation", eq. 9). Glorot &
+Bengio 2010 (4.2.1) and He, Zhang, Ren, Sun 2015 (2.2) are the special cases of an activation that
+is linear at 0 and of ReLU.
+
+The theory is exact in the limit of wide layers. It assumes weights that are independent, have mean
+0 and are independent of the backpropagated errors. It does not apply to weights with another mean
+(``rand``, ``constant``), with which the units of a layer share an offset as large as their spread.
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.errors import InputError, unknown
+from nnexp.errors import InputError
 from nnexp.nn.activations import Activation
 
 Array = npt.NDArray[Any]
-# (fan_in, fan_out) -> the mean of a parameter and its mean square.
+# (fan_in, fan_out) -> (mean, mean square) of a parameter.
 Moments = Callable[[int, int], tuple[float, float]]
 
-# Quadrature: points over so many standard deviations either side. An even number keeps them off the
-# kink or step of an activation at 0.
+# Quadrature: the number of points, and the range in standard deviations on either side. An even
+# number of points avoids the kink or step of an activation at 0.
 _POINTS = 400
 _REACH = 9.0
 
@@ -36,7 +38,7 @@ def _uniform(fan_in: int, fan_out: int, low: float, high: float) -> tuple[float,
     return (low + high) / 2, (low * low + low * high + high * high) / 3
 
 
-# The definitions are those of `nnexp.nn.initializers`.
+# Moments of the initialisers in `nnexp.nn.initializers`; there is no theory for missing ones.
 _MOMENTS: dict[str, Callable[..., tuple[float, float]]] = {
     "rand": lambda i, o: (1 / 2, 1 / 3),
     "randn": lambda i, o: (0.0, 1.0),
@@ -50,18 +52,18 @@ _MOMENTS: dict[str, Callable[..., tuple[float, float]]] = {
     "he_uniform": lambda i, o: (0.0, 2 / i),
     "lecun": lambda i, o: (0.0, 1 / i),
     "lecun_uniform": lambda i, o: (0.0, 1 / i),
-    # Its min(i, o) rows or columns of length gain are spread over i·o entries.
+    # min(i, o) rows or columns of norm gain, spread over i·o entries.
     "orthogonal": lambda i, o, gain=1.0: (0.0, gain**2 / max(i, o)),
 }
 
 
 @dataclass(frozen=True)
 class LayerTheory:
-    """What theory says of a layer at step 0, over all its units, examples and draws of weights.
+    """Predictions for a layer at step 0, over its units, the examples and draws of the weights.
 
-    ``z`` are its pre-activations. ``backward`` is the factor from the mean squared error (gradient
-    by ``z``) of the layer above to that of this one. The output layer, whose activation belongs to
-    the loss, has no activation and no factor: nan.
+    ``z`` are the pre-activations. ``backward`` is the ratio of the mean squared error (the gradient
+    with respect to ``z``) in this layer to that in the layer above. For the output layer,
+    ``backward`` and the activation statistics are nan, as its activation belongs to the loss.
     """
 
     z_mean: float
@@ -71,28 +73,25 @@ class LayerTheory:
     backward: float
 
 
-def moments(name: str, **parameters: float) -> Moments:
-    """Return a weight or bias initialiser's ``(fan_in, fan_out) -> (mean, mean square)``.
+def moments(name: str, **parameters: float) -> Moments | None:
+    """Return the moments ``(fan_in, fan_out) -> (mean, mean square)`` of an initialiser.
 
-    A bias initialiser is asked with ``fan_in`` 1. ``parameters`` are the initialiser's own.
-
-    Raises
-    ------
-    InputError
-        If nnexp has no initialiser of that name; a user's own has no moments that are known.
+    ``parameters`` are those of the initialiser. Bias initialisers are called with ``fan_in`` 1.
+    The result is ``None`` if the moments are not known, as for the user's own functions.
     """
     if name not in _MOMENTS:
-        raise unknown("initialiser", name, _MOMENTS)
+        return None
     known = _MOMENTS[name]
     return lambda fan_in, fan_out: known(fan_in, fan_out, **parameters)
 
 
 def expectations(activation: Activation, mean: Array, std: Array) -> tuple[Array, Array, Array]:
-    """Return E[f(z)], E[f(z)²] and E[f'(z)²] for z ~ N(mean, std²), each of the shape (n,).
+    """Return E[f(z)], E[f(z)²] and E[f'(z)²] for z ~ N(mean, std²), each of shape (n,).
 
-    ``mean`` and ``std`` are (n,), float64. The trapezoidal rule in asinh(z): its points lie dense
-    about 0, where activations bend, and reach far, where z does. Gauss-Hermite nodes lie a fixed
-    share of std apart and would step over a sigmoid's slope once std is 10 or more.
+    ``mean`` and ``std`` are (n,), float64. The integrals use the trapezoidal rule in asinh(z),
+    whose points are dense near 0, where activations bend, and still cover large z. The distance of
+    Gauss-Hermite nodes is proportional to std, so they would miss the slope of a sigmoid for std
+    of 10 or more.
     """
     low, high = np.arcsinh(mean - _REACH * std), np.arcsinh(mean + _REACH * std)
     t = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, _POINTS)
@@ -101,7 +100,7 @@ def expectations(activation: Activation, mean: Array, std: Array) -> tuple[Array
     density = np.exp(-(((z - mean[:, None]) / spread) ** 2) / 2) * np.cosh(t)
     density /= density.sum(axis=1, keepdims=True)
     a = z.copy()
-    with np.errstate(over="ignore"):  # a sigmoid's exp, far out
+    with np.errstate(over="ignore"):  # in the exp of a sigmoid, for large z
         activation.forward(a, np.empty_like(a))
         slope = activation.derivative(a.copy(), z)
     first, square, steep = ((density * v).sum(axis=1) for v in (a, a * a, slope * slope))
@@ -115,16 +114,16 @@ def propagate(
     biases: Moments,
     squares: Array,
 ) -> list[LayerTheory]:
-    """Return what theory says of each layer of a network of ``sizes``, inputs to outputs.
+    """Return the predictions for each layer of a network of ``sizes``, from inputs to outputs.
 
-    ``squares (n,)`` are the inputs' mean squares over features, one for each example: every
-    example keeps a variance of its own, and the layer's figures are those of all together. The
-    errors at the outputs are taken to be alike in size for all of them.
+    ``squares (n,)`` are the mean squares of the inputs over features, one per example. Each example
+    has its own variance; the statistics of a layer are over all examples. The errors at the outputs
+    are assumed to have the same size for all examples.
 
     Raises
     ------
     InputError
-        If the weights' mean is not 0.
+        If the mean of the weights is not 0.
     """
     square = np.asarray(squares, np.float64)
     fans = list(itertools.pairwise(sizes))
@@ -133,14 +132,15 @@ def propagate(
         mean, weight_square = weights(fan_in, fan_out)
         if mean:
             raise InputError(
-                f"theory has no line for weights of mean {mean:g}: choose an initialiser of mean 0"
+                f"the theory does not apply to weights with mean {mean:g}: "
+                f"choose an initialiser with mean 0"
             )
         bias_mean, bias_square = biases(1, fan_out)
         variance = fan_in * weight_square * square + bias_square - bias_mean**2
         first, square, slope = expectations(
             activation, np.full(len(variance), bias_mean), np.sqrt(variance)
         )
-        # Rounding may leave less than 0 where all are alike.
+        # Rounding may give a negative variance if all values are equal.
         a_std = float(np.sqrt(max(square.mean() - first.mean() ** 2, 0.0)))
         forward.append((bias_mean, float(np.sqrt(variance.mean())), float(first.mean()), a_std))
         slopes.append(slope)

@@ -1,4 +1,4 @@
-"""The gradient by central differences: slow, simple, and independent of backpropagation."""
+"""The gradient by central differences, which is slow but independent of backpropagation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ Array = npt.NDArray[Any]
 
 
 def numerical_gradient(network: Network, x: Array, targets: Array, h: float = 1e-4) -> float:
-    """Return the mean loss of ``x (n, i)``, ``targets (n, k)``; fill ``network.grad``.
+    """Return the mean loss of ``x (n, i)``, ``targets (n, k)`` and write ``network.grad``.
 
-    Each parameter's derivative is (loss(p + h) - loss(p - h)) / 2h: two forward passes for each.
+    The derivative by each parameter p is (loss(p + h) - loss(p - h)) / 2h, which takes two forward
+    passes.
 
     Raises
     ------
     InputError
-        If the network is not float64: in float32 rounding exceeds the differences.
+        If the network is not float64. In float32, rounding errors exceed the differences.
     """
     if network.theta.dtype != np.float64:
         raise InputError(

@@ -1,8 +1,8 @@
-"""Optimisers: from a gradient to the change of the parameters, on flat vectors.
+"""Optimisers, which compute the change of the parameters from the gradient.
 
-``update(grad)`` overwrites the gradient, (size,), with the change to be added to the parameters;
-so after a step the gradient's buffer holds the update that was made. Adaptive ones work through
-the vector in blocks that fit the cache, with scratch of one block.
+``update(grad)`` overwrites the flat gradient, (size,), with the change to add to the parameters, so
+after a step the gradient buffer holds the update. Adaptive optimisers process the vector in blocks
+that fit into the cache.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _BLOCK = 16384
 
 
 class Optimizer(Protocol):
-    """What every optimiser does."""
+    """The interface of an optimiser."""
 
     def update(self, grad: Array) -> None:
-        """Overwrite ``grad`` with the change to be added to the parameters."""
+        """Overwrite ``grad`` with the change to add to the parameters."""
 
 
 def blocks(size: int) -> list[slice]:
-    """Return the slices that cut a vector of ``size`` into blocks that fit the cache."""
+    """Return slices that split a vector of ``size`` into blocks that fit into the cache."""
     return [slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK)]
 
 
@@ -42,8 +42,8 @@ def add_decay(grad: Array, weights: Array, weight_decay: float, scratch: Array) 
 def preview(optimizer: Optimizer, gradient: Array, part: slice) -> Array:
     """Return the change that the next update makes to a ``part`` of the parameters.
 
-    ``gradient`` is that of the part, and is overwritten. The optimiser is left as it is. All of
-    them work element by element, so a part needs its own part of the state alone.
+    ``gradient`` is that of the part and is overwritten; the optimiser is not changed. Optimisers
+    work element by element, so only this part of their state is needed.
     """
     trial = copy.copy(optimizer)
     for name, value in vars(optimizer).items():
@@ -65,7 +65,7 @@ class SGD:
 
 
 class Momentum:
-    """Heavy ball: v ← momentum·v - lr·g, and v is the change (Polyak 1964)."""
+    """Momentum (heavy ball): v ← momentum·v - lr·g, and v is the change (Polyak 1964)."""
 
     def __init__(self, size: int, dtype: npt.DTypeLike, lr: float, momentum: float = 0.9) -> None:
         self.lr = lr

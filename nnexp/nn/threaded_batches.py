@@ -1,11 +1,11 @@
-"""The gradient of a large batch, by one or two threads with equal results.
+"""The gradient of a large batch, computed by one or two threads with identical results.
 
-The batch is split into rounds whose activations stay in the cache. Within a round every large piece
-of work is cut in half: half of the examples in the forward and backward pass, half of the rows of
-each weight matrix when its gradient is summed over the round. All bounds follow from the sizes
-alone, the halves write to different places, and rounds are summed in order. So the results are
-equal to the bit whether two threads take a half each or one takes both. BLAS itself has one thread
-(see `nnexp.threads`).
+The batch is split into rounds whose activations fit into the cache. Large operations in a round are
+split in half: by examples in the forward and backward pass, and by rows of the weight matrix when
+its gradient is summed over the round. The split depends only on the sizes, the halves write to
+different memory, and rounds are summed in order. So the results are identical whether two threads
+compute one half each or one thread computes both. BLAS itself uses one thread (see
+`nnexp.threads`).
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ Work = Callable[[int, slice], None]
 HALVES = 2
 # Examples per round.
 ROUND = 2048
-# Multiplications of a product, and elements of an activation, from which on two threads pay off:
-# below, waking the second one takes longer than the work.
+# The smallest number of multiplications in a product, and of elements in an activation, for which
+# two threads are faster: below, waking the second thread takes longer than the work.
 PRODUCT = 2**23
 ELEMENTS = 2**16
-# Rows of a weight gradient that are added at a time: they fit the cache.
+# Rows of a weight gradient added at a time, which fit into the cache.
 _PART = 256
 
 
 def suits(batch: int, weights: int) -> bool:
-    """Return whether this form is the faster one for ``batch`` examples and that many weights."""
+    """Return whether this form is faster for ``batch`` examples and this number of weights."""
     return batch * weights >= 8 * PRODUCT
 
 
 class Threads:
-    """One or two threads that do the two halves of some work."""
+    """One or two threads that share work in two halves."""
 
     def __init__(self, threads: int) -> None:
         quiet = functools.partial(np.seterr, over="ignore", invalid="ignore", divide="ignore")
@@ -74,9 +74,9 @@ class ThreadedGradient:
     def gradient(
         self, examples: Array, labels: Array, codes: Array, rows: Array | None
     ) -> tuple[float, int]:
-        """Return the batch's mean loss and number of correct answers; fill ``network.grad``.
+        """Return the mean loss and number of correct predictions; write ``network.grad``.
 
-        ``rows (n,)`` are indices of ``examples (…, i)`` and ``labels (…,)``, ``None`` for all;
+        ``rows (n,)`` are indices of ``examples (…, i)`` and ``labels (…,)``, or ``None`` for all.
         ``codes (classes, k)`` are the targets of each class.
         """
         network = self.network
@@ -99,7 +99,10 @@ class ThreadedGradient:
         return loss, correct
 
     def forward(self, x: Array, source: tuple[Array, Array] | None) -> None:
-        """Fill the activations for ``x (n, i)``, copied first from (examples, indices) if given."""
+        """Compute the activations for ``x (n, i)``, first copied from a given ``source``.
+
+        ``source`` is a pair (examples, indices).
+        """
         network, n, below = self.network, len(x), x
         for layer, weights in enumerate(network.weights):
             z = network.activations[layer][:n]
@@ -118,7 +121,7 @@ class ThreadedGradient:
             below = z
 
     def large(self, layer: int, n: int) -> bool:
-        """Return whether the activations of a layer for ``n`` examples are worth two threads."""
+        """Return whether the activations of a layer for ``n`` examples are worth splitting."""
         return n * self.network.sizes[layer + 1] >= ELEMENTS
 
     def activate(self, layer: int, rows: slice) -> None:
@@ -132,7 +135,7 @@ class ThreadedGradient:
             network.activation.forward(z, network.deltas[layer][rows])
 
     def backward(self, n: int) -> None:
-        """Fill the hidden layers' deltas for the round's ``n`` examples."""
+        """Compute the deltas of the hidden layers for the ``n`` examples of the round."""
         network, delta = self.network, self.network.activations[-1]
         for layer in reversed(range(len(self.kept))):
             weights = network.weights[layer + 1]
@@ -149,7 +152,7 @@ class ThreadedGradient:
             delta = network.deltas[layer]
 
     def differentiate(self, layer: int, rows: slice) -> None:
-        """Multiply the layer's deltas by the activation's derivative; keep the activations."""
+        """Multiply the layer's deltas by the activation's derivative; copy the activations."""
         network = self.network
         a = network.activations[layer][rows]
         np.copyto(self.kept[layer][rows], a)
@@ -158,7 +161,7 @@ class ThreadedGradient:
         )
 
     def add_gradients(self, x: Array, first: bool) -> None:
-        """Add the gradients of a round with inputs ``x (n, i)``; the first round overwrites."""
+        """Add the gradients of a round with inputs ``x (n, i)``; the first overwrites them."""
         network, n = self.network, len(x)
         below = [x, *self.kept]
         deltas = [*network.deltas, network.activations[-1]]
@@ -181,7 +184,7 @@ class ThreadedGradient:
             np.copyto(gradient, more if first else gradient + more)
 
     def share(self, multiplications: int, size: int, work: Work) -> None:
-        """Do ``work`` on ``size`` items in two halves, or at once if it is too small for that."""
+        """Do ``work`` on ``size`` items, in two halves if it has enough ``multiplications``."""
         if multiplications < PRODUCT:
             work(0, slice(0, size))
         else:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import INTERACTION, Effects, Factor
 from nnexp.analysis.grids import Grid, grid_cells, levels
+from nnexp.analysis.labels import n_words
 from nnexp.analysis.outcomes import fitting
 from nnexp.plotting import layout, panels
 from nnexp.plotting.captions import values_in_words
+from nnexp.plotting.cell_maps import Cell, draw_cells
 from nnexp.plotting.legends import legend_entries
+from nnexp.plotting.paired_differences import LABEL, Differences, draw_differences
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import UNNAMED, Style, choice_styles
 from nnexp.store.record import DIVERGED, FAILED
@@ -24,8 +30,9 @@ from nnexp.store.record import DIVERGED, FAILED
 _KEYS = ("kind", "factor", "level")
 # A panel of more interactions would fill a page.
 _MOST_INTERACTIONS = 16
-# The longest line of a level's label beside an axis, in characters.
-_LABEL = 24
+# The longest line of a label beside the rows of cells, in characters.
+_ROW_LABEL = 14
+_IN_POINTS = "difference in percentage points"
 # Inches, in a panel's name.
 _CHARACTER = 0.078
 # A curve over fewer values adds nothing to the arms; more lines hide each other.
@@ -42,10 +49,10 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     title = "Differences in final test accuracy"
     if one:
         title = f"Final test accuracy: difference from {measured.factors[0].reference}"
-    longest = min(_LABEL, max(map(len, table["level"])))
+    longest = min(LABEL, max(map(len, table["level"])))
     left = 0.3 + 0.085 * longest
     width = int((layout.WIDTH - left) / _CHARACTER)
-    lines = [sum(0.3 + 0.16 * (len(s) // _LABEL + 1) for s in p["level"]) for p in parts.values()]
+    lines = [sum(0.3 + 0.16 * (len(s) // LABEL + 1) for s in p["level"]) for p in parts.values()]
     figure, axes = layout.panels(
         title,
         comparison.held,
@@ -57,12 +64,11 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     )
     for ax, (factor, rows) in zip(axes, parts.items(), strict=True):
         pairs = measured.pairs[measured.pairs["factor"] == factor]
-        panels.draw_differences(ax, rows, pairs, _looks(measured, rows, styles))
+        draw_differences(ax, _differences(rows, pairs, _looks(measured, rows, styles)), _IN_POINTS)
     layout.label_outer(axes)
-    low, high = table["n"].min(), table["n"].max()
-    counted = f"n = {low}" if low == high else f"n = {low} to {high}"
     caption = (
-        f"Differences paired by seed: each small mark is one seed ({counted}), the level minus the "
+        f"Differences paired by seed: each small mark is one seed ({n_words(table['n'])}), the "
+        "level minus the "
         "level with the highest mean. The diamond and the number are the mean, the bar is its "
         "interval; the 95 % intervals hold simultaneously. Grey: differences too small to matter."
     )
@@ -75,6 +81,25 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     levels = table[table["kind"] != INTERACTION]
     alt = f"{caption} {values_in_words(levels.set_index('level')['difference'] * 100, 'Points')}"
     return Picture("differences", title, caption, alt, figure, drawn)
+
+
+def _differences(
+    table: pd.DataFrame, pairs: pd.DataFrame, styles: Mapping[str, Style]
+) -> list[Differences]:
+    """Return the rows of a panel, in percentage points; ``styles`` has that of every level."""
+    return [
+        Differences(
+            row["level"],
+            100 * pairs.loc[pairs["level"] == row["level"], "difference"].to_numpy(float),
+            100 * row["difference"],
+            100 * row["low"],
+            100 * row["high"],
+            100 * row["matters"],
+            f"{100 * row['difference']:+.2f}",
+            style=styles[row["level"]],
+        )
+        for row in table.to_dict("records")
+    ]
 
 
 def _compared(table: pd.DataFrame) -> str:
@@ -146,12 +171,10 @@ def _cells(
         title,
         held,
         height=(0.56 + 0.17 * diverged + 0.17 * bool(table["at"].any())) * len(rows),
-        margins=(0.25 + 0.085 * min(14, max(map(len, rows))), 0.15),
+        margins=(0.25 + 0.085 * min(_ROW_LABEL, max(map(len, rows))), 0.15),
     )
-    panels.draw_cells(ax, table, rows, columns)
-    low, high = table["n"].min(), table["n"].max()
-    counted = f"n = {high}" if low == high else f"n = {low} to {high}"
-    caption = f"Each cell shows the mean over seeds and their number ({counted})"
+    _draw_cells(ax, table, rows, columns)
+    caption = f"Each cell shows the mean over seeds and their number ({n_words(table['n'])})"
     caption += "; ± is the standard deviation." if table["std"].notna().any() else "."
     if diverged:
         caption += " Diverged runs count in the mean."
@@ -160,6 +183,33 @@ def _cells(
     means = table.assign(cell=table["down"] + " " + table["across"]).set_index("cell")["mean"]
     alt = f"{caption} {values_in_words(means.dropna(), 'Means')}"
     return Picture(name, title, caption, alt, figure, table.drop(columns="at"))
+
+
+def _draw_cells(ax: Axes, table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Draw a heat map of a table with ``down across mean std n diverged at``."""
+    low, high = float(table["mean"].min()), float(table["mean"].max())
+    shades = mpl.colormaps["Blues"]
+    found = []
+    for cell in table.to_dict("records"):
+        share = (cell["mean"] - low) / (high - low) if high > low else 0.0
+        lines = [f"{cell['mean']:.3f}"]
+        if not math.isnan(cell["std"]):
+            lines.append(f"± {cell['std']:.2g}")
+        lines.append(f"n = {cell['n']}")
+        if cell["diverged"]:
+            lines.append(f"{cell['diverged']} diverged")
+        if cell["at"]:
+            lines.append(cell["at"])
+        place = rows.index(cell["down"]), columns.index(cell["across"])
+        found.append(Cell(*place, shades(0.05 + 0.75 * share), "\n".join(lines)))
+    width = max(9, 40 // len(columns))
+    draw_cells(
+        ax,
+        found,
+        [textwrap.fill(row, _ROW_LABEL) for row in rows],
+        [textwrap.fill(column, width) for column in columns],
+        size=min(layout.SMALL, 34 / len(columns)),
+    )
 
 
 def _ranked(factor: Factor) -> list[tuple[str, tuple[str, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,12 +24,14 @@ Look = dict[str, Any]
 
 # Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
 WIDTH = 4.8
-TITLE, BASE, SMALL = 12.5, 11, 9.5
+TITLE, BASE, SMALL = 12, 11, 9.5
 NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
 # The edge of a marker.
 EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 # Words on a coloured cell, which keep their colour whatever a page's theme.
 _ON_LIGHT, _ON_DARK = "#101010", "#FDFDFD"
+# Characters of a name that an SVG, which has all text as a comment, may not contain (XML 1.0, 2.2).
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STYLE: Look = {
     "font.family": "DejaVu Sans",
     "font.size": BASE,
@@ -74,7 +77,7 @@ def panels(
     axes to the left. ``height`` is that of an axes, or of each row's, ``margins`` are those left
     and right, in inches: all is placed by hand, which is quick and keeps a page's figures aligned.
     """
-    titles = textwrap.wrap(title, 42)
+    titles = textwrap.wrap(title, 47)
     lines = textwrap.wrap(f"Held fixed: {held}", 66)
     name_heights = [0.17 * (name.count("\n") + bool(name)) for name in names]
     rows = math.ceil(len(names) / columns)
@@ -149,7 +152,8 @@ def png(figure: Figure) -> bytes:
 
 def svg(figure: Figure) -> bytes:
     """Return ``figure`` as SVG: the same bytes for the same figure."""
-    return _saved(figure, "svg", {"Date": None, "Creator": None})
+    drawn = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
+    return _NOT_XML.sub("\ufffd", drawn).encode()
 
 
 @contextmanager

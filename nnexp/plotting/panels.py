@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import (
     MaxNLocator,
     NullLocator,
 )
 
-from nnexp.plotting.layout import EDGE, FAINT, INK, NEUTRAL, SMALL, Look, words_on
+from nnexp.plotting.layout import EDGE, SMALL, Look
 from nnexp.plotting.legends import THIN, arm_labels
-from nnexp.plotting.scales import MOST_TICKS, stretch_axis
+from nnexp.plotting.scales import MOST_TICKS
 from nnexp.plotting.styles import Style
 from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[Any]
-
-# Beyond which ratio of differences an axis is stretched about 0.
-FAR = 12
 
 
 def draw_curves(
@@ -112,77 +105,6 @@ def draw_final(
     ax.grid(visible=False, axis="y")
     ax.margins(x=0.08)
     ax.set_xlabel("final test accuracy")
-    return ax
-
-
-def draw_differences(
-    ax: Axes, table: pd.DataFrame, pairs: pd.DataFrame, styles: Mapping[str, Style]
-) -> Axes:
-    """Draw rows of the tables of `Effects`, in points: one dot per seed, the mean and its interval.
-
-    ``styles`` has that of every level; the grey area is what does not matter.
-    """
-    for row, found in enumerate(table.to_dict("records")):
-        own = 100 * pairs.loc[pairs["level"] == found["level"], "difference"].to_numpy(float)
-        style = styles[found["level"]]
-        y = row + 0.12 + np.linspace(0, 0.22, len(own))
-        dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
-        ax.plot(own, y, **dots, **EDGE, alpha=0.85)
-        ax.plot([100 * found["low"], 100 * found["high"]], [row - 0.12] * 2, color=INK)
-        mean = 100 * found["difference"]
-        ax.plot(mean, row - 0.12, linestyle="none", marker="D", color=INK)
-        beside: Look = {"va": "center", "fontsize": SMALL}
-        ax.text(1.02, row, f"{mean:+.2f}", transform=ax.get_yaxis_transform(), **beside)
-    matters = 100 * float(table["matters"].max())
-    ax.axvspan(-matters, matters, color=FAINT, linewidth=0, zorder=0)
-    ax.axvline(0, color=NEUTRAL, linewidth=1, zorder=1)
-    means = 100 * table["difference"].abs()
-    if means.max() > FAR * max(means.min(), 0.1):
-        stretch_axis(ax, 1)
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    ax.set_yticks(range(len(table)), ["\n".join(textwrap.wrap(s, 24)) for s in table["level"]])
-    ax.set_ylim(len(table) - 0.5, -0.5)
-    ax.grid(visible=False, axis="y")
-    ax.set_xlabel("difference in percentage points")
-    return ax
-
-
-def draw_cells(ax: Axes, table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> Axes:
-    """Draw a heat map of ``down across mean std n diverged at``: a cell with its words each.
-
-    A combination that is not in the table stays hatched.
-    """
-    low, high = float(table["mean"].min()), float(table["mean"].max())
-    shades = mpl.colormaps["Blues"]
-    ax.add_patch(
-        Rectangle((-0.5, -0.5), len(columns), len(rows), hatch="///", facecolor="white",
-                  edgecolor=FAINT, linewidth=0, zorder=0)
-    )  # fmt: skip
-    size = min(SMALL, 34 / len(columns))
-    for cell in table.to_dict("records"):
-        i, j = rows.index(cell["down"]), columns.index(cell["across"])
-        share = (cell["mean"] - low) / (high - low) if high > low else 0.0
-        box: Look = {"facecolor": shades(0.05 + 0.75 * share), "edgecolor": "white"}
-        ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **box, linewidth=1.5))
-        lines = [f"{cell['mean']:.3f}"]
-        if not math.isnan(cell["std"]):
-            lines.append(f"± {cell['std']:.2g}")
-        lines.append(f"n = {cell['n']}")
-        if cell["diverged"]:
-            lines.append(f"{cell['diverged']} diverged")
-        if cell["at"]:
-            lines.append(cell["at"])
-        colour = words_on(box["facecolor"][:3])
-        place: Look = {"ha": "center", "va": "center", "linespacing": 1.25}
-        ax.text(j, i, "\n".join(lines), fontsize=size, color=colour, **place)
-    width = max(9, 40 // len(columns))
-    ax.set_xticks(range(len(columns)), ["\n".join(textwrap.wrap(c, width)) for c in columns])
-    ax.set_yticks(range(len(rows)), ["\n".join(textwrap.wrap(r, 14)) for r in rows])
-    ax.set_xlim(-0.5, len(columns) - 0.5)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.tick_params(length=0)
-    ax.grid(visible=False)
     return ax
 
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from nnexp.analysis.arms import Comparison
-from nnexp.config import registry, user_functions
-from nnexp.data import DataSettings, load
+from nnexp.config import identity, registry
+from nnexp.data import KINDS, DataSettings, load
 from nnexp.nn import mean_field
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, omitted
@@ -28,7 +28,6 @@ Array = npt.NDArray[Any]
 MEASURES = {"activation": "activation (std)", "error": "error (rms)"}
 MOMENTS = ("before", "after")
 _PROBE = 1000
-_SHIPPED = ("mnist", "xor", "spirals", "blobs")
 # Inputs are grouped by size for the theory: as good as one by one, and faster.
 _GROUPS = 40
 # Below this share of its activations' mean, a layer's spread is a matter of rounding.
@@ -48,25 +47,10 @@ def inputs(comparison: Comparison) -> dict[str, Array]:
     """Return the `probe` of each arm whose data ship with nnexp: no others are looked for."""
     probes: dict[str, Array] = {}
     for row in comparison.runs.drop_duplicates("arm").to_dict("records"):
-        if row["data"] in _SHIPPED:
-            probes[str(row["arm"])] = probe(_data(row))
+        if row["data"] in KINDS and KINDS[row["data"]].shipped:
+            data = identity.settings({str(k): v for k, v in row.items()})["data"]
+            probes[str(row["arm"])] = probe(DataSettings.from_mapping(data))
     return probes
-
-
-def _data(row: Mapping[Any, Any]) -> DataSettings:
-    """Return the settings of a run's data from its row of a table, read from a file or not."""
-    own = {str(k).partition(".")[2]: v for k, v in row.items() if str(k).startswith("data.")}
-    mapping: dict[str, object] = {"name": row["data"]}
-    for key, value in own.items():
-        if key == "digest":
-            continue
-        if isinstance(value, str) and key == "classes":
-            mapping[key] = [int(label) for label in value.split()]
-        elif isinstance(value, float) and value.is_integer():
-            mapping[key] = int(value)
-        elif not pd.isna(value):
-            mapping[key] = value
-    return DataSettings.from_mapping(mapping)
 
 
 def has_depth(comparison: Comparison) -> bool:
@@ -212,8 +196,8 @@ def _lines(
         squares = _grouped(np.mean(np.square(x[str(arm)], dtype=np.float64), axis=1))
         own = comparison.layers[comparison.layers["run_id"] == rows["run_id"].iloc[0]]
         units = own.drop_duplicates("layer").sort_values("layer")["units"]
-        values = rows.iloc[0].dropna().items()
-        settings = {str(k): v.item() if isinstance(v, np.generic) else v for k, v in values}
+        (first,) = rows.iloc[:1].to_dict("records")
+        settings = identity.settings({str(k): v for k, v in first.items()})
         layers = _theory(settings, (x[str(arm)].shape[1], *map(int, units)), squares)
         if not layers:
             continue
@@ -243,29 +227,18 @@ def _theory(
     settings: Mapping[str, Any], sizes: tuple[int, ...], squares: Array
 ) -> list[mean_field.LayerTheory]:
     """Return what theory says of a run's layers: nothing of what it does not cover."""
-    names = ("init", "bias_init", "activation")
-    if (
-        len(sizes) < 3
-        or "quirk" in settings
-        or any(user_functions.is_custom(settings[n]) for n in names)
-    ):
+    groups = ("init", "bias_init", "activation")
+    own = any(settings[group]["name"] not in registry.CHOICES[group] for group in groups)
+    if len(sizes) < 3 or settings["quirk"] or own:
         return []
-    init, bias, activation = (_choice(settings, name) for name in names)
-    weights = mean_field.moments(init.name, **dict(init.parameters))
-    if weights(1, 1)[0]:
-        return []
-    return mean_field.propagate(
-        sizes,
-        registry.build("activation", activation),
-        weights,
-        mean_field.moments(bias.name, **dict(bias.parameters)),
-        squares,
+    init, bias_init, activation = (registry.read(group, settings[group]) for group in groups)
+    weights, biases = (
+        mean_field.moments(choice.name, **dict(choice.parameters)) for choice in (init, bias_init)
     )
-
-
-def _choice(settings: Mapping[str, Any], group: str) -> registry.Choice:
-    own = {k.partition(".")[2]: v for k, v in settings.items() if k.startswith(f"{group}.")}
-    return registry.read(group, {"name": settings[group], **own})
+    if weights is None or biases is None or weights(1, 1)[0]:
+        return []
+    built = registry.build("activation", activation)
+    return mean_field.propagate(sizes, built, weights, biases, squares)
 
 
 def _factors(rows: pd.DataFrame) -> str:

@@ -39,8 +39,9 @@ _ON_DARK = {
     _MINT: "#B5F0DA",
     _LILAC: "#B79BEA",
 }
-# For each group of choices: the colour of each, and by its place its line style and marker.
-_KNOWN: tuple[dict[str, str], ...] = (
+# For each group of choices those that have a colour on every page, and by their place a line style
+# and a marker. A name that is not here takes what the others leave.
+KNOWN: tuple[dict[str, str], ...] = (
     {
         "xavier": _BLUE,
         "randn": _VERMILION,
@@ -125,7 +126,7 @@ def choice_styles(values: Sequence[str]) -> dict[str, Style]:
         ranked = sorted(distinct, key=float)
         shades = map(to_hex, mpl.colormaps["viridis"](np.linspace(0, 0.75, len(ranked))))
         return {v: _nth_style(i, c) for i, (v, c) in enumerate(zip(ranked, shades, strict=True))}
-    known = max(_KNOWN, key=lambda group: sum(v in group for v in distinct))
+    known = max(KNOWN, key=lambda group: sum(v in group for v in distinct))
     styles = {v: _nth_style(i, c) for i, (v, c) in enumerate(known.items()) if v in distinct}
     new = [v for v in distinct if v not in styles]
     taken = {style.colour for style in styles.values()}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from nnexp.analysis.arms import Comparison, curves
-from nnexp.analysis.effects import effects
+from nnexp.analysis.effects import Effects, effects
 from nnexp.plotting import (
     factor_figures,
     layer_figures,
@@ -16,6 +17,14 @@ from nnexp.plotting import (
 )
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style, arm_styles
+
+
+class _Sweep(NamedTuple):
+    """What the figures are drawn from."""
+
+    comparison: Comparison
+    styles: Mapping[str, Style]
+    effects: Effects
 
 
 def pictures(comparison: Comparison, names: Collection[str] | None = None) -> Iterator[Picture]:
@@ -29,54 +38,113 @@ def pictures(comparison: Comparison, names: Collection[str] | None = None) -> It
 
 
 def figures(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
-    """Return a function that draws each figure of ``comparison``, by the figure's name.
+    """Return a function that draws each of the `FIGURES` that ``comparison`` has, by its name.
 
-    The result is empty if every run failed. Symmetry is drawn only where units coincide. Paired
-    differences need two seeds, cells two factors, and a curve a numeric factor.
+    The result is empty if every run failed.
     """
     if comparison.metrics.empty:
         return {}
-    styles = arm_styles(comparison)
-    draw: dict[str, Callable[[Comparison, Mapping[str, Style]], Picture]] = {
-        "loss": functools.partial(training_figures.learning, score="loss"),
-        "accuracy": functools.partial(training_figures.learning, score="accuracy"),
-        "final": training_figures.final,
+    sweep = _Sweep(comparison, arm_styles(comparison), effects(comparison))
+    return {
+        name: functools.partial(_styled, draw, sweep)
+        for name, (applies, draw) in FIGURES.items()
+        if applies(sweep)
     }
-    measured = effects(comparison)
-    if len(measured.table) and measured.table["n"].max() > 1:
-        draw["differences"] = functools.partial(factor_figures.differences, measured=measured)
-    if len(measured.grid) == 2:
-        draw["cells"] = functools.partial(factor_figures.cells, grid=measured.grid)
-    if (over := factor_figures.numeric(measured.grid)) is not None:
-        draw["response"] = functools.partial(factor_figures.response, over=over, grid=measured.grid)
-    if "validation_accuracy" in comparison.metrics:
-        draw["validation"] = training_figures.validation
-    if len(comparison.layers):
-        draw["activations"] = layer_figures.activations
-        if len(curves(comparison.layers, "gradient_norm")):  # a run may diverge before any
-            draw["gradients"] = layer_figures.gradients
-        hidden = comparison.layers[comparison.layers["kind"] == "hidden"]
-        if len(hidden):
-            draw["saturation"] = layer_figures.saturation
-        if (hidden["distinct_units"] < hidden["units"]).any():
-            draw["symmetry"] = layer_figures.symmetry
-    drawn: dict[str, Callable[[], Picture]] = {
-        name: functools.partial(_styled, figure, comparison, styles)
-        for name, figure in draw.items()
-    }
-    if signal_propagation.has_depth(comparison):
-        drawn["depth"] = functools.partial(_depth, comparison)
-    return drawn
 
 
-def _depth(comparison: Comparison) -> Picture:
-    return signal_propagation.picture(comparison, signal_propagation.inputs(comparison))
-
-
-def _styled(
-    figure: Callable[[Comparison, Mapping[str, Style]], Picture],
-    comparison: Comparison,
-    styles: Mapping[str, Style],
-) -> Picture:
+def _styled(draw: Callable[[_Sweep], Picture], sweep: _Sweep) -> Picture:
     with layout.style():
-        return figure(comparison, styles)
+        return draw(sweep)
+
+
+def _always(sweep: _Sweep) -> bool:
+    return True
+
+
+def _has_pairs(sweep: _Sweep) -> bool:
+    table = sweep.effects.table
+    return len(table) > 0 and bool(table["n"].max() > 1)
+
+
+def _has_two_factors(sweep: _Sweep) -> bool:
+    return len(sweep.effects.grid) == 2
+
+
+def _has_numeric_factor(sweep: _Sweep) -> bool:
+    return factor_figures.numeric(sweep.effects.grid) is not None
+
+
+def _has_validation(sweep: _Sweep) -> bool:
+    return "validation_accuracy" in sweep.comparison.metrics
+
+
+def _has_layers(sweep: _Sweep) -> bool:
+    return len(sweep.comparison.layers) > 0
+
+
+def _has_gradients(sweep: _Sweep) -> bool:
+    """Tell whether there are gradients; a run may diverge before it has any."""
+    return _has_layers(sweep) and len(curves(sweep.comparison.layers, "gradient_norm")) > 0
+
+
+def _has_hidden_layers(sweep: _Sweep) -> bool:
+    return _has_layers(sweep) and bool((sweep.comparison.layers["kind"] == "hidden").any())
+
+
+def _has_equal_units(sweep: _Sweep) -> bool:
+    if not _has_layers(sweep):
+        return False
+    hidden = sweep.comparison.layers[sweep.comparison.layers["kind"] == "hidden"]
+    return bool((hidden["distinct_units"] < hidden["units"]).any())
+
+
+def _has_depth(sweep: _Sweep) -> bool:
+    return signal_propagation.has_depth(sweep.comparison)
+
+
+def _learning(sweep: _Sweep, score: str) -> Picture:
+    return training_figures.learning(sweep.comparison, sweep.styles, score)
+
+
+def _differences(sweep: _Sweep) -> Picture:
+    return factor_figures.differences(sweep.comparison, sweep.styles, sweep.effects)
+
+
+def _cells(sweep: _Sweep) -> Picture:
+    down, across = sweep.effects.grid
+    return factor_figures.cells(sweep.comparison, sweep.styles, (down, across))
+
+
+def _response(sweep: _Sweep) -> Picture:
+    over = factor_figures.numeric(sweep.effects.grid)
+    assert over is not None
+    return factor_figures.response(sweep.comparison, sweep.styles, over, sweep.effects.grid)
+
+
+def _depth(sweep: _Sweep) -> Picture:
+    inputs = signal_propagation.inputs(sweep.comparison)
+    return signal_propagation.picture(sweep.comparison, inputs)
+
+
+def _plain(
+    draw: Callable[[Comparison, Mapping[str, Style]], Picture],
+) -> Callable[[_Sweep], Picture]:
+    """Return what draws a figure that needs the comparison and its styles alone."""
+    return lambda sweep: draw(sweep.comparison, sweep.styles)
+
+
+# By its name, which sweeps have a figure, and what draws it.
+FIGURES: dict[str, tuple[Callable[[_Sweep], bool], Callable[[_Sweep], Picture]]] = {
+    "loss": (_always, functools.partial(_learning, score="loss")),
+    "accuracy": (_always, functools.partial(_learning, score="accuracy")),
+    "final": (_always, _plain(training_figures.final)),
+    "differences": (_has_pairs, _differences),
+    "cells": (_has_two_factors, _cells),
+    "response": (_has_numeric_factor, _response),
+    "validation": (_has_validation, _plain(training_figures.validation)),
+    "activations": (_has_layers, _plain(layer_figures.activations)),
+    "gradients": (_has_gradients, _plain(layer_figures.gradients)),
+    "saturation": (_has_hidden_layers, _plain(layer_figures.saturation)),
+    "symmetry": (_has_equal_units, _plain(layer_figures.symmetry)),
+    "depth": (_has_depth, _depth),
+}

@@ -11,17 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from nnexp.analysis import predictions
 from nnexp.errors import InputError
 from nnexp.plotting import layout
-from nnexp.plotting.layout import NEUTRAL, WIDTH, words_on
+from nnexp.plotting.cell_maps import Cell, draw_cells
+from nnexp.plotting.layout import NEUTRAL, SMALL, WIDTH
 from nnexp.plotting.picture import Picture
 from nnexp.store.record import FINISHED, Record
 from nnexp.store.tables import read_exactly
@@ -183,21 +186,11 @@ def _confusion(table: pd.DataFrame) -> Picture:
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     ax = figure.subplots()
     _entitle(ax, title, run_id)
-    most = max(int(off.max()), 2)
-    errors = ax.imshow(np.ma.masked_equal(off, 0), cmap="YlOrRd", norm=LogNorm(1, most))
-    right = ax.imshow(np.ma.masked_equal(np.eye(classes), 0), cmap="Greys", vmin=0, vmax=5)
-    if classes <= _MOST_COUNTED:
-        for (row, column), count in np.ndenumerate(counts):
-            cell = (
-                right.to_rgba(np.asarray(1)) if row == column else errors.to_rgba(np.asarray(count))
-            )
-            look: dict[str, Any] = {"color": words_on(cell[:3]), "fontsize": "small"}
-            if count:
-                ax.text(column, row, str(count), ha="center", va="center", **look)
-    ticks = range(0, classes, -(-classes // _MOST_NAMED))
-    ax.set_xticks(ticks, [names[k] for k in ticks])
-    ax.set_yticks(ticks, [names[k] for k in ticks])
-    ax.grid(visible=False)
+    errors = ScalarMappable(LogNorm(1, max(int(off.max()), 2)), "YlOrRd")
+    shown = range(0, classes, -(-classes // _MOST_NAMED))
+    labels = [name if k in shown else "" for k, name in enumerate(names)]
+    draw_cells(ax, _counted_cells(counts, errors), labels, labels, size=SMALL)
+    ax.set_aspect("equal")
     ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
     figure.colorbar(errors, ax=ax, shrink=0.7, label="errors (log scale)", format="%g")
@@ -215,6 +208,17 @@ def _confusion(table: pd.DataFrame) -> Picture:
         else caption
     )
     return Picture("confusion", title, caption, alt, figure, table)
+
+
+def _counted_cells(counts: Array, errors: ScalarMappable) -> list[Cell]:
+    """Return the cells of a confusion matrix ``counts (classes, classes)``, wrong ones coloured."""
+    blank, correct = (0.0, 0.0, 0.0, 0.0), mpl.colormaps["Greys"](0.2)
+    cells = []
+    for (row, column), count in np.ndenumerate(counts):
+        colour = errors.to_rgba(np.asarray(count)) if count else blank
+        words = str(count) if count and len(counts) <= _MOST_COUNTED else ""
+        cells.append(Cell(row, column, correct if row == column else colour, words))
+    return cells
 
 
 def _wrong(confusion: pd.DataFrame) -> int:

@@ -7,9 +7,9 @@ attributes, and its colours variables, for which `theme` gives the rules.
 from __future__ import annotations
 
 import functools
-import html
 import re
 from collections.abc import Iterable, Mapping
+from xml.etree import ElementTree
 
 from markupsafe import Markup
 
@@ -18,38 +18,66 @@ from nnexp.plotting import layout, styles
 # The card of a page in dark mode, and what is drawn or written on it.
 _DARK = {"#ffffff": "#1d2127", layout.INK: "#e7eaee", layout.NEUTRAL: "#a5aeb9"}
 _DARK |= {layout.FAINT.lower(): "#39414b"}
-_COLOUR = re.compile(r'\b(fill|stroke)="(#[0-9a-f]{6})"')
 
 
 def inline_svg(svg: str, name: str, alt: str) -> Markup:
     """Return an SVG document for a page: named for who cannot see it, with ids of its own.
 
     Ids get ``name`` before them, and its root the id ``name``; a rule for every element of the page
-    becomes the root's own. Words on a coloured cell keep their colour on a dark page.
+    becomes the root's own. Words on a coloured cell keep their colour on a dark page. HTML needs no
+    namespaces.
     """
-    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body)
-    body = re.sub(r' (width|height)="[\d.]+pt"', "", body, count=2)
-    rule = re.search(r"<defs>\s*<style[^>]*>\s*\*\s*\{([^}]*)\}\s*</style>\s*</defs>", body)
-    own = ""
-    if rule is not None:
-        body = body[: rule.start()] + body[rule.end() :]
-        own = f"{_attributes(rule[1])} "
-    body = re.sub(r'\bstyle="([^"]*)"', lambda match: _attributes(match[1]), body)
-    body = _COLOUR.sub(lambda match: f'{match[1]}="{themed(match[2])}"', body)
-    # What has no colour of its own is black.
-    root = (
-        f'<svg id="{name}" role="img" aria-label="{html.escape(alt)}" '
-        f'fill="{themed(layout.INK)}" {own}'
-    )
-    return Markup(body.replace("<svg ", root, 1))
+    root = ElementTree.fromstring(svg)
+    rule = _take_out(root)
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        element.attrib = _attributes(element.attrib, name)
+    # What has no colour of its own is black; the page gives the size.
+    about = {"id": name, "role": "img", "aria-label": alt, "fill": themed(layout.INK)}
+    root.attrib = {**root.attrib, **rule, **about}
+    for size in ("width", "height"):
+        root.attrib.pop(size, None)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
-def _attributes(declarations: str) -> str:
+def _take_out(root: ElementTree.Element) -> dict[str, str]:
+    """Remove the metadata and the style sheet of a drawing; return its rule of every element."""
+    rule = ""
+    for child in [*root]:
+        sheet = child.find("{*}style")
+        if sheet is not None:
+            rule = (sheet.text or "").strip(" *{}\n")
+        if sheet is not None or _local(child.tag) == "metadata":
+            root.remove(child)
+    return _declared(rule)
+
+
+def _attributes(given: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return an element's attributes for a page, those of its style among them."""
+    attributes = {_local(key): value for key, value in given.items()}
+    attributes |= _declared(attributes.pop("style", ""))
+    for key, value in attributes.items():
+        if key == "id":
+            attributes[key] = f"{name}-{value}"
+        elif key == "href":
+            internal = value.startswith("#")
+            attributes[key] = f"#{name}-{value[1:]}" if internal else "".join(value.split())
+        elif value.startswith("url(#"):
+            attributes[key] = f"url(#{name}-{value[5:]}"
+        elif key in ("fill", "stroke"):
+            attributes[key] = themed(value)
+    return attributes
+
+
+def _local(name: str) -> str:
+    """Return the name of an element or an attribute without its namespace."""
+    return name.rpartition("}")[2]
+
+
+def _declared(declarations: str) -> dict[str, str]:
     """Return the declarations of a style as attributes, which SVG has for each of them."""
     pairs = (one.split(":", 1) for one in declarations.split(";") if one.strip())
-    values = {name.strip(): value.strip() for name, value in pairs}
-    return " ".join(f'{name}="{value}"' for name, value in values.items())
+    return {name.strip(): value.strip() for name, value in pairs}
 
 
 def themed(colour: str) -> str:

@@ -10,7 +10,8 @@ from nnexp.errors import InputError
 from nnexp.store.csv_cells import unguarded_frame
 from nnexp.store.folders import check_finished
 from nnexp.store.record import SCORES, Record, tidy
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,25 +9,27 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
 from nnexp.analysis import verdicts
 from nnexp.errors import InputError, unknown
 from nnexp.reports.inline_svg import inline_svg, theme
-from nnexp.reports.jinja import environment, unbroken
-from nnexp.studies.judging import Judgement
-from nnexp.studies.study import ORDERS, Claim, Study
+from nnexp.reports.jinja import environment
+from nnexp.reports.prose import phrase, prose
+from nnexp.studies.judgement import Judgement
+from nnexp.studies.kinds import KINDS
+from nnexp.studies.study import Claim, Study
 
 _PAPERS = "papers"
-# The longest text of published figures in the table, in characters; all of it stands below.
+# The longest text of published figures in the table, in characters; the details have all of it.
 _LONGEST = 90
 _TIMES = ((3600, "h"), (60, "min"), (0, "s"))
 
 
 class _Mark(NamedTuple):
-    """How a verdict looks: the id of its symbol, its tone, and what it says in a sentence."""
+    """How a verdict looks: the id of its symbol, its tone, and its meaning in a sentence."""
 
     symbol: str
     tone: str
@@ -62,21 +64,20 @@ _MARKS = {
         "clock", "doubt", "Not a verdict: the study has changed since the claim was judged."
     ),
 }
-# What the codes of rows are, where they first stand.
+# Explains the codes of rows where they first appear.
 LEDGER = (
     "D0 to D4 are five tutorials, listed with the studies; D0.1 is the first checkable statement "
     "of D0."
 )
-_RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture and its words: a ``caption`` for all, and ``alt`` for who cannot see it.
+    """A picture with its ``caption`` and ``alt``, the alternative text.
 
-    ``svg`` is a whole SVG document and ``png`` a PNG file, one of them may be empty: the one that
-    takes fewer bytes in the page is shown. ``claims`` holds the ids of the claims it belongs to.
-    ``csv`` is what ``<name>.csv`` beside its study's tables holds: its numbers.
+    ``svg`` is a whole SVG document and ``png`` a PNG file. One of them may be empty; the one that
+    takes fewer bytes in the page is shown. ``claims`` holds the ids of the claims it belongs to,
+    ``csv`` its numbers, as in ``<name>.csv`` in the folder of its study.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of a study. ``seconds`` is the training time of its ``runs`` in all."""
+    """What the page shows of a study. ``seconds`` is the total training time of its ``runs``."""
 
     study: Study
     judgements: list[Judgement]
@@ -100,23 +101,24 @@ class Section:
 
 
 def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
-    """Return the page of the studies in ``sections``, whole.
+    """Return the HTML page of the studies in ``sections``.
 
-    ``facts`` are told at its head, a line each: name to text, in which ``**bold**`` and code in
-    backticks are set as such, as they are in the texts of a study.
+    ``facts`` stand at its head, a line each, by name. As in the texts of a study, ``**bold**`` and
+    code in backticks are set as such.
 
     Raises
     ------
-        InputError If there is no section, a study is there twice, a judgement or a picture is of a
-        claim that its study does not have, a verdict is no word of `nnexp.analysis.verdicts`, or a
-        picture is empty.
+    InputError
+        If there is no section, a study appears twice, a judgement or a picture is of a claim that
+        its study does not have, a verdict is not one of `nnexp.analysis.verdicts`, or a picture is
+        empty.
     """
     if not sections:
-        raise InputError("a report needs a study: give one section at least")
+        raise InputError("a report needs a study: give at least one section")
     names = [section.study.name for section in sections]
     for name, count in Counter(names).items():
         if count > 1:
-            raise InputError(f"study {name!r} is there {count} times: give each one section")
+            raise InputError(f"study {name!r} appears {count} times: give each one section")
     studies = [_study(section) for section in sections]
     rows = sorted((row for study in studies for row in study["rows"]), key=_by_document)
     counts = _counted(rows)
@@ -132,6 +134,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
         theme=theme(picture["svg"] for study in studies for picture in study["pictures"]),
         facts=facts,
         marks=_MARKS,
+        rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
         counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
         stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
         unexpected=sum(not row["judgement"].as_expected for row in rows),
@@ -145,33 +148,6 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
     )
 
 
-def prose(text: str) -> Markup:
-    """Return ``text`` as HTML: paragraphs between empty lines, lists of lines that begin with -."""
-    blocks = []
-    for block in re.split(r"\n\s*\n", text.strip()):
-        said, *items = re.split(r"(?:^|\n)\s*[-*] +", block)
-        if said.strip():
-            blocks.append(Markup("<p>{}</p>").format(phrase(said.strip())))
-        if items:
-            entries = (Markup("<li>{}</li>").format(phrase(item.strip())) for item in items)
-            blocks.append(Markup("<ul>{}</ul>").format(Markup("").join(entries)))
-    return Markup("\n").join(blocks)
-
-
-def phrase(text: str) -> Markup:
-    """Return ``text`` as HTML, ``**bold**`` and code in backticks set as such."""
-    return Markup(_set(str(escape(unbroken(text)))))
-
-
-def _set(escaped: str) -> str:
-    return re.sub(
-        r"`([^`]+)`|\*\*(?=\S)(.+?)(?<=\S)\*\*",
-        lambda m: f"<code>{m[1]}</code>" if m[1] else f"<strong>{_set(m[2])}</strong>",
-        escaped,
-        flags=re.DOTALL,
-    )
-
-
 def _figures(text: str) -> Markup:
     """Return ``text`` as HTML, an interval never broken over two lines."""
     interval = r"\[[^\[\],]{1,9}, [^\[\],]{1,9}\]"
@@ -179,7 +155,7 @@ def _figures(text: str) -> Markup:
 
 
 def _study(section: Section) -> dict[str, Any]:
-    """Return what the page says of a study."""
+    """Return what the page shows of a study."""
     study = section.study
     claims = {claim.id: claim for claim in study.claims}
     for picture in section.pictures:
@@ -207,15 +183,15 @@ def _study(section: Section) -> dict[str, Any]:
 
 
 def _counted(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """Count the verdicts; a stale one is none."""
-    told = (row["judgement"].verdict for row in rows)
-    return Counter(verdict for verdict in told if verdict != verdicts.STALE)
+    """Count the verdicts, without stale ones."""
+    every = (row["judgement"].verdict for row in rows)
+    return Counter(verdict for verdict in every if verdict != verdicts.STALE)
 
 
 def _row(
     study: Study, claim: Claim, judgement: Judgement, pictures: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return what the table says of a claim."""
+    """Return what the table shows of a claim."""
     document, source = _source(study, judgement)
     return {
         "anchor": _anchor("claim", study.name, claim.id),
@@ -225,7 +201,7 @@ def _row(
         "judgement": judgement,
         "published": textwrap.shorten(judgement.published, _LONGEST, placeholder=" …"),
         "order": list(_MARKS).index(judgement.verdict),
-        "scale": _scale(judgement, claim),
+        "scale": _scale(judgement),
         "numbers": list(_numbers(judgement, claim)),
         "pictures": pictures,
         "study": study,
@@ -242,13 +218,13 @@ def _source(study: Study, judgement: Judgement) -> tuple[str, str]:
 
 
 def _by_document(row: Mapping[str, Any]) -> tuple[bool, list[tuple[str, int]]]:
-    """Return where a claim stands in the table: the papers last, D0.2 before D0.10."""
+    """Return the sort key of a claim: papers last, D0.2 before D0.10."""
     parts = re.findall(r"(\D*)(\d*)", row["judgement"].row)
     return row["document"] == _PAPERS, [(word, int(number or 0)) for word, number in parts]
 
 
 def _anchor(*parts: str) -> str:
-    """Return an id of its own for the thing of these names, of letters, digits and ``_.-``."""
+    """Return a unique id for these names, made of letters, digits and ``_.-``."""
     return "-".join(
         re.sub(r"[^0-9A-Za-z_]", lambda match: f".{ord(match[0]):x}.", part) for part in parts
     )
@@ -266,7 +242,7 @@ def _tongue(title: str) -> Markup:
 
 
 def _picture(study: Study, picture: Shown) -> dict[str, Any]:
-    """Return a picture for the page, as an SVG element whichever of its files is shown."""
+    """Return a picture for the page: an SVG element, whichever of its files is shown."""
     if not picture.svg and not picture.png:
         raise InputError(f"picture {picture.name!r} is empty: give its svg or its png")
     name = _anchor("figure", study.name, picture.name)
@@ -304,116 +280,41 @@ def _wrapped(png: bytes, name: str, alt: str) -> Markup:
     ).format(name, alt, width, height, width, height, base64.b64encode(png).decode())
 
 
-def _scale(judgement: Judgement, claim: Claim) -> dict[str, float] | None:
-    """Return where the interval stands on a line, in per cent of its length; ``None`` for none.
+def _scale(judgement: Judgement) -> dict[str, float] | None:
+    """Return where the interval lies on a line, in per cent of its length; ``None`` for none.
 
-    A comparison is drawn about 0 with the differences too small to matter, a prediction interval
-    about the published figure.
+    An interval of differences is drawn about 0 with those too small to matter, a prediction
+    interval about the published figure.
     """
     low, high = judgement.low, judgement.high
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return None
-    middle: float | None
-    at: float | None
-    if judgement.test in ORDERS:
-        middle, at, band = judgement.difference, 0.0, claim.matters
-    else:
-        middle, at, band = judgement.first, judgement.second, 0.0
+    band = judgement.matters
+    middle, at = (judgement.first, judgement.second) if band is None else (judgement.difference, 0)
     if middle is None or at is None:
         return None
-    ends = (low, high, at - band, at + band)
-    start, length = min(ends), (max(ends) - min(ends)) or 1.0
-    places = {"low": low, "high": high, "mean": middle, "at": at, "from": at - band}
-    places["to"] = at + band
-    return {name: 4 + 92 * (value - start) / length for name, value in places.items()}
+    start, end = at - (band or 0), at + (band or 0)
+    first, length = min(low, start), (max(high, end) - min(low, start)) or 1.0
+    places = {"low": low, "high": high, "mean": middle, "at": at, "from": start, "to": end}
+    return {name: 4 + 92 * (value - first) / length for name, value in places.items()}
 
 
 def _numbers(judgement: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
-    """Yield what stands behind a verdict, term and text; what a claim does not have is left out."""
-    j = judgement
-    if j.test in ORDERS:
-        yield from _comparison(j, claim)
-    elif j.test == "computed":
-        yield "Test", f"computed again, within {_rounding(claim.rounding)} of the published figure"
-    elif j.first is not None and j.n is not None:
-        (arm,) = claim.arms
-        if j.test == "published":
-            yield "Test", f"the figure lies within the prediction interval of a new run of {arm}"
-        else:
-            yield "Test", f"every point lies within the joint prediction band of a new run of {arm}"
-        if j.low is not None and j.high is not None and j.level is not None:
-            yield (
-                f"{_share(j.level)} prediction interval",
-                f"{_number(j.low)} to {_number(j.high)}, rounding included",
-            )
-        yield "Too noisy above", f"±{_number(claim.cap)}"
-        yield "Runs", f"n = {j.n} seeds"
-    if len(j.published) > _LONGEST:
-        yield "Published", j.published
-    if j.outcome:
-        yield "Outcome", j.outcome
-    if j.protocol:
-        yield "Settings", j.protocol
-    if j.note:
-        yield "Note", j.note
-    if not j.as_expected:
-        yield "Expected", f"{j.expected}: the study file and the runs disagree"
-
-
-def _comparison(j: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
-    """Yield what stands behind a difference."""
-    points = claim.outcome.is_accuracy and claim.scale == "plain"
-
-    unit = " points" if points else " in log10" if claim.scale == "log10" else ""
-
-    def told(value: float, sign: str = "") -> str:
-        return _number(100 * value if points else value, sign)
-
-    other = claim.arms[1] if len(claim.arms) > 1 else _number(claim.threshold or 0)
-    yield "Test", f"{claim.arms[0]} {_RELATIONS[j.test]} {other}"
-    if j.difference is not None:
-        yield "Mean difference", told(j.difference, "+") + unit
-    if j.low is not None and j.high is not None and j.level is not None:
-        yield f"{_share(j.level)} interval", f"{told(j.low, '+')} to {told(j.high, '+')}{unit}"
-    if j.n is not None:
-        yield "Runs", f"n = {j.n} {'pairs, by seed' if len(claim.arms) > 1 else 'seeds'}"
-    if _known(j.effect_size):
-        yield "Effect size", f"{_number(j.effect_size, '+')} standard deviations"
-    if _known(j.superiority):
-        yield f"P({claim.arms[0]} higher)", f"{j.superiority:.2f}"
-    if j.matters is not None:
-        yield "Smallest difference that matters", told(j.matters) + unit
-    if _known(j.detectable):
-        yield f"What n = {j.n} could have shown", told(j.detectable) + unit
-    if j.seeds_needed is not None and j.verdict in (verdicts.INCONCLUSIVE, verdicts.UNDERPOWERED):
-        yield "Seeds needed to show what matters", str(j.seeds_needed)
-    if j.holds_in:
-        yield "Holds in", j.holds_in
-
-
-def _known(value: float | None) -> TypeGuard[float]:
-    return value is not None and not math.isnan(value)
-
-
-def _share(level: float) -> str:
-    return f"{100 * level:.4g} %"
-
-
-def _number(value: float | None, sign: str = "") -> str:
-    if value is None or math.isnan(value):
-        return "unknown"
-    if math.isinf(value):
-        return "unbounded" if not sign else f"{'-' if value < 0 else '+'}∞"
-    return f"{value:{sign}.4g}"
-
-
-def _rounding(rounding: Any) -> str:
-    if isinstance(rounding, Mapping):
-        return ", ".join(f"{value:g} ({name})" for name, value in rounding.items())
-    return f"{rounding:g}"
+    """Yield what a verdict is based on, term and text; what a claim does not have is left out."""
+    yield from claim.test.explain(judgement)
+    if len(judgement.published) > _LONGEST:
+        yield "Published", judgement.published
+    if judgement.outcome:
+        yield "Outcome", judgement.outcome
+    if judgement.protocol:
+        yield "Settings", judgement.protocol
+    if judgement.note:
+        yield "Note", judgement.note
+    if not judgement.as_expected:
+        yield "Expected", f"{judgement.expected}: the study file and the runs disagree"
 
 
 def _duration(seconds: float) -> str:
-    """Return a time in its own unit, rounded as one would say it."""
+    """Return a time in a unit that suits its size."""
     length, unit = next((size, unit) for size, unit in _TIMES if seconds >= size)
     return f"{seconds / (length or 1):.1f} {unit}"

@@ -1,4 +1,4 @@
-"""The report of all studies, from their tables alone: Markdown, figures, and one HTML page.
+"""The report of all studies, from their tables: Markdown, figures, and one HTML page.
 
 ``results/<study>/`` holds a study's tables, figures and page, ``results/README.md`` all verdicts.
 """
@@ -21,14 +21,7 @@ from markupsafe import Markup
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.grids import grid_cells
 from nnexp.analysis.outcomes import fitting
-from nnexp.analysis.verdicts import (
-    FEWEST_SEEDS,
-    INCONCLUSIVE,
-    MATTERS,
-    STALE,
-    UNDERPOWERED,
-    in_points,
-)
+from nnexp.analysis.verdicts import STALE
 from nnexp.errors import InputError
 from nnexp.plotting import factor_figures, layout, sweep_figures, weight_images
 from nnexp.plotting.picture import Picture
@@ -36,25 +29,28 @@ from nnexp.reports.jinja import environment, link, markdown
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.tables import Tables, load, read_exactly
-from nnexp.studies import claim_figures, html_report
+from nnexp.studies import html_report
 from nnexp.studies.html_report import Section, Shown
-from nnexp.studies.judging import Judgement, current, from_table, maps, to_table
-from nnexp.studies.study import Study
+from nnexp.studies.judgement import Judgement, from_table, to_table
+from nnexp.studies.judging import current
+from nnexp.studies.kinds import KINDS
+from nnexp.studies.kinds.comparison import maps
+from nnexp.studies.study import ClaimPicture, Study
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
 
-# Studies that are drawn in less time than it takes to start other processes.
+# This many studies are drawn faster than other processes start.
 _FEW = 2
-# Square brackets would end a picture's description in Markdown.
+# Square brackets would end the description of a picture in Markdown.
 _ROUND = str.maketrans("[]", "()")
 _TABLES = ("runs.csv", "metrics.csv", "layers.csv", "summary.csv", "maps.csv", "claims.csv")
-# What figures are drawn from, and so stays when they are drawn again.
+# What figures are drawn from: kept when they are drawn again.
 _KEPT = (*_TABLES, *(f"{name}.csv" for name in weight_images.NAMES))
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """What the report says of one study: its judgements, its figures, and what it cost.
+    """The part of the report about one study: its judgements, figures and cost.
 
     ``seconds`` is the training time of its ``runs``, each on one core.
     """
@@ -78,21 +74,20 @@ def write_tables(
     tables: Tables | None,
     judgements: Sequence[Judgement],
     results: Path,
-    sitting: Mapping[str, pd.DataFrame] | None = None,
+    images: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
-    ``sitting`` holds those of its portraits, see `nnexp.plotting.weight_images.tabulate`. The page,
-    figures and tables of the runs that went before are removed.
+    ``images`` holds the tables that `nnexp.plotting.weight_images.tabulate` makes of its runs. The
+    page, figures and tables of earlier runs are removed.
 
     Raises
     ------
     InputError
-        If the runs do not give a grid of the study; nothing is written then.
+        If the runs lack what a grid of the study needs. Nothing is written then.
     """
     folder = results / study.name
-    sitting = sitting or {}
-    written = {"claims": to_table(judgements), **sitting}
+    written = {"claims": to_table(judgements), **(images or {})}
     if tables is not None:
         written |= tables._asdict()
         written["summary"] = compare(*tables).summary
@@ -108,7 +103,7 @@ def write_tables(
 
 
 def check_places(studies: Sequence[Study], results: Path) -> None:
-    """Refuse ``results`` if the report or a study's files would go among files of others.
+    """Refuse ``results`` if the report or a study would be written among files of others.
 
     Raises
     ------
@@ -120,12 +115,12 @@ def check_places(studies: Sequence[Study], results: Path) -> None:
 
 
 def read_chapter(study: Study, results: Path) -> Chapter:
-    """Return what the tables in ``results/<study>/`` give; the study has been judged.
+    """Return the chapter of a judged study from its tables in ``results/<study>/``.
 
     Raises
     ------
     InputError
-        If the tables do not hold what the study's file asks for.
+        If the tables lack what the study's file asks for.
     """
     try:
         return _read_chapter(study, results)
@@ -147,25 +142,36 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
     seconds = float(tables.runs["seconds"].sum())
     valid = [one for one in judgements if one.verdict != STALE]
     shown_of = _with_claims(study, valid)
-    drawn = [*claim_figures.pictures(shown_of, valid, tables), *_of_runs(study, tables)]
-    drawn += weight_images.pictures(weight_images.read(folder))
+    drawn = [*claim_pictures(shown_of, valid, tables)]
+    others = [*_of_runs(study, tables), *weight_images.pictures(weight_images.read(folder))]
+    drawn += [ClaimPicture(picture, ()) for picture in others]
     shown = [
         Shown(
             p.name,
             p.caption,
             p.alt,
-            claim_figures.claims_of(p, shown_of),
+            claims,
             svg=layout.svg(p.figure),
             png=layout.png(p.figure) if p.name in weight_images.NAMES else b"",
             csv=p.csv,
         )
-        for p in drawn
+        for p, claims in drawn
     ]
     return Chapter(study, judgements, shown, len(tables.runs), seconds)
 
 
+def claim_pictures(
+    study: Study, judgements: Sequence[Judgement], tables: Tables
+) -> Iterator[ClaimPicture]:
+    """Yield the figures of a study's claims, one kind of test after the other."""
+    by_claim = {judgement.claim: judgement for judgement in judgements}
+    with layout.style():
+        for kind in dict.fromkeys(KINDS.values()):
+            yield from kind.draw(study, by_claim, tables)
+
+
 def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
-    """Return ``study`` with those of its claims that ``judgements`` are of."""
+    """Return ``study`` with only the claims that have ``judgements``."""
     judged = {one.claim for one in judgements}
     return replace(study, claims=tuple(claim for claim in study.claims if claim.id in judged))
 
@@ -191,7 +197,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     Raises
     ------
     InputError
-        If the tables do not hold what a study asks for, or a folder holds files of others.
+        If the tables lack what a study asks for, or a folder holds files of others.
     """
     check_places(studies, results)
     chapters = _read(studies, results)
@@ -208,8 +214,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             judgements=judgements,
             ledger=any(one.document != "papers" for one in judgements),
             coverage=Markup(coverage(judgements)),
-            matters=in_points(MATTERS),
-            fewest=FEWEST_SEEDS,
+            rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
             counts=_counted(one.verdict for one in judgements),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
@@ -237,7 +242,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
 
 
 def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
-    """Return the chapters of the studies that were judged, drawn by all cores where that pays."""
+    """Return the chapters of the judged studies, drawn on all cores if there are many."""
     judged = [study for study in studies if (results / study.name / "claims.csv").is_file()]
     draw = functools.partial(read_chapter, results=results)
     if len(judged) <= _FEW:
@@ -254,11 +259,11 @@ def coverage(judgements: Sequence[Judgement]) -> str:
     for one in sorted(judgements, key=lambda one: _place(one.row)):
         rows.setdefault(one.row, {}).setdefault(one.study, []).append(one.verdict)
     for row, studies in rows.items():
-        told = [
+        cells = [
             f"[{_cell(name)}]({link(name)}/README.md): {_counted(verdicts)}"
             for name, verdicts in sorted(studies.items())
         ]
-        lines.append(f"| {_cell(row)} | {'; '.join(told)} |")
+        lines.append(f"| {_cell(row)} | {'; '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -268,7 +273,7 @@ def _counted(verdicts: Iterable[str]) -> str:
 
 
 def _write_chapter(chapter: Chapter, folder: Path) -> Section:
-    """Write a study's figures and page into ``folder``; return what the HTML page says of it."""
+    """Write a study's figures and page into ``folder``; return its section of the HTML page."""
     files: dict[str, str | bytes] = {}
     for picture in chapter.pictures:
         files |= {f"{picture.name}.svg": picture.svg, f"{picture.name}.csv": picture.csv}
@@ -291,31 +296,20 @@ def _write_chapter(chapter: Chapter, folder: Path) -> Section:
 
 
 def _place(row: str) -> tuple[int, int, str]:
-    """Return the place of a row: the documents in order, then the papers."""
+    """Return the sort key of a row: the documents in order, then the papers."""
     match = re.fullmatch(r"D(\d+)\.(\d+)", row)
     return (int(match[1]), int(match[2]), "") if match else (99, 0, row)
 
 
-def _numbers(one: Judgement) -> str:
-    """Say what a comparison rests on beside its interval."""
-    parts = [f"{100 * (one.level or 0):.4g} % interval"]
-    if one.effect_size is not None:
-        parts.append(f"effect size {one.effect_size:.2f}")
-    if one.superiority is not None:
-        parts.append(f"P(first above second) {one.superiority:.2f}")
-    scale, unit = (100, " points") if " points [" in one.measured else (1, "")
-    parts.append(f"what matters {scale * (one.matters or 0):.3g}{unit}")
-    parts.append(f"n = {one.n} would have shown {scale * (one.detectable or 0):.3g}{unit}")
-    if one.verdict in (INCONCLUSIVE, UNDERPOWERED):
-        more = "more than 10 000" if one.seeds_needed is None else str(one.seeds_needed)
-        parts.append(f"{more} seeds would show what matters")
-    if one.holds_in:
-        parts.append(f"holds in {one.holds_in}")
-    return "; ".join(parts)
+def _details(study: Study, judgement: Judgement) -> str:
+    """Return what a verdict is based on, on one line."""
+    (claim,) = (claim for claim in study.claims if claim.id == judgement.claim)
+    pairs = claim.test.explain(judgement)
+    return "; ".join(text if term == "Test" else f"{term}: {text}" for term, text in pairs)
 
 
 def _own(text: str) -> Markup:
-    """Return a page of nnexp's own as Markdown, but for HTML that somebody may have put there."""
+    """Return a page that nnexp wrote as Markdown, with any HTML in it escaped."""
     return Markup(text.replace("<", "&lt;"))
 
 
@@ -329,5 +323,5 @@ def _pages() -> Environment:
     pages = environment(html=False)
     pages.filters["cell"] = _cell
     pages.filters["alt"] = lambda text: " ".join(text.split()).translate(_ROUND)
-    pages.filters["numbers"] = _numbers
+    pages.filters["details"] = _details
     return pages

@@ -1,67 +1,129 @@
-"""Studies: the files of ``experiments/`` that hold claims, read and checked.
+"""Studies and their claims.
 
 A study is a Hydra experiment (settings, arms, what is swept) with one more key, ``study``: where
-its claims come from, and the claims as data. Only that key is read here; Hydra composes the rest.
+its claims come from, and the claims as data.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from nnexp.analysis.grids import Grid
 from nnexp.analysis.outcomes import Outcome
-from nnexp.analysis.verdicts import MATTERS, TESTS
+from nnexp.config.experiment_file import Design
+from nnexp.plotting.picture import Picture
+from nnexp.store.tables import Tables
+from nnexp.studies.entry import Entry
+from nnexp.studies.judgement import Judgement
 
-# The widest prediction of an accuracy that still tells.
-CAP = 0.01
-# Tests that compare arms, or an arm with a threshold; together they are a study's family.
-ORDERS = TESTS
-# What a claim says but is not judged by. ``published`` decides where a computation is checked.
-_WORDING = frozenset({"id", "row", "statement", "expected", "note", "line", "published"})
+T = TypeVar("T")
+
+# Every digest holds these keys, as those of verdicts that were judged by earlier versions do; a
+# test that does not have one of them has this value.
+_DIGESTED: Mapping[str, Any] = {
+    "arms": (),
+    "outcome": asdict(Outcome("metric", "test_accuracy")),
+    "where": {},
+    "at": {},
+    "threshold": None,
+    "matters": 0.003,
+    "scale": "plain",
+    "map": (),
+    "tuned": {},
+    "value": 0.0,
+    "rounding": 0.0,
+    "cap": 0.01,
+    "better": "higher",
+    "points": {},
+    "by": "step",
+    "compute": "",
+    "given": {},
+}
+
+
+class ClaimPicture(NamedTuple):
+    """A picture and the ids of the claims it belongs to."""
+
+    picture: Picture
+    claims: tuple[str, ...]
+
+
+class ClaimTest(Protocol):
+    """How a claim is tested: a frozen dataclass whose fields decide the verdict.
+
+    `nnexp.studies.kinds` has a class for each kind of test, registered by its names.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    # The keys of the study's file, those that cannot be left out, and the verdicts it can expect.
+    KEYS: ClassVar[tuple[str, ...]]
+    NEEDED: ClassVar[tuple[str, ...]]
+    VERDICTS: ClassVar[tuple[str, ...]]
+    # Markdown for readers of the report: how claims of this kind are judged.
+    RULE: ClassVar[str]
+    # Whether such tests share the error rate of their study.
+    IN_FAMILY: ClassVar[bool]
+
+    @property
+    def name(self) -> str:
+        """The word for it in the study's file."""
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms whose runs it needs; none if it needs no runs."""
+
+    @property
+    def where(self) -> Mapping[str, Any]:
+        """The swept settings that it fixes."""
+
+    @property
+    def measures(self) -> str:
+        """What is measured of a run, in words; empty if there are no runs."""
+
+    @classmethod
+    def read(cls, name: str, entry: Entry, arms: Mapping[str, Any], design: Design) -> ClaimTest:
+        """Return the test of a claim; `InputError` if one of its keys is malformed.
+
+        ``arms`` and ``design`` are those of the study's file.
+        """
+
+    def printed(self, claim: Claim) -> str:
+        """Return what was published, in words."""
+
+    def judge(self, study: Study, claim: Claim, tables: Tables | None, looks: int) -> Judgement:
+        """Return the judgement of ``claim``; `InputError` if ``tables`` lack what it needs."""
+
+    @classmethod
+    def draw(
+        cls, study: Study, judgements: Mapping[str, Judgement], tables: Tables
+    ) -> Iterator[ClaimPicture]:
+        """Yield the figures of the claims of this kind; ``judgements`` are by claim."""
+
+    def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
+        """Yield what the verdict is based on, as pairs of a term and a text."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement that can be judged: its source, the runs it needs, and a test one can read.
+    """A statement that can be judged, and its test.
 
-    ``line`` is where its file has it.
-
-    ``arms`` holds two arms (paired by seed), one (against ``threshold`` or a published figure), or
-    none (``computed``). ``where`` fixes swept settings, ``at`` the evaluation (``{"epoch": 5}``;
-    empty: the last), ``map`` names the settings over which it is also described, ``tuned`` the
-    setting chosen for each arm by a score (``{"over": "lr", "by": "validation_accuracy"}``).
+    ``row`` is its place in its source, ``expected`` the verdict that the study expects, ``line``
+    that of the study's file, ``published`` what was published, in words.
     """
 
     id: str
     row: str
     statement: str
-    test: str
+    test: ClaimTest
     expected: str
     line: int = 0
-    published: Any = None
+    published: str = ""
     note: str = ""
-    arms: tuple[str, ...] = ()
-    outcome: Outcome = field(default_factory=lambda: Outcome("metric", "test_accuracy"))
-    where: Mapping[str, Any] = field(default_factory=dict)
-    at: Mapping[str, float] = field(default_factory=dict)
-    threshold: float | None = None
-    matters: float = MATTERS
-    scale: str = "plain"
-    map: tuple[str, ...] = ()
-    tuned: Mapping[str, str] = field(default_factory=dict)
-    value: float = 0.0
-    rounding: Any = 0.0
-    cap: float = CAP
-    better: str = "higher"
-    points: Mapping[float, float] = field(default_factory=dict)
-    by: str = "step"
-    compute: str = ""
-    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def document(self) -> str:
@@ -74,10 +136,10 @@ class Claim:
 class Study:
     """A study file: where its claims come from, what is asked, and the claims.
 
-    ``source`` has the title of every document in its own language; ``arms`` the overrides of each
-    arm, ``settings`` the other settings of the runs, swept ones included; ``alpha`` is shared by
-    the ``family`` claims; ``figures`` names the figures of the runs that are shown, of the runs
-    with the settings ``show``, and ``grids`` the heat maps of them.
+    ``source`` has the title of every document in its own language; ``arms`` has the overrides of
+    each arm, ``settings`` the other settings of the runs, swept ones included. ``alpha`` is the
+    error rate that the comparisons of the study share. ``figures`` names the figures that are shown
+    of the runs with the settings ``show``, and ``grids`` holds their heat maps.
     """
 
     name: str
@@ -96,31 +158,40 @@ class Study:
     alpha: float
     arms: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, Any]
-    has_runs: bool
 
     @property
     def family(self) -> int:
-        """How many claims share the error rate ``alpha``: the comparisons of the file."""
-        return sum(claim.test in ORDERS for claim in self.claims)
+        """The number of claims that share the error rate ``alpha``."""
+        return sum(claim.test.IN_FAMILY for claim in self.claims)
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether a claim needs runs."""
+        return any(claim.test.arms for claim in self.claims)
 
     def digest(self, claim: Claim) -> str:
-        """Return the identity of all in the file that decides the verdict on ``claim``.
+        """Return the identity of everything in the file that decides the verdict on ``claim``.
 
-        Its wording does not: a claim may be worded anew without being judged anew.
+        The wording of the claim is not part of it: a claim can be reworded without being judged
+        again.
         """
-        decides = {k: v for k, v in asdict(claim).items() if k not in _WORDING}
-        if claim.test == "computed":
-            decides["published"] = claim.published
-        else:
-            decides["overrides"] = {arm: self.arms[arm] for arm in claim.arms}
+        decides = dict(_DIGESTED) | asdict(claim.test)
+        decides["test"] = decides.pop("name")
+        if claim.test.arms:
+            decides["overrides"] = {arm: self.arms[arm] for arm in claim.test.arms}
             decides["settings"] = self.settings
-        if claim.test in ORDERS:
+        if claim.test.IN_FAMILY:
             decides |= {"alpha": self.alpha, "family": self.family}
         return hashlib.sha256(repr(_ordered(decides)).encode()).hexdigest()[:16]
 
     def command(self) -> str:
-        """Return the line that reruns it."""
+        """Return the command that reruns it."""
         return f"python -m nnexp.reproduce {self.name}"
+
+
+def of_kind(study: Study, kind: type[T]) -> list[tuple[Claim, T]]:
+    """Return the claims of ``study`` whose test is a ``kind``, each with its test."""
+    return [(claim, claim.test) for claim in study.claims if isinstance(claim.test, kind)]
 
 
 def _ordered(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""Training many runs: on all cores, or on a Dask cluster."""
+"""Training many runs on all cores or on a Dask cluster."""

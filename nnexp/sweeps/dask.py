@@ -1,8 +1,8 @@
-"""An executor for a Dask cluster that is already running.
+"""An executor for an existing Dask cluster.
 
-Workers share no disk with the driver. A run is sent as a pickled call, its record comes back, and
-the driver stores it. The files that a run reads (a data set, a user's own functions) must exist on
-the worker under the same path. That they do, with equal content, is checked before training.
+Workers need not share a disk with the driver. The driver sends each run as a pickled call, receives
+its record and stores it. The files that a run reads (a data set, the user's own functions) must
+exist on the worker under the same path and with the same content, which is checked before training.
 """
 
 from __future__ import annotations
@@ -33,37 +33,38 @@ from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.processes import WorkerDied
 from nnexp.training.execute import environment
 
-# Seconds: to connect, to wait for a worker's answer, to wait while it checks the runs' files (which
-# it may have to download), to disconnect, and between two updates of the list of workers.
+# Seconds to connect, to wait for a worker's answer, to wait while it checks the files of the runs
+# (which it may have to download), to disconnect, and between updates of the list of workers.
 _CONNECT, _ANSWER, _CHECK, _CLOSE, _REFRESH = 3.0, 10.0, 300.0, 1.0, 1.0
-# Expressions for `eval`: they need nothing of nnexp where they are unpacked, be it a scheduler or a
-# worker that lacks it, nor the driver's version of Python.
+# Expressions for `eval`. Unpickling them needs neither nnexp, which a scheduler or worker may lack,
+# nor the driver's version of Python.
 _VERSION = "__import__('nnexp').__version__"
 _TRAIN = "__import__('nnexp.sweeps.dask', fromlist=['train']).train(task)"
-# Loggers that would repeat our messages at length.
+# Loggers that would repeat nnexp's messages at length.
 _LOGGERS = ("distributed", "distributed.client", "tornado.application")
 _SCHEMES = ("tcp", "tls")
 # Entries of a worker's environment that affect the last digits of its results.
 _DIGITS = ("numpy", "blas", "machine")
 
-_KEPT = "finished runs are saved: give the same command again to continue"
+_KEPT = "finished runs are saved: run the same command again to continue"
 
 # A run's settings and identity.
 Sample = tuple[dict[str, Any], dict[str, Any]]
 
 
 class DaskExecutor:
-    """The workers of the Dask cluster whose scheduler is at an address, ``tcp://HOST:8786``.
+    """The workers of the Dask cluster with a scheduler at an address ``tcp://HOST:8786``.
 
-    ``patience`` is how many seconds to wait for a worker while there is none.
+    ``patience`` is the time to wait for a worker if there is none, in seconds.
 
     Raises
     ------
     InputError
-        If the scheduler does not answer, no worker comes, or one could not train the ``jobs``.
+        If the scheduler does not answer, no worker connects, or a worker cannot train the
+        ``jobs``.
     """
 
-    # Dask has tried a run on several workers, which all died, before it reports a death.
+    # Dask reports a death only after several workers died of a run.
     tries = 2
 
     def __init__(
@@ -85,7 +86,7 @@ class DaskExecutor:
 
     @property
     def size(self) -> int:
-        """Number of runs accepted at a time: one in training and one waiting per thread."""
+        """Number of runs accepted at a time: per thread, one in training and one waiting."""
         return 2 * self.workers
 
     def submit(self, job: Job, options: Options) -> Future[Record]:
@@ -103,7 +104,8 @@ class DaskExecutor:
         Raises
         ------
         SweepStopped
-            If the scheduler is lost, there was no worker for ``patience`` s, or a new one is unfit.
+            If the scheduler is lost, there was no worker for ``patience`` seconds, or a new
+            worker cannot train the runs.
         """
         now = time.monotonic()
         if now - self.refreshed_at < _REFRESH:
@@ -116,15 +118,15 @@ class DaskExecutor:
         if self.workers:
             self.last_worker_at = now
         elif now - self.last_worker_at > self.patience:
-            raise SweepStopped(f"no Dask worker has been left for {self.patience:g} s; {_KEPT}")
+            raise SweepStopped(f"there was no Dask worker for {self.patience:g} s; {_KEPT}")
 
     def shutdown(self) -> None:
-        """Disconnect; results of unfinished runs are discarded and waiting ones dropped."""
+        """Disconnect, discarding the results of unfinished and waiting runs."""
         with suppress(OSError, asyncio.TimeoutError):
             self.client.close(timeout=_CLOSE)
 
     def _pass_on(self, future: Future[Record], sent: Future[Record]) -> None:
-        """Set the outcome of ``sent`` on ``future``."""
+        """Copy the outcome of ``sent`` to ``future``."""
         if sent.cancelled():
             future.set_exception(self._lost())
         elif (error := sent.exception()) is None:
@@ -143,8 +145,8 @@ class DaskExecutor:
                 return
             if time.monotonic() - self.last_worker_at > self.patience:
                 raise InputError(
-                    f"no worker has come to the Dask scheduler at {self.scheduler} in "
-                    f"{self.patience:g} s: start some with 'dask worker {self.scheduler}', or wait "
+                    f"no worker has connected to the Dask scheduler at {self.scheduler} in "
+                    f"{self.patience:g} s: start one with 'dask worker {self.scheduler}', or wait "
                     f"longer with hydra.launcher.wait=SECONDS"
                 )
             time.sleep(0.1)
@@ -167,17 +169,16 @@ class DaskExecutor:
             if version != __version__:
                 has = "no nnexp" if isinstance(version, ImportError) else f"nnexp {version}"
                 raise InputError(
-                    f"the Dask worker {address} has {has}, and this is nnexp {__version__}: "
+                    f"the Dask worker {address} has {has}, but this is nnexp {__version__}: "
                     f"install the same version there"
                 )
         answers = self._ask(list(versions), _CHECK, examine, self.samples)
         for address, answer in answers.items():
             if isinstance(answer, Exception):
                 raise InputError(
-                    f"the Dask worker {address} cannot train these runs ({answer}): the files that "
-                    f"they read must lie there too, under the same path, seen from the folder in "
-                    f"which the worker was started; after a change of an installed package, start "
-                    f"the worker again"
+                    f"the Dask worker {address} cannot train these runs ({answer}): put the files "
+                    f"that they read there too, under the same path as seen from the worker's "
+                    f"working directory; if an installed package has changed, restart the worker"
                 )
             self.accepted.add(address)
             own = environment()
@@ -185,19 +186,20 @@ class DaskExecutor:
             if unlike and not self.warned:
                 self.warned = True
                 self.reporter.noted(
-                    f"the Dask worker {address} has another {' and '.join(unlike)}: last digits "
-                    f"may differ from this machine's; every run.json says what computed it"
+                    f"the Dask worker {address} has another {' and '.join(unlike)}: results may "
+                    f"differ from this machine's in the last digits; run.json has the environment "
+                    f"of each run"
                 )
 
     def _ask(
         self, addresses: list[str], limit: float, function: Callable[..., Any], *args: Any
     ) -> dict[str, Any]:
-        """Return the answer or exception of each worker; disconnected ones are left out.
+        """Return the answer or exception of each worker, except disconnected ones.
 
         Raises
         ------
         InputError
-            If a connected one does not answer within ``limit`` seconds.
+            If a connected worker does not answer within ``limit`` seconds.
         """
         if not addresses:
             return {}
@@ -207,12 +209,12 @@ class DaskExecutor:
         except asyncio.TimeoutError:
             raise InputError(
                 f"no answer in {limit:g} s from a Dask worker among {', '.join(addresses)}: "
-                f"end it, or start it again"
+                f"stop or restart it"
             ) from None
         return {a: answer for a, answer in found.items() if not isinstance(answer, OSError)}
 
     def _call(self, limit: float, method: Callable[..., Any], *args: Any) -> Any:
-        """Call a method of the client, which may take ``limit`` seconds."""
+        """Call a method of the client, with a time limit of ``limit`` seconds."""
 
         async def call() -> Any:
             return await method(*args)
@@ -221,12 +223,14 @@ class DaskExecutor:
 
     def _lost(self) -> SweepStopped:
         return SweepStopped(
-            f"the Dask scheduler at {self.scheduler} is lost, or was restarted; {_KEPT}"
+            f"the Dask scheduler at {self.scheduler} was lost or restarted; {_KEPT}"
         )
 
 
 def examine(samples: Iterable[Sample]) -> dict[str, Any]:
-    """Return the environment of a worker if it would train the same runs; runs on the worker.
+    """Return the environment of a worker if it would train the same runs.
+
+    This function runs on the worker.
 
     Raises
     ------
@@ -236,15 +240,15 @@ def examine(samples: Iterable[Sample]) -> dict[str, Any]:
     for mapping, identity in samples:
         found = RunConfig.from_mapping(mapping, trusted=False).identity()
         for name in differences(identity, found):
-            group = name.removeprefix("sources.")  # data, or the group of a user's function
+            group = name.removeprefix("sources.")  # data, or the group of the user's own function
             choice = mapping[group]["name"] if group in mapping else NUMERICS
-            raise InputError(f"{group}: {choice} is not the same there as here")
-        RunConfig.from_mapping(mapping)  # a user's functions must import there too
+            raise InputError(f"{group}: {choice} differs from this machine's")
+        RunConfig.from_mapping(mapping)  # checks that the user's own functions can be imported
     return environment()
 
 
 def train(task: bytes) -> Record:
-    """Train a run on a worker: ``task`` is the pickled call that does it."""
+    """Train a run on a worker; ``task`` is the pickled call."""
     _one_thread()
     record: Record = pickle.loads(task)()
     return record
@@ -252,16 +256,16 @@ def train(task: bytes) -> Record:
 
 @functools.cache
 def _one_thread() -> None:
-    """Give BLAS one thread for as long as the worker lives.
+    """Limit BLAS to one thread for the lifetime of the worker.
 
-    A run's own limit lasts as long as the run, which is too short where a worker trains several at
-    once in threads: the first to end would lift it for the others.
+    The limit that each run sets is not enough if a worker trains several in threads: the first run
+    to end would lift it for the others.
     """
     threadpool_limits(limits=1, user_api="blas")
 
 
 def _samples(jobs: Sequence[Job]) -> list[Sample]:
-    """Return one of the jobs for each data set's files and user's functions that they read."""
+    """Return one job for each combination of data set and own functions that the jobs use."""
     kinds: dict[Any, Job] = {}
     for job in jobs:
         named = [getattr(job.config, key).name for key in CUSTOM]
@@ -273,8 +277,8 @@ def _connect(scheduler: str) -> Client:
     scheme, given, _ = scheduler.partition("://")
     if given and scheme not in _SCHEMES:
         raise InputError(
-            f"hydra.launcher.scheduler={scheduler} is not a Dask scheduler's address: give it as "
-            f"tcp://HOST:8786, or tls://HOST:8786"
+            f"hydra.launcher.scheduler={scheduler} is not the address of a Dask scheduler: give "
+            f"tcp://HOST:8786 or tls://HOST:8786"
         )
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -283,7 +287,7 @@ def _connect(scheduler: str) -> Client:
         return Client(scheduler, timeout=_CONNECT, set_as_default=False)
     except InputError:
         raise
-    except Exception as error:  # each kind of address has its own ways to fail
+    except Exception as error:  # its type depends on the kind of address
         raise InputError(
             f"no Dask scheduler at hydra.launcher.scheduler={scheduler} "
             f"({error or 'it does not answer'}): start one with 'dask scheduler', or give its "
@@ -292,11 +296,11 @@ def _connect(scheduler: str) -> Client:
 
 
 async def _reach(scheduler: str) -> None:
-    """Shake hands: a `Client` would wait forever for a listener that never answers."""
+    """Connect once, as a `Client` would wait forever for a listener that never answers."""
     arguments = Security().get_connection_args("client")
     if scheduler.startswith("tls://") and arguments.get("ssl_context") is None:
         raise InputError(
-            f"hydra.launcher.scheduler={scheduler} needs certificates: name them in Dask's "
+            f"hydra.launcher.scheduler={scheduler} needs certificates: set them in Dask's "
             f"configuration, at distributed.comm.tls, or give a scheduler at tcp://HOST:8786"
         )
     comm = await connect(scheduler, timeout=_CONNECT, **arguments)

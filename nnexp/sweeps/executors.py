@@ -1,4 +1,4 @@
-"""Executors, which train runs: in this process, or in worker processes."""
+"""Executors that train runs in this process or in worker processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRIES = 3
 
 
 class Executor(Protocol):
-    """Trains runs: in this process, in worker processes, or on a cluster."""
+    """Trains runs in this process, in worker processes or on a cluster."""
 
     @property
     def workers(self) -> int:
@@ -24,7 +24,7 @@ class Executor(Protocol):
 
     @property
     def size(self) -> int:
-        """Number of runs accepted at a time, waiting ones included."""
+        """Number of runs accepted at a time, including waiting ones."""
 
     @property
     def tries(self) -> int:
@@ -44,7 +44,7 @@ class Executor(Protocol):
         """Stop all workers."""
 
 
-# Makes the executor for some jobs; raises InputError if they cannot run there.
+# Makes an executor for some jobs; raises InputError if they cannot run there.
 ExecutorFactory = Callable[[Sequence[Job], Reporter], Executor]
 
 
@@ -72,10 +72,10 @@ class SerialExecutor:
         return future
 
     def check(self) -> None:
-        """Do nothing: the workers do not change."""
+        """Do nothing, as the workers do not change."""
 
     def shutdown(self) -> None:
-        """Do nothing: there are no workers."""
+        """Do nothing, as there are no workers."""
 
 
 class ProcessExecutor:

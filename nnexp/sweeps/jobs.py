@@ -1,4 +1,4 @@
-"""The jobs of a sweep, its options, and the interface through which it reports progress."""
+"""The jobs and options of a sweep, and the interface for reporting progress."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from nnexp.training.trainer import Evaluation
 
 @dataclass
 class Job:
-    """A run that a sweep needs, read from the store or trained.
+    """A run of a sweep, to be read from the store or trained.
 
     ``prefix`` is a stored record of the same run with fewer steps, from which training continues.
+    ``tries`` counts the workers that died of it, ``damage`` says why its stored record is damaged,
+    and ``edited`` is whether the record was made by edited code.
     """
 
     config: RunConfig
@@ -44,7 +46,7 @@ class Job:
         )
 
     def failed(self, error: str) -> Record:
-        """Return the record of a failure that the run itself could not record."""
+        """Return a failed record with this ``error``, for failures outside of the run itself."""
         return replace(self.blank, error=error)
 
 

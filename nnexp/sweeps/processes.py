@@ -1,8 +1,8 @@
-"""Worker processes: fresh interpreters that make calls, one at a time each.
+"""Worker processes: fresh interpreters, each of which makes one call at a time.
 
-They communicate through pipes alone. A call travels to a worker pickled over its standard
-input, and the answer comes back over its standard output. A worker ends when its input does, so
-none outlives its driver. Ctrl-C and SIGTERM are handled by the driver alone.
+Calls are pickled and sent to a worker's standard input; results come back on its standard output. A
+worker ends when its input is closed, so it does not outlive its driver. Only the driver handles
+Ctrl-C and SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from nnexp.threads import ONE_THREAD
 
 T = TypeVar("T")
 
-# What a worker runs. It takes the driver's search path before it imports anything of ours, and none
-# of the modules that may lie in its working directory.
+# The code of a worker. It sets the driver's search path before importing nnexp, and first removes
+# the working directory from its own, where other modules may lie.
 _BOOTSTRAP = """
 import sys
 sys.path = [*filter(None, sys.path)]
@@ -39,20 +39,20 @@ sys.path = pickle.load(calls)
 from nnexp.sweeps.processes import serve
 serve(calls)
 """
-# Shows in a list of processes what the interpreter is for.
+# Identifies workers in a list of processes.
 _NAME = "nnexp-worker"
-# Seconds that a thread may take to notice that its worker was killed.
+# Seconds to wait for a thread to notice that its worker was killed.
 _MOMENT = 1.0
 
 
 class WorkerDied(RuntimeError):
-    """A worker ended before it answered; only its own call is lost."""
+    """A worker ended before it returned a result; only its own call is lost."""
 
 
 class WorkerPool:
-    """A number of worker processes, started on demand and replaced when they die.
+    """A pool of worker processes, started on demand and replaced when they die.
 
-    Every worker has one BLAS thread. Use as a context manager, or call `shutdown`.
+    Each worker has one BLAS thread. Use the pool as a context manager, or call `shutdown`.
     """
 
     def __init__(self, count: int) -> None:
@@ -60,7 +60,7 @@ class WorkerPool:
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._shut_down = False
-        # Daemons, so that the interpreter does not wait for them at exit.
+        # The interpreter does not wait for daemon threads at exit.
         self._threads = [
             threading.Thread(target=self._handle_calls, daemon=True) for _ in range(count)
         ]
@@ -80,16 +80,16 @@ class WorkerPool:
         self.shutdown()
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
-        """Make ``call`` in a worker; the call and what it returns must be picklable.
+        """Make ``call`` in a worker; the call and its result must be picklable.
 
-        The future fails with `WorkerDied` if the worker dies before it answers.
+        The future fails with `WorkerDied` if the worker dies before it returns a result.
         """
         future: Future[T] = Future()
         self._calls.put((future, pickle.dumps(call)))
         return future
 
     def shutdown(self) -> None:
-        """Kill all workers and wait until they are gone; calls without an answer are dropped."""
+        """Kill all workers and wait until they have ended; unfinished calls are dropped."""
         with self._lock:
             self._shut_down = True
             processes = list(self._processes)
@@ -104,8 +104,8 @@ class WorkerPool:
         atexit.unregister(self.shutdown)
 
     def _handle_calls(self) -> None:
-        """Pass calls on to one worker, and to another after its death, until shut down."""
-        if hasattr(signal, "pthread_sigmask"):  # the worker inherits it
+        """Send calls to one worker, which is replaced if it dies, until shut down."""
+        if hasattr(signal, "pthread_sigmask"):  # the worker inherits the mask
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         process = None
         while (item := self._calls.get()) is not None:
@@ -150,12 +150,12 @@ class WorkerPool:
         with self._lock:
             self._processes.discard(process)
         for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):  # what could not be sent
+            with suppress(OSError):  # unsent data cannot be flushed
                 pipe.close()  # type: ignore[union-attr]
 
 
 def _request(process: subprocess.Popen[bytes], call: bytes) -> Any:
-    """Return what a worker answers to a pickled call, or raise what it raised."""
+    """Return the result of a pickled call in a worker, or raise its exception."""
     try:
         _send(process.stdin, call)
         answer = pickle.load(process.stdout)  # type: ignore[arg-type]
@@ -174,7 +174,7 @@ def _send(pipe: Any, thing: object) -> None:
 
 
 def _death(status: int) -> str:
-    """Say how a process ended."""
+    """Return how a process ended, as text."""
     try:
         return f"killed by {signal.Signals(-status).name}"
     except ValueError:
@@ -182,13 +182,13 @@ def _death(status: int) -> str:
 
 
 def serve(calls: BinaryIO) -> None:
-    """Answer ``calls`` in a worker process, until its input ends."""
+    """Make ``calls`` in a worker process until its input ends."""
     hush()
     answers = os.fdopen(os.dup(1), "wb")
-    # A call may read and print: there is nothing to read, and prints go to standard error.
+    # A call may read and print: its input is empty, and its output goes to standard error.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    sys.stdout = sys.stderr  # which keeps no line back
+    sys.stdout = sys.stderr  # unbuffered
     waiting: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(calls, waiting), daemon=True).start()
     while True:
@@ -197,7 +197,7 @@ def serve(calls: BinaryIO) -> None:
 
 
 def _listen(calls: BinaryIO, waiting: SimpleQueue[bytes]) -> None:
-    """Pass calls on; end the process at once when the driver has gone."""
+    """Queue calls; end the process at once when the driver has ended."""
     with suppress(EOFError, OSError, pickle.UnpicklingError):
         while True:
             waiting.put(pickle.load(calls))
@@ -205,7 +205,7 @@ def _listen(calls: BinaryIO, waiting: SimpleQueue[bytes]) -> None:
 
 
 def _answer(call: bytes) -> bytes:
-    """Make a call; return its value, its error and the traceback, pickled."""
+    """Make a call and return its value, error and traceback, pickled."""
     try:
         return pickle.dumps((pickle.loads(call)(), None, ""))
     except BaseException as error:
@@ -215,7 +215,7 @@ def _answer(call: bytes) -> bytes:
                 raise TypeError
             answer = pickle.dumps((None, error, trace))
             pickle.loads(answer)
-        except Exception:  # an error that cannot travel, or is meant to end a process
+        except Exception:  # the error cannot be pickled, or is not an Exception
             summary = RuntimeError(trace.strip().splitlines()[-1])
             return pickle.dumps((None, summary, trace))
         return answer

@@ -1,8 +1,7 @@
-"""The work loop of a sweep: train every run once, and store its record.
+"""The main loop of a sweep, which trains every run once and stores its record.
 
-Only the driver writes to the store. It hands runs to an executor, stores each record as it comes
-back, and locks every run that is in training, so that two sweeps over one store share the work
-instead of doing it twice.
+Only the driver writes to the store. It passes runs to an executor and stores the records that come
+back. Runs are locked during training, so two sweeps with one store share the work.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from nnexp.interrupts import held_back
 from nnexp.store import versions
 from nnexp.store.locks import RunLock
 from nnexp.store.record import FAILED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.executors import Executor, ExecutorFactory, ProcessExecutor, SerialExecutor
 from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.processes import WorkerDied
@@ -27,9 +27,9 @@ from nnexp.threads import available_cores
 from nnexp.training.trainer import evaluation_steps
 
 _POLL = 0.1
-# Seconds between two commits: records are synced to disk in batches, which costs less.
+# Seconds between commits; syncing records to disk in batches takes less time.
 _COMMIT_INTERVAL = 0.5
-# Polls of runs that other processes train before the user is told so: two seconds.
+# Polls of runs that other processes train (two seconds) before a note is printed.
 _PATIENCE = 20
 
 
@@ -40,20 +40,21 @@ def run_all(
     reporter: Reporter,
     make_executor: ExecutorFactory | None = None,
 ) -> list[Record]:
-    """Return the records of ``jobs``, in their order, training what the store does not hold.
+    """Return the records of ``jobs``, in order, training those that are not in the store.
 
-    A run that fails is recorded as failed and the others continue; with ``stop_on_error``, runs
-    that have not started are left out of the result. By default runs train on this machine.
+    A run that fails is recorded as failed, and the others continue. With ``stop_on_error``, runs
+    that have not started are omitted from the result. By default, runs train on this machine.
 
     Raises
     ------
     InputError
-        If the store cannot be written, or a newer nnexp has written one of the runs.
+        If the store cannot be written, or has a run written by a newer nnexp.
     SweepStopped
-        If the workers are lost; what was finished is in the store.
+        If the workers are lost. Finished runs are in the store.
     """
     records: dict[str, Record] = {}
-    uncommitted = {*store.locked()}  # perhaps: by another sweep, or by one that was killed
+    # Locked runs may be unsynced, if their sweep is running or was killed.
+    uncommitted = {*store.locked()}
     for job in jobs:
         record = _stored(store, job, options, reporter)
         if record is not None:
@@ -72,7 +73,7 @@ def run_all(
     elif len(jobs) == 1 or options.workers == 1:
         executor = SerialExecutor(reporter, threads=available_cores() if len(jobs) == 1 else 1)
     else:
-        # Even the last run of a sweep trains in a worker: it might kill its process.
+        # Even a single missing run trains in a worker, as it might kill its process.
         executor = ProcessExecutor(min(options.workers or available_cores(), len(missing)))
     try:
         _Sweep(deque(missing), executor, store, options, reporter, records).do()
@@ -82,13 +83,13 @@ def run_all(
 
 
 def _stored(store: Store, job: Job, options: Options, reporter: Reporter) -> Record | None:
-    """Return the record in the store, or ``None`` if the run has to be trained."""
+    """Return the stored record of a job, or ``None`` if the run has to be trained."""
     try:
         record = store.read(job.run_id)
     except DamagedRecord as error:
         if not job.damage:
             job.damage = str(error)
-            reporter.noted(f"damaged record, trained again: {error}")
+            reporter.noted(f"damaged record, training again: {error}")
         return None
     if record is None or options.force or (options.save_weights and record.weights is None):
         return None
@@ -100,8 +101,8 @@ def _stored(store: Store, job: Job, options: Options, reporter: Reporter) -> Rec
 class _Sweep:
     """The state of a sweep: pending, running and deferred jobs, and the locks it holds.
 
-    Deferred jobs are locked by another process; ``uncommitted`` runs are in the store and perhaps
-    not yet on disk.
+    Deferred jobs are locked by another process. ``uncommitted`` runs are in the store, but may not
+    be synced to disk.
     """
 
     pending: deque[Job]
@@ -140,7 +141,8 @@ class _Sweep:
     def _must_wait(self) -> bool:
         """Return whether the next run has to wait.
 
-        A run whose worker died is retried alone: if another worker dies, the run is the cause.
+        After the death of a worker, its run is retried while no other run is in training: if
+        another worker dies, the run is the cause.
         """
         lost = self.pending[0].tries or any(job.tries for job in self.running.values())
         return bool(self.running and lost)
@@ -155,7 +157,7 @@ class _Sweep:
             self.deferred.append(job)
             return
         try:
-            # Another sweep may have finished it in the meantime.
+            # Another sweep may have finished the run in the meantime.
             record = self._known(job)
             if record is None:
                 self.running[self.executor.submit(job, self.options)] = job
@@ -168,7 +170,7 @@ class _Sweep:
             self.reporter.recorded(record)
 
     def _known(self, job: Job) -> Record | None:
-        """Return the run's stored record; if there is none, look for a prefix to continue."""
+        """Return the run's stored record; if there is none, find a prefix to continue."""
         if self.options.force:
             return None
         record = _stored(self.store, job, self.options, self.reporter)
@@ -178,7 +180,7 @@ class _Sweep:
         return record
 
     def _collect(self) -> None:
-        """Wait briefly for runs to end, and store the records of those that did."""
+        """Wait briefly for runs to end, and store the records of those that ended."""
         done = wait(self.running, _POLL, FIRST_COMPLETED).done if self.running else set()
         for future in done:
             job = self.running[future]
@@ -197,7 +199,7 @@ class _Sweep:
             del self.running[future]
 
     def _retry_deferred(self) -> None:
-        """When nothing else is left, retry the runs that other processes train."""
+        """If only runs that other processes train are left, retry them."""
         if self.running or self.pending or not self.deferred:
             return
         self.pending, self.deferred = self.deferred, deque()
@@ -224,13 +226,13 @@ class _Sweep:
 
 
 def _keep(record: Record, store: Store, reporter: Reporter) -> None:
-    """Write a record, unless it failed and the store has a valid one of the same run."""
+    """Write a record, unless it failed and the store has a valid record of the run."""
     try:
         valid = record.status == FAILED and store.read(record.run_id) is not None
     except DamagedRecord:
         valid = False
     if valid:
-        reporter.noted(f"{record.run_id} failed when trained again: its record is kept as it was")
+        reporter.noted(f"{record.run_id} failed when trained again; the old record is kept")
     else:
         store.write(record)
 
@@ -244,7 +246,7 @@ def _outcome(
     except WorkerDied as error:
         job.tries += 1
         if job.tries < executor.tries:
-            reporter.noted(f"a worker died; {job.run_id} is tried again")
+            reporter.noted(f"a worker died; retrying {job.run_id}")
             return None
         reason = " ".join(str(error).split())
         died = f"its worker process died {executor.tries} times, the last time with: {reason}"
@@ -254,5 +256,5 @@ def _outcome(
     except Exception:
         return job.failed(traceback.format_exc())
     if record.run_id != job.run_id:
-        return job.failed("its data, or a function of its own, changed while the sweep was running")
+        return job.failed("its data or own functions changed while the sweep was running")
     return record

@@ -1,1 +1,1 @@
-"""Training one run: steps, evaluation, checkpoints, and `nnexp.MLP`."""
+"""Training of one run: steps, evaluation, checkpoints and `nnexp.MLP`."""

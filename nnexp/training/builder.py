@@ -1,4 +1,4 @@
-"""From settings to a network, to the form of its training steps, and to what is scored."""
+"""The network of a run, the form of its training steps, and the examples it is scored on."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def form(config: RunConfig) -> str:
     """Return the form of a run's steps: ``plain``, ``delayed`` or ``lanes``.
 
     ``delayed`` is for small batches, ``lanes`` (`ThreadedSteps`) for large ones; all compute the
-    same up to rounding. The settings alone decide, so that a run gives the same numbers everywhere.
-    Only the plain form supports float64, numerical gradients, a user's own functions, and quirks
-    other than ``updated_weights``, which the delayed form supports too.
+    same up to rounding. The form depends only on the settings, never on the machine. Only the
+    plain form supports float64, numerical gradients, the user's own functions, and quirks other
+    than ``updated_weights``, which the delayed form supports too.
     """
     custom = any(
         user_functions.is_custom(choice.name) for choice in (config.activation, config.loss)
@@ -39,7 +39,10 @@ def form(config: RunConfig) -> str:
 
 
 def build_network(config: RunConfig, rows: int | None = None) -> Network:
-    """Return the initialised network of ``config`` for batches of ``rows``, by default its own."""
+    """Return the initialised network of ``config`` for batches of ``rows`` examples.
+
+    By default, ``rows`` is the batch size of ``config``.
+    """
     activation, loss = build("activation", config.activation), build("loss", config.loss)
     network = network_class(config.quirk)(
         config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype)
@@ -51,7 +54,7 @@ def build_network(config: RunConfig, rows: int | None = None) -> Network:
 
 
 def scored(config: RunConfig, data: Dataset) -> Dataset:
-    """Return ``data`` with those test examples alone that ``config`` scores."""
+    """Return ``data`` with only the test examples that ``config`` scores."""
     first, test = config.evaluate_first, data.test
     if first is None or test is None:
         return data

@@ -1,4 +1,4 @@
-"""The state of a run at an evaluation, from which a longer run continues with equal results."""
+"""Saving and restoring the state of a run, so that a longer run can continue it exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 
 def state(trainer: Trainer) -> dict[str, Array]:
-    """Return what the run needs to continue: parameters, the optimiser's state, and progress."""
+    """Return the state needed to continue: parameters, state of the optimiser, and progress."""
     arrays: dict[str, Any] = trainer.network.arrays()
     moments = vars(trainer.optimizer).items()
     arrays |= {f"optimizer.{k}": np.array(v) for k, v in moments if isinstance(v, np.ndarray | int)}
@@ -36,7 +36,7 @@ def fits(trainer: Trainer, arrays: Mapping[str, Array], step: int) -> bool:
 
 
 def restore(trainer: Trainer, arrays: Mapping[str, Array]) -> None:
-    """Restore a run to a `state`; `train` then continues after the evaluation of that step."""
+    """Restore a `state`; `train` then continues after the evaluation at its step."""
     trainer.network.load_arrays(arrays)
     for name, value in vars(trainer.optimizer).items():
         if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""The core in scikit-learn's manner, for notebooks: ``fit``, ``predict``, ``score`` on arrays."""
+"""A classifier with scikit-learn's interface: ``fit``, ``predict`` and ``score`` on arrays."""
 
 from __future__ import annotations
 
@@ -31,24 +31,34 @@ from nnexp.training.trainer import Trainer, train
 Array = npt.NDArray[Any]
 Setting = str | Mapping[str, Any]
 
-# The default batch size of `MLP`, as far as there are examples.
+# The default batch size of `MLP`, if there are enough examples.
 _BATCH_SIZE = 100
 
 
 @dataclass(kw_only=True, eq=False)
 class MLP:
-    """A multi-layer perceptron whose settings are named, and mean, what they do in a run.
+    """A multi-layer perceptron classifier, with the same settings as a run.
 
-    A choice with parameters is a mapping: ``init={"name": "normal", "std": 0.01}``. Without
-    ``epochs`` and ``steps`` it trains for 5 epochs; without ``batch_size`` in batches of 100, or of
+    A choice with parameters is a mapping: ``init={"name": "normal", "std": 0.01}``. If neither
+    ``epochs`` nor ``steps`` is given, it trains for 5 epochs. The default ``batch_size`` is 100, or
     all examples if there are fewer. Settings are checked by `fit`.
 
-    Attributes set by `fit`: ``classes_`` (k,), the labels in ascending order; ``history_``, a
-    mapping of metrics for each evaluation, the first before any update, and ``layers_``, one for
-    each evaluation and layer (losses are means per example, accuracies fractions); ``diverged_``,
-    whether training ended early as its loss was no longer finite; ``network_``, the
-    `nnexp.nn.network.Network` itself.
+    Attributes
+    ----------
+    classes_ : array, (k,)
+        The labels in ascending order.
+    history_ : list of dict
+        The metrics of each evaluation, the first before any update. Losses are means per example,
+        accuracies fractions.
+    layers_ : list of dict
+        The statistics of each layer at each evaluation.
+    diverged_ : bool
+        Whether training ended early because the loss was no longer finite.
+    network_ : nnexp.nn.network.Network
+        The trained network.
 
+    Examples
+    --------
     >>> model = MLP(hidden=(50,), init="he", activation="relu", epochs=3).fit(x, y)
     >>> model.score(x_test, y_test)
     """
@@ -74,20 +84,20 @@ class MLP:
     seed: int = 0
 
     def fit(self, x: Any, y: Any, test: tuple[Any, Any] | None = None) -> MLP:
-        """Train anew on ``x (n, features)`` and labels ``y (n,)``; return the model itself.
+        """Train a new network on ``x (n, features)`` and labels ``y (n,)``; return the model.
 
         Labels may be numbers or text. ``test`` is a pair (x, y) that is scored at each evaluation
-        and not trained on.
+        but not trained on.
 
         Raises
         ------
         InputError
-            For a setting, a shape, a value or a label that does not fit.
+            If a setting, shape, value or label is invalid.
         """
         labels = _labels(y)
         classes, numbers = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise InputError(f"y has {len(classes)} class: give labels of two classes or more")
+            raise InputError("y has only one class: give labels of two or more classes")
         examples, features = _table(x).shape
         config = self._config(examples, features, len(classes))
         train_set = _split(x, numbers.astype(np.intp), config.dtype, features)
@@ -95,9 +105,9 @@ class MLP:
         if test is not None:
             test_set = _split(test[0], _numbers(_labels(test[1]), classes), config.dtype, features)
             if (test_set.labels < 0).any():
-                raise InputError("test has a label that y has not: give examples of y's classes")
+                raise InputError("test has a label that y does not have: use only labels of y")
         data = Dataset(describe(config.data), train_set, test_set, None)
-        with threadpool_limits(1, user_api="blas"):  # as every run: the number moves last bits
+        with threadpool_limits(1, user_api="blas"):  # as in runs: results depend on the number
             trainer = Trainer(config, data, available_cores())
             evaluations = list(train(trainer))
         self.history_: list[dict[str, Any]] = []
@@ -109,8 +119,8 @@ class MLP:
         self.diverged_ = evaluations[-1].diverged
         if self.diverged_:
             warnings.warn(
-                f"training diverged at step {evaluations[-1].step}: outputs may not be finite, and "
-                f"predict is then of no use; try a smaller lr than {self.lr:g}, or another init",
+                f"training diverged at step {evaluations[-1].step}, so predictions are not usable: "
+                f"try a smaller lr than {self.lr:g}, or another init",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -119,58 +129,60 @@ class MLP:
         return self
 
     def predict(self, x: Any) -> Array:
-        """Return the predicted label of each row of ``x (n, features)``, (n,).
+        """Return the predicted labels (n,) of ``x (n, features)``.
 
         Raises
         ------
         InputError
-            Before `fit`, or if ``x`` does not fit the network.
+            Before `fit`, or if ``x`` is invalid.
         """
         network, logits = self._logits(x)
         return self.classes_[network.loss.predict(logits)]
 
     def predict_proba(self, x: Any) -> Array:
-        """Return the network's outputs as probabilities, (n, classes), in the order of `classes_`.
+        """Return the probabilities (n, classes) of ``x``, in the order of `classes_`.
 
-        A softmax's rows sum to 1. Sigmoid outputs, one for each of several classes, are each that
-        class's own probability, and need not.
+        With a softmax, rows sum to 1. With several sigmoid outputs they need not, as each output
+        is the probability of its own class.
 
         Raises
         ------
         InputError
-            As `predict`; also for outputs that are not probabilities (``loss.output=identity``).
+            As for `predict`, and if the outputs are not probabilities (``loss.output=identity``).
         """
         network, logits = self._logits(x)
         if network.loss.output == "identity":
-            raise InputError("loss.output=identity gives no probabilities: use predict")
+            raise InputError("loss.output=identity does not give probabilities: use predict")
         with np.errstate(over="ignore", invalid="ignore"):
             network.loss.outputs(logits)
         return logits if logits.shape[1] > 1 else np.hstack([1 - logits, logits])
 
     def score(self, x: Any, y: Any) -> float:
-        """Return the accuracy on ``x (n, features)`` and ``y (n,)``, a fraction.
+        """Return the accuracy on ``x (n, features)`` and ``y (n,)``, as a fraction.
 
         An example with an output that is not finite counts as wrong.
 
         Raises
         ------
         InputError
-            As `predict`; also if ``x`` and ``y`` differ in length.
+            As for `predict`, and if ``x`` and ``y`` differ in length.
         """
         network, logits = self._logits(x)
         numbers = _numbers(_labels(y), self.classes_)
         if len(numbers) != len(logits):
-            raise InputError(f"x has {len(logits)} rows and y {len(numbers)}: give one label a row")
+            raise _unequal(len(logits), len(numbers))
         right = (network.loss.predict(logits) == numbers) & np.isfinite(logits).all(axis=1)
         return float(right.mean())
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write settings, classes and weights (not the history) to an ``.npz`` file; return it.
+        """Write settings, classes and weights to an ``.npz`` file and return its path.
+
+        The history is not saved.
 
         Raises
         ------
         InputError
-            Before `fit`, or if the file is there and not to be overwritten, or cannot be written.
+            Before `fit`, if the file exists and ``overwrite`` is false, or if it cannot be written.
         """
         network = self._fitted()
         target = Path(path)
@@ -188,15 +200,16 @@ class MLP:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], trusted: bool = False) -> MLP:
-        """Return the model that `save` wrote.
+        """Return a model written by `save`.
 
-        A model may name functions in Python files, and to import a file is to run it. That is done
-        only if you call the model ``trusted``.
+        A model may name functions in Python files, and importing a file runs it. So they are only
+        imported if ``trusted`` is true.
 
         Raises
         ------
         InputError
-            If the file is missing, damaged, or not a model, or names functions and is not trusted.
+            If the file is missing, damaged or not a model, or if it names functions and is not
+            ``trusted``.
         """
         with _reading(path):
             with open(path, "rb") as stream:
@@ -214,27 +227,27 @@ class MLP:
         return model
 
     def _refuse_functions(self, path: str | os.PathLike[str]) -> None:
-        """Raise an error if a setting names a user's own function."""
+        """Raise an error if a setting names the user's own function."""
         for key in CUSTOM:
             value = getattr(self, key)
             name = str(value.get("name") if isinstance(value, Mapping) else value)
             if is_custom(name):
                 raise InputError(
-                    f"{path} would import {key}={name}, and an imported file can run anything: "
-                    f"if you trust the model and this file, give load(path, trusted=True)"
+                    f"{path} would import {key}={name}, and importing a file runs its code: "
+                    f"if you trust the model and this file, use load(path, trusted=True)"
                 )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name, as given."""
+        """Return the settings by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def set_params(self, **settings: Any) -> MLP:
-        """Change settings for the next `fit` and return the model itself.
+        """Change settings for the next `fit` and return the model.
 
         Raises
         ------
         InputError
-            For an unknown setting; then none is changed.
+            If a setting is unknown; no setting is changed then.
         """
         for name in settings:
             if name not in self.get_params():
@@ -244,12 +257,12 @@ class MLP:
         return self
 
     def _plain(self) -> dict[str, Any]:
-        """Return the settings in JSON's types: NumPy's numbers are numbers too."""
+        """Return the settings in JSON types, with NumPy arrays and numbers converted."""
 
         def simple(value: Any) -> Any:
             if callable(value):
                 raise InputError(
-                    f"{value!r} is a function: write it into a file and give 'FILE.py:NAME'"
+                    f"{value!r} is a function: write it to a file and give 'FILE.py:NAME'"
                 )
             return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
 
@@ -257,7 +270,7 @@ class MLP:
         return plain
 
     def _config(self, examples: int, features: int, classes: int) -> RunConfig:
-        """Return the checked configuration of a run on so many examples."""
+        """Return the checked configuration of a run on data with these sizes."""
         description = Description(
             name="arrays",
             train_size=examples,
@@ -282,7 +295,7 @@ class MLP:
         return network
 
     def _logits(self, x: Any) -> tuple[Network, Array]:
-        """Return the network and its logits (n, k) for ``x``, some rows at a time."""
+        """Return the network and its logits (n, k) for ``x``, computed in parts."""
         network = self._fitted()
         inputs = _inputs(x, network.theta.dtype, network.sizes[0])
         logits = np.empty((len(inputs), network.sizes[-1]), inputs.dtype)
@@ -296,7 +309,7 @@ class MLP:
 
 @contextmanager
 def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn errors about a saved model into one sentence."""
+    """Turn errors in reading a saved model into `InputError`."""
     try:
         yield
     except FileNotFoundError:
@@ -308,7 +321,7 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _table(x: Any) -> Array:
-    """Return ``x`` as an (n, features) array of numbers, not yet known to be finite."""
+    """Return ``x`` as an (n, features) array of numbers, which may not be finite."""
     try:
         table = np.asarray(x)
         if table.dtype == object:
@@ -321,16 +334,16 @@ def _table(x: Any) -> Array:
         raise InputError(f"x has dtype {table.dtype} instead of numbers: give (examples, features)")
     if table.ndim != 2 or not table.size:
         raise InputError(
-            f"x has the shape {table.shape}: give (examples, features), as x.reshape(len(x), -1)"
+            f"x has the shape {table.shape}: give (examples, features), as in x.reshape(len(x), -1)"
         )
     return table
 
 
 def _inputs(x: Any, dtype: npt.DTypeLike, features: int) -> Array:
-    """Return ``x`` as the network takes it: (n, features), finite, of ``dtype``, C-contiguous."""
+    """Return ``x`` as a finite, C-contiguous array (n, features) of ``dtype``."""
     table = _table(x)
     if table.shape[1] != features:
-        raise InputError(f"x has {table.shape[1]} features: give the network's {features}")
+        raise InputError(f"x has {table.shape[1]} features, but the network has {features}")
     with np.errstate(over="ignore"):
         inputs = np.ascontiguousarray(table, dtype)
     bad = ~np.isfinite(inputs)
@@ -344,31 +357,38 @@ def _inputs(x: Any, dtype: npt.DTypeLike, features: int) -> Array:
 
 
 def _split(x: Any, labels: npt.NDArray[np.intp], dtype: npt.DTypeLike, features: int) -> Split:
-    """Return examples and their labels, checked."""
+    """Return the checked examples and their labels."""
     inputs = _inputs(x, dtype, features)
     if len(inputs) != len(labels):
-        raise InputError(f"x has {len(inputs)} rows and y {len(labels)}: give one label a row")
+        raise _unequal(len(inputs), len(labels))
     return Split(inputs, labels)
 
 
+def _unequal(rows: int, labels: int) -> InputError:
+    return InputError(f"x has {rows} rows and y has {labels} labels: give one label per row")
+
+
 def _labels(y: Any) -> Array:
-    """Return ``y`` as an (n,) array of one kind of label; InputError else."""
+    """Return ``y`` as an (n,) array of numbers or of text; raise `InputError` otherwise."""
     labels = np.asarray(y)
     if labels.dtype == object and len({type(label) for label in labels.ravel()}) == 1:
         labels = np.asarray(labels.tolist())
     if labels.ndim != 1 or not len(labels):
-        raise InputError(f"y has the shape {labels.shape}: give (examples,), one label a row")
+        raise InputError(f"y has the shape {labels.shape}: give (examples,), one label per row")
     if labels.dtype.kind not in "biufU":
-        raise InputError("y mixes kinds of labels: give numbers alone, or text alone")
+        raise InputError("y mixes types of labels: give only numbers or only text")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise InputError("y has a label that is not finite: give a class for every example")
     return labels
 
 
 def _numbers(labels: Array, classes: Array) -> npt.NDArray[np.intp]:
-    """Return the position of each label in ``classes`` (ascending), -1 where it has none."""
+    """Return the position of each label in ``classes`` (ascending), or -1 if it is not there."""
     if (labels.dtype.kind == "U") != (classes.dtype.kind == "U"):
-        raise InputError(f"y holds {labels.dtype} and the classes are {classes.dtype}: give alike")
+        raise InputError(
+            f"y has labels of type {labels.dtype}, but the classes have type {classes.dtype}: "
+            f"give labels of the same type"
+        )
     place = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     numbers: npt.NDArray[np.intp] = np.where(classes[place] == labels, place, -1)
     return numbers

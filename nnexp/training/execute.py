@@ -1,4 +1,4 @@
-"""One run, from its settings to its record, in this process or a worker."""
+"""Execution of one run, from its settings to its record, in this process or a worker."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def execute(
     threads: int = 1,
     report: Callable[[Evaluation], None] = lambda evaluation: None,
 ) -> Record:
-    """Train the run whose settings are ``mapping`` and return its record, failed or not.
+    """Train a run with the settings ``mapping`` and return its record, failed or not.
 
-    BLAS has one thread throughout, as its results depend on the number. ``prefix`` is a record of
-    the same run with fewer steps and saved weights, from which training continues. ``threads`` does
-    not affect results. ``report`` is called with every evaluation.
+    BLAS uses one thread, as its results depend on the number of threads. ``prefix`` is a record of
+    the same run with fewer steps and with saved weights, from which training continues. ``threads``
+    does not affect results. ``report`` is called with every evaluation.
     """
     config = RunConfig.from_mapping(mapping)
     record = blank(config)
@@ -53,7 +53,7 @@ def execute(
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
             record.weights = state(trainer)
-    except (Exception, SystemExit):  # a user's own function may raise anything
+    except (Exception, SystemExit):  # the user's own functions may raise anything
         record.error = traceback.format_exc()
     return record
 
@@ -90,7 +90,7 @@ def _blas() -> ThreadpoolController:
 
 @functools.cache
 def environment() -> dict[str, Any]:
-    """Return what may affect the last bits of results: versions, BLAS, machine."""
+    """Return the versions, BLAS and machine, which may affect the last digits of results."""
     blas = [lib for lib in _blas().info() if lib["user_api"] == "blas"]
     return {
         **versions.code(),

@@ -1,4 +1,4 @@
-"""The progress of a run, and the order in which it sees its training examples."""
+"""The progress of a run, and its batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Indices = npt.NDArray[np.intp]
 class Progress:
     """The counts of a run so far.
 
-    ``step`` is the number of updates and ``samples`` the number of examples they used;
+    ``step`` is the number of updates and ``samples`` the number of examples they used.
     ``batch_loss`` is the mean loss of the last batch, before its update. The ``running_…`` fields
     are sums over the batches since the last evaluation.
     """
@@ -36,9 +36,9 @@ class Progress:
         return self.batch_loss is not None and not math.isfinite(self.batch_loss)
 
     def count(self, losses: float, correct: int, samples: int, steps: int = 1) -> None:
-        """Count ``steps`` batches: the sum of their losses, correct answers and examples.
+        """Add ``steps`` batches, given the sums of their losses, correct predictions and examples.
 
-        A diverged batch adds to the running loss alone, as it makes no update.
+        A diverged batch only adds to the running loss, as it makes no update.
         """
         self.running_loss += losses
         self.running_samples += samples
@@ -56,10 +56,10 @@ class Progress:
 
 
 class Batches:
-    """The batches of a run, as indices of its ``examples``, drawn anew for each epoch.
+    """The batches of a run, as indices of its ``examples``, with a new order for each epoch.
 
-    ``order_of`` is a sampling of `nnexp.data.sampling`. The order depends on ``seed`` alone, so
-    runs with equal seeds see the same batches.
+    ``order_of`` is a function of `nnexp.data.sampling`. The order depends only on ``seed``, so runs
+    with equal seeds use the same batches.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """The steps of training: forward, loss, backward, update.
 
-`PlainSteps` is the textbook form and supports every setting. The other two are faster and compute
-the same up to rounding: `DelayedSteps` for small batches, `ThreadedSteps` for large ones. All are
-driven by one method, ``advance``.
+`PlainSteps` is the textbook form and supports every setting. `DelayedSteps` is faster for small
+batches and `ThreadedSteps` for large ones; both compute the same up to rounding.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Steps(Protocol):
     """A way to take training steps."""
 
     def advance(self, until: int) -> None:
-        """Take steps until step ``until``, or until a batch's loss is not finite."""
+        """Train up to step ``until``, or until the loss of a batch is not finite."""
 
 
 class PlainSteps:
@@ -50,7 +49,7 @@ class PlainSteps:
         self.targets: Array = np.empty((rows, network.sizes[-1]), dtype, "F")
 
     def advance(self, until: int) -> None:
-        """Take steps until step ``until``, or until a batch's loss is not finite."""
+        """Train up to step ``until``, or until the loss of a batch is not finite."""
         while self.progress.step < until and not self.progress.diverged:
             self.step()
 
@@ -68,7 +67,7 @@ class PlainSteps:
         self.update.apply(loss, correct, len(x))
 
     def batch(self, rows: Indices) -> tuple[Array, Indices, Array]:
-        """Return inputs (n, i), labels (n,) and targets (n, k) of ``rows``, in buffers."""
+        """Return inputs (n, i), labels (n,) and targets (n, k) of ``rows``, in reused buffers."""
         labels = self.train.labels[rows]
         x = np.take(self.train.x, rows, axis=0, out=self.x[: len(rows)], mode="clip")
         targets = self.targets[: len(rows)]
@@ -77,7 +76,7 @@ class PlainSteps:
 
 
 class Update:
-    """The last part of a step: weight decay, the optimiser, and the counts of `Progress`."""
+    """The last part of a step: weight decay, the optimiser and the counts in `Progress`."""
 
     def __init__(
         self, network: Network, optimizer: Optimizer, weight_decay: float, progress: Progress
@@ -100,16 +99,16 @@ class Update:
         if self.weight_decay:
             weights = network.theta[: network.weight_count]
             add_decay(network.grad, weights, self.weight_decay, self._scratch)
-        self.optimizer.update(network.grad)  # overwrites the gradient with the change
+        self.optimizer.update(network.grad)  # replaces the gradient by the change of parameters
         network.theta += network.grad
 
 
 class DelayedSteps:
-    """Small batches in blocks, by `nnexp.nn.delayed_updates`; plain steps where no block fits.
+    """Blocks of small batches, by `nnexp.nn.delayed_updates`, and plain steps between them.
 
-    Blocks are counted from the start of the epoch and end at an evaluation. The shorter last batch
-    of an epoch takes a plain step. A block whose loss is not finite is repeated in plain steps, to
-    find the step at which it diverged.
+    Blocks are counted from the start of an epoch and end at evaluations. The shorter last batch of
+    an epoch takes a plain step. If the loss of a block is not finite, the block is repeated in
+    plain steps to find the step at which it diverged.
     """
 
     def __init__(self, plain: PlainSteps, lr: float) -> None:
@@ -118,14 +117,14 @@ class DelayedSteps:
         self._plain_until = 0
 
     def advance(self, until: int) -> None:
-        """Take steps until step ``until``, or until a batch's loss is not finite."""
+        """Train up to step ``until``, or until the loss of a batch is not finite."""
         while self.progress.step < until and not self.progress.diverged:
             steps = self._block_steps(until)
             if not steps or not self._take_block(steps, until):
                 self.plain.step()
 
     def _block_steps(self, until: int) -> int:
-        """Return the number of steps of the next block; 0 if a plain step is due."""
+        """Return the number of steps of the next block, or 0 to take a plain step."""
         step, batches = self.progress.step, self.plain.batches
         index = step % batches.per_epoch
         left = batches.examples // batches.size - index
@@ -133,7 +132,7 @@ class DelayedSteps:
         return steps if step >= self._plain_until else 0
 
     def _take_block(self, steps: int, until: int) -> bool:
-        """Take a block of ``steps``; if its loss is not finite, return False and change nothing."""
+        """Take a block of ``steps``; if its loss is not finite, change nothing and return False."""
         progress, plain = self.progress, self.plain
         rows = plain.batches.rows(progress.step, steps)
         loss, correct = self.block.train(plain.train.x, plain.train.labels, plain.codes, rows)
@@ -147,7 +146,7 @@ class DelayedSteps:
 
 
 class ThreadedSteps:
-    """Large batches, each shared by two threads, by `nnexp.nn.threaded_batches`."""
+    """Large batches, each split between two threads, by `nnexp.nn.threaded_batches`."""
 
     def __init__(
         self,
@@ -161,11 +160,11 @@ class ThreadedSteps:
         self.train, self.codes, self.batches = train, codes, batches
         self.update, self.progress = update, update.progress
         self.threaded = threaded_batches.ThreadedGradient(update.network, batches.size, threads)
-        # A batch that holds every example once needs no shuffling.
+        # A batch of all examples needs no particular order.
         self.whole = in_order and batches.size >= batches.examples
 
     def advance(self, until: int) -> None:
-        """Take steps until step ``until``, or until a batch's loss is not finite."""
+        """Train up to step ``until``, or until the loss of a batch is not finite."""
         while self.progress.step < until and not self.progress.diverged:
             rows = self.batches.rows(self.progress.step)
             loss, correct = self.threaded.gradient(

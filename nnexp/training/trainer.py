@@ -1,4 +1,4 @@
-"""A run: train up to the next evaluation, evaluate, and repeat until the last step."""
+"""Training with evaluations on schedule, up to the last step of a run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The state of a run at one step: losses are means per example, accuracies fractions.
+    """The measurements of a run at one step.
 
     ``metrics`` has ``train_loss``, ``train_accuracy``, ``test_…``, ``validation_…`` (if held out),
     ``batch_loss`` (of the last batch, before its update), ``running_loss`` and
-    ``running_accuracy`` (over the batches since the last evaluation, each before its update);
-    ``layers`` a mapping for each layer. ``seconds`` is training alone, evaluation excluded.
+    ``running_accuracy`` (over the batches since the last evaluation, each before its update).
+    Losses are means per example and accuracies fractions. ``layers`` has a mapping for each layer.
+    ``seconds`` is the training time, without evaluations.
     """
 
     epoch: float
@@ -47,9 +48,9 @@ class Evaluation:
 
 
 def train(trainer: Trainer) -> Iterator[Evaluation]:
-    """Train; yield an evaluation before any update, on schedule, and at the end.
+    """Train and yield an evaluation before the first update, on schedule and at the end.
 
-    A run whose loss is no longer finite stops early; its last evaluation is marked ``diverged``.
+    If the loss is no longer finite, the run stops and its last evaluation is marked ``diverged``.
     A restored trainer continues after the evaluation at which it was saved.
     """
     for step in evaluation_steps(trainer.config):
@@ -63,7 +64,7 @@ def train(trainer: Trainer) -> Iterator[Evaluation]:
 
 
 def evaluation_steps(config: RunConfig) -> list[int]:
-    """Return the steps after which the run is evaluated, from 0 to its last."""
+    """Return the steps after which the run is evaluated, from 0 to the last step."""
     last = config.total_steps()
     steps = {0, last, *config.evaluate_at}
     if config.evaluate_every is not None:
@@ -73,11 +74,11 @@ def evaluation_steps(config: RunConfig) -> list[int]:
 
 
 class Trainer:
-    """A network, its data and its optimiser: ``advance`` to a step, then ``evaluate``.
+    """A network with its data and optimiser: ``advance`` to a step, then ``evaluate``.
 
-    ``threads`` (1 or 2) does not change any result. ``form`` names the kind of its steps, see
-    `nnexp.training.builder.form`. ``seconds`` is the time spent in steps alone. ``restored_at`` is
-    the step from which a restored run continues, ``None`` for any other.
+    ``threads`` (1 or 2) does not affect results. ``form`` is the kind of steps, see
+    `nnexp.training.builder.form`. ``seconds`` is the time spent in steps. ``restored_at`` is the
+    step from which a restored run continues, or ``None``.
     """
 
     def __init__(self, config: RunConfig, data: Dataset, threads: int = 1) -> None:
@@ -104,7 +105,7 @@ class Trainer:
         self._evaluators = [self.network, second]  # one for each half of the work
 
     def _make_steps(self) -> Steps:
-        """Return the steps of this run's form."""
+        """Return the `Steps` of this run's form."""
         config, train, batches = self.config, self.data.train, self.batches
         update = Update(self.network, self.optimizer, config.weight_decay, self.progress)
         if self.form == "lanes":
@@ -115,16 +116,16 @@ class Trainer:
         return DelayedSteps(plain, config.lr) if self.form == "delayed" else plain
 
     def advance(self, until: int) -> None:
-        """Take steps until step ``until``, or until the loss is no longer finite."""
+        """Train up to step ``until``, or until the loss is no longer finite."""
         start = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self.steps.advance(until)
         self.seconds += time.perf_counter() - start
 
     def evaluate(self) -> Evaluation:
-        """Return the losses and accuracies of every split and the layer statistics.
+        """Return the losses and accuracies of all splits and the statistics of all layers.
 
-        The running means are reset.
+        This resets the running means.
         """
         progress = self.progress
         update = self.network.grad if progress.step and not progress.diverged else None
@@ -146,8 +147,8 @@ class Trainer:
     ) -> tuple[dict[str, float | None], list[dict[str, Any]]]:
         """Return the loss and accuracy of every split, and one row per layer.
 
-        The splits are scored in parts, which two threads share if there are two. The parts are
-        summed in order, so the result does not depend on the number of threads.
+        The splits are scored in parts, shared between the threads. The parts are summed in order,
+        so the result does not depend on the number of threads.
         """
         data, rows = self.data, self.network.evaluation_rows
         named = {"train": data.train, "test": data.test, "validation": data.validation}
@@ -163,7 +164,7 @@ class Trainer:
         def work(half: int, _: slice) -> None:
             if half == 0:
                 layers.extend(measure(self.network, *self.probe, update))
-            for index in queue:  # shared: each thread takes the next part that is left
+            for index in queue:  # shared by the threads: each takes the next part
                 name, part = parts[index]
                 network, epsilon = self._evaluators[half], self.config.evaluate_epsilon
                 scores[index] = score(network, splits[name], part, self.codes, epsilon)
@@ -181,7 +182,7 @@ class Trainer:
 
     @functools.cached_property
     def probe(self) -> tuple[Array, Array]:
-        """Inputs and targets of the examples on which the layers are measured.
+        """Inputs and targets of the examples for the layer statistics.
 
         These are 1000 examples spread evenly over the training set, or all if there are fewer.
         """
@@ -193,16 +194,16 @@ class Trainer:
 def score(
     network: Network, split: Split, part: slice, codes: Array, epsilon: float | None
 ) -> tuple[float, int]:
-    """Return the sum of the losses over the rows ``part`` of ``split``, and the number correct.
+    """Return the summed loss and the number of correct predictions in the rows ``part``.
 
-    With ``epsilon`` the losses are those of `nnexp.nn.losses.log_loss`. An example with an output
+    With ``epsilon``, the losses are those of `nnexp.nn.losses.log_loss`. An example with an output
     that is not finite counts as wrong and makes the loss infinite.
     """
     labels = split.labels[part]
     logits = network.forward(split.x[part])
     finite = np.isfinite(logits).all(axis=1)
     correct = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
-    targets = codes.T[:, labels].T  # in Fortran order, as the logits
+    targets = codes.T[:, labels].T  # in Fortran order, like the logits
     if epsilon is None:
         loss = network.compute_loss(targets, 1)
     else:

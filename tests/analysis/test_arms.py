@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from nnexp.analysis.arms import Comparison, compare, curves, spreads
+from nnexp.data import KINDS
 from nnexp.errors import InputError
 from nnexp.store.tables import Tables
 from tests.synthetic import grid, make_tables
@@ -161,6 +162,13 @@ def test_without_a_hidden_layer_the_activation_goes_unsaid():
     assert held.startswith("mnist, 784-10, xavier")
 
 
+def test_the_inputs_of_any_set_of_images_are_counted(monkeypatch):
+    kind = KINDS["mnist"]._replace(image_shape=(4, 6))
+    monkeypatch.setitem(KINDS, "small", kind)
+    held = compare(*make_tables([{"data": "small"}])).held
+    assert held.startswith("small, 24-50-10 sigmoid")
+
+
 def test_the_inputs_of_an_unknown_set_go_unsaid():
     assert compare(*make_tables([{"data": "csv"}])).held.startswith("csv, hidden 50 sigmoid")
 
@@ -244,7 +252,7 @@ def test_a_run_given_twice_counts_once():
 
 def test_no_run_is_an_error_in_one_sentence():
     empty = make_tables([])
-    with pytest.raises(InputError, match="no run to compare"):
+    with pytest.raises(InputError, match="no runs to compare"):
         compare(*empty)
 
 

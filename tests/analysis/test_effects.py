@@ -185,7 +185,7 @@ def test_two_factors_have_main_effects_and_no_interaction_where_they_add():
     assert told[0].startswith(
         "Final test accuracy: he is 5.0 points below xavier, averaged over lr (95 % interval −5."
     )
-    same = "he − xavier at lr 1 is equivalent within 0.3 points to that at lr 0.01"
+    same = "he − xavier at lr 1 is within 0.3 points of that at lr 0.01"
     assert same in told[3] + told[4]
 
 

@@ -157,10 +157,13 @@ def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
 
 @pytest.mark.slow
 def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: Command) -> None:
-    assert nnexp("-m", *TINY, "init=xavier,he,zero", "seed=0,1", "hydra.sweep.dir=all").status == 0
-    done = draw("init=xavier,he", "seed=0", "--out", "some")
+    sweep = ("init=xavier,he,zero", "seed=0,1", "hydra.sweep.dir=all", "store=mine")
+    assert nnexp("-m", *TINY, *sweep).status == 0
+    done = draw("init=xavier,he", "store=mine", "seed=0", "--out", "some runs")
     assert done.status == 0, done.err
-    assert sorted(pd.read_csv("some/runs.csv")["init"]) == ["he", "xavier"]
+    assert sorted(pd.read_csv("some runs/runs.csv")["init"]) == ["he", "xavier"]
+    command = "python -m nnexp.report init=xavier,he store=mine seed=0 --out &#39;some runs&#39;"
+    assert command in Path("some runs/index.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +175,11 @@ def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: 
         (("init=he", "--out", "page"), "no finished run in results/runs matches init=he"),
         (("inti=he", "--out", "page"), "unknown column 'inti': did you mean 'init'?"),
         (("init=he", "--store", "none", "--out", "page"), "there is no store 'none'"),
+        (("init=he", "store=none", "--out", "page"), "there is no store 'none'"),
+        (("init=he", "store=", "--out", "page"), "store= is not a folder: give store=FOLDER"),
+        (("init=he", "store=a", "--store=b", "--out", "page"), "the store is given twice"),
+        (("--out", "page"), "--out and --store are for pages of sweeps or stored runs"),
+        (("store=none",), "--out and --store are for pages of sweeps or stored runs"),
     ],
 )
 @pytest.mark.usefixtures("study")

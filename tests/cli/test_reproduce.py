@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 
 from nnexp.cli import reproduce as command
+from nnexp.store.store import Store
 from tests.conftest import Command, Outcome
+from tests.store.test_folders import STUDY as COMPUTED
 
 STUDY = """\
 # @package _global_
@@ -53,6 +56,19 @@ hydra:
     params:
       arm: all
       seed: range(5)
+"""
+
+
+# An initialiser that ends the command that trains it.
+ENDS = """\
+import os
+import signal
+import time
+
+
+def ends(rng, fan_in, fan_out):
+    os.kill({driver}, signal.SIGTERM)
+    time.sleep(60)
 """
 
 
@@ -160,7 +176,18 @@ def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
         (("tiny", "--seeds", "0"), "--seeds 0: give 1 or more"),
         (("tiny", "--seeds", "many"), "invalid int value: 'many'"),
         (("tiny", "--seeds", "3", "--top-up"), "--seeds and --top-up exclude each other"),
-        (("plain",), "is an experiment without claims: give it a 'study'"),
+        (("tiny", "lr=1"), "'lr' cannot be set here, as the study's file gives the settings"),
+        (("tiny", "store=mine", "--store", "mine"), "'store' is given twice: give it once"),
+        (("tiny", "store="), "store= is not a folder: give store=FOLDER"),
+        (("tiny", "store=a,b"), "'store' cannot be swept"),
+        (("tiny", "--workers", "9999"), "hydra.launcher.workers=9999 is invalid"),
+        (("tiny", "hydra/launcher=dusk"), "unknown hydra/launcher 'dusk': did you mean 'dask'?"),
+        (
+            ("tiny", "hydra/launcher=basic"),
+            "nnexp needs its own launcher: give hydra/launcher=local",
+        ),
+        (("tiny", "hydra.launcher.worker=2"), "unknown key 'hydra.launcher.worker'"),
+        (("plain",), "has no claims: add a section 'study'"),
     ],
 )
 def test_bad_input_is_one_sentence(reproduce: Command, words: tuple[str, ...], said: str) -> None:
@@ -170,7 +197,56 @@ def test_bad_input_is_one_sentence(reproduce: Command, words: tuple[str, ...], s
     assert done.status == 2
     assert said in done.err
     assert len(done.err.strip().splitlines()) == 1
-    assert not Path("results").exists()
+    assert [path.name for path in Path().iterdir()] == ["experiments"]
+
+
+def test_a_cluster_without_an_address_is_refused_once(reproduce: Command) -> None:
+    pytest.importorskip("distributed")
+    define()
+    define(name="another")
+    done = reproduce("tiny", "another", "hydra/launcher=dask")
+    assert done.status == 2
+    assert done.err.startswith("nnexp: hydra.launcher.scheduler=None is not an address")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Command) -> None:
+    define()
+    done = reproduce("store=mine", "hydra.launcher.workers=1")
+    assert done.status == 0, done.err
+    assert "2 claims, 1 study" in Path("results/README.md").read_text("utf-8")
+    assert len(Store(Path("mine")).run_ids()) == 10
+    assert {path.name for path in Path("results").iterdir() if path.is_dir()} == {"tiny"}
+
+
+@pytest.mark.slow
+def test_own_studies_run_alone_until_others_are_judged_beside_them(reproduce: Command) -> None:
+    Path("experiments/own.yaml").write_text(COMPUTED, "utf-8")
+    report = Path("results/README.md")
+    assert re.findall(r"^(\w+): \d", reproduce().out, flags=re.MULTILINE) == ["own"]
+    assert "1 claim, 1 study: 1 reproduced." in report.read_text("utf-8")
+    assert reproduce("arithmetic").status == 0
+    assert " claims, 2 studies: " in report.read_text("utf-8")
+    judged = re.findall(r"^(\w+): \d", reproduce().out, flags=re.MULTILINE)
+    assert judged == ["arithmetic", "own"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_terminated_study_keeps_its_finished_runs_and_no_lock(
+    reproduce: Command, workers: str
+) -> None:
+    """The first run of the second arm sends SIGTERM to the command."""
+    Path("mine.py").write_text(ENDS.format(driver=os.getpid()))
+    define(text=STUDY.replace("zero: [init=zero]", "zero: [init=mine.py:ends]"))
+    done = reproduce("tiny", "--workers", workers)
+    assert done.status == 143
+    assert done.err.splitlines()[-1] == "Interrupted. Finished runs are saved; rerun to resume."
+    assert "Traceback" not in done.err
+    kept = Store(Path("results/runs"))
+    assert kept.locked() == []
+    assert kept.run_ids()
+    assert {kept.load(run_id).columns["init"] for run_id in kept.run_ids()} == {"xavier"}
+    assert {path.name for path in Path("results").iterdir()} == {"runs"}
 
 
 def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -> None:
@@ -178,7 +254,8 @@ def test_a_malformed_study_is_refused_before_anything_runs(reproduce: Command) -
     define("reproducd")
     done = reproduce("sound", "tiny")
     assert done.status == 2
-    assert "tiny.yaml, line 12: unknown verdict expected 'reproducd': did you mean" in done.err
+    where = "tiny.yaml, line 12: claim 'begins' (greater)"
+    assert f"{where}: unknown expected verdict 'reproducd': did you mean" in done.err
     assert not Path("results").exists()
 
 
@@ -188,7 +265,7 @@ def test_a_malformed_study_does_not_hold_up_a_sound_one(reproduce: Command) -> N
     define("reproducd")
     done = reproduce("sound")
     assert done.status == 0, done.err
-    assert re.search(r"left out: .*tiny.yaml, line 12: unknown verdict", done.err)
+    assert re.search(r"left out: .*tiny.yaml, line 12: .*unknown expected verdict", done.err)
     assert "sound" in Path("results/README.md").read_text("utf-8")
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from nnexp.cli.progress import Display
 from nnexp.cli.runs import main
 from nnexp.config.identity import fingerprint
 from nnexp.config.run_config import NUMERICS, RunConfig
+from nnexp.data import cache
 from nnexp.errors import InputError
 from nnexp.store.compare_runs import IDENTICAL
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
@@ -43,6 +45,18 @@ DEFAULTS: dict[str, Any] = {
     "evaluate_every": "1 steps",
     "seed": 0,
 }
+
+# An initialiser that ends its process if there is a file "end".
+ENDS = """
+import signal
+from pathlib import Path
+
+
+def ends(rng, fan_in, fan_out):
+    if Path("end").exists():
+        signal.raise_signal(signal.SIGTERM)
+    return rng.standard_normal((fan_in, fan_out))
+"""
 
 Runs = Callable[..., Outcome]
 
@@ -213,6 +227,50 @@ def test_an_empty_store_is_no_error(tmp_path: Path, runs: Runs) -> None:
     assert runs("--store", str(tmp_path), "prune", "--yes").out == "nothing to prune\n"
 
 
+def test_store_is_given_as_in_a_sweep(store: Path, runs: Runs) -> None:
+    store.rename("mine")
+    for words in (["list", "store=mine"], ["store=mine", "list"], ["list", "--store=mine"]):
+        outcome = runs(*words)
+        assert outcome.status == 0
+        assert outcome.out.count("xor-") == 6
+
+
+def test_the_cache_is_shown_and_cleared(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of others in the folder stay; no store is needed."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("NNEXP_CACHE", str(folder))
+    assert runs("cache") == (0, f"{folder}: 0.0 MB\n", "")
+    content = np.zeros(1_500_000, np.uint8)
+    for name in ("mine", "mnist"):
+        cache.keep(
+            cache.Content(content, sha256(content).hexdigest(), name), folder / name / "x", None
+        )
+    (folder / "mine" / "notes.txt").write_text("not of nnexp")
+    assert runs("cache") == (0, f"{folder}: 3.0 MB\n", "")
+    assert runs("cache", "--clear") == (0, f"{folder}: removed 3.0 MB\n", "")
+    assert [*folder.rglob("*")] == [folder / "mine", folder / "mine" / "notes.txt"]
+    assert runs("cache") == (0, f"{folder}: 0.0 MB\n", "")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_verification_that_is_terminated_says_so_and_changes_nothing(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(ENDS)
+    made(Path("results/runs"), {"init": "mine.py:ends"})
+    before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")}
+    Path("end").touch()
+    status, out, err = runs("verify", "xor-ends", "init=mine.py:ends")
+    assert status == 143
+    assert "training again" in out
+    assert err == "Interrupted.\n"
+    assert {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")} == before
+
+
 def test_a_run_is_found_by_any_beginning_that_fits_it_alone(store: Path, runs: Runs) -> None:
     (run_id,) = names(store, init="he", seed=1)
     for word in (run_id, run_id[:-3], run_id[-12:], run_id[-12:-4], f"results/runs/{run_id}/"):
@@ -233,6 +291,9 @@ def test_a_run_is_found_by_any_beginning_that_fits_it_alone(store: Path, runs: R
         (["list", "init"], "'init' is not of the form key=value"),
         (["list", "inti=he"], "unknown column 'inti': did you mean 'init'?"),
         (["list", "--store", "nowhere"], "there is no store 'nowhere'"),
+        (["list", "store=nowhere"], "there is no store 'nowhere'"),
+        (["list", "store="], "store= is not a folder: give store=FOLDER"),
+        (["list", "store=results/runs", "--store", "b"], "the store is given twice"),
         (["show"], "required: RUN"),
         (["show", ""], "begins with ''"),
         (["show", ".."], "begins with '..'"),
@@ -545,13 +606,13 @@ def test_prune_says_first_and_does_it_when_told(store: Path, runs: Runs) -> None
 
     status, out, _ = runs("prune")
     assert status == 0
-    assert "would remove: 1 failed, 1 damaged, 2 left aside, 2 lock files" in out
+    assert "would remove, unless a sweep is using them: 1 failed, 1 damaged, 2 interrupted" in out
     assert "add --yes" in out
     assert tree(store) == before
 
     status, out, _ = runs("prune", "--yes")
     assert status == 0
-    assert "\nremoved: 1 failed, 1 damaged, 2 left aside, 2 lock files" in out
+    assert "\nremoved: 1 failed, 1 damaged, 2 interrupted, 2 lock files" in out
     assert {path.name for path in store.iterdir()} == {*kept, put_back, ".locks", "my notes"}
     assert (store / "my notes" / "why.txt").is_file()
     assert [path.name for path in (store / ".locks").iterdir()] == ["guard"]
@@ -585,7 +646,7 @@ def test_a_record_of_a_newer_nnexp_is_told_and_left_alone(store: Path, runs: Run
     assert line.split()[-5] == "newer"
     assert "status=newer" not in runs("list", "status=newer").err
     out = runs("prune", "--yes", "--obsolete").out
-    assert "left alone: 1 written by a newer nnexp" in out
+    assert "kept: 1 written by a newer nnexp" in out
     assert run_id not in out
     status, out, err = runs("export", "all.csv")
     assert (status, out) == (1, "all.csv: 4 runs\n")
@@ -604,7 +665,8 @@ def test_a_run_of_newer_numerics_is_neither_verified_nor_pruned(store: Path, run
     run_id = rewrite(store, run_id, lambda r: r.identity.update(numerics=NUMERICS + 1))
     sentence = refused(runs("verify", run_id))
     assert (
-        f"numerics have version {NUMERICS + 1} (this one has {NUMERICS}): update nnexp" in sentence
+        f"(version {NUMERICS + 1} of the numerics, this one has {NUMERICS}): update nnexp"
+        in sentence
     )
     assert run_id not in runs("prune", "--obsolete", "--yes").out
     assert runs("show", run_id).status == 0

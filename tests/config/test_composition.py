@@ -67,7 +67,7 @@ def test_what_hydra_shows(tmp_path: Path, words: tuple[str, ...], parts: list[st
         (("--nosuch",), "unrecognized arguments: --nosuch"),
         (("--cfg", "job", "-m"), "--multirun and --cfg exclude each other: give one of them"),
         (("--resolve",), "--resolve needs --cfg: add --cfg job"),
-        (("-cn", "x"), "--config-name is not for nnexp"),
+        (("-cn", "x"), "--config-name is not supported"),
     ],
 )
 def test_flags_that_mean_nothing_are_refused(

@@ -317,7 +317,7 @@ def test_a_single_file_is_split_class_by_class(tmp_path: Path) -> None:
     [
         ({"train_size": 60_001}, "data.train_size=60001 is more than the 60000 available training"),
         ({"train_size": 55_001, "validation": 5000}, "data.train_size=55001 is more than the 55"),
-        ({"first": 60_001}, "data.first=60001 is more than the 60000 available training examples"),
+        ({"first": 60_001}, "data.first=60001 is more than the 60000 training examples"),
         ({"first": 5, "train_size": 6}, "data.train_size=6 is more than the 5 available training"),
         ({"first": 1, "classes": [3, 8]}, "data.first=1: none of these examples has a label of"),
         ({"first": 5, "validation": 1}, "data.validation=1 leaves a class without"),

@@ -104,6 +104,15 @@ def test_delayed_updates_are_the_plain_ones_but_for_rounding(settings: dict[str,
     assert np.abs(fast.network.theta - slow.network.theta).max() < 1e-5 * max(moved, 1)
 
 
+def test_the_gradient_holds_the_last_update_as_in_the_plain_form() -> None:
+    fast, slow = (trainer(hidden=[12, 9], batch_size=3, **own) for own in ({}, PLAIN))
+    for until in (10, 21):  # in mid-block, and at the end of one
+        fast.advance(until)
+        slow.advance(until)
+        update = slow.network.grad
+        assert np.abs(fast.network.grad - update).max() < 1e-4 * np.abs(update).max()
+
+
 @pytest.mark.parametrize("batch_size", [1, 9])
 @pytest.mark.parametrize("moment", [1, 3])
 def test_a_longer_run_is_a_shorter_one_gone_on_with(batch_size: int, moment: int) -> None:

@@ -23,7 +23,7 @@ def expected(name: str, mean: float, std: float) -> list[float]:
     return [float(value[0]) for value in values]
 
 
-@pytest.mark.parametrize("name", INITIALIZERS)
+@pytest.mark.parametrize("name", [name for name in INITIALIZERS if moments(name)])
 @pytest.mark.parametrize("fans", [(60, 200), (200, 60)])
 def test_moments_are_those_of_the_draws(name, fans):
     mean, square = moments(name)(*fans)
@@ -41,11 +41,8 @@ def test_moments_take_the_parameters():
     assert moments("constant", value=-3)(5, 8) == (-3, 9)
 
 
-def test_every_initialiser_has_moments():
-    for name in {*INITIALIZERS, *BIAS_INITIALIZERS}:
-        assert len(moments(name)(3, 4)) == 2
-    with pytest.raises(InputError, match="unknown initialiser 'glorot'"):
-        moments("glorot")
+def test_a_new_initialiser_has_no_moments():
+    assert moments("signs") is None
 
 
 def test_expectations_of_polynomials_and_kinks_are_exact():
@@ -113,7 +110,7 @@ def test_biases_of_a_mean_move_it():
 
 
 def test_weights_of_another_mean_have_no_line():
-    with pytest.raises(InputError, match=r"no line for weights of mean 0\.5"):
+    with pytest.raises(InputError, match=r"not apply to weights with mean 0\.5"):
         propagate((10, 3), ACTIVATIONS["tanh"](), moments("rand"), NO_BIAS, np.ones(2))
 
 

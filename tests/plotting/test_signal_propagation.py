@@ -8,6 +8,7 @@ import pytest
 
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.nn.activations import ACTIVATIONS
+from nnexp.nn.initializers import INITIALIZERS
 from nnexp.nn.mean_field import moments, propagate
 from nnexp.plotting import signal_propagation
 from nnexp.store.tables import tables
@@ -90,6 +91,13 @@ def test_what_theory_does_not_cover_has_no_line(change):
     picture = signal_propagation.picture(compared, known(compared))
     assert "theory" not in names(picture.figure)
     assert "theory" not in picture.caption
+
+
+def test_an_initialiser_without_known_moments_has_no_line(monkeypatch):
+    monkeypatch.setitem(INITIALIZERS, "signs", INITIALIZERS["randn"])
+    compared = comparison(grid(init=["xavier", "signs"], hidden=["40x30"]))
+    table = signal_propagation.table(compared, known(compared))
+    assert set(table.loc[table["theory"].notna(), "arm"]) == {"xavier"}
 
 
 def test_an_arm_without_inputs_has_no_line():

@@ -69,7 +69,7 @@ def test_an_arm_whose_name_cannot_be_printed_is_refused(nnexp: Command, name: st
     define([name, "plain"])
     done = nnexp("-m", "+experiments=odd", *TINY, "arm=all")
     assert done.status == 2
-    assert "needs a name of printable characters: give another name" in done.err
+    assert "is not a valid name of an arm: use printable characters" in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not Path("results").exists()
 

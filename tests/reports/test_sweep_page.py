@@ -149,8 +149,7 @@ def test_the_page_needs_no_network_and_no_other_file(swept):
     assert all(link == "data:," or (swept / link).is_file() for link in links)
     assert {"runs.csv", "metrics.csv", "layers.csv", "summary.csv", "loss.png"} <= set(links)
     assert any("default-src 'none'" in c for c in page.attributes("meta", "content"))
-    fetched = re.sub(r'xmlns(:xlink)?="[^"]*"', "", page.source)
-    assert "http" not in fetched.replace("http-equiv", "")
+    assert "http" not in page.source.replace("http-equiv", "")
 
 
 def test_only_tables_that_are_there_are_linked(tmp_path):
@@ -174,7 +173,7 @@ def test_ids_are_the_page_s_own_and_every_reference_finds_one(swept):
     page = Page(swept / "index.html")
     ids = [str(a["id"]) for _, a in page.elements if "id" in a]
     assert len(ids) == len(set(ids))
-    used = re.findall(r'xlink:href="#([^"]+)"', page.source) + re.findall(
+    used = re.findall(r' href="#([^"]+)"', page.source) + re.findall(
         r"url\(#([^)]+)\)", page.source
     )
     assert used

@@ -25,7 +25,8 @@ from nnexp.config.identity import fingerprint
 from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.store.record import FINISHED
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.scheduler import run_all
 from nnexp.training.execute import execute

@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from nnexp.files import write_whole
 from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
-from nnexp.store.store import DamagedRecord, Store
+from nnexp.store.record_files import DamagedRecord
+from nnexp.store.store import Store
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.scheduler import run_all
 from nnexp.threads import ONE_THREAD
@@ -339,6 +342,21 @@ def test_an_old_record_goes_when_the_new_one_is_on_disk(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
+def test_an_old_record_that_a_killed_writer_left_goes_when_the_new_one_is_on_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = train(store).run_id
+    shutil.copytree(store.path(run_id), store.folder / f".old-{run_id}")
+    seen = calls(monkeypatch)
+    lock = store.lock(run_id)
+    assert lock is not None
+    lock.release()
+    removed = seen.index(("remove", f".old-{run_id}"))
+    assert ("sync", store.folder.name) in seen[:removed]
+    assert store.read(run_id) is not None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
 def test_a_file_is_on_disk_before_it_replaces_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,7 +380,7 @@ def test_many_records_are_synced_together(store: Store, monkeypatch: pytest.Monk
         commit(self, run_ids)
 
     monkeypatch.setattr(Store, "commit", noted)
-    monkeypatch.setattr("nnexp.sweeps.scheduler._PATIENCE", 3600)
+    monkeypatch.setattr("nnexp.sweeps.scheduler._COMMIT_INTERVAL", 3600)
     store.folder.mkdir()
     jobs = [Job(config(seed=seed)) for seed in range(6)]
     run_all(jobs, store, Options(workers=1), Notes())
@@ -439,6 +457,22 @@ def test_the_lock_of_a_run_that_ended_leaves_no_file(store: Store) -> None:
     assert store.locked() == [record.run_id]
     lock.release()
     assert store.locked() == []
+
+
+def test_a_run_that_another_process_trains_is_waited_for(store: Store) -> None:
+    record = execute(config().to_mapping())
+    store.folder.mkdir(exist_ok=True)
+    lock = store.lock(record.run_id)
+    assert lock is not None
+    with ThreadPoolExecutor(1) as second:
+        waiting = second.submit(train, store)
+        time.sleep(0.3)
+        assert not waiting.done()
+        store.write(record)
+        store.commit([record.run_id])
+        lock.release()
+        assert waiting.result().seconds == record.seconds
+    assert store.load(record.run_id).seconds == record.seconds
 
 
 def test_a_lock_is_freed_where_its_file_cannot_be_removed(

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from nnexp.plotting import layout
 from nnexp.plotting.picture import Picture
-from nnexp.studies import claim_figures
 from nnexp.studies.judging import judge
+from nnexp.studies.markdown_report import claim_pictures
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import Study
 from tests.studies.test_judging import HEAD, planted
@@ -42,7 +42,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="module")
 def pictures(study: Study) -> dict[str, Picture]:
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
-    return {p.name: p for p in claim_figures.pictures(study, judge(study, tables), tables)}
+    return {p.name: p for p, _ in claim_pictures(study, judge(study, tables), tables)}
 
 
 def words(figure: Figure) -> str:
@@ -55,12 +55,15 @@ def _is_text(artist: Any) -> bool:
 
 
 def test_there_is_a_figure_of_all_pairs_one_of_each_map_and_one_of_each_curve(
-    study: Study, pictures: dict[str, Picture]
+    study: Study,
 ) -> None:
-    assert list(pictures) == ["pairs", "map-above", "curve-log"]
-    assert claim_figures.claims_of(pictures["pairs"], study) == ("above", "level", "loss")
-    assert claim_figures.claims_of(pictures["map-above"], study) == ("above",)
-    assert claim_figures.claims_of(pictures["curve-log"], study) == ("log",)
+    tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
+    drawn = claim_pictures(study, judge(study, tables), tables)
+    assert {picture.name: claims for picture, claims in drawn} == {
+        "pairs": ("above", "level", "loss"),
+        "map-above": ("above",),
+        "curve-log": ("log",),
+    }
 
 
 def test_pairs_show_every_seed_the_interval_and_what_does_not_matter(
@@ -85,7 +88,7 @@ def test_pairs_show_every_seed_the_interval_and_what_does_not_matter(
 
 def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Picture]) -> None:
     ax = pictures["map-above"].figure.axes[0]
-    assert ax.images[0].get_array().shape == (2, 5)
+    assert ax.images[0].get_array().shape[:2] == (2, 5)
     assert len(ax.texts) == 10
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "lr")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["0.1", "0.5"]
@@ -96,25 +99,27 @@ def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Pictur
 def test_the_caption_has_the_level_of_the_verdicts(study: Study) -> None:
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
     looser = replace(study, alpha=0.2)
-    drawn = claim_figures.pictures(looser, judge(looser, tables, looks=3), tables)
-    assert "97.78 % interval (together 80 % for the 3 comparisons" in drawn[0].caption
+    drawn = [*claim_pictures(looser, judge(looser, tables, looks=3), tables)]
+    assert "97.78 % interval (together 80 % for the 3 comparisons" in drawn[0].picture.caption
 
 
 def test_a_map_of_many_columns_lies_on_its_side(study: Study) -> None:
     tables = planted(0.002, 0.95, 0.93, lr=tuple(np.arange(1, 9) / 10))
-    above = replace(study.claims[0], map=("activation", "lr"))
+    first, *others = study.claims
+    above = replace(first, test=replace(first.test, map=("activation", "lr")))
     tables.runs["activation"] = "relu"
     judgements = judge(study, tables)
-    aside = replace(study, claims=(above, *study.claims[1:]))
-    (ax,) = {p.name: p for p in claim_figures.pictures(aside, judgements, tables)}[
+    aside = replace(study, claims=(above, *others))
+    (ax,) = {p.name: p for p, _ in claim_pictures(aside, judgements, tables)}[
         "map-above"
     ].figure.axes
-    assert ax.images[0].get_array().shape == (8, 1)
-    alone = replace(study, claims=(replace(above, map=("lr",)), *study.claims[1:]))
-    (ax,) = {p.name: p for p in claim_figures.pictures(alone, judgements, tables)}[
+    assert ax.images[0].get_array().shape[:2] == (8, 1)
+    above = replace(first, test=replace(first.test, map=("lr",)))
+    alone = replace(study, claims=(above, *others))
+    (ax,) = {p.name: p for p, _ in claim_pictures(alone, judgements, tables)}[
         "map-above"
     ].figure.axes
-    assert ax.images[0].get_array().shape == (1, 8)
+    assert ax.images[0].get_array().shape[:2] == (1, 8)
     assert not ax.get_yticks().size
 
 
@@ -160,7 +165,7 @@ def test_the_figures_files_are_the_same_for_the_same_runs(study: Study, tmp_path
 
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
     first, second = (
-        [layout.svg(p.figure) for p in claim_figures.pictures(study, judge(study, tables), tables)]
+        [layout.svg(p.figure) for p, _ in claim_pictures(study, judge(study, tables), tables)]
         for _ in range(2)
     )
     assert first == second

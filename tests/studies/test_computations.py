@@ -170,7 +170,7 @@ def test_the_parameters_compared_are_all_of_them() -> None:
 
 
 def test_a_wrong_gradient_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnexp.studies.computations.Network", UnderivedBias)
+    monkeypatch.setattr("nnexp.studies.computations.networks.Network", UnderivedBias)
     deep = compute("gradient_agreement", {"hidden": ["none", 5], "features": 4})
     # The slope it forgets is 1/4 at most: it is four times too large, or more.
     assert entry(deep, "difference") > 0.7
@@ -278,7 +278,7 @@ def test_parts_of_quantities_are_named() -> None:
 
 @pytest.mark.parametrize("name", ["dW[2,0]", "dW[0,0,0]", "loss[0]", "dW[0,]"])
 def test_a_part_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="is no part of"):
+    with pytest.raises(InputError, match="is not a part of"):
         entry({"loss": 2.0, "dW": np.ones((2, 2))}, name)
 
 
@@ -303,15 +303,19 @@ def test_an_unknown_argument_is_refused(name: str) -> None:
         ("sofmax", {}, "unknown computation 'sofmax': did you mean 'softmax'?"),
         ("softmax", {}, "compute=softmax needs the argument 'logits': it takes logits, shifted"),
         ("softmax", {"logit": [1]}, "no argument 'logit': did you mean 'logits'?"),
-        ("softmax", {"logits": [[1], [1, 2]]}, "logits is no number nor a regular list of numbers"),
-        ("softmax", {"logits": "abc"}, "logits is no number"),
+        (
+            "softmax",
+            {"logits": [[1], [1, 2]]},
+            "logits is not a number or a regular list",
+        ),
+        ("softmax", {"logits": "abc"}, "logits is not a number"),
         ("softmax", {"logits": []}, "logits has the shape (0,): give numbers"),
         ("softmax", {"logits": [[[1]]]}, "logits has the shape (1, 1, 1): give a list"),
         ("softmax", {"logits": [1], "shifted": 1}, "shifted=1 is invalid: give true or false"),
         ("forward", {**SMALL, "layout": "rows"}, "unknown layout 'rows': choose from in_out, out"),
         ("forward", {**SMALL, "layout": "out_in"}, "layer 1 takes 1 inputs and has 2 biases"),
         ("forward", {**SMALL, "biases": [[0, 1]]}, "a bias vector for each of the 2 weight"),
-        ("forward", {**SMALL, "biases": 5}, "biases=5 is no list"),
+        ("forward", {**SMALL, "biases": 5}, "biases=5 is not a list"),
         ("forward", {**SMALL, "weights": [[1, 2], [3]]}, "weights has the shape (2,): give a list"),
         ("forward", {**SMALL, "activation": "relo"}, "unknown activation 'relo': did you mean"),
         ("forward", {**SMALL, "output": "tanh"}, "unknown output 'tanh'"),
@@ -340,7 +344,7 @@ def test_an_unknown_argument_is_refused(name: str) -> None:
             "unknown method 'numeric': did you mean",
         ),
         ("loss_gradient", {**LINEAR, "h": 0}, "h=0 is invalid: give a number above 0"),
-        ("gradient_agreement", {"hidden": 5}, "hidden=5 is no list"),
+        ("gradient_agreement", {"hidden": 5}, "hidden=5 is not a list"),
         ("gradient_agreement", {"hidden": ["5x"]}, "hidden=5x is not a list of widths"),
         ("gradient_agreement", {"hidden": [5], "batch": 0}, "batch=0 is invalid"),
         ("gradient_agreement", {"hidden": [5], "init": "xavir"}, "unknown init 'xavir'"),

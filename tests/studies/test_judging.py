@@ -12,7 +12,10 @@ import pytest
 from nnexp.analysis.outcomes import fitting
 from nnexp.errors import InputError
 from nnexp.store.tables import Tables
-from nnexp.studies.judging import band, differences, from_table, judge, maps, to_table
+from nnexp.studies.judgement import from_table, to_table
+from nnexp.studies.judging import judge
+from nnexp.studies.kinds.comparison import maps
+from nnexp.studies.kinds.curve import band
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import Study
 from tests.synthetic import grid, make_tables
@@ -95,10 +98,21 @@ def test_a_planted_truth_gets_its_verdict(
 def test_pairs_are_by_seed_so_what_seeds_share_cancels(study: Any) -> None:
     # The seeds differ by a standard deviation of a point, the pairs by nothing but a half point.
     one = study("test: greater, arms: [a, b], expected: reproduced")
-    pairs = differences(one.claims[0], planted(0, 0.95, 0.945))
+    pairs = one.claims[0].test.differences(planted(0, 0.95, 0.945))
     assert list(pairs["seed"]) == list(SEEDS)
     assert pairs["difference"].to_numpy() == pytest.approx(0.005)
     assert pairs["first"].std() > 0.005
+
+
+def test_a_seed_that_one_arm_lacks_is_left_out_of_the_pairs(study: Any) -> None:
+    """The runs of an arm may also be in another order than those of the other."""
+    one = study("test: greater, arms: [a, b], expected: reproduced")
+    tables = planted(0, 0.95, 0.945)
+    runs = tables.runs[(tables.runs["arm"] != "b") | (tables.runs["seed"] != 3)]
+    mixed = pd.concat([runs[runs["arm"] == "a"], runs[runs["arm"] == "b"].iloc[::-1]])
+    pairs = one.claims[0].test.differences(tables._replace(runs=mixed))
+    assert list(pairs["seed"]) == [seed for seed in SEEDS if seed != 3]
+    assert pairs["difference"].to_numpy() == pytest.approx(0.005)
 
 
 def test_the_family_is_the_comparisons_of_the_file(study: Any) -> None:
@@ -148,14 +162,14 @@ def test_a_verdict_on_survivors_alone_is_withheld(study: Any, claim: str) -> Non
 
 def test_the_choice_of_runs_by_setting_and_moment(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
-    with pytest.raises(InputError, match=r"'c0': arm 'a' has several runs of seed 0: fix .*where"):
+    with pytest.raises(InputError, match=r"'c0': arm 'a' has several runs of seed 0: give .*where"):
         judge(study("test: greater, arms: [a, b], expected: reproduced"), tables)
     early = "test: greater, arms: [a, b], where: {lr: 0.5}, at: {epoch: 1}, expected: reproduced"
     found = judge(study(early), tables)[0]
     # After one epoch of five, a fifth of the way from 0.1.
     assert found.first == pytest.approx(0.1 + 0.85 / 5, abs=0.01)
     assert found.protocol == "lr 0.5, epoch 1"
-    with pytest.raises(InputError, match=r"no run at arm a, lr 0.2"):
+    with pytest.raises(InputError, match=r"there are no runs with arm a, lr 0.2"):
         judge(study(early.replace("0.5", "0.2")), tables)
     with pytest.raises(InputError, match=r"not evaluated at epoch 1.5: add it to evaluate_at"):
         judge(study(early.replace("epoch: 1", "epoch: 1.5")), tables)
@@ -183,7 +197,7 @@ def test_a_moment_is_exact_to_the_step(study: Any) -> None:
 def test_settings_are_matched_exactly(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93)
     tables.runs["data.train_size"] = 999_999_999
-    with pytest.raises(InputError, match=r"no run at arm a, data\.train_size 1000000000"):
+    with pytest.raises(InputError, match=r"no runs with arm a, data\.train_size 1000000000"):
         fitting(tables.runs, {"arm": "a", "data.train_size": 1_000_000_000})
 
 
@@ -290,7 +304,7 @@ def test_a_published_curve_is_judged_by_one_band(study: Any) -> None:
     text = "test: curve, arm: a, by: step, points: {}, rounding: 0.00005, cap: 0.1, expected: {}"
     on = study(text.format(points, "consistent"))
     assert judge(on, tables)[0].verdict == "consistent"
-    assert list(band(on.claims[0], tables)["at"]) == [600, 1200, 3000]
+    assert list(band(on.claims[0].test, tables)["at"]) == [600, 1200, 3000]
     off = points | {1200: points[1200] + 0.2}
     found = judge(study(text.format(off, "short of")), tables)[0]
     assert found.verdict == "short of"
@@ -307,6 +321,13 @@ def test_outcomes_of_layers_and_of_the_course_of_training(study: Any) -> None:
         text = f"test: greater, arm: a, threshold: 0, outcome: {outcome}, {rest}"
         return judge(study(text), tables)[0].first
 
+    assert (
+        judge(
+            study(f"test: less, arm: a, threshold: 1, outcome: {{layer: 1, value: dead}}, {rest}"),
+            tables,
+        )[0].outcome
+        == "share of dead units of layer 1"
+    )
     # Synthetic layers: the norm halves from layer to layer, and is divided by 6 over training.
     assert first("{layer: 1, value: gradient_norm}") == pytest.approx(0.5 / 6)
     assert first("{layer: -1, value: gradient_norm}") == pytest.approx(0.5**4 / 6)

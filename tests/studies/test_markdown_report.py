@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from nnexp.reports.jinja import markdown
 from nnexp.studies import markdown_report
+from tests.pages import INITS, judgement, section
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,14 @@ def test_no_cell_of_a_table_ends_early(text: str) -> None:
     cell = markdown_report._pages().filters["cell"](text)
     assert "\n" not in cell
     assert all(len(slashes) % 2 for slashes in re.findall(r"(\\*)\|", cell))
+
+
+def test_studies_of_any_name_and_row_keep_to_their_cells_and_links(tmp_path: Path) -> None:
+    study = section(tmp_path, "a", INITS, [], 50).study
+    found = judgement(study, study.claims[0], measured="", verdict="reproduced")
+    one = replace(found, study="x](a:b)|<b>[y", row="D2.1 | [z](a:b) <i>")
+    *_, line = markdown_report.coverage([one]).splitlines()
+    assert line == (
+        r"| D2.1 \| [z\](a:b) &lt;i&gt; "
+        r"| [x\](a:b)\|&lt;b&gt;[y](x%5D%28a%3Ab%29%7C%3Cb%3E%5By/README.md): 1 reproduced |"
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nnexp
@@ -23,6 +24,7 @@ from nnexp.store.store import Store
 from nnexp.threads import ONE_THREAD
 from nnexp.training.execute import environment, execute
 from tests import ROOT
+from tests.cli.test_reproduce import define
 from tests.conftest import Outcome
 
 pytest.importorskip("distributed")
@@ -133,9 +135,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "driver"
 
 
-def driver(home: Path, words: Sequence[str]) -> subprocess.Popen[str]:
+def driver(
+    home: Path, words: Sequence[str], command: Sequence[str] = ("nnexp", "-m")
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "nnexp", "-m", *words],
+        [sys.executable, "-m", *command, *words],
         cwd=home,
         env={**PLAIN, "PYTHONPATH": ROOT},
         stdout=subprocess.PIPE,
@@ -161,7 +165,7 @@ def on(address: str) -> tuple[str, ...]:
 
 
 def numbers(store: Path) -> dict[str, tuple[Any, ...]]:
-    """Return what every record of a store says, time left aside."""
+    """Return what every record of a store says, ignoring elapsed time."""
     found: dict[str, tuple[Any, ...]] = {}
     for run_id in Store(store).run_ids():
         record = Store(store).load(run_id)
@@ -194,7 +198,7 @@ def stopped(outcome: Outcome) -> str:
     assert "Traceback" not in outcome.err
     sentence = outcome.err.splitlines()[-1]
     assert sentence.startswith("nnexp: ")
-    assert sentence.endswith("give the same command again to continue")
+    assert sentence.endswith("run the same command again to continue")
     return sentence
 
 
@@ -215,6 +219,26 @@ def test_all_runs_arrive_equal_to_the_bit_to_local_ones(cluster: Cluster, home: 
     # No record was left where the workers were started.
     for folder in cluster.folders("worker"):
         assert not list(folder.rglob("*.csv"))
+
+
+@pytest.mark.slow
+def test_studies_run_on_the_cluster_and_are_judged_as_at_home(
+    cluster: Cluster, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    Path("experiments").mkdir()
+    define()
+    found = []
+    for place, words in (("far", on(cluster.address)), ("near", ())):
+        line = ("tiny", *words, f"store={place}", "--results", f"{place}-results")
+        outcome = ended(driver(home, line, ["nnexp.reproduce"]), timeout=3 * PATIENCE)
+        assert outcome.status == 0, outcome.err
+        tables = [Path(f"{place}-results/tiny/{name}.csv") for name in ("claims", "metrics")]
+        found.append([pd.read_csv(t).drop(columns="seconds", errors="ignore") for t in tables])
+    for far, near in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(far, near)
+    assert len(numbers(home / "far")) == 10
+    assert numbers(home / "far") == numbers(home / "near")
 
 
 @pytest.mark.serial
@@ -244,16 +268,12 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
         (["hydra/launcher=dask"], "hydra.launcher.scheduler=None is not an address"),
         pytest.param(
             [*on("nonsense://there:1")],
-            "nonsense://there:1 is not a Dask scheduler's address",
+            "nonsense://there:1 is not the address of a Dask scheduler",
             marks=pytest.mark.slow,
         ),
-        ([*on("http://there:1")], "give it as tcp://HOST:8786"),
-        pytest.param(
-            [*on("ucx://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            [*on("inproc://127.0.0.1:1")], "give it as tcp://HOST:8786", marks=pytest.mark.slow
-        ),
+        ([*on("http://there:1")], "give tcp://HOST:8786"),
+        pytest.param([*on("ucx://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
+        pytest.param([*on("inproc://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
         pytest.param(
             [*on("tls://127.0.0.1:1")],
             "tls://127.0.0.1:1 needs certificates",
@@ -280,7 +300,9 @@ def test_a_bad_address_is_one_sentence(words: list[str], said: str, home: Path) 
 def test_no_worker_at_all_is_one_sentence(own_cluster: Cluster, home: Path) -> None:
     words = (*LITTLE, *on(own_cluster.address), "hydra.launcher.wait=1")
     sentence = refused(run(home, *words), home)
-    assert f"no worker has come to the Dask scheduler at {own_cluster.address} in 1 s" in sentence
+    assert (
+        f"no worker has connected to the Dask scheduler at {own_cluster.address} in 1 s" in sentence
+    )
 
 
 @pytest.mark.slow
@@ -296,7 +318,7 @@ def test_a_worker_without_this_nnexp_is_one_sentence(
         (other / "nnexp" / "__init__.py").write_text('__version__ = "0.0.1"\n')
     own_cluster.work(path=str(other))
     sentence = refused(run(home, *LITTLE, *on(own_cluster.address)), home)
-    assert f"has {lack}, and this is nnexp {nnexp.__version__}" in sentence
+    assert f"has {lack}, but this is nnexp {nnexp.__version__}" in sentence
     assert "the Dask worker tcp://127.0.0.1:" in sentence
 
 
@@ -315,15 +337,15 @@ def test_files_that_the_runs_read_must_be_the_same_on_the_workers(
     save(home, 0)
     missing = refused(run(home, *ours, *on(cluster.address)), home)
     assert "digits.npz cannot be read" in missing or "there is no file" in missing
-    assert "the files that they read must lie there too, under the same path" in missing
+    assert "put the files that they read there too, under the same path" in missing
     for folder in cluster.folders("worker"):
         save(folder, 1)
-    assert "data: npz is not the same there" in refused(
+    assert "data: npz differs from this machine's" in refused(
         run(home, *ours, *on(cluster.address)), home
     )
     on_mnist = (*words, "data.train_size=200")
     another = refused(run(home, *on_mnist, *on(cluster.address)), home)
-    assert "init: mine.py:mine is not the same there" in another
+    assert "init: mine.py:mine differs from this machine's" in another
     for folder in cluster.folders("worker"):
         save(folder, 0)
     assert run(home, *ours, "store=far", *on(cluster.address)).status == 0
@@ -449,7 +471,7 @@ def test_a_scheduler_that_dies_leaves_what_was_finished(own_cluster: Cluster, ho
     start = time.monotonic()
     sentence = stopped(ended(process))
     assert time.monotonic() - start < 10
-    assert f"the Dask scheduler at {own_cluster.address} is lost" in sentence
+    assert f"the Dask scheduler at {own_cluster.address} was lost" in sentence
     kept = numbers(home / "far")
     assert len(kept) >= 2
     assert not (home / "results" / "sweeps").exists() or not any(
@@ -468,7 +490,7 @@ def test_workers_that_all_go_stop_the_sweep(own_cluster: Cluster, home: Path) ->
     wait_for_runs(home / "far", 1)
     worker.kill()
     outcome = ended(process)
-    assert "no Dask worker has been left for 2 s" in stopped(outcome)
+    assert "there was no Dask worker for 2 s" in stopped(outcome)
 
 
 @pytest.mark.slow

@@ -150,7 +150,7 @@ def test_numpy_numbers_are_numbers() -> None:
 def test_a_diverged_fit_says_so() -> None:
     x, y = blobs()
     settings = {"activation": "relu", "loss": {"name": "mse", "output": "identity"}, "lr": 1e6}
-    with pytest.warns(RuntimeWarning, match=r"diverged at step \d+: .*a smaller lr than 1e\+06"):
+    with pytest.warns(RuntimeWarning, match=r"diverged at step \d+, .*a smaller lr than 1e\+06"):
         fitted = model(**settings).fit(x, y)
     assert fitted.diverged_
     assert fitted.history_[-1]["train_loss"] == math.inf
@@ -169,7 +169,7 @@ def test_a_saved_model_has_the_settings_of_its_fit(tmp_path: Path) -> None:
 
 def test_a_function_is_to_be_written_into_a_file() -> None:
     x, y = blobs()
-    with pytest.raises(InputError, match=r"is a function: write it into a file and give 'FILE.py:"):
+    with pytest.raises(InputError, match=r"is a function: write it to a file and give 'FILE.py:"):
         model(activation=np.tanh).fit(x, y)
 
 
@@ -270,12 +270,12 @@ def altered(value: float) -> np.ndarray:
         ([[1.0], [1.0, 2.0]], Y[:2], "not a table of numbers"),
         ([["a", "b"]] * 6, Y, "instead of numbers"),
         (X + 1j, Y, "instead of numbers"),
-        (X, Y[:5], "6 rows and y 5"),
-        (X, np.eye(2)[Y], "one label a row"),
-        (X, Y * 0, "two classes or more"),
+        (X, Y[:5], "6 rows and y has 5"),
+        (X, np.eye(2)[Y], "one label per row"),
+        (X, Y * 0, "two or more classes"),
         (X, [0, 1, 0, 1, 0, np.nan], "not finite"),
-        (X, np.array([0, "a", 0, 1, 0, 1], object), "mixes kinds"),
-        (X, np.array([None] * 6), "kinds of labels"),
+        (X, np.array([0, "a", 0, 1, 0, 1], object), "mixes types"),
+        (X, np.array([None] * 6), "types of labels"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(x: Any, y: Any, message: str) -> None:
@@ -310,17 +310,17 @@ def test_a_model_refuses_what_it_was_not_trained_for() -> None:
     with pytest.raises(InputError, match="not trained yet"):
         MLP().score(X, Y)
     fitted = MLP(batch_size=2, loss={"name": "mse", "output": "identity"}).fit(X, Y)
-    with pytest.raises(InputError, match="3 features: give the network's 2"):
+    with pytest.raises(InputError, match="3 features, but the network has 2"):
         fitted.predict(np.ones((2, 3)))
     with pytest.raises(InputError, match="nan"):
         fitted.predict(altered(np.nan))
-    with pytest.raises(InputError, match="6 rows and y 5"):
+    with pytest.raises(InputError, match="6 rows and y has 5"):
         fitted.score(X, Y[:5])
-    with pytest.raises(InputError, match="give alike"):
+    with pytest.raises(InputError, match="of the same type"):
         fitted.score(X, ["a"] * 6)
-    with pytest.raises(InputError, match="no probabilities"):
+    with pytest.raises(InputError, match="not give probabilities"):
         fitted.predict_proba(X)
-    with pytest.raises(InputError, match="a label that y has not"):
+    with pytest.raises(InputError, match="a label that y does not have"):
         fitted.fit(X, Y, test=(X, Y + 1))
     assert fitted.score(X, Y + 5) == 0  # labels it never saw are missed
 

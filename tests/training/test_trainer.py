@@ -358,6 +358,35 @@ def test_a_diverged_run_ends_and_says_so() -> None:
     assert last.metrics["running_loss"] == math.inf
 
 
+def test_every_example_is_scored_once_in_a_shorter_last_part_too() -> None:
+    t = trainer(data={**BLOBS, "n": 2345})
+    metrics, network = t.evaluate().metrics, t.network
+    for name, split in (("train", t.data.train), ("test", t.data.test)):
+        assert split is not None
+        correct, loss = 0, 0.0
+        for row, label in zip(split.x, split.labels, strict=True):
+            logits = network.forward(row[None])
+            correct += int(network.loss.predict(logits)[0] == label)
+            loss += network.compute_loss(t.codes[[label]])
+        assert metrics[f"{name}_accuracy"] == correct / len(split.labels)
+        assert metrics[f"{name}_loss"] == pytest.approx(loss / len(split.labels))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("form", ["plain", "delayed"])
+def test_a_batch_whose_loss_is_not_finite_makes_no_update(form: str, bad: float) -> None:
+    t = trainer(**({"dtype": "float32", "batch_size": 10} if form == "delayed" else {}))
+    assert t.form == form
+    t.advance(3)
+    t.network.biases[-1][0] = bad
+    t.advance(10)
+    ended = t.evaluate()
+    assert ended.step == 3
+    assert ended.samples == 3 * t.config.rows()
+    assert ended.diverged
+    assert ended.metrics["batch_loss"] == math.inf
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])  # a sigmoid turns inf into 0 or 1
 def test_outputs_that_are_not_finite_are_wrong_one_by_one(loss: str, bad: float) -> None:

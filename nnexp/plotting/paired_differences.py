@@ -1,0 +1,99 @@
+"""Paired differences: a row for each comparison, with every seed, the mean and its interval."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from nnexp.plotting.layout import EDGE, FAINT, INK, NEUTRAL, SMALL, Look
+from nnexp.plotting.scales import stretch_axis
+from nnexp.plotting.styles import UNNAMED, Style
+
+Array = npt.NDArray[Any]
+
+# Inches: verdicts stand at the right of the rows.
+_WIDTH = 5.4
+# The longest line of a row's label, in characters.
+LABEL = 24
+# Beyond this ratio of differences the axis is logarithmic away from 0.
+_FAR = 12
+
+
+@dataclass(frozen=True)
+class Differences:
+    """A row of the figure, in the unit of its axis.
+
+    ``values (n,)`` are the differences of the seeds, ``mean`` theirs with its interval ``low`` to
+    ``high``; differences below ``matters`` do not matter. What is not finite is left out. ``note``
+    stands at the right, in bold if ``strong``.
+    """
+
+    label: str
+    values: Array
+    mean: float
+    low: float
+    high: float
+    matters: float
+    note: str
+    strong: bool = False
+    style: Style = UNNAMED
+
+
+def differences_figure(title: str, panels: Mapping[str, Sequence[Differences]]) -> Figure:
+    """Return a figure with a panel of rows for each unit."""
+    heights = [
+        0.75 + sum(0.24 + 0.16 * len(textwrap.wrap(row.label, LABEL)) for row in rows)
+        for rows in panels.values()
+    ]
+    figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout="constrained")
+    figure.suptitle(title, x=0.02, ha="left", fontweight="bold")
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
+    for ax, (unit, rows) in zip(axes, panels.items(), strict=True):
+        draw_differences(ax, rows, unit)
+    return figure
+
+
+def draw_differences(ax: Axes, rows: Sequence[Differences], unit: str) -> Axes:
+    """Draw ``rows``: a mark for each seed, a diamond at the mean, a bar for its interval.
+
+    The grey areas are the differences that do not matter; ``unit`` is the label of the axis.
+    """
+    for place, row in enumerate(rows):
+        _draw_row(ax, place, row)
+    ax.axvline(0, color=NEUTRAL, linewidth=1, zorder=1)
+    sizes = [max(abs(row.mean), row.matters) for row in rows if np.isfinite(row.mean)]
+    if sizes and max(sizes) > _FAR * min(sizes):
+        smallest = max(min(row.matters for row in rows), min(sizes) / 10)
+        stretch_axis(ax, 10.0 ** np.ceil(np.log10(smallest)))
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    ax.set_yticks(range(len(rows)), [textwrap.fill(row.label, LABEL) for row in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel(textwrap.fill(unit, 48))
+    return ax
+
+
+def _draw_row(ax: Axes, place: int, row: Differences) -> None:
+    area: Look = {"color": FAINT, "linewidth": 0, "zorder": 0}
+    ax.fill_betweenx([place - 0.5, place + 0.5], -row.matters, row.matters, **area)
+    beside: Look = {"va": "center", "fontsize": SMALL, "transform": ax.get_yaxis_transform()}
+    ax.text(1.02, place, row.note, fontweight="bold" if row.strong else "normal", **beside)
+    values = row.values[np.isfinite(row.values)]
+    y = place + 0.12 + np.linspace(0, 0.22, len(values))
+    dots: Look = {"linestyle": "none", "color": row.style.colour, "marker": row.style.marker}
+    ax.plot(values, y, **dots, **EDGE, alpha=0.85)
+    if np.isfinite([row.low, row.high]).all():
+        ax.plot([row.low, row.high], [place - 0.12] * 2, color=INK)
+    if np.isfinite(row.mean):
+        ax.plot(row.mean, place - 0.12, linestyle="none", marker="D", color=INK)

@@ -1,0 +1,83 @@
+"""Judgements: the rows of ``claims.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from nnexp.analysis import verdicts
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A row of ``claims.csv``: a claim, what was measured, and the verdict.
+
+    For a comparison, ``first`` and ``second`` are the means of the two arms, or a mean and the
+    threshold; for a published figure, the mean and that figure. ``difference`` is the first minus
+    the second, and ``low`` and ``high`` bound the interval at ``level`` that the verdict is based
+    on. ``detectable`` is the difference that ``n`` runs would have shown with a power of 80 %, and
+    ``seeds_needed`` is how many runs would show ``matters``. ``skewed`` is ``yes`` if the
+    differences are too skewed for a normal sample, so that the interval covers the truth less often
+    than its level states (see `nnexp.analysis.calibration`). ``digest`` is `Study.digest` when the
+    claim was judged; it is empty in the tables of an older nnexp. What does not apply is empty.
+    """
+
+    study: str
+    claim: str
+    document: str
+    row: str
+    statement: str
+    test: str
+    published: str
+    outcome: str
+    protocol: str
+    measured: str
+    verdict: str
+    expected: str
+    n: int | None = None
+    first: float | None = None
+    second: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    effect_size: float | None = None
+    superiority: float | None = None
+    matters: float | None = None
+    detectable: float | None = None
+    seeds_needed: int | None = None
+    skewed: str = ""
+    holds_in: str = ""
+    note: str = ""
+    digest: str = ""
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one that the study expects; a stale one is not compared."""
+        return self.verdict in (self.expected, verdicts.STALE)
+
+
+def to_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Return judgements as the table of ``claims.csv``."""
+    rows = [asdict(one) | {"as_expected": one.as_expected} for one in judgements]
+    table: pd.DataFrame = pd.DataFrame(rows).astype({"n": "Int64", "seeds_needed": "Int64"})
+    return table
+
+
+def from_table(table: pd.DataFrame) -> list[Judgement]:
+    """Return the judgements in a ``claims.csv`` that was read with every cell as text."""
+    kinds = {field.name: str(field.type) for field in fields(Judgement)}
+    judgements = []
+    for row in table.to_dict("records"):
+        values: dict[str, Any] = {}
+        for name, kind in kinds.items():
+            text = row.get(name, "")
+            if kind == "str":
+                values[name] = text
+            elif text:
+                values[name] = int(text) if kind.startswith("int") else float(text)
+        judgements.append(Judgement(**values))
+    return judgements

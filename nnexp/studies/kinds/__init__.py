@@ -1,0 +1,20 @@
+"""The kinds of tests that a claim can have, by the word of the study's file.
+
+A new kind is a class as `nnexp.studies.study.ClaimTest` describes, in a file of its own, and a line
+here.
+"""
+
+from __future__ import annotations
+
+from nnexp.studies.kinds.comparison import ORDERS, Comparison
+from nnexp.studies.kinds.computed import Computed
+from nnexp.studies.kinds.curve import Curve
+from nnexp.studies.kinds.published import Published
+from nnexp.studies.study import ClaimTest
+
+KINDS: dict[str, type[ClaimTest]] = {
+    **dict.fromkeys(ORDERS, Comparison),
+    "published": Published,
+    "curve": Curve,
+    "computed": Computed,
+}

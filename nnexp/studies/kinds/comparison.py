@@ -1,0 +1,316 @@
+"""Comparisons: two arms paired by seed, or one arm against a threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from nnexp.analysis import intervals, verdicts
+from nnexp.analysis.labels import n_words
+from nnexp.analysis.outcomes import Outcome
+from nnexp.analysis.verdicts import FEWEST_SEEDS, MATTERS, in_points
+from nnexp.config.experiment_file import Design
+from nnexp.errors import InputError
+from nnexp.plotting.cell_maps import signed_map
+from nnexp.plotting.paired_differences import Differences, differences_figure
+from nnexp.plotting.picture import Picture
+from nnexp.plotting.styles import UNNAMED
+from nnexp.store.tables import Tables
+from nnexp.studies.entry import Entry
+from nnexp.studies.judgement import Judgement
+from nnexp.studies.judging import repeated
+from nnexp.studies.kinds import measurement
+from nnexp.studies.kinds.pairing import Pairing
+from nnexp.studies.kinds.wording import digits, known, number, percent
+from nnexp.studies.study import Claim, ClaimPicture, Study, of_kind
+
+ORDERS = verdicts.TESTS
+_RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
+# More columns of a map cannot be read at half a page's width.
+_MOST_ACROSS = 6
+_SEEDS = replace(UNNAMED, colour="#0072B2")
+
+
+@dataclass(frozen=True)
+class Comparison(Pairing):
+    """The first of a pairing is ``greater`` or ``less`` than the second, or ``equal`` to it.
+
+    ``name`` says which. ``matters`` is the smallest difference that matters, and ``map`` has the
+    settings over which a figure shows where the claim holds.
+    """
+
+    name: str
+    matters: float
+    map: tuple[str, ...]
+
+    KEYS: ClassVar[tuple[str, ...]] = (
+        *("outcome", "where", "at", "arms", "arm", "threshold"),
+        *("matters", "scale", "map", "tuned"),
+    )
+    NEEDED: ClassVar[tuple[str, ...]] = ()
+    VERDICTS: ClassVar[tuple[str, ...]] = verdicts.COMPARED
+    RULE: ClassVar[str] = (
+        "A comparison is paired by seed. It is judged by one interval (L, U) at level 1 − α/m, "
+        "where m is the number of comparisons in its study (1 − α/3m after `--top-up`, which looks "
+        "three times), and by the smallest difference that matters, S "
+        f"({in_points(MATTERS)} percentage points of accuracy unless the study sets it): "
+        "**reproduced** if L > 0 and U > S, **contradicted** if U < 0 and L < −S (reversed for a "
+        "claim of less), "
+        "**no difference that matters** if −S < L and U < S, which reproduces a claim of equality, "
+        f"**inconclusive** otherwise, **underpowered** with fewer than {FEWEST_SEEDS} seeds."
+    )
+    IN_FAMILY: ClassVar[bool] = True
+
+    @property
+    def measures(self) -> str:
+        """What is measured of a run, in words."""
+        return str(self.outcome)
+
+    @classmethod
+    def read(cls, name: str, entry: Entry, arms: Mapping[str, Any], design: Design) -> Comparison:
+        """Return the test of a claim; `InputError` if one of its keys is malformed."""
+        outcome = measurement.read_outcome(entry)
+        tuned = measurement.read_tuned(entry)
+        scale = entry.one_of("scale", entry.get("scale", "plain"), ("plain", "log10"))
+        return cls(
+            name=name,
+            arms=_read_arms(entry, arms),
+            outcome=outcome,
+            where=measurement.read_where(entry, design, tuned.values()),
+            at=measurement.read_at(entry, outcome),
+            threshold=_read_threshold(entry, scale),
+            matters=_read_matters(entry, outcome, scale),
+            scale=scale,
+            map=_read_map(entry, name, outcome, design),
+            tuned=tuned,
+        )
+
+    def printed(self, claim: Claim) -> str:
+        """Return what was published, in words."""
+        return claim.published
+
+    def judge(self, study: Study, claim: Claim, tables: Tables | None, looks: int) -> Judgement:
+        """Return the judgement of ``claim``, by an interval at level 1 - alpha/(family · looks)."""
+        assert tables is not None
+        pairs = self.differences(tables)
+        values = pairs["difference"].to_numpy(float)
+        if not len(values):
+            raise InputError("no seed has a finished run of each arm: see the sweep's failed runs")
+        n, alpha = len(values), study.alpha / study.family / looks
+        interval = intervals.mean_interval(values, alpha)
+        low, high, sd = float(interval.low), float(interval.high), float(interval.sd)
+        bounded = math.isfinite(low)
+        return Judgement(
+            **repeated(study, claim),
+            protocol=self.settings(tables),
+            measured=_in_words(self, pairs, low, high),
+            verdict=verdicts.compared(low, high, self.matters, n, self.name),
+            n=n,
+            first=float(pairs["first"].mean()),
+            second=float(pairs["second"].mean()),
+            difference=float(pairs["difference"].mean()),
+            low=low,
+            high=high,
+            level=1 - alpha,
+            effect_size=intervals.effect_size(values) if bounded else None,
+            superiority=intervals.superiority(values),
+            matters=self.matters,
+            detectable=intervals.detectable(sd, n, alpha) if bounded else None,
+            seeds_needed=verdicts.seeds_needed(sd, self.matters, alpha) if bounded else None,
+            skewed="yes" if intervals.is_skewed(values) else "",
+            holds_in=self._holds_in(tables),
+        )
+
+    @classmethod
+    def draw(
+        cls, study: Study, judgements: Mapping[str, Judgement], tables: Tables
+    ) -> Iterator[ClaimPicture]:
+        """Yield a figure of the differences of all comparisons, and one of each map."""
+        compared = of_kind(study, cls)
+        if not compared:
+            return
+        pairs = {claim.id: test.differences(tables) for claim, test in compared}
+        yield ClaimPicture(_pairs(study, judgements, pairs), tuple(pairs))
+        cells = maps(study, tables)
+        for claim, test in compared:
+            if test.map:
+                own = cells[cells["claim"] == claim.id]
+                yield ClaimPicture(_map(claim, test, own, judgements[claim.id]), (claim.id,))
+
+    def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
+        """Yield what the verdict is based on, as pairs of a term and a text."""
+        j = judgement
+        unit = " points" if self.in_points else " in log10" if self.scale == "log10" else ""
+
+        def size(value: float, sign: str = "") -> str:
+            return number(100 * value if self.in_points else value, sign)
+
+        other = self.arms[1] if len(self.arms) > 1 else number(self.threshold)
+        yield "Test", f"{self.arms[0]} {_RELATIONS[self.name]} {other}"
+        if j.difference is not None:
+            yield "Mean difference", size(j.difference, "+") + unit
+        if j.low is not None and j.high is not None and j.level is not None:
+            yield f"{percent(j.level)} interval", f"{size(j.low, '+')} to {size(j.high, '+')}{unit}"
+        if j.n is not None:
+            yield "Runs", f"n = {j.n} {'pairs, by seed' if len(self.arms) > 1 else 'seeds'}"
+        if known(j.effect_size):
+            yield "Effect size", f"{number(j.effect_size, '+')} standard deviations"
+        if known(j.superiority):
+            yield f"P({self.arms[0]} higher)", f"{j.superiority:.2f}"
+        if j.matters is not None:
+            yield "Smallest difference that matters", size(j.matters) + unit
+        if known(j.detectable):
+            yield f"Detectable with n = {j.n}", size(j.detectable) + unit
+            if j.verdict in (verdicts.INCONCLUSIVE, verdicts.UNDERPOWERED):
+                more = f"more than {intervals.MOST_SEEDS}"
+                yield "Seeds needed to show what matters", str(j.seeds_needed or more)
+        if j.holds_in:
+            yield "Holds in", j.holds_in
+
+    def mapped(self, tables: Tables) -> Iterator[dict[str, Any]]:
+        """Yield the cells of the map, see `Pairing.cells`; none without a map."""
+        if self.map:
+            yield from self.cells(tables, self.map, -1 if self.name == "less" else 1)
+
+    def _holds_in(self, tables: Tables) -> str:
+        """Return in how many cells of the map the claim holds, in words."""
+        held = [cell["holds"] for cell in self.mapped(tables)]
+        if not held:
+            return ""
+        return f"{held.count('yes')} of {len(held)} cells, reversed in {held.count('no')}"
+
+
+def maps(study: Study, tables: Tables) -> pd.DataFrame:
+    """Return where the claims with a ``map`` hold: a row for each cell.
+
+    Columns: ``claim`` and those of `Pairing.cells`, the difference in the claim's own direction.
+    Descriptive: no verdict depends on it.
+    """
+    rows = [
+        {"claim": claim.id, **cell}
+        for claim, test in of_kind(study, Comparison)
+        for cell in test.mapped(tables)
+    ]
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
+
+
+def _read_arms(entry: Entry, arms: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the two ``arms`` of a claim, or the one ``arm`` that goes with a threshold."""
+    if ("threshold" in entry) != ("arm" in entry) or ("arm" in entry) == ("arms" in entry):
+        raise entry.error("give arms: [A, B], or arm: A with a threshold")
+    if "arm" in entry:
+        return (measurement.read_arm(entry, arms),)
+    named = entry["arms"]
+    if not isinstance(named, list) or len(named) != 2:
+        raise entry.error("give arms: [A, B], or arm: A with a threshold")
+    return tuple(entry.one_of("arm", name, arms) for name in named)
+
+
+def _read_threshold(entry: Entry, scale: str) -> float | None:
+    if "threshold" not in entry:
+        return None
+    threshold = entry.number("threshold", entry["threshold"])
+    if scale == "log10" and threshold <= 0:
+        raise entry.error(f"threshold={entry['threshold']} has no log10: give more than 0")
+    return threshold
+
+
+def _read_matters(entry: Entry, outcome: Outcome, scale: str) -> float:
+    if "matters" not in entry:
+        if outcome.is_accuracy and scale == "plain":
+            return MATTERS
+        raise entry.error(f"give matters, the smallest difference of {outcome} that matters")
+    matters = entry.number("matters", entry["matters"])
+    if matters < 0 or not math.isfinite(matters):
+        raise entry.error(f"matters={entry['matters']}: give 0 or more")
+    return matters
+
+
+def _read_map(entry: Entry, name: str, outcome: Outcome, design: Design) -> tuple[str, ...]:
+    keys = tuple(map(str, entry.items("map", "[lr, epoch]")))
+    if keys and name == "equal":
+        raise entry.error("a map goes with greater or less, which have a direction: leave it out")
+    for key in keys:
+        if key != "epoch" and not design.varies(key):
+            raise entry.error(f"{key} does not vary: map what is swept, or epoch")
+    if "epoch" in keys and outcome.kind == "steps_to":
+        raise entry.error(f"{outcome} has no map over epochs: leave it out")
+    return keys
+
+
+def _in_words(test: Comparison, pairs: pd.DataFrame, low: float, high: float) -> str:
+    """Return the means of both sides, their difference and its interval, in words."""
+    unit, points = (100, " points") if test.in_points else (1, "")
+    first, second, difference = (float(pairs[c].mean()) for c in ("first", "second", "difference"))
+    log = "log10 " if test.scale == "log10" else ""
+    return (
+        f"{log}{digits(test.outcome, first)} against {digits(test.outcome, second)}: "
+        f"{difference * unit:+.3g}{points} [{low * unit:+.3g}, {high * unit:+.3g}]"
+    )
+
+
+def _pairs(
+    study: Study, judgements: Mapping[str, Judgement], pairs: Mapping[str, pd.DataFrame]
+) -> Picture:
+    """Return the figure of the differences of all comparisons, a panel for each unit."""
+    compared = of_kind(study, Comparison)
+    panels: dict[str, list[Differences]] = {}
+    for claim, test in compared:
+        row = _row(test, pairs[claim.id], judgements[claim.id])
+        panels.setdefault(test.unit, []).append(row)
+    title = "Differences, pair by pair"
+    level = 100 * (judgements[compared[0][0].id].level or 0)
+    together = f" (together {percent(1 - study.alpha)} for the {study.family} comparisons)"
+    caption = (
+        f"Each dot is a seed ({n_words(map(len, pairs.values()))}): first arm − second arm. The "
+        f"diamond is the mean and the bar its {level:.4g} % interval"
+        f"{together if study.family > 1 else ''}; grey: differences too small to matter."
+    )
+    judged = (f"{claim.statement} {judgements[claim.id].verdict}." for claim, _ in compared)
+    table = pd.concat([own.assign(claim=claim) for claim, own in pairs.items()])
+    alt = " ".join((caption, *judged))
+    return Picture("pairs", title, caption, alt, differences_figure(title, panels), table)
+
+
+def _row(test: Comparison, pairs: pd.DataFrame, judgement: Judgement) -> Differences:
+    scale = 100 if test.in_points else 1
+    numbers = (judgement.difference, judgement.low, judgement.high)
+    mean, low, high = (scale * value if known(value) else math.nan for value in numbers)
+    return Differences(
+        test.label,
+        scale * pairs["difference"].to_numpy(float),
+        mean,
+        low,
+        high,
+        scale * test.matters,
+        judgement.verdict,
+        strong=judgement.verdict == verdicts.REPRODUCED,
+        style=_SEEDS,
+    )
+
+
+def _map(claim: Claim, test: Comparison, cells: pd.DataFrame, judgement: Judgement) -> Picture:
+    """Return the figure of where a claim holds."""
+    keys = list(test.map)
+    if len(keys) == 2 and cells[keys[1]].nunique() > _MOST_ACROSS:
+        keys.reverse()
+    scale = 100 if test.in_points else 1
+    words = [
+        f"{scale * value:+.3g}{' ?' if holds == 'unclear' else ''}"
+        for value, holds in zip(cells["difference"], cells["holds"], strict=True)
+    ]
+    title = f"Where it holds: {claim.statement}"
+    table = cells.assign(value=scale * cells["difference"], words=words)
+    figure = signed_map(title, table, keys[:-1], keys[-1])
+    direction = "second − first" if test.name == "less" else "first − second"
+    caption = (
+        f"Mean difference in each cell, {direction} arm, in {test.unit} ({n_words(cells['n'])} "
+        "pairs per cell). Above 0 the claim holds in that cell, below 0 its reverse; ?: the plain "
+        f"95 % interval includes 0. It holds in {judgement.holds_in}. Descriptive."
+    )
+    return Picture(f"map-{claim.id}", title, caption, caption, figure, cells)

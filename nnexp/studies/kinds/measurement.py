@@ -1,0 +1,95 @@
+"""What a claim measures, of which runs and when: the keys that several kinds of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from nnexp.analysis.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
+from nnexp.config.experiment_file import Design
+from nnexp.errors import InputError
+from nnexp.studies.entry import Entry
+
+# The widest prediction interval of an accuracy from which a figure can be judged, as half-width.
+CAP = 0.01
+_FORMS = ("layer", "factor_per_layer", "smallest_fall", "steps_to", "change")
+_CLOCKS = ("epoch", "step")
+
+
+def read_outcome(entry: Entry) -> Outcome:
+    """Return the ``outcome`` of a claim, by default the test accuracy."""
+    given = entry.get("outcome", "test_accuracy")
+    if isinstance(given, str):
+        return Outcome("metric", entry.one_of("outcome", given, METRICS))
+    form = next((form for form in _FORMS if isinstance(given, dict) and form in given), None)
+    if form is None:
+        raise entry.error(f"outcome={given}: give a column, or one of {', '.join(_FORMS)}")
+    part = entry.part("outcome")
+    if form == "layer":
+        part.check_keys(("layer", "value"), ("layer", "value"))
+        index = part["layer"]
+        if not isinstance(index, int) or isinstance(index, bool) or not index:
+            raise part.error(f"layer={index}: give 1, 2, … or -1 for the output")
+        value = part.one_of("value of a layer", part["value"], LAYER_VALUES)
+        return Outcome("layer", value, index=index)
+    part.check_keys((form,), (form,))
+    if form == "steps_to":
+        return Outcome("steps_to", "step", level=part.number("steps_to", part["steps_to"]))
+    columns = LAYER_VALUES if form == "factor_per_layer" else METRICS
+    return Outcome(form, part.one_of(f"outcome of {form}", part[form], columns))
+
+
+def read_arm(entry: Entry, arms: Collection[str]) -> str:
+    """Return the one arm of a claim."""
+    return entry.one_of("arm", entry["arm"], arms)
+
+
+def read_where(entry: Entry, design: Design, free: Collection[str] = ()) -> dict[str, Any]:
+    """Return the swept settings that a claim fixes; it need not fix the ``free`` ones."""
+    where = entry.mapping("where")
+    if flaw := design.flaw(where, free):
+        raise entry.error(flaw)
+    return where
+
+
+def read_at(entry: Entry, outcome: Outcome) -> dict[str, float]:
+    """Return the evaluation that a claim is about; empty for the last one."""
+    if not entry.mapping("at", "{epoch: 5}"):
+        return {}
+    at = entry.part("at")
+    at.check_keys(_CLOCKS)
+    if all(key in at for key in _CLOCKS):
+        raise at.error("it has both epoch and step: give one of them")
+    if outcome.kind == "steps_to":
+        raise at.error(f"{outcome} is not measured at one evaluation: leave 'at' out")
+    (by,) = (key for key in _CLOCKS if key in at)
+    at.number(by, at[by])
+    return {by: at[by]}
+
+
+def read_tuned(entry: Entry) -> dict[str, str]:
+    """Return the setting that is chosen for each arm, ``over``, and the score ``by`` which."""
+    if not entry.mapping("tuned", "{over: lr, by: validation_accuracy}"):
+        return {}
+    tuned = entry.part("tuned")
+    tuned.check_keys(("over", "by"), ("over", "by"))
+    by = tuned.one_of("score to tune by", tuned["by"], SCORES)
+    return {"over": tuned["over"], "by": by}
+
+
+def read_cap(entry: Entry, outcome: Outcome) -> float:
+    """Return the half-width above which a prediction interval is too noisy."""
+    if "cap" not in entry and not outcome.is_accuracy:
+        raise entry.error(f"give cap, the half-width above which {outcome} is too noisy to tell")
+    return entry.number("cap", entry["cap"]) if "cap" in entry else CAP
+
+
+def read_better(entry: Entry, outcome: Outcome) -> str:
+    """Return whether a ``higher`` or ``lower`` outcome is better."""
+    usual = "higher" if outcome.is_accuracy else "lower"
+    return entry.one_of("better", entry.get("better", usual), ("higher", "lower"))
+
+
+def no_run(arm: str) -> InputError:
+    """Return the error that no run of ``arm`` has finished."""
+    return InputError(f"no run of arm {arm!r} has finished: see the sweep's failed runs")
