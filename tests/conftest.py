@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from nnexp.store.folders import fill
 from nnexp.threads import ONE_THREAD
+from tests import ROOT
 
 
 def pytest_configure() -> None:
@@ -28,6 +30,15 @@ class Outcome(NamedTuple):
 
 
 Command = Callable[..., Outcome]
+
+
+def first_of_each_kind(cases: Mapping[str, Sequence[tuple[Any, ...]]]) -> list[Any]:
+    """Return the parameters of a test: the quick suite has the first of each kind."""
+    return [
+        pytest.param(*case, id=f"{kind} {i}", marks=[pytest.mark.slow] if i else [])
+        for kind, own in cases.items()
+        for i, case in enumerate(own)
+    ]
 
 
 @pytest.fixture
@@ -48,12 +59,36 @@ def nnexp(
     return run
 
 
-@pytest.fixture
-def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run ``python -m nnexp`` as `nnexp` does, but without the page and its slow plots."""
-    monkeypatch.setattr(
+def without_pages(patch: pytest.MonkeyPatch) -> None:
+    """Have sweeps end with their tables alone, without the page and its slow plots."""
+    patch.setattr(
         "nnexp.reports.sweep_page.write_page",
         lambda folder, comparison, tables, **words: fill(folder, tables),
     )
-    monkeypatch.setattr("nnexp.cli.app.start_renderer", nullcontext)
+    patch.setattr("nnexp.cli.app.start_renderer", nullcontext)
+
+
+@pytest.fixture
+def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run ``python -m nnexp`` as `nnexp` does, but without pages."""
+    without_pages(monkeypatch)
     return nnexp
+
+
+@pytest.fixture
+def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the first figure of a sweep alone, in tests of what stands beside the figures."""
+    from nnexp.plotting import sweep_figures
+
+    every = sweep_figures.figures
+    monkeypatch.setattr(sweep_figures, "figures", lambda c: dict([*every(c).items()][:1]))
+
+
+@pytest.fixture(scope="session")
+def known_studies() -> Callable[[Path], object]:
+    """Return `read_study`, which reads each of nnexp's own studies once."""
+    from nnexp.studies.reader import read_study
+
+    once = functools.cache(read_study)
+    shipped = ROOT / "experiments"
+    return lambda file: once(file) if file.parent == shipped else read_study(file)

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnexp.analysis.outcomes import fitting
-from nnexp.analysis.verdicts import INCONCLUSIVE
+from nnexp.analysis.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.cli import app
 from nnexp.cli.arguments import Parser
 from nnexp.cli.guard import RESUMABLE, guarded, sentence
@@ -102,7 +102,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--top-up",
         action="store_true",
-        help=f"add seeds (n = {looks}) while a comparison is inconclusive",
+        help=f"add seeds (n = {looks}) while a comparison is inconclusive or underpowered",
     )
     parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")
@@ -203,7 +203,7 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
         records = _run(study, seeds, overrides)
         found = tables(records)
         judgements = judge(study, found, looks=len(looks))
-        if not any(j.verdict == INCONCLUSIVE for j in judgements):
+        if not any(j.verdict in (INCONCLUSIVE, UNDERPOWERED) for j in judgements):
             break
     shown = fitting(found.runs, study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))

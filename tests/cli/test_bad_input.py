@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 
 from tests import ROOT
-from tests.conftest import Command
+from tests.conftest import Command, first_of_each_kind
 
-# By kind: the words of a command line, and what its one sentence must say. The quick suite has the
-# first of each kind.
+# By kind: the words of a command line, and what its one sentence must say.
 CASES = {
     "unknown key": [
         ("inti=xavier", ["unknown key 'inti'", "did you mean 'init'"]),
@@ -231,14 +230,8 @@ CASES = {
     ],
 }
 
-PARAMETERS = [
-    pytest.param(words, parts, id=f"{kind}: {words[:60]}", marks=[pytest.mark.slow] if i else [])
-    for kind, cases in CASES.items()
-    for i, (words, parts) in enumerate(cases)
-]
 
-
-@pytest.mark.parametrize(("words", "parts"), PARAMETERS)
+@pytest.mark.parametrize(("words", "parts"), first_of_each_kind(CASES))
 def test_one_sentence_and_nothing_written(
     quick: Command, tmp_path: Path, words: str, parts: list[str]
 ) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nnexp.cli import report, reproduce
+from nnexp.cli import app, report
 from nnexp.training.trainer import Trainer
-from tests.cli.test_reproduce import define
-from tests.conftest import Command, Outcome
+from tests.cli.conftest import Judged
+from tests.conftest import Command, Outcome, without_pages
 
 TINY = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2", "hidden=4")
 
@@ -30,22 +30,10 @@ def draw(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return run
 
 
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the study ``tiny`` has been judged."""
-    folder = tmp_path_factory.mktemp("judged")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        Path("experiments").mkdir()
-        define()
-        assert reproduce.main(["tiny"]) == 0
-    return folder
-
-
 @pytest.fixture
-def study(judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a copy of that folder."""
-    monkeypatch.chdir(shutil.copytree(judged, tmp_path / "judged"))
+def study(judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a copy of the folder in which the study ``tiny`` has been judged."""
+    monkeypatch.chdir(shutil.copytree(judged.folder, tmp_path / "judged"))
 
 
 @pytest.mark.usefixtures("study")
@@ -115,10 +103,27 @@ def test_verdicts_of_an_older_nnexp_stay_as_they_are(draw: Command) -> None:
     assert "**contradicted**" in Path("results/tiny/README.md").read_text("utf-8")
 
 
-@pytest.mark.slow
-def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> None:
-    for name, init in (("one", "xavier"), ("two", "zero")):
-        assert nnexp("-m", *TINY, f"init={init}", "seed=0,1", f"hydra.sweep.dir={name}").status == 0
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store, and the sweeps ``one`` and ``two`` of two seeds of an arm each."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        without_pages(patch)
+        for name, init in (("one", "xavier"), ("two", "zero")):
+            words = ("-m", *TINY, f"init={init}", "seed=0,1", f"hydra.sweep.dir={name}")
+            assert app.main(words) == 0
+    return folder
+
+
+@pytest.fixture
+def sweeps(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a copy of that folder."""
+    monkeypatch.chdir(shutil.copytree(trained, tmp_path / "trained"))
+
+
+@pytest.mark.usefixtures("sweeps", "one_figure")
+def test_sweeps_are_put_together_on_one_page(draw: Command) -> None:
     done = draw("one", "two", "--out", "both")
     assert done.status == 0, done.err
     assert "page    both/index.html" in done.out
@@ -129,6 +134,7 @@ def test_sweeps_are_put_together_on_one_page(nnexp: Command, draw: Command) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_figure")
 def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
     words = ("data.train_size=500", "steps=100", "hidden=8", "seed=range(5)")
     done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
@@ -140,6 +146,8 @@ def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
     assert found.removeprefix("found   ") in page
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_figure")
 def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
     nnexp: Command, draw: Command
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,53 +12,9 @@ import pytest
 
 from nnexp.cli import reproduce as command
 from nnexp.store.store import Store
+from tests.cli.conftest import STUDY, Judged, define
 from tests.conftest import Command, Outcome
 from tests.store.test_folders import STUDY as COMPUTED
-
-STUDY = """\
-# @package _global_
-study:
-  title: Which weights does a network of four units learn from?
-  source: {{D2: "제목"}}
-  question: Does it matter how the weights begin?
-  protocol: Two blobs, four hidden units.
-  unstated: All of it.
-  explanation: Equal units stay equal.
-  figures: [accuracy]
-  grids: [{{down: init, across: activation}}]
-  claims:
-    - id: begins
-      row: D2.1
-      statement: Random weights end above weights of zero.
-      test: greater
-      arms: [xavier, zero]
-      outcome: train_loss
-      matters: 0.001
-      map: [epoch]
-      expected: {expected}
-    - id: arithmetic
-      row: D3.2
-      statement: A softmax of equal logits is even.
-      test: computed
-      compute: softmax
-      given: {{logits: [1, 1]}}
-      published: {{probabilities: [0.5, 0.5]}}
-      rounding: 0.0005
-      expected: reproduced
-arms:
-  xavier: [init=xavier]
-  zero: [init=zero]
-data: {{name: blobs, n: 100}}
-batch_size: 20
-hidden: 4
-epochs: 2
-hydra:
-  sweeper:
-    params:
-      arm: all
-      seed: range(5)
-"""
-
 
 # An initialiser that ends the command that trains it.
 ENDS = """\
@@ -85,31 +42,35 @@ def reproduce(nnexp: Command, capfd: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
-def define(expected: str = "contradicted", name: str = "tiny", text: str = STUDY) -> None:
-    data = text.replace("data: {{name: blobs, n: 100}}", "defaults: [override /data: blobs]")
-    Path(f"experiments/{name}.yaml").write_text(data.format(expected=expected), "utf-8")
+@pytest.fixture
+def again(judged: Judged, reproduce: Command) -> Command:
+    """Run it in a copy of the folder in which the study ``tiny`` has been judged."""
+    shutil.copytree(judged.folder, ".", dirs_exist_ok=True)
+    return reproduce
 
 
-def test_a_study_is_run_judged_and_reported(reproduce: Command) -> None:
-    define()  # the loss is to be lower where weights are random: "greater" is contradicted
-    done = reproduce("tiny")
+def test_a_study_is_run_judged_and_reported(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(judged.folder)
+    done = judged.outcome
     assert done.status == 0, done.err
-    assert re.search(r"D2\.1 +begins +contradicted +5 ", done.out)
+    assert re.search(r"D2\.1 +begins +contradicted +6 ", done.out)
     assert re.search(r"D3\.2 +arithmetic +reproduced ", done.out)
     folder = Path("results/tiny")
     runs = pd.read_csv(folder / "runs.csv")
-    assert sorted(runs["arm"].value_counts().items()) == [("xavier", 5), ("zero", 5)]
+    assert sorted(runs["arm"].value_counts().items()) == [("xavier", 6), ("zero", 6)]
     claims = pd.read_csv(folder / "claims.csv").set_index("claim")
     assert list(claims["verdict"]) == ["contradicted", "reproduced"]
-    assert claims.loc["begins", "n"] == 5
+    assert claims.loc["begins", "n"] == 6
     assert claims.loc["begins", "difference"] < 0
     assert len(pd.read_csv(folder / "maps.csv")) == 2  # two epochs
     for name in ("pairs.svg", "pairs.csv", "map-begins.svg", "accuracy.csv", "metrics.csv"):
         assert (folder / name).stat().st_size > 0
     cells = pd.read_csv(folder / "grid-init-activation.csv")
     assert cells[["down", "across", "n"]].values.tolist() == [
-        ["xavier", "sigmoid", 5],
-        ["zero", "sigmoid", 5],
+        ["xavier", "sigmoid", 6],
+        ["zero", "sigmoid", 6],
     ]
     study, report = (
         p.read_text("utf-8") for p in (folder / "README.md", Path("results/README.md"))
@@ -127,28 +88,25 @@ def test_a_study_is_run_judged_and_reported(reproduce: Command) -> None:
             ), link
 
 
-def test_a_verdict_other_than_expected_is_noticed(reproduce: Command) -> None:
+def test_a_verdict_other_than_expected_is_noticed(again: Command) -> None:
     define("reproduced")
-    done = reproduce("tiny")
+    done = again("tiny")
     assert done.status == 1
     assert "contradicted (expected: reproduced)" in " ".join(done.out.split())
 
 
 @pytest.mark.slow
-def test_what_is_in_the_store_is_not_trained_again(reproduce: Command) -> None:
-    define()
-    assert reproduce("tiny").status == 0
-    again = reproduce("tiny", "--seeds", "6")
-    assert "10 of 12 already in the store" in again.out + again.err
-    assert len(pd.read_csv("results/tiny/runs.csv")) == 12
+def test_what_is_in_the_store_is_not_trained_again(again: Command) -> None:
+    done = again("tiny", "--seeds", "7")
+    assert "12 of 14 already in the store" in done.out + done.err
+    assert len(pd.read_csv("results/tiny/runs.csv")) == 14
 
 
-@pytest.mark.slow
-def test_the_study_is_a_plain_sweep_too(reproduce: Command, nnexp: Command) -> None:
-    define()
-    assert nnexp("-m", "+experiments=tiny", "hydra.sweep.dir=plain").status == 0
-    done = reproduce("tiny")
-    assert "10 of 10 already in the store" in done.out + done.err
+@pytest.mark.usefixtures("again")
+def test_the_study_is_a_plain_sweep_too(quick: Command) -> None:
+    done = quick("-m", "+experiments=tiny", "hydra.sweep.dir=plain")
+    assert done.status == 0
+    assert "12 of 12 already in the store" in done.err
     ours, plain = (pd.read_csv(f"{f}/metrics.csv") for f in ("results/tiny", "plain"))
     assert ours["test_accuracy"].tolist() == plain["test_accuracy"].tolist()
 
@@ -157,16 +115,15 @@ def test_the_study_is_a_plain_sweep_too(reproduce: Command, nnexp: Command) -> N
 def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
     reproduce: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "LOOKS", (5, 6, 8))
+    monkeypatch.setattr(command, "LOOKS", (8, 9, 11))
     alike = STUDY.replace("zero: [init=zero]", "zero: [init=xavier_uniform]")
     define("inconclusive", text=alike.replace("matters: 0.001", "matters: 0.000001"))
-    assert reproduce("tiny", "--top-up").status == 0
-    claims = pd.read_csv("results/tiny/claims.csv").set_index("claim")
-    assert claims.loc["begins", "n"] == 8
-    assert claims.loc["begins", "level"] == pytest.approx(1 - 0.05 / 3)
     define("contradicted", "clear")
-    reproduce("clear", "--top-up")
-    assert pd.read_csv("results/clear/claims.csv")["n"].max() == 5  # decided at the first look
+    assert reproduce("tiny", "clear", "--top-up").status == 0
+    claims = pd.read_csv("results/tiny/claims.csv").set_index("claim")
+    assert claims.loc["begins", "n"] == 11
+    assert claims.loc["begins", "level"] == pytest.approx(1 - 0.05 / 3)
+    assert pd.read_csv("results/clear/claims.csv")["n"].max() == 8  # decided at the first look
 
 
 @pytest.mark.parametrize(
@@ -301,7 +258,7 @@ def test_a_study_that_cannot_be_judged_does_not_hold_up_the_others(reproduce: Co
             r"line 32: unknown init 'zeroes': did you mean",
         ),
         ("hidden: 4", "hidden: four", r"line 35: hidden=four is not a list of widths"),
-        ("seed: range(5)", "seed: range(5", r"line 41: 'seed=range\(5' is not a valid override"),
+        ("seed: range(6)", "seed: range(6", r"line 41: 'seed=range\(6' is not a valid override"),
     ],
 )
 def test_what_cannot_be_composed_is_refused_with_its_line(
@@ -355,18 +312,15 @@ def test_portraits_are_of_the_runs_at_hand(reproduce: Command) -> None:
 
 
 @pytest.mark.slow
-def test_a_claim_that_is_not_judged_yet_does_not_hold_up_a_report(reproduce: Command) -> None:
-    define()
-    assert reproduce("tiny").status == 0
+def test_a_claim_that_is_not_judged_yet_does_not_hold_up_a_report(again: Command) -> None:
     report = Path("results/report.html").read_text("utf-8")
     assert "python -m nnexp.reproduce tiny" in report
     assert "1 study" in report
     page = Path("results/README.md").read_text("utf-8")
     assert "2 claims, 1 study:" in page
-    assert "† The differences" not in page
     define(text=STUDY.replace("id: begins", "id: renamed"))
     define(name="other")
-    assert reproduce("other").status == 0
+    assert again("other").status == 0
     assert "other" in Path("results/README.md").read_text("utf-8")
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import hydra
@@ -45,18 +42,19 @@ def test_the_versions_of_hydra_that_this_was_tried_on() -> None:
         (("-h",), ["CHOICES"]),
     ],
 )
-def test_what_hydra_shows(tmp_path: Path, words: tuple[str, ...], parts: list[str]) -> None:
-    outcome = subprocess.run(
-        [sys.executable, "-m", "nnexp", *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COMP_LINE": "nnexp init=xav"},
-        capture_output=True,
-        text=True,
-    )
-    assert outcome.returncode == 0, outcome.stderr
+def test_what_hydra_shows(
+    nnexp: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    parts: list[str],
+) -> None:
+    monkeypatch.setenv("COMP_LINE", "nnexp init=xav")
+    outcome = nnexp(*words)
+    assert outcome.status == 0, outcome.err
     for part in parts:
-        assert part in outcome.stdout
-    assert outcome.stderr == ""
+        assert part in outcome.out
+    assert outcome.err == ""
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 
 import matplotlib as mpl
 import numpy as np
@@ -23,7 +25,7 @@ from nnexp.plotting import layout, panels
 from nnexp.plotting.factor_figures import heat_map
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import KNOWN, Style, arm_styles
-from nnexp.plotting.sweep_figures import pictures
+from nnexp.plotting.sweep_figures import figures, pictures
 from tests.synthetic import assert_within, contrast, grid, make_tables
 
 INITS = grid(init=["xavier", "randn", "zero"])
@@ -38,8 +40,20 @@ def comparison(points=INITS, seeds=(0, 1, 2), **mishaps) -> Comparison:
     return compare(*make_tables(points, seeds, **mishaps))
 
 
-def drawn(compared: Comparison) -> dict[str, Picture]:
-    return {picture.name: picture for picture in pictures(compared)}
+class Drawn(Mapping[str, Picture]):
+    """The figures of a comparison by their names; each is drawn when it is first looked up."""
+
+    def __init__(self, compared: Comparison) -> None:
+        self._draw = {name: functools.cache(draw) for name, draw in figures(compared).items()}
+
+    def __getitem__(self, name: str) -> Picture:
+        return self._draw[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._draw)
+
+    def __len__(self) -> int:
+        return len(self._draw)
 
 
 def entries(figure: Figure) -> list[str]:
@@ -172,7 +186,7 @@ def test_unknown_names_take_colours_that_no_other_has():
 
 
 def test_the_pictures_of_a_sweep():
-    found = drawn(comparison())
+    found = Drawn(comparison())
     assert list(found) == [
         "loss",
         "accuracy",
@@ -183,9 +197,11 @@ def test_the_pictures_of_a_sweep():
         "saturation",
         "symmetry",
     ]
-    for picture in found.values():
+    for name, picture in found.items():
+        assert picture.name == name
         told = header(picture.figure)
         assert picture.title in told
+        assert picture.title in [text.get_text() for text in picture.figure.texts]  # on one line
         assert picture.title.endswith("by init") or picture.name == "differences"
         assert "Held fixed: mnist, 784-50-10 sigmoid" in told
         assert "n = 3" in picture.caption
@@ -194,7 +210,7 @@ def test_the_pictures_of_a_sweep():
 
 
 def test_learning_curves_show_test_and_training_set_with_their_key():
-    found = drawn(comparison())
+    found = Drawn(comparison())
     (ax,) = found["loss"].figure.axes
     hairlines = [line for line in ax.lines if line.get_linewidth() == 0.5]
     assert len(hairlines) == 9
@@ -222,24 +238,24 @@ def test_a_loss_that_falls_little_stays_on_a_linear_axis():
     points = [{}]
     tables = make_tables(points)
     metrics = tables.metrics.assign(test_loss=tables.metrics["test_loss"].clip(1, 2))
-    (ax,) = drawn(compare(tables.runs, metrics, tables.layers))["loss"].figure.axes
+    (ax,) = Drawn(compare(tables.runs, metrics, tables.layers))["loss"].figure.axes
     assert ax.get_yscale() == "linear"
 
 
 def test_losses_of_different_kinds_are_said_to_differ_in_scale():
     points = [{"loss": "cross_entropy"}, {"loss": "mse", "loss.output": "sigmoid"}]
-    assert "Different losses are not comparable" in drawn(comparison(points))["loss"].caption
-    assert "scale" not in drawn(comparison())["loss"].caption
+    assert "Different losses are not comparable" in Drawn(comparison(points))["loss"].caption
+    assert "scale" not in Drawn(comparison())["loss"].caption
 
 
 def test_one_seed_is_said_to_have_no_band():
-    found = drawn(comparison(seeds=[0]))
+    found = Drawn(comparison(seeds=[0]))
     assert "one seed each (n = 1), so no band" in found["loss"].caption
     assert not found["loss"].figure.axes[0].collections
 
 
 def test_gradients_have_a_panel_a_layer_on_one_logarithmic_axis():
-    figure = drawn(comparison(grid(init=["xavier", "zero"], hidden=["100x50"])))["gradients"].figure
+    figure = Drawn(comparison(grid(init=["xavier", "zero"], hidden=["100x50"])))["gradients"].figure
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "layer 1 (hidden, 100 units)",
         "layer 2 (hidden, 50 units)",
@@ -253,7 +269,7 @@ def test_gradients_have_a_panel_a_layer_on_one_logarithmic_axis():
 
 
 def test_a_deep_network_is_shown_by_six_of_its_layers():
-    figure = drawn(comparison(grid(hidden=["x".join(["10"] * 11)])))["gradients"].figure
+    figure = Drawn(comparison(grid(hidden=["x".join(["10"] * 11)])))["gradients"].figure
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert len(titles) == 6
     assert titles[0].startswith("layer 1 ")
@@ -261,7 +277,7 @@ def test_a_deep_network_is_shown_by_six_of_its_layers():
 
 
 def test_saturation_shows_shares_of_hidden_layers_and_dead_units_thin():
-    figure = drawn(comparison())["saturation"].figure
+    figure = Drawn(comparison())["saturation"].figure
     (ax,) = figure.axes
     assert len(ax.lines) == 6
     assert ax.get_ylim()[0] < 0 < 1 < ax.get_ylim()[1]
@@ -271,19 +287,19 @@ def test_saturation_shows_shares_of_hidden_layers_and_dead_units_thin():
 def test_gradients_that_are_all_exactly_zero_are_marked_so():
     tables = make_tables([{"init": "zero"}])
     nothing = compare(tables.runs, tables.metrics, tables.layers.assign(gradient_norm=0.0))
-    picture = drawn(nothing)["gradients"]
+    picture = Drawn(nothing)["gradients"]
     assert all(ax.lines[-1].get_marker() == "v" for ax in picture.figure.axes)
     assert "exactly 0" in picture.caption
 
 
 def test_symmetry_is_shown_where_there_is_some():
-    assert "symmetry" not in drawn(comparison(grid(init=["xavier", "randn"])))
-    (ax,) = drawn(comparison())["symmetry"].figure.axes
+    assert "symmetry" not in Drawn(comparison(grid(init=["xavier", "randn"])))
+    (ax,) = Drawn(comparison())["symmetry"].figure.axes
     assert ax.lines[2].get_ydata().tolist() == [1] * 6
 
 
 def test_without_a_hidden_layer_nothing_hidden_is_shown():
-    assert list(drawn(comparison(grid(hidden=["none"])))) == [
+    assert [picture.name for picture in Drawn(comparison(grid(hidden=["none"]))).values()] == [
         "loss",
         "accuracy",
         "final",
@@ -295,14 +311,14 @@ def test_without_a_hidden_layer_nothing_hidden_is_shown():
 def test_large_activations_make_the_axis_logarithmic_beyond_one():
     tables = make_tables(INITS)
     layers = tables.layers.assign(activation_p95=lambda t: t["activation_p95"] * 100)
-    figure = drawn(compare(tables.runs, tables.metrics, layers))["activations"].figure
+    figure = Drawn(compare(tables.runs, tables.metrics, layers))["activations"].figure
     assert {ax.get_yscale() for ax in figure.axes} == {"symlog"}
     assert figure.axes[0].get_ylim()[1] > layers["activation_p95"].max()
-    assert {ax.get_yscale() for ax in drawn(comparison())["activations"].figure.axes} == {"linear"}
+    assert {ax.get_yscale() for ax in Drawn(comparison())["activations"].figure.axes} == {"linear"}
 
 
 def test_mishaps_are_in_the_legend_and_the_captions():
-    found = drawn(comparison(diverged={(0, 0): 700}, failed=[(1, 1)]))
+    found = Drawn(comparison(diverged={(0, 0): 700}, failed=[(1, 1)]))
     assert entries(found["loss"].figure)[:2] == [
         "xavier (1 of 3 diverged)",
         "randn (1 of 3 failed)",
@@ -315,25 +331,25 @@ def test_mishaps_are_in_the_legend_and_the_captions():
     shown = found["gradients"].table
     assert shown.loc[shown["arm"] == "xavier", "step"].max() == 3000
     assert set(shown.loc[shown["arm"] == "xavier", "n"]) == {2}
-    lost = drawn(comparison(seeds=[0], diverged={(0, 0): 700}))
+    lost = Drawn(comparison(seeds=[0], diverged={(0, 0): 700}))
     assert "Arms whose runs all diverged have no box after" in lost["activations"].caption
     assert "A cross ends an arm whose runs diverged" in lost["gradients"].caption
 
 
 def test_a_sweep_of_failures_has_no_picture():
-    assert not drawn(comparison(seeds=[0], failed=[(0, 0), (1, 0), (2, 0)]))
+    assert not Drawn(comparison(seeds=[0], failed=[(0, 0), (1, 0), (2, 0)]))
 
 
 def test_a_sweep_that_diverged_at_once_is_drawn():
-    found = drawn(comparison(seeds=[0, 1], diverged={(k, s): 1 for k in range(3) for s in (0, 1)}))
-    assert len(found) == 8
+    found = Drawn(comparison(seeds=[0, 1], diverged={(k, s): 1 for k in range(3) for s in (0, 1)}))
+    assert len(list(found.values())) == 8
     assert [line.get_marker() for line in found["loss"].figure.axes[0].lines].count("x") == 3
 
 
 def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
     points = grid(init=["xavier", "randn", "he", "lecun", "normal"], lr=[0.01, 0.1, 1, 10])
     compared = comparison(points, seeds=[0, 1], diverged={(19, 0): 700})
-    figure = drawn(compared)["loss"].figure
+    figure = Drawn(compared)["loss"].figure
     assert len({(s.colour, str(s.line)) for s in arm_styles(compared).values()}) == 20
     assert "thin: training set" not in entries(figure)
     assert len(entries(figure)) == 20
@@ -352,7 +368,7 @@ def test_nothing_is_cut_off_at_the_edges():
     for picture in pictures(comparison(points, seeds=[0, 1], diverged={(3, 1): 700})):
         assert_within(picture.figure)
     counted = comparison(grid(epochs=[None], steps=[15000]), seeds=[0], evaluations=26)
-    figure = drawn(counted)["loss"].figure
+    figure = Drawn(counted)["loss"].figure
     assert_within(figure)
     assert "15000" in [label.get_text() for label in figure.axes[0].get_xticklabels()]
 
@@ -365,7 +381,7 @@ def test_words_on_a_cell_can_be_read_whatever_its_shade(name):
 
 @pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes():
-    first, second = drawn(comparison()), drawn(comparison())
+    first, second = Drawn(comparison()), Drawn(comparison())
     for name in first:
         assert layout.svg(first[name].figure) == layout.svg(second[name].figure)
     assert layout.png(first["loss"].figure) == layout.png(second["loss"].figure)
@@ -373,9 +389,9 @@ def test_the_same_tables_give_the_same_bytes():
 
 
 def test_the_user_s_own_style_is_neither_used_nor_touched():
-    expected = layout.svg(drawn(comparison())["loss"].figure)
+    expected = layout.svg(Drawn(comparison())["loss"].figure)
     with mpl.rc_context({"font.size": 33, "axes.facecolor": "red", "lines.linewidth": 9}):
-        assert layout.svg(drawn(comparison())["loss"].figure) == expected
+        assert layout.svg(Drawn(comparison())["loss"].figure) == expected
         assert mpl.rcParams["font.size"] == 33
 
 
@@ -390,7 +406,7 @@ def scattered(points, seeds=range(5), **mishaps) -> Comparison:
 def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matter():
     compared = scattered(INITS)
     found = effects(compared)
-    picture = drawn(compared)["differences"]
+    picture = Drawn(compared)["differences"]
     (ax,) = picture.figure.axes
     dots = [line for line in ax.lines if len(line.get_xdata()) == 5]
     bars = [line for line in ax.lines if line.get_linestyle() == "-" and line not in dots][:2]
@@ -415,24 +431,24 @@ def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matt
 
 
 def test_differences_of_all_sizes_are_stretched_about_zero():
-    tables = make_tables(INITS, range(5))
+    tables = make_tables(INITS, range(7))
     factor = {"xavier": 0.9, "randn": 0.895, "zero": 0.1}
     noise = np.random.default_rng(0).normal(0, 0.001, len(tables.runs))
     runs = tables.runs.assign(test_accuracy=tables.runs["init"].map(factor) + noise)
-    (ax,) = drawn(compare(runs, *tables[1:]))["differences"].figure.axes
+    (ax,) = Drawn(compare(runs, *tables[1:]))["differences"].figure.axes
     assert ax.get_xscale() == "symlog"
     low, high = ax.get_xlim()
     assert low < min(line.get_xdata()[0] for line in ax.lines) < 0 < high
 
 
 def test_one_seed_has_no_pairs_to_show():
-    assert "differences" not in drawn(comparison(seeds=[0]))
+    assert "differences" not in Drawn(comparison(seeds=[0]))
 
 
 def test_two_factors_have_a_cell_for_each_pair_with_n_and_spread():
     points = grid(init=["xavier", "he", "randn"], lr=[1, 0.1])
     compared = scattered(points, diverged={(5, 0): 700})
-    found = drawn(compared)
+    found = Drawn(compared)
     assert "response" not in found
     (ax,) = found["cells"].figure.axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["lr 0.1", "lr 1"]
@@ -456,7 +472,7 @@ def test_two_factors_have_a_cell_for_each_pair_with_n_and_spread():
 def test_two_factors_have_a_panel_of_differences_each_and_one_of_their_interaction():
     compared = scattered(grid(init=["xavier", "he", "randn"], lr=[1, 0.1]))
     table = effects(compared).table
-    picture = drawn(compared)["differences"]
+    picture = Drawn(compared)["differences"]
     axes = picture.figure.axes
     names = [" ".join(ax.get_title(loc="left").split()) for ax in axes]
     best = table.drop_duplicates("factor")["reference"].tolist()
@@ -479,7 +495,7 @@ def test_batch_sizes_that_differ_are_compared_over_updates_too():
     tables = make_tables(points, (0, 1))
     faster = tables.metrics["batch_size"] == 50
     steps = tables.metrics["step"].where(~faster, 2 * tables.metrics["step"])
-    found = drawn(compare(tables.runs, tables.metrics.assign(step=steps), tables.layers[:0]))
+    found = Drawn(compare(tables.runs, tables.metrics.assign(step=steps), tables.layers[:0]))
     _, updates, seconds = found["accuracy"].figure.axes
     assert (updates.get_xlabel(), seconds.get_xlabel()) == ("updates", "seconds")
     assert [line.get_xdata()[-1] for line in updates.lines] == [3000, 6000]
@@ -487,7 +503,7 @@ def test_batch_sizes_that_differ_are_compared_over_updates_too():
 
 def test_every_figure_has_its_numbers():
     compared = scattered(grid(init=["xavier", "he"], lr=[0.01, 0.1, 1]))
-    found = drawn(compared)
+    found = Drawn(compared)
     for picture in found.values():
         assert len(pd.read_csv(io.StringIO(picture.csv))) > 0
     final = found["final"].table
@@ -559,9 +575,9 @@ def test_what_failed_or_has_no_such_setting_keeps_its_place_in_a_heat_map():
 
 def test_many_levels_are_all_drawn_and_many_interactions_are_left_to_the_table():
     rates = [round(0.1 * i, 1) for i in range(1, 19)]
-    (ax,) = drawn(scattered(grid(lr=rates), seeds=range(2)))["differences"].figure.axes
+    (ax,) = Drawn(scattered(grid(lr=rates), seeds=range(2)))["differences"].figure.axes
     assert len(ax.get_yticks()) == 17
-    picture = drawn(scattered(grid(init=["xavier", "he"], lr=rates), seeds=range(2)))["differences"]
+    picture = Drawn(scattered(grid(init=["xavier", "he"], lr=rates), seeds=range(2)))["differences"]
     assert len(picture.figure.axes) == 2
     assert "Interactions with many levels are not drawn" in picture.caption
     assert set(picture.table["kind"]) == {"level"}
@@ -570,7 +586,7 @@ def test_many_levels_are_all_drawn_and_many_interactions_are_left_to_the_table()
 
 def test_a_cell_that_was_not_run_stays_empty_and_every_combination_is_compared():
     points = grid(init=["xavier", "he"], activation=["relu", "tanh"])[:-1]
-    found = drawn(scattered(points))
+    found = Drawn(scattered(points))
     assert len(found["cells"].figure.axes[0].texts) == 3
     assert "Hatched: not run or failed." in found["cells"].caption
     assert "difference from xavier, relu" in found["differences"].title
@@ -584,16 +600,16 @@ def test_a_numeric_factor_has_a_curve_on_the_axis_its_values_ask_for():
         (0, 0.0001, 0.01, 1): "symlog",
     }
     for values, scale in scales.items():
-        (ax,) = drawn(scattered(grid(lr=values), range(2)))["response"].figure.axes
+        (ax,) = Drawn(scattered(grid(lr=values), range(2)))["response"].figure.axes
         assert ax.get_xscale() == scale, values
         assert [float(label.get_text()) for label in ax.get_xticklabels()] == list(values)
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("lr", "final test accuracy")
-    assert "response" not in drawn(scattered(grid(lr=[0.1, 1]), range(2)))
+    assert "response" not in Drawn(scattered(grid(lr=[0.1, 1]), range(2)))
 
 
 def test_a_curve_over_numbers_has_a_line_for_each_level_of_the_other_factor():
     compared = scattered(grid(init=["he", "xavier"], lr=[0.01, 0.1, 1]), diverged={(0, 0): 700})
-    picture = drawn(compared)["response"]
+    picture = Drawn(compared)["response"]
     (ax,) = picture.figure.axes
     assert entries(picture.figure) == ["he", "xavier"]
     lines = [line for line in ax.lines if line.get_linestyle() != "None"]
@@ -609,8 +625,8 @@ def test_a_curve_over_numbers_has_a_line_for_each_level_of_the_other_factor():
 
 
 def test_validation_is_shown_where_it_was_held_out():
-    assert "validation" not in drawn(comparison())
-    found = drawn(comparison(validation=True))["validation"]
+    assert "validation" not in Drawn(comparison())
+    found = Drawn(comparison(validation=True))["validation"]
     (ax,) = found.figure.axes
     assert len(ax.lines) == 6
     assert len(ax.collections) == 3
@@ -625,7 +641,7 @@ def test_only_the_pictures_that_are_asked_for_are_drawn():
 
 
 def test_the_output_has_a_panel_of_its_own_where_depths_differ():
-    figure = drawn(comparison(grid(hidden=["none", "50", "100x50"])))["gradients"].figure
+    figure = Drawn(comparison(grid(hidden=["none", "50", "100x50"])))["gradients"].figure
     parts = {ax.get_title(loc="left"): ax for ax in figure.axes}
     assert list(parts) == [
         "layer 1 (hidden)",
@@ -643,13 +659,13 @@ def test_one_arm_of_large_activations_does_not_flatten_the_others():
     tables = make_tables(INITS)
     large = np.where(tables.layers["init"] == "zero", 100, 1)
     columns = {f"activation_p{q}": tables.layers[f"activation_p{q}"] * large for q in ("05", "95")}
-    picture = drawn(compare(tables.runs, tables.metrics, tables.layers.assign(**columns)))
+    picture = Drawn(compare(tables.runs, tables.metrics, tables.layers.assign(**columns)))
     tall = {
         ax.get_title(loc="left"): np.ptp(ax.get_ylim()) for ax in picture["activations"].figure.axes
     }
     assert tall["zero"] > 20 * tall["xavier"]
     assert "Each arm has its own scale" in picture["activations"].caption
-    assert "Each arm has its own scale" not in drawn(comparison())["activations"].caption
+    assert "Each arm has its own scale" not in Drawn(comparison())["activations"].caption
 
 
 def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
@@ -658,12 +674,12 @@ def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
     metrics = tables.metrics.assign(
         test_accuracy=tables.metrics["test_accuracy"].where(~alike, tables.metrics["epoch"] / 6)
     )
-    picture = drawn(compare(tables.runs, metrics, tables.layers))["accuracy"]
+    picture = Drawn(compare(tables.runs, metrics, tables.layers))["accuracy"]
     assert "Curves that coincide: xavier, randn." in picture.caption
     solid, dashed = picture.figure.axes[0].lines[:2]
     assert solid.get_linestyle() == "-" != dashed.get_linestyle()
     assert solid.get_zorder() < dashed.get_zorder()
-    assert "coincide" not in drawn(comparison())["accuracy"].caption
+    assert "coincide" not in Drawn(comparison())["accuracy"].caption
 
 
 def test_pyplot_and_its_global_state_stay_out():

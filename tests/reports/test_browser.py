@@ -357,12 +357,11 @@ def test_a_sweep_ends_in_a_page_that_works(browser, nnexp: Command, tmp_path):
     words = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2", "hidden=4", "seed=0,1")
     assert nnexp("-m", *words, "init=xavier,zero,randn").status == 0
     (page,) = tmp_path.glob("results/sweeps/*/index.html")
-    for width in WIDTHS:
-        for scheme in SCHEMES:
-            found = read(browser, page.read_text("utf-8"), OPEN, tmp_path, width, scheme)
-            check(found, width, scheme)
-            assert found["copied"] == [found["command"], "Copied"]
-            assert "init=xavier,zero,randn" in found["command"]
+    for width, scheme in zip(WIDTHS, reversed(SCHEMES), strict=True):
+        found = read(browser, page.read_text("utf-8"), OPEN, tmp_path, width, scheme)
+        check(found, width, scheme)
+        assert found["copied"] == [found["command"], "Copied"]
+        assert "init=xavier,zero,randn" in found["command"]
 
 
 def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):

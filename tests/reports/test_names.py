@@ -30,11 +30,6 @@ NAMES = [
     'it\'s \\ "quoted\\"',
     "{a: 1}",
 ]
-PARTS = [
-    pytest.param(NAMES[:5], id="1"),
-    pytest.param(NAMES[5:10], id="2", marks=pytest.mark.slow),
-    pytest.param(NAMES[10:], id="3", marks=pytest.mark.slow),
-]
 INITS = ["xavier", "he", "zero", "randn", "lecun"]
 TINY = ("data=blobs", "data.n=40", "batch_size=20", "steps=2", "hidden=3")
 
@@ -47,17 +42,15 @@ def define(names: list[str]) -> None:
     Path("experiments/odd.yaml").write_text(text, "utf-8")
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_sweep_of_arms_with_any_names_ends_with_all_its_files(
-    nnexp: Command, part: list[str]
-) -> None:
-    define(part)
+@pytest.mark.slow
+def test_a_sweep_of_arms_with_any_names_ends_with_all_its_files(nnexp: Command) -> None:
+    define(NAMES)
     done = nnexp("-m", "+experiments=odd", *TINY, "arm=all", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
-    assert package.load("sweep").runs["arm"].to_list() == part
+    assert package.load("sweep").runs["arm"].to_list() == NAMES
     page = Page(Path("sweep/index.html"))
     told = "".join(done.out.split())
-    for name in part:
+    for name in NAMES:
         assert " ".join(name.split()) in page.text
         assert "".join(name[:20].split()) in told
     tags = [tag for tag, _ in page.elements]
@@ -74,18 +67,19 @@ def test_an_arm_whose_name_cannot_be_printed_is_refused(nnexp: Command, name: st
     assert not Path("results").exists()
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["[/b]", *(pytest.param(n, marks=pytest.mark.slow) for n in ("$x_{$", r"$\frac$", "<b>"))],
-)
-def test_the_name_of_a_file_is_a_name(nnexp: Command, name: str) -> None:
-    file = Path(f"{name}.py")
-    file.parent.mkdir(exist_ok=True)
-    file.write_text("def f(rng, fan_in, fan_out):\n    return rng.random((fan_in, fan_out))\n")
-    done = nnexp("-m", *TINY, f"init=zero,'{file}:f'", "hydra.sweep.dir=sweep")
+@pytest.mark.usefixtures("one_figure")
+def test_the_name_of_a_file_is_a_name(nnexp: Command) -> None:
+    names = [f"{name}.py" for name in ("[/b]", "$x_{$", r"$\frac$", "<b>")]
+    for scale, name in enumerate(names):  # the same source would be the same run
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(f"def f(rng, i, o):\n    return {scale} + rng.random((i, o))\n")
+    functions = ",".join(f"'{name}:f'" for name in names)
+    done = nnexp("-m", *TINY, f"init=zero,{functions}", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
-    assert f"{name}.py:f" in done.out
-    assert f"{name}.py:f" in Page(Path("sweep/index.html")).text
+    page = Page(Path("sweep/index.html"))
+    for name in names:
+        assert f"{name}:f" in done.out
+        assert f"{name}:f" in page.text
 
 
 def test_powers_of_ten_are_set_and_all_else_is_drawn_as_it_is() -> None:

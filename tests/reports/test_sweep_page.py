@@ -152,6 +152,7 @@ def test_the_page_needs_no_network_and_no_other_file(swept):
     assert "http" not in page.source.replace("http-equiv", "")
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_only_tables_that_are_there_are_linked(tmp_path):
     write(tmp_path, INITS[:1])
     links = Page(tmp_path / "index.html").attributes("a", "href")
@@ -182,6 +183,7 @@ def test_ids_are_the_page_s_own_and_every_reference_finds_one(swept):
         assert set(page.attributes("div", name)) <= set(ids)
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_whatever_a_name_holds_is_text(tmp_path):
     evil = "<script>alert('x')</script>&\"].py:f"
     command = "python -m nnexp -m \"init=<b>&amp;\" '</pre>'"
@@ -194,6 +196,7 @@ def test_whatever_a_name_holds_is_text(tmp_path):
     assert any(evil in label for label in page.attributes("svg", "aria-label"))
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_every_run_is_listed_whatever_became_of_it(tmp_path):
     write(tmp_path, seeds=(0, 1), diverged={(0, 0): 700}, failed=[(2, 1)], validation=True)
     page = Page(tmp_path / "index.html")
@@ -213,7 +216,7 @@ def test_one_seed_shows_what_was_observed_and_no_empty_intervals(plain):
     page = Page(plain / "index.html")
     start = "Comparing init: xavier, randn, zero Observed Final test accuracy: xavier 90.0 %, "
     assert start in unbroken(page)
-    assert "%; one seed each: add 'seed=range(5)' for intervals." in unbroken(page)
+    assert "%; one seed each: add 'seed=range(7)' for intervals." in unbroken(page)
     assert "effects" not in page.attributes("h2", "id")
     assert "Too few seeds" not in page.text
     assert page.source.index('id="figure-accuracy"') < page.source.index('id="results"')
@@ -229,8 +232,9 @@ def planted(folder: Path, points, seeds: int, truth, **mishaps) -> Page:
     return Page(folder / "index.html")
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
-    page = planted(tmp_path, INITS, 6, [0.95, 0.95, 0.5])
+    page = planted(tmp_path, INITS, 7, [0.95, 0.95, 0.5])
     assert "Findings" in page.text
     assert re.search(r"zero is 45\.\d points below (xavier|randn) \(95 % interval −45", page.text)
     assert " points above " not in page.text
@@ -238,31 +242,33 @@ def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
     table = pd.read_csv(tmp_path / "effects.csv")
     assert table["finding"].tolist()[-1] == "below"
     assert "effects.csv" in page.attributes("a", "href")
-    (row,) = re.findall(r"zero − \w+ init 6 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
+    (row,) = re.findall(r"zero − \w+ init 7 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
     assert float(row[0]) == pytest.approx(100 * table["difference"].iloc[-1], abs=0.006)
     assert row[2] == "0.00"
 
 
 def test_two_factors_have_their_interaction_on_the_page(tmp_path):
     points = grid(init=["xavier", "he"], lr=[0.1, 1])
-    page = planted(tmp_path, points, 6, [0.9, 0.9, 0.9, 0.8])
+    page = planted(tmp_path, points, 8, [0.9, 0.9, 0.9, 0.8])
     assert "): init and lr interact." in page.text
     assert "an interaction is a difference of differences" in page.text
     assert "figure-cells" in page.attributes("figure", "id")
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_too_few_seeds_are_said_to_be(tmp_path):
     page = planted(tmp_path, INITS, 3, [0.95, 0.9, 0.5])
     numbers = r"xavier 9\d\.\d %, randn \d+\.\d %, zero \d+\.\d %"
     observed = rf"Observed Final test accuracy: {numbers}; means over seeds \(n = 3\)"
     assert re.search(observed, unbroken(page))
-    assert "add 'seed=range(5)' for findings" in page.text
+    assert "add 'seed=range(7)' for findings" in page.text
     assert "Findings" not in page.text
     assert "zero − xavier" in page.text
-    assert "Too few seeds (n = 3): a finding needs at least 5." in page.text
+    assert "Too few seeds (n = 3) for 3 comparisons: findings need at least 7." in page.text
     assert " points below " not in page.text
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_an_incomplete_grid_is_called_out(tmp_path):
     points = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]
     page = planted(tmp_path, points, 5, [0.9, 0.8, 0.7])
@@ -279,6 +285,7 @@ def test_a_sweep_of_failures_has_a_page_without_figures(tmp_path):
     assert "3 of 3 runs failed." in page.text
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_a_single_run_is_a_sweep_of_one(tmp_path):
     write(tmp_path, [{}], command="python -m nnexp")
     page = Page(tmp_path / "index.html")
