@@ -17,8 +17,7 @@ test: $(VENV)/.tested
 	$(SERIAL) -m serial
 
 quick: $(VENV)/.tested
-	$(PARALLEL) -m 'not slow and not serial'
-	$(SERIAL) -m 'not slow and serial'
+	$(PARALLEL) -m 'not slow'
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .

@@ -207,8 +207,9 @@ def ended(leader: int, within: float) -> bool:
     return True
 
 
+@functools.cache
 def undisturbed(folder: Path, sweep: Sequence[str] = SWEEP) -> tuple[dict[str, list[str]], float]:
-    """Return the tables of a sweep that nothing befell, and the seconds it took."""
+    """Return the tables of a sweep that nothing befell, and the seconds it took; it runs once."""
     place, start = Place(folder), time.monotonic()
     status, _, err = place.run(*sweep)
     if status:
@@ -219,7 +220,7 @@ def undisturbed(folder: Path, sweep: Sequence[str] = SWEEP) -> tuple[dict[str, l
 def kills(folder: Path, times: int, rng: np.random.Generator) -> Trial:
     """Kill driver or worker at random moments, each time followed by the same command again."""
     trial = Trial("SIGKILL of the driver or a worker, then the same command again", unit="kills")
-    expected, seconds = undisturbed(folder / "undisturbed")
+    expected, seconds = undisturbed(folder.parent / "undisturbed")
     rounds = itertools.count()
     while trial.done < times:
         place = Place(folder / str(next(rounds)))
@@ -313,8 +314,8 @@ def resumed(
 def full_disk(folder: Path, disks: int) -> Trial:
     """Run out of room at several points of a sweep: on a small disk of its own, and by a limit."""
     trial = Trial("a full disk", unit="sweeps")
-    expected, _ = undisturbed(folder / "undisturbed")
-    records = folder / "undisturbed" / "results" / "runs"
+    expected, _ = undisturbed(folder.parent / "undisturbed")
+    records = folder.parent / "undisturbed" / "results" / "runs"
     used = sum(-(-p.stat().st_size // 4096) * 4096 for p in records.glob("*/*"))
     for share in (0.6, 0.02, 0.95, 0.3, 1.3)[:disks]:
         what = f"room for {share:.0%} of the records"
@@ -339,11 +340,11 @@ def full_disk(folder: Path, disks: int) -> Trial:
     return trial
 
 
-def read_only(folder: Path) -> Trial:
+def read_only(folder: Path, times: int) -> Trial:
     """Let the store turn read-only in the middle of a sweep."""
     trial = Trial("a store that turns read-only in mid-sweep", unit="sweeps")
-    expected, _ = undisturbed(folder / "undisturbed", LONG_SWEEP)
-    for count in (1, 6, 12):
+    expected, _ = undisturbed(folder.parent / "undisturbed, long", LONG_SWEEP)
+    for count in (12, 1, 6)[:times]:
         what = f"read-only after {count} records"
         place = Place(folder / what)
         process = place.start(*LONG_SWEEP)
@@ -401,7 +402,7 @@ def power_cut(folder: Path, cuts: int, rng: np.random.Generator) -> Trial:
     What is on a disk then is what its image holds: a copy of it is mounted and looked at.
     """
     trial = Trial("the power is cut", unit="cuts")
-    expected, seconds = undisturbed(folder / "undisturbed")
+    expected, seconds = undisturbed(folder.parent / "undisturbed")
     image, disk = folder / "image", folder / "disk"
     disk.mkdir()
     with image.open("wb") as file:
@@ -484,7 +485,7 @@ def signal_all(processes: Mapping[int, str], number: int) -> None:
 def at_once(folder: Path, sweeps: int) -> Trial:
     """Start the same sweep many times at once over one store."""
     trial = Trial(f"{sweeps} sweeps started at once on one store", unit="sweeps")
-    expected, _ = undisturbed(folder / "undisturbed")
+    expected, _ = undisturbed(folder.parent / "undisturbed")
     place = Place(folder / "shared")
     processes = [place.start(*SWEEP, f"hydra.sweep.dir=results/sweeps/{i}") for i in range(sweeps)]
     for i, process in enumerate(processes):
@@ -514,7 +515,7 @@ time.time_ns = lambda: int(time.time() * 1e9)
 def clock(folder: Path) -> Trial:
     """Let the clock run backwards, and find records from the future."""
     trial = Trial("a clock that goes backwards, records from the future", unit="sweeps")
-    expected, _ = undisturbed(folder / "undisturbed")
+    expected, _ = undisturbed(folder.parent / "undisturbed")
     place = Place(folder / "backwards")
     (folder / "clock").mkdir()
     (folder / "clock" / "sitecustomize.py").write_text(BACKWARDS)
@@ -565,7 +566,7 @@ def main() -> int:
     faults: dict[str, Callable[[Path], Trial]] = {
         "kills": lambda folder: kills(folder, arguments.kills, rng),
         "full_disk": lambda folder: full_disk(folder, arguments.disks),
-        "read_only": read_only,
+        "read_only": lambda folder: read_only(folder, arguments.turns),
         "power_cut": lambda folder: power_cut(folder, arguments.cuts, rng),
         "at_once": lambda folder: at_once(folder, arguments.sweeps),
         "clock": clock,
@@ -574,11 +575,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--disks", type=int, default=5, help="small ones, of as many sizes")
+    parser.add_argument("--turns", type=int, default=3, help="of the store to read-only")
     parser.add_argument("--cuts", type=int, default=20, help="of the power, in mid-sweep")
     parser.add_argument("--commands", type=int, default=500)
     parser.add_argument("--sweeps", type=int, default=10, help="started at once")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=faults, help="one fault alone")
+    parser.add_argument("--only", nargs="+", choices=faults, help="these faults")
     arguments = parser.parse_args()
     os.environ.update(ONE_THREAD)
     rng = np.random.default_rng(arguments.seed)
@@ -587,7 +589,7 @@ def main() -> int:
         os.environ["MPLCONFIGDIR"] = str(Path(folder) / "matplotlib")
         os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "matplotlib")
         for name, inflict in faults.items():
-            if arguments.only in (None, name):
+            if arguments.only is None or name in arguments.only:
                 start = time.monotonic()
                 try:
                     trial = inflict(Path(folder) / name)

@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnexp.cli import app, report, runs
 from nnexp.data.idx import FILES
 from nnexp.data.mnist import PACKAGED, PUBLICATIONS
 from tests import ROOT
+from tests.conftest import without_pages
 
 READMES = {
     name: (ROOT / name).read_text("utf-8")
@@ -35,6 +37,11 @@ ELSEWHERE = ("python -m venv", ".venv/bin/python -m pip", "pip install")
 # Written by commands, or drawn later.
 GENERATED = ("results/runs", "results/sweeps")
 CLUSTERS = ("dask_jobqueue", "dask_kubernetes")
+COMMANDS = {
+    "nnexp": app.main,
+    "nnexp.report": report.main,
+    "nnexp.runs": runs.main,
+}
 # Two sweeps for the recipes that look at finished runs; their weights are never trained far.
 SWEEPS = ("init=xavier", "init=he")
 # Recipes that train for minutes on MNIST, or would download, run as written on its first images.
@@ -91,9 +98,12 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / "experiments" / f"{name}.yaml", folder / "experiments")
     for name in ("mnist", "fashion_mnist"):
         fill_cache(folder / "cache" / name, name)
-    for number, words in enumerate(SWEEPS):
-        small = ("data=mnist", "hidden=50", "steps=2", f"hydra.sweep.dir=sweep{number}")
-        run(folder, shlex.join(["python", "-m", "nnexp", "-m", words, *small]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        without_pages(patch)
+        for number, words in enumerate(SWEEPS):
+            small = ("data=mnist", "hidden=50", "steps=2", f"hydra.sweep.dir=sweep{number}")
+            assert app.main(["-m", words, *small]) == 0
     return folder
 
 
@@ -148,18 +158,25 @@ def real(command: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.parametrize(("readme", "recipe"), RECIPES, ids=[f"{n} {c[0]}" for n, c in RECIPES])
 def test_a_recipe_runs(
     readme: str, recipe: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(folder)
     for command in recipe:
         with monkeypatch.context() as patch:
             if LONG.search(command):
                 patch.setenv("NNEXP_CACHE", str(folder / "cache"))
             if "HOST" in command:
                 on_a_cluster(command, folder)
-            else:
+            elif LONG.search(command) or command.startswith(".venv/"):
                 run(folder, real(command, folder))
+            else:  # in this process, where a page has one figure
+                python, _, module, *words = shlex.split(real(command, folder))
+                assert python == "python"
+                patch.setattr("sys.argv", [module, *words])
+                assert COMMANDS[module](words) == 0, command
     trained = [c for c in recipe if "-m nnexp " in c]
     pages = list(folder.glob("results/sweeps/*/index.html"))
     assert len(pages) == len(trained)

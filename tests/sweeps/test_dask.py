@@ -34,9 +34,10 @@ PLAIN = {k: v for k, v in os.environ.items() if k not in (*ONE_THREAD, "PYTHONPA
 PATIENCE = 60.0
 # Seconds that a machine with other things to do may take longer.
 BUSY = 2.0
-# A sweep of eight runs that take little time, and one of eight that take half a second or so each.
+# A sweep of eight runs that take little time, and one of eight that take a few tenths of a second.
 LITTLE = ("init=xavier,he", "seed=0,1,2,3", "steps=30", "data.train_size=500", "hidden=20")
-LONG = ("init=xavier,he", "seed=0,1,2,3", "epochs=1", "hidden=60", "evaluate_every=none")
+LONG = ("init=xavier,he", "seed=0,1,2,3", "steps=400", "hidden=60", "evaluate_every=none")
+TINY = ("steps=3", "hidden=4", "data=blobs", "data.n=60", "batch_size=10")
 # Makes a Python find no nnexp, though it is installed.
 HIDE = """
 import sys
@@ -62,7 +63,7 @@ class Cluster:
         self, kind: str, *options: str, path: str = ROOT, **env: str
     ) -> subprocess.Popen[bytes]:
         """Start a scheduler or a worker; ``path`` is its PYTHONPATH."""
-        folder = self.home / f"{kind}-{len(self.processes)}"
+        folder = self.home / f"{kind}-{len(list(self.home.glob('*.log')))}"
         folder.mkdir()
         words = ["--scheduler-file", str(self.home / "scheduler.json"), "--no-dashboard", *options]
         with (self.home / f"{folder.name}.log").open("wb") as log:
@@ -94,12 +95,13 @@ class Cluster:
         """Return the folders in which the schedulers, or the workers, were started."""
         return [path for path in self.home.glob(f"{kind}-*") if path.is_dir()]
 
-    def stop(self) -> None:
-        """Kill every process."""
-        for process in reversed(self.processes):
+    def stop(self, keep: int = 0) -> None:
+        """Kill every process but the first ``keep``."""
+        for process in reversed(self.processes[keep:]):
             process.kill()
-        for process in self.processes:
+        for process in self.processes[keep:]:
             process.wait()
+        del self.processes[keep:]
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +119,31 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         made.stop()
 
 
-@pytest.fixture
-def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster without a worker, to do harm to."""
-    (tmp_path / "cluster").mkdir()
-    made = Cluster(tmp_path / "cluster")
+@pytest.fixture(scope="module")
+def lone_scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster without a worker."""
+    made = Cluster(tmp_path_factory.mktemp("lone"))
     try:
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture
+def own_cluster(lone_scheduler: Cluster) -> Iterator[Cluster]:
+    """That cluster, whose workers are this test's own to do harm to."""
+    try:
+        yield lone_scheduler
+    finally:
+        lone_scheduler.stop(keep=1)
+
+
+@pytest.fixture(scope="module")
+def near(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
+    """What the records of the long sweep say when it runs on this machine."""
+    home = tmp_path_factory.mktemp("near")
+    assert run(home, *LONG, "store=near").status == 0
+    return numbers(home / "near")
 
 
 @pytest.fixture
@@ -262,38 +280,45 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
         assert "no Dask scheduler at" in refused(run(home, *LITTLE, *on(address)), home)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["hydra/launcher=dask"], "hydra.launcher.scheduler=None is not an address"),
-        pytest.param(
-            [*on("nonsense://there:1")],
-            "nonsense://there:1 is not the address of a Dask scheduler",
-            marks=pytest.mark.slow,
-        ),
-        ([*on("http://there:1")], "give tcp://HOST:8786"),
-        pytest.param([*on("ucx://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
-        pytest.param([*on("inproc://127.0.0.1:1")], "give tcp://HOST:8786", marks=pytest.mark.slow),
-        pytest.param(
-            [*on("tls://127.0.0.1:1")],
-            "tls://127.0.0.1:1 needs certificates",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param([*on("garbage")], "no Dask scheduler at", marks=pytest.mark.slow),
-        pytest.param([*on("'tcp://[::1'")], "no Dask scheduler at", marks=pytest.mark.slow),
-        pytest.param([*on("tcp://127.0.0.1:port")], "no Dask scheduler at", marks=pytest.mark.slow),
-        pytest.param(
-            [*on("12")], "hydra.launcher.scheduler=12 is not an address", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            [*on("tcp://h:1"), "hydra.launcher.wait=-1"],
-            "hydra.launcher.wait=-1 is invalid",
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_a_bad_address_is_one_sentence(words: list[str], said: str, home: Path) -> None:
-    assert said in refused(run(home, *LITTLE, *words), home)
+ADDRESSES = {
+    "null": "hydra.launcher.scheduler=None is not an address",
+    "nonsense://there:1": "nonsense://there:1 is not the address of a Dask scheduler",
+    "http://there:1": "give tcp://HOST:8786",
+    "ucx://127.0.0.1:1": "give tcp://HOST:8786",
+    "inproc://127.0.0.1:1": "give tcp://HOST:8786",
+    "tls://127.0.0.1:1": "tls://127.0.0.1:1 needs certificates",
+    "garbage": "no Dask scheduler at",
+    "'tcp://[::1'": "no Dask scheduler at",
+    "tcp://127.0.0.1:port": "no Dask scheduler at",
+    "12": "hydra.launcher.scheduler=12 is not an address",
+    "tcp://h:1 hydra.launcher.wait=-1": "hydra.launcher.wait=-1 is invalid",
+}
+# Gives several commands, each of which is to end with one sentence, in one process.
+SEVERAL = """
+import contextlib, io, json, sys
+from nnexp.cli.app import main
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(words)
+    print(json.dumps([status, out.getvalue(), err.getvalue()]))
+"""
+
+
+@pytest.mark.slow
+def test_a_bad_address_is_one_sentence(home: Path) -> None:
+    lines = [" ".join(("-m", *LITTLE, *on(address))).split() for address in ADDRESSES]
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, json.dumps(lines)],
+        cwd=home,
+        env={**PLAIN, "PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    outcomes = [Outcome(*json.loads(line)) for line in done.stdout.splitlines()]
+    for outcome, said in zip(outcomes, ADDRESSES.values(), strict=True):
+        assert said in refused(outcome, home)
 
 
 @pytest.mark.slow
@@ -343,8 +368,7 @@ def test_files_that_the_runs_read_must_be_the_same_on_the_workers(
     assert "data: npz differs from this machine's" in refused(
         run(home, *ours, *on(cluster.address)), home
     )
-    on_mnist = (*words, "data.train_size=200")
-    another = refused(run(home, *on_mnist, *on(cluster.address)), home)
+    another = refused(run(home, *words, "data=blobs", *on(cluster.address)), home)
     assert "init: mine.py:mine differs from this machine's" in another
     for folder in cluster.folders("worker"):
         save(folder, 0)
@@ -367,16 +391,16 @@ def test_a_worker_that_lives_on_trains_an_edited_function_as_it_is_now(
                 os.utime(folder / file, (1e9, 1e9))
 
     own_cluster.work("--no-nanny", "--nthreads", "2")
-    words = ("init=mymod.g", "seed=0,1", "steps=3", "hidden=4", "data.train_size=200")
+    words = ("init=mymod.g", "seed=0,1", *TINY)
     found = []
     for scale, width in ((1, "9"), (2, "9"), (2, "8")):
         save(scale, width)
-        far, near = (f"{place}{scale}{width}" for place in ("far", "near"))
+        far = f"far{scale}{width}"
         status, _, err = run(home, *words, f"store={far}", *on(own_cluster.address))
         assert status == 0, err
-        assert run(home, *words, f"store={near}").status == 0
-        assert numbers(home / far) == numbers(home / near)
         found.append(numbers(home / far))
+    assert run(home, *words, "store=near").status == 0
+    assert found[-1] == numbers(home / "near")
     assert len({run_id for runs in found for run_id in runs}) == 6
     losses = {repr(run[3]) for runs in found for run in runs.values()}
     assert len(losses) == 6
@@ -387,7 +411,7 @@ def test_a_run_that_fails_there_is_recorded_here(cluster: Cluster, home: Path) -
     source = "def mine(rng, i, o):\n    raise RuntimeError('no luck')\n"
     for folder in (home, *cluster.folders("worker")):
         (folder / "bad.py").write_text(source)
-    words = ("init=xavier,bad.py:mine", "steps=3", "hidden=4", "data.train_size=200")
+    words = ("init=xavier,bad.py:mine", *TINY)
     status, out, err = run(home, *words, *on(cluster.address))
     assert status == 1, err
     assert "RuntimeError: no luck" in out
@@ -419,11 +443,10 @@ def test_ctrl_c_ends_within_two_seconds(cluster: Cluster, home: Path) -> None:
     assert "8 of 8 already in the store" in again.err
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 @pytest.mark.parametrize("nanny", [False, True])
 def test_a_worker_killed_in_mid_sweep_costs_time_alone(
-    nanny: bool, own_cluster: Cluster, home: Path
+    nanny: bool, own_cluster: Cluster, home: Path, near: dict[str, tuple[Any, ...]]
 ) -> None:
     for _ in range(2):
         own_cluster.work("--nthreads", "1", *([] if nanny else ["--no-nanny"]))
@@ -438,9 +461,8 @@ def test_a_worker_killed_in_mid_sweep_costs_time_alone(
     os.kill(victim, signal.SIGKILL)
     status, _, err = ended(process)
     assert status == 0, err
-    assert run(home, *LONG, "store=near").status == 0
-    assert len(numbers(home / "far")) == 8
-    assert numbers(home / "far") == numbers(home / "near")
+    assert len(near) == 8
+    assert numbers(home / "far") == near
 
 
 @pytest.mark.slow
@@ -452,7 +474,7 @@ def test_a_run_that_kills_its_workers_fails_and_the_others_go_on(
     poison = "import os\ndef mine(rng, i, o):\n    os._exit(9)\n"
     for folder in (home, *own_cluster.folders("worker")):
         (folder / "poison.py").write_text(poison)
-    words = ("init=poison.py:mine,xavier,he,lecun", "steps=3", "hidden=4", "data.train_size=200")
+    words = ("init=poison.py:mine,xavier,he,lecun", *TINY)
     status, out, _ = run(home, *words, *on(own_cluster.address))
     assert status == 1
     assert "all those workers died while running it" in out
@@ -461,17 +483,19 @@ def test_a_run_that_kills_its_workers_fails_and_the_others_go_on(
     assert ends == {"mine": FAILED, "xavier": FINISHED, "he": FINISHED, "lecun": FINISHED}
 
 
-@pytest.mark.serial
 @pytest.mark.slow
-def test_a_scheduler_that_dies_leaves_what_was_finished(own_cluster: Cluster, home: Path) -> None:
-    own_cluster.work()
-    process = driver(home, (*LONG, "store=far", *on(own_cluster.address)))
-    wait_for_runs(home / "far", 2)
-    own_cluster.scheduler.kill()
-    start = time.monotonic()
-    sentence = stopped(ended(process))
-    assert time.monotonic() - start < 10
-    assert f"the Dask scheduler at {own_cluster.address} was lost" in sentence
+def test_a_scheduler_that_dies_leaves_what_was_finished(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    cluster = Cluster(tmp_path / "cluster")
+    try:
+        cluster.work()
+        process = driver(home, (*LONG, "store=far", *on(cluster.address)))
+        wait_for_runs(home / "far", 2)
+        cluster.scheduler.kill()
+        sentence = stopped(ended(process, 20))
+    finally:
+        cluster.stop()
+    assert f"the Dask scheduler at {cluster.address} was lost" in sentence
     kept = numbers(home / "far")
     assert len(kept) >= 2
     assert not (home / "results" / "sweeps").exists() or not any(
@@ -481,7 +505,6 @@ def test_a_scheduler_that_dies_leaves_what_was_finished(own_cluster: Cluster, ho
     assert kept.items() <= numbers(home / "far").items()
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 def test_workers_that_all_go_stop_the_sweep(own_cluster: Cluster, home: Path) -> None:
     worker = own_cluster.work()
@@ -509,13 +532,12 @@ def test_a_worker_that_joins_late_and_is_unfit_stops_the_sweep(
     assert 1 <= len(numbers(home / "far")) < 80
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_named(own_cluster: Cluster, home: Path) -> None:
     worker = own_cluster.work()
     before = home / "before"
     before.mkdir()
-    assert run(before, *LITTLE, *on(own_cluster.address)).status == 0
+    assert run(before, "init=xavier", *TINY, *on(own_cluster.address)).status == 0
     worker.send_signal(signal.SIGSTOP)
     sentence = refused(run(home, *LITTLE, *on(own_cluster.address)), home)
     assert "no answer in 10 s from a Dask worker among tcp://127.0.0.1:" in sentence
