@@ -33,7 +33,7 @@ LAYER_VALUES = (
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
     *("weight_norm", "update_ratio"),
 )
-# How columns read in a sentence; the others as they are called.
+# Names of columns in sentences; others are used as they are.
 _NAMES = {"dead": "share of dead units", "saturated": "saturated share"}
 
 

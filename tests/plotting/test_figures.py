@@ -201,6 +201,7 @@ def test_the_pictures_of_a_sweep():
         assert picture.name == name
         told = header(picture.figure)
         assert picture.title in told
+        assert picture.title in [text.get_text() for text in picture.figure.texts]  # on one line
         assert picture.title.endswith("by init") or picture.name == "differences"
         assert "Held fixed: mnist, 784-50-10 sigmoid" in told
         assert "n = 3" in picture.caption

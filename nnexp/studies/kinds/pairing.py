@@ -47,13 +47,13 @@ class Pairing:
 
     @property
     def label(self) -> str:
-        """What is subtracted from what: ``xavier - he (lr 0.1)``."""
+        """What is subtracted from what: ``xavier − he (lr 0.1)``."""
         first, *others = (arm.replace("_", " ") for arm in self.arms)
         if self.threshold is not None:
-            return f"{first} - {self.threshold:g}"
+            return f"{first} − {self.threshold:g}"
         tuned = f"at its best {self.tuned['over']} each" if self.tuned else ""
         about = ", ".join(filter(None, (described(self.where, self.at), tuned)))
-        named = " - ".join((first, *others))
+        named = " − ".join((first, *others))
         return f"{named} ({about})" if about else named
 
     def differences(self, tables: Tables) -> pd.DataFrame:
