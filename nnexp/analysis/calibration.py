@@ -1,10 +1,10 @@
-"""The statistics on trial: simulated experiments with known truths → how often they err.
+"""Calibration of the statistics: error rates in simulated experiments with known truths.
 
-An experiment is a study of several independent claims, each judged from the median interval at
-level 1 - alpha/claims; topped up, at three `LOOKS`, each of level 1 - alpha/(3·claims). A verdict
-of `nnexp.analysis.verdicts` is false only if an interval misses the true median: a difference shown
-although there is none, shown to matter although it does not, or excluded although it does.
-Student's interval, which is for the mean, stands beside it.
+An experiment is a study of several independent claims. Each is judged from the median interval at
+level 1 - alpha/claims or, with topping up, at three `LOOKS`, each of level 1 - alpha/(3·claims). A
+verdict of `nnexp.analysis.verdicts` is false only if an interval misses the true median: a
+difference is shown although there is none, shown to matter although it does not, or excluded
+although it exists. Student's interval for the mean is included for comparison.
 ``python -m nnexp.analysis.calibration`` writes the tables.
 """
 
@@ -38,17 +38,17 @@ SIZES = (5, 10, 20)
 CLAIMS = (1, 5, 12, 20)
 LOOKS = (10, 20, 40)
 TOP_UP = "top-up"
-# True differences, in standard deviations, of the experiments that show the power.
+# True differences in the simulations of power, in standard deviations.
 DIFFERENCES = (1.0, 2.0)
 POINTS = 13
 EXPERIMENTS = 10_000
-# The half-width above which a published figure is not judged, in standard deviations.
+# The largest half-width at which a published figure is judged, in standard deviations.
 CAP = 10.0
 
 MEDIAN, STUDENT = "median", "Student's t"
 RUN = "further run"
-# A curve of POINTS points: a run's deviation is the same at all of them, or another at each, which
-# is the hardest for a joint band. True curves lie between.
+# A curve has POINTS points. The deviation of a run is the same at all of them or independent at
+# each, which is the hardest case for a joint band. Real curves lie between these.
 CURVE_AS_ONE, CURVE_APART = "further curve: points as one", "further curve: points apart"
 
 MISSED, FOUND, OUTSIDE, PUBLISHED = "missed", "found", "outside", "false verdict"
@@ -57,7 +57,7 @@ COLUMNS = ("question", "outcomes", "interval", "n", "claims", "difference", "rat
 
 @dataclass(frozen=True)
 class Outcomes:
-    """A distribution of paired differences, ``draw`` giving a sample, with its true location."""
+    """A distribution of paired differences: ``draw`` returns a sample of a given size."""
 
     draw: Callable[[Generator, tuple[int, ...]], Array]
     mean: float = 0.0
@@ -73,7 +73,7 @@ def _unequal(rng: Generator, size: tuple[int, ...]) -> Array:
 
 
 def _diverging(rate: float) -> Outcomes:
-    """Return the differences from an arm whose runs diverge at a ``rate``, and lose 100 then."""
+    """Return the differences to an arm whose runs diverge at a ``rate`` and then lose 100."""
 
     def draw(rng: Generator, size: tuple[int, ...]) -> Array:
         return rng.standard_normal(size) - 100 * (rng.random(size) < rate)
@@ -97,17 +97,17 @@ OUTCOMES: dict[str, Outcomes] = {
 
 
 def calibrate(experiments: int = EXPERIMENTS, seed: int = 0) -> pd.DataFrame:
-    """Return the table of all simulations: `COLUMNS`, a row a rate.
+    """Return the table of all simulations with the columns `COLUMNS`, one row per rate.
 
-    ``question`` is what the ``rate`` counts: `MISSED`, studies of ``claims`` claims in which an
-    ``interval`` misses the truth (n as text: a number, or ``top-up``: at any look); `FOUND`, normal
-    claims whose true ``difference`` is found; `OUTSIDE`, further runs or curves outside the
-    interval for them; `PUBLISHED`, those that a verdict calls so, the `CAP` being met.
+    ``question`` is the event that ``rate`` counts: `MISSED`, an ``interval`` misses the truth in a
+    study of ``claims`` claims; `FOUND`, a true ``difference`` between normal outcomes is found;
+    `OUTSIDE`, a further run or curve lies outside its interval; `PUBLISHED`, a verdict says so, as
+    the interval is within `CAP`. ``n`` is text: a number, or ``top-up`` for any of the looks.
 
     Raises
     ------
     InputError
-        If ``experiments`` or ``seed`` is not a whole number, of at least 1 and 0.
+        If ``experiments`` is not a whole number of at least 1, or ``seed`` not one of at least 0.
     """
     whole("experiments", experiments, 1)
     whole("seed", seed, 0)
@@ -144,7 +144,7 @@ _INTERVALS = {MEDIAN: _median, STUDENT: _student}
 
 
 def _missed(sample: Array, looks: Sequence[int], outcomes: Outcomes) -> Iterator[Row]:
-    """Yield how often a study misses a truth, ``sample`` being (experiments, claims, seeds)."""
+    """Yield how often a study misses a truth; ``sample`` is (experiments, claims, seeds)."""
     size = str(looks[0]) if len(looks) == 1 else TOP_UP
     for name, truth in ((MEDIAN, outcomes.median), (STUDENT, outcomes.mean)):
         for claims in CLAIMS:
@@ -174,7 +174,7 @@ def _found(rng: Generator, experiments: int, n: int) -> Iterator[Row]:
 
 
 def _further(outcomes: Outcomes, rng: Generator, experiments: int, n: int) -> Iterator[Row]:
-    """Yield how often one further run and one further curve lie outside what is for them."""
+    """Yield how often one further run or curve lies outside its interval or band."""
     runs = outcomes.draw(rng, (experiments, n + 1))
     curves = outcomes.draw(rng, (experiments, n + 1, POINTS))
     bands = {CURVE_APART: (joint_band(curves[:, :n], ALPHA), curves[:, n])}
@@ -189,7 +189,7 @@ def _further(outcomes: Outcomes, rng: Generator, experiments: int, n: int) -> It
 
 
 def as_markdown(table: pd.DataFrame, question: str) -> str:
-    """Return what the table of `calibrate` answers to ``question`` as Markdown, in per cent."""
+    """Return the rates for a ``question`` in the table of `calibrate` as Markdown, in per cent."""
     asked = table[table["question"] == question].copy()
     across = {
         MISSED: lambda row: f"{row['interval']}, {_claims(row['claims'])}",
@@ -211,7 +211,7 @@ def _claims(count: float) -> str:
 
 
 def page(table: pd.DataFrame, experiments: int) -> str:
-    """Return the table of `calibrate`, of so many experiments a row, in Markdown and in words."""
+    """Return the table of `calibrate`, from this number of experiments, as a Markdown page."""
     error = 100 * math.sqrt(ALPHA * (1 - ALPHA) / experiments)
     looks = ", ".join(map(str, LOOKS))
     return f"""\
@@ -255,7 +255,7 @@ deviate each on its own.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Simulate, and write ``calibration.csv`` and ``README.md``."""
+    """Run the simulations and write ``calibration.csv`` and ``README.md``."""
     settle()
     parser = argparse.ArgumentParser(
         prog="python -m nnexp.analysis.calibration", description=__doc__

@@ -2,9 +2,9 @@
 
 The last axis of an array holds the outcomes of runs or their differences paired by seed.
 
-Comparisons are judged by the median difference, whose interval needs no assumption on the shape of
-the distribution: it may be skewed, heavy-tailed, have ties, or runs that diverge. No interval of
-the mean covers it at its level for all of these (Bahadur & Savage 1956).
+Comparisons are judged by the median difference. Its interval makes no assumption on the
+distribution, which may be skewed or heavy-tailed and may have ties or diverged runs. No interval
+for the mean has its nominal coverage in all of these cases (Bahadur & Savage 1956).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _FEWEST_FOR_EFFECT = 3
 class Interval:
     """An interval ``low`` to ``high`` around the ``middle`` of a sample of ``n`` values.
 
-    These are floats, or arrays over the leading axes of the sample, in the unit of its values. A
-    sample with nan, or of less than the ``fewest`` values that the level takes, has (-inf, inf).
+    These are floats, or arrays over the leading axes of the sample, in the unit of its values. For
+    a sample with nan, or with fewer than the ``fewest`` values for its level, it is (-inf, inf).
     """
 
     middle: Any
@@ -46,21 +46,20 @@ class Interval:
 
 
 def median_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
-    """Return the interval for the median of what ``values`` (…, n) were drawn from.
+    """Return the confidence interval for the population median of ``values`` (…, n).
 
-    From the k-th smallest to the k-th largest value, the median is covered with a probability that
-    is binomial, whatever the distribution (the inversion of the sign test). Of the two neighbouring
-    k whose levels enclose 1 - ``alpha``, the interval lies between (Hettmansperger & Sheather 1986,
+    The interval from the k-th smallest to the k-th largest value covers the median with a binomial
+    probability for any distribution (inverted sign test). The result is interpolated between the
+    two neighbouring k whose levels enclose 1 - ``alpha`` (Hettmansperger & Sheather 1986,
     Statistics & Probability Letters 4, 75-79). Its level is 1 - ``alpha`` to a good approximation,
-    as `nnexp.analysis.calibration` shows, and never below that of the shorter one.
+    see `nnexp.analysis.calibration`, and never below that of the shorter interval.
 
-    Infinite values are values like others. With fewer values than `fewest`, the interval is
-    (-inf, inf).
+    Values may be infinite. With fewer values than `fewest`, the interval is (-inf, inf).
 
     Raises
     ------
     InputError
-        If there is no value, or ``alpha`` is not between 0 and 1.
+        If there are no values, or ``alpha`` is not between 0 and 1.
     """
     ordered = np.sort(_sample(values), axis=-1)
     n = ordered.shape[-1]
@@ -78,10 +77,10 @@ def median_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
 
 @lru_cache(maxsize=4096)
 def ends(n: int, alpha: float) -> tuple[int, float]:
-    """Return where the interval of a median of ``n`` values ends: k and a share of 0 to 1.
+    """Return the ends of the interval for the median of ``n`` values: k and a share from 0 to 1.
 
-    It begins at the k-th smallest value, moved by the share of the way to the next. k is the
-    largest for which the exact interval has level 1 - ``alpha`` or more, 0 if none has.
+    The interval begins at the k-th smallest value plus this share of the distance to the next. k is
+    the largest for which the exact interval has a level of at least 1 - ``alpha``, or 0.
 
     Raises
     ------
@@ -89,7 +88,7 @@ def ends(n: int, alpha: float) -> tuple[int, float]:
         If ``alpha`` is not between 0 and 1.
     """
     real("alpha", alpha, 0, 1, open_=True)
-    error = alpha * (1 + 1e-9)  # alpha may be 2⁻ⁿ but for rounding
+    error = alpha * (1 + 1e-9)  # alpha may be 2⁻ⁿ up to rounding
     k, above = 0, n // 2 + 1
     while above - k > 1:
         middle = (k + above) // 2
@@ -105,9 +104,9 @@ def ends(n: int, alpha: float) -> tuple[int, float]:
 
 
 def fewest(alpha: float) -> int:
-    """Return how many values an interval of a median needs at level 1 - ``alpha``: 6 for 0.05.
+    """Return the number of values that the interval for a median at level 1 - ``alpha`` needs.
 
-    With probability 2¹⁻ⁿ, all lie on one side of the median.
+    It is 6 for 0.05. With probability 2¹⁻ⁿ, all n values lie on one side of the median.
 
     Raises
     ------
@@ -162,7 +161,7 @@ def prediction_interval(
     real("rounding", rounding, 0)
     sample = _sample(values)
     n = sample.shape[-1]
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite outcomes: of a diverged run
+    with np.errstate(invalid="ignore", over="ignore"):  # diverged runs have infinite outcomes
         mean = sample.mean(axis=-1)
         sd = sample.std(axis=-1, ddof=1) if n > 1 else np.full_like(mean, np.nan)
         t = t_quantile(1 - alpha / 2, n - 1) if n > 1 else math.nan
@@ -230,7 +229,7 @@ def effect_size(differences: npt.ArrayLike) -> float:
 
 
 def _between(outer: Any, inner: Any, share: float) -> Any:
-    """Return ``outer`` moved by a ``share`` of the way to ``inner``, where both are finite."""
+    """Return ``outer`` moved by a ``share`` of the distance to ``inner``, if both are finite."""
     finite = np.isfinite(outer) & np.isfinite(inner)
     return np.where(finite, outer + share * np.where(finite, inner - outer, 0), outer)
 

@@ -1,7 +1,7 @@
-"""How many seeds a question needs, before it is asked.
+"""Power of comparisons, and the number of seeds that they need.
 
-A difference is shown if the `nnexp.analysis.intervals.median_interval` lies on its side of 0. How
-often that happens is worked out for normal differences.
+A difference is shown if its `nnexp.analysis.intervals.median_interval` lies on the correct side of
+0. The power is computed for normal differences.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nnexp.validation import real
 MOST_SEEDS = 10_000
 
 _NORMAL = NormalDist()
-# In standard deviations: a pair is then on the wrong side once in 10¹⁵.
+# In standard deviations; one pair in 10¹⁵ is then on the wrong side.
 _LARGEST_EFFECT = 8.0
 _POINTS, _HALVINGS = 200, 40
 
@@ -28,8 +28,8 @@ _POINTS, _HALVINGS = 200, 40
 def power(effect: float, n: int, alpha: float) -> float:
     """Return the probability that ``n`` pairs show a true difference.
 
-    ``effect`` is the difference in units of the standard deviation of the pairs' differences; the
-    interval has level 1 - ``alpha``.
+    ``effect`` is the true difference in units of the standard deviation of the paired differences.
+    The interval has level 1 - ``alpha``.
 
     Raises
     ------
@@ -52,9 +52,9 @@ def power(effect: float, n: int, alpha: float) -> float:
 
 @lru_cache(maxsize=4096)
 def detectable(sd: float, n: int, alpha: float, wanted: float = 0.8) -> float:
-    """Return the true difference that ``n`` pairs would show with a power of ``wanted``.
+    """Return the true difference that ``n`` pairs show with a power of ``wanted``.
 
-    ``sd`` is the standard deviation of the pairs' differences. inf for too few pairs.
+    ``sd`` is the standard deviation of the paired differences. The result is inf for too few pairs.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def detectable(sd: float, n: int, alpha: float, wanted: float = 0.8) -> float:
 def seeds_needed(sd: float, difference: float, alpha: float, wanted: float = 0.8) -> int | None:
     """Return the smallest number of pairs that show ``difference`` with a power of ``wanted``.
 
-    None if `MOST_SEEDS` are too few, as they are for a difference of 0, or ``sd`` is unknown.
+    ``None`` if this is more than `MOST_SEEDS`, as for a difference of 0, or if ``sd`` is unknown.
 
     Raises
     ------

@@ -1,7 +1,4 @@
-"""How often something happens to a run: exact binomial probabilities and intervals.
-
-Whether a run diverges is an outcome of its own, compared as a rate.
-"""
+"""Exact binomial probabilities and intervals for rates, such as that of diverged runs."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ class Rate(NamedTuple):
 
 
 def at_most(count: int, n: int, rate: float) -> float:
-    """Return the probability of ``count`` successes or fewer in ``n`` trials at ``rate``."""
+    """Return the probability of at most ``count`` successes in ``n`` trials at ``rate``."""
     if count < 0 or rate == 1:
         return float(count >= n)
     if rate == 0 or count >= n:
@@ -38,7 +35,7 @@ def at_most(count: int, n: int, rate: float) -> float:
 
 
 def rate_at(count: int, n: int, probability: float) -> float:
-    """Return the rate at which ``count`` successes or fewer in ``n`` have this ``probability``."""
+    """Return the rate at which at most ``count`` successes in ``n`` have this ``probability``."""
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -50,9 +47,9 @@ def rate_at(count: int, n: int, probability: float) -> float:
 
 
 def rate_interval(count: int, n: int, alpha: float = 0.05) -> Rate:
-    """Return the interval for the rate behind ``count`` of ``n``, at level 1 - ``alpha`` or more.
+    """Return the exact interval of Clopper & Pearson (1934) for the rate behind ``count`` of ``n``.
 
-    The exact interval of Clopper & Pearson (1934).
+    Its level is at least 1 - ``alpha``.
 
     Raises
     ------
@@ -69,9 +66,9 @@ def rate_interval(count: int, n: int, alpha: float = 0.05) -> Rate:
 
 
 def largest_unseen(n: int, alpha: float = 0.05) -> float:
-    """Return the rate below which ``n`` runs show nothing with probability ``alpha`` or more.
+    """Return the largest rate that is consistent with no case in ``n`` runs.
 
-    It is the one-sided bound of level 1 - ``alpha`` where none of ``n`` runs diverged.
+    It is the one-sided upper bound of level 1 - ``alpha``.
 
     Raises
     ------
@@ -84,7 +81,9 @@ def largest_unseen(n: int, alpha: float = 0.05) -> float:
 
 
 def runs_to_exclude(rate: float, alpha: float = 0.05) -> int:
-    """Return how many runs without a case exclude ``rate`` at level 1 - ``alpha``: 29 for 0.1.
+    """Return the number of runs without a case that exclude ``rate``, such as 29 for 0.1.
+
+    The level is 1 - ``alpha``.
 
     Raises
     ------
@@ -97,9 +96,9 @@ def runs_to_exclude(rate: float, alpha: float = 0.05) -> int:
 
 
 def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Return the exact p-value of equal rates in pairs of booleans (n,), two-sided.
+    """Return the exact two-sided p-value of equal rates in pairs of booleans (n,).
 
-    Of the pairs in which only one is true, either is as likely to be (McNemar 1947).
+    Under equal rates, either of a pair is equally likely to be the only true one (McNemar 1947).
     """
     one, other = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
     only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())

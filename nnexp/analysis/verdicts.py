@@ -52,17 +52,17 @@ BETTER = ("higher", "lower")
 
 # The default for the smallest difference in accuracy that matters.
 MATTERS = 0.003
-# The version of the rules for comparisons: verdicts by others are stale.
+# The version of the rules for comparisons; verdicts by other versions are stale.
 RULES = 2
 # The error rate that the comparisons of a study or a sweep share.
 ALPHA = 0.05
 
 
 class Decided(NamedTuple):
-    """Which findings an interval decides: bools, or arrays of them.
+    """The findings that an interval decides, as bools or arrays of bools.
 
-    At most one of ``greater``, ``less`` and ``same`` is true. ``matters`` says that a difference
-    is not only shown, but shown to be larger than the smallest that matters.
+    At most one of ``greater``, ``less`` and ``same`` is true. ``matters`` is whether the difference
+    is shown to be larger than the smallest that matters.
     """
 
     greater: Any
@@ -93,7 +93,7 @@ def decided(low: Any, high: Any, matters: float) -> Decided:
 def compared(interval: Interval, matters: float, test: str) -> str:
     """Return the verdict on a claim that a difference is ``greater``, ``less`` or ``equal`` to 0.
 
-    ``interval`` is that of the difference; ``matters`` is S.
+    ``interval`` is the interval for the difference, and ``matters`` is S.
 
     Raises
     ------

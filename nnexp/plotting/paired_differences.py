@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nnexp.plotting.layout import EDGE, FAINT, INK, NEUTRAL, SMALL, Look
@@ -53,7 +54,8 @@ def differences_figure(title: str, panels: Mapping[str, Sequence[Differences]]) 
         0.75 + sum(0.24 + 0.16 * len(textwrap.wrap(row.label, LABEL)) for row in rows)
         for rows in panels.values()
     ]
-    figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout="constrained")
+    margins = ConstrainedLayoutEngine(w_pad=0.1)
+    figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout=margins)
     figure.suptitle(title, x=0.02, ha="left", fontweight="bold")
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
     for ax, (unit, rows) in zip(axes, panels.items(), strict=True):

@@ -998,5 +998,5 @@ def test_a_run_whose_worker_dies_is_tried_three_times(
         [Job(config(seed=seed)) for seed in (1, 2)], store, Options(), notes, executor
     )
     assert (first.status, second.status) == (status, FINISHED)
-    assert notes.notes == [f"a worker died; {first.run_id} is tried again"] * min(deaths, 2)
+    assert notes.notes == [f"a worker died; retrying {first.run_id}"] * min(deaths, 2)
     assert store.locked() == []
