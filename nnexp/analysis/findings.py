@@ -82,6 +82,10 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     numbers = f"({100 * (1 - ALPHA):g} % interval {ends}, n = {row['n']})"
     if low == high:
         numbers = f"(the same in all {row['n']} pairs)"
+    mean = 100 * (row["mean"] - row["reference_mean"])
+    if low < high and not low <= mean <= high:
+        far = f"the mean difference is {mean:.{digits}f} points, as a few seeds are far off)"
+        numbers = f"{numbers[:-1]}; {far}".replace("-", "−")
     size = f"{abs(difference):.{digits}f} points"
     if row["kind"] == LEVEL:
         if finding == ALIKE:

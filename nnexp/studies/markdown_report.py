@@ -216,7 +216,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             ledger=any(one.document != "papers" for one in judgements),
             coverage=Markup(coverage(judgements)),
             rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
-            by_chance=_by_chance(judgements),
+            by_chance=outside(judgements),
             counts=_counted(one.verdict for one in judgements),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
@@ -274,11 +274,12 @@ def _counted(verdicts: Iterable[str]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) or STALE
 
 
-def _by_chance(judgements: Sequence[Judgement]) -> str:
+def outside(judgements: Sequence[Judgement]) -> str:
+    """Return how many published figures lie outside, and how many would by chance, in words."""
     found = Counter(one.verdict for one in judgements)
-    outside = found[EXCEEDED] + found[SHORT_OF]
-    judged = outside + found[CONSISTENT]
-    return by_chance(judged, outside) if judged else ""
+    differ = found[EXCEEDED] + found[SHORT_OF]
+    judged = differ + found[CONSISTENT]
+    return by_chance(judged, differ) if judged else ""
 
 
 def _write_chapter(chapter: Chapter, folder: Path) -> Section:

@@ -114,8 +114,19 @@ def test_where_nothing_is_planted_the_sweeps_with_a_finding_are_few():
 def test_a_difference_that_may_be_too_small_to_matter_is_said_to_be(low, high, words):
     row = {"kind": "level", "level": "a", "reference": "b", "over": "", "n": 10}
     row |= {"factor": "init", "difference": -0.004, "low": low, "high": high}
+    row |= {"mean": 0.9, "reference_mean": 0.904}
     (told,) = findings(pd.DataFrame([row | {"matters": 0.003, "finding": "below"}]))
     assert told.startswith("Final test accuracy: a is 0.40 points below b" + words)
+
+
+def test_a_mean_that_a_few_seeds_move_is_said_to_differ():
+    row = {"kind": "level", "level": "a", "reference": "b", "over": "", "n": 10, "factor": "init"}
+    row |= {"difference": -0.01, "low": -0.02, "high": -0.005, "mean": 0.8, "reference_mean": 0.9}
+    (told,) = findings(pd.DataFrame([row | {"matters": 0.003, "finding": "below"}]))
+    assert told == (
+        "Final test accuracy: a is 1.0 points below b (95 % interval −2.0 to −0.5, n = 10; the "
+        "mean difference is −10.0 points, as a few seeds are far off)."
+    )
 
 
 def test_how_often_runs_diverge_is_said_with_its_interval():

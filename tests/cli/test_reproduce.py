@@ -172,7 +172,7 @@ def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Comman
     done = reproduce("store=mine", "hydra.launcher.workers=1")
     assert done.status == 0, done.err
     assert "2 claims, 1 study" in Path("results/README.md").read_text("utf-8")
-    assert len(Store(Path("mine")).run_ids()) == 10
+    assert len(Store(Path("mine")).run_ids()) == 12
     assert {path.name for path in Path("results").iterdir() if path.is_dir()} == {"tiny"}
 
 

@@ -256,6 +256,16 @@ def test_two_factors_have_their_interaction_on_the_page(tmp_path):
 
 
 @pytest.mark.usefixtures("one_figure")
+def test_what_runs_without_divergence_exclude_is_said(tmp_path):
+    page = planted(tmp_path, INITS, 7, [0.95, 0.95, 0.5])
+    clean = "7 runs of an arm without divergence do not exclude that 10 % diverge (29 would)"
+    assert clean in unbroken(page)
+    assert "they cover other seeds, not other test images" in unbroken(page)
+    page = planted(tmp_path / "lost", INITS, 7, [0.95, 0.95, 0.5], diverged={(1, 0): 700})
+    assert "do not exclude that" not in unbroken(page)
+    assert "Some runs diverged: 1 of 7 runs of randn (0 to 58 %)" in unbroken(page)
+
+
 def test_too_few_seeds_are_said_to_be(tmp_path):
     page = planted(tmp_path, INITS, 3, [0.95, 0.9, 0.5])
     numbers = r"xavier 9\d\.\d %, randn \d+\.\d %, zero \d+\.\d %"

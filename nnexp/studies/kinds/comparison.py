@@ -259,6 +259,9 @@ def _in_words(test: Comparison, pairs: pd.DataFrame, interval: intervals.Interva
     first, second = _median(pairs["first"]), _median(pairs["second"])
     low, high = interval.low * unit, interval.high * unit
     bounds = f"[{low:+.3g}, {high:+.3g}]" if low != high else "in every pair"
+    mean = unit * float(pairs["difference"].mean())
+    if math.isfinite(mean) and not low <= mean <= high:
+        bounds += f" (mean {mean:+.3g}{points}: a few pairs are far off)"
     log = "log10 " if test.scale == "log10" else ""
     return (
         f"{log}{digits(test.outcome, first)} against {digits(test.outcome, second)}: "
