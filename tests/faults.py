@@ -563,18 +563,6 @@ def hostile(folder: Path, times: int, rng: np.random.Generator) -> Trial:
 
 def main() -> int:
     """Do all of it and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--disks", type=int, default=5, help="small ones, of as many sizes")
-    parser.add_argument("--turns", type=int, default=3, help="of the store to read-only")
-    parser.add_argument("--cuts", type=int, default=20, help="of the power, in mid-sweep")
-    parser.add_argument("--commands", type=int, default=500)
-    parser.add_argument("--sweeps", type=int, default=10, help="started at once")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", metavar="FAULT", help="these faults")
-    arguments = parser.parse_args()
-    os.environ.update(ONE_THREAD)
-    rng = np.random.default_rng(arguments.seed)
     faults: dict[str, Callable[[Path], Trial]] = {
         "kills": lambda folder: kills(folder, arguments.kills, rng),
         "full_disk": lambda folder: full_disk(folder, arguments.disks),
@@ -584,6 +572,18 @@ def main() -> int:
         "clock": clock,
         "hostile": lambda folder: hostile(folder, arguments.commands, rng),
     }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--disks", type=int, default=5, help="small ones, of as many sizes")
+    parser.add_argument("--turns", type=int, default=3, help="of the store to read-only")
+    parser.add_argument("--cuts", type=int, default=20, help="of the power, in mid-sweep")
+    parser.add_argument("--commands", type=int, default=500)
+    parser.add_argument("--sweeps", type=int, default=10, help="started at once")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=faults, help="these faults")
+    arguments = parser.parse_args()
+    os.environ.update(ONE_THREAD)
+    rng = np.random.default_rng(arguments.seed)
     trials = []
     with tempfile.TemporaryDirectory(prefix="nnexp-faults-") as folder:
         os.environ["MPLCONFIGDIR"] = str(Path(folder) / "matplotlib")

@@ -47,6 +47,8 @@ study:
        arms: [xavier, lecun], expected: no difference that matters}
     - {id: he_over_xavier, row: D2.5, statement: He ends above Xavier with a sigmoid.,
        test: greater, arms: [he, xavier], expected: reproduced}
+    - {id: he_over_lecun, row: D2.5, statement: He ends above LeCun with a sigmoid.,
+       test: greater, arms: [he, lecun], expected: direction only}
     - {id: few, row: "Glorot & Bengio 2010, 4.2",
        statement: Gradients of the lower layer are smaller by a factor of ten., test: less,
        arms: [xavier, randn], outcome: {layer: 1, value: gradient_norm},
@@ -125,6 +127,14 @@ FOUND: dict[str, dict[str, Any]] = {
         "low": -0.0033,
         "high": 0.0057,
         "seeds_needed": 31,
+        **PAIRED,
+    },
+    "he_over_lecun": {
+        "verdict": "direction only",
+        "measured": "0.9681 against 0.9660: +0.21 points [+0.09, +0.57]",
+        "difference": 0.0021,
+        "low": 0.0009,
+        "high": 0.0057,
         **PAIRED,
     },
     "few": {

@@ -140,7 +140,7 @@ def run(folder: Path, command: str) -> str:
         capture_output=True,
         text=True,
     )
-    expected = int("nnexp.reproduce" in command and "(expected: " in outcome.stdout)
+    expected = int("nnexp.reproduce" in command and "(expected:" in outcome.stdout)
     assert outcome.returncode == expected, f"{command}\n{outcome.stdout}{outcome.stderr}"
     return outcome.stdout
 

@@ -77,7 +77,7 @@ class Comparison:
 
     @property
     def seeds(self) -> str:
-        """How many seeds an arm's means are over: ``n = 3``, or ``n = 2 to 3``."""
+        """The number of seeds in the means of the arms: ``n = 3``, or ``n = 2 to 3``."""
         return labels.n_words(self.summary["runs"] - self.summary[FAILED])
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, spaced
+from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
+from nnexp.analysis.verdicts import ALPHA
 
 # The largest grid for which missing combinations are listed.
 _MOST_COMBINATIONS = 100
@@ -15,6 +17,7 @@ _COMPARED = (
     "Each combination is therefore compared with the best one, and the effects of single settings "
     "are not given."
 )
+_RARE = 0.1
 UNPAIRED = "No two arms have a seed in common: nothing can be paired."
 
 
@@ -72,4 +75,39 @@ def missing(arms: Sequence[str]) -> str:
     return (
         f"Not every arm has a result for every seed (incomplete: {listed(arms)}): a comparison "
         "uses the seeds that all of its arms have."
+    )
+
+
+def diverged(counts: Mapping[str, tuple[int, int]]) -> str:
+    """Say how often runs diverge: ``counts`` has the diverged runs of each arm, and all of them."""
+    rates = []
+    for arm, (count, n) in counts.items():
+        if count:
+            low, high = (f"{100 * end:.0f}" for end in rate_interval(count, n))
+            rates.append(f"{count} of {n} runs of {arm} ({low} to {high} %)")
+    return (
+        f"Some runs diverged: {listed(rates)}; in brackets the 95 % interval of the rate. The "
+        "median difference describes a typical seed, not how often runs diverge."
+    )
+
+
+def unseen(n: int) -> str:
+    """Say what ``n`` runs of an arm without divergence exclude."""
+    needed = runs_to_exclude(_RARE)
+    if n >= needed:
+        return f"{n} runs of an arm without divergence exclude that {100 * _RARE:g} % diverge."
+    return (
+        f"{n} runs of an arm without divergence do not exclude that {100 * _RARE:g} % diverge "
+        f"({needed} would), only that more than {100 * largest_unseen(n):.0f} % do."
+    )
+
+
+def by_chance(judged: int, outside: int) -> str:
+    """Say how many of the ``judged`` published figures are ``outside``, and how many by chance.
+
+    Each has an interval of its own, at level 1 - `nnexp.analysis.verdicts.ALPHA`.
+    """
+    return (
+        f"{outside} of {judged} published figures and curves lie outside their interval or band; "
+        f"{ALPHA * judged:.1f} would by chance if all were of runs like these."
     )

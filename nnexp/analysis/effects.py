@@ -18,15 +18,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from nnexp.analysis import doubts as doubtful
-from nnexp.analysis import intervals, verdicts
+from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import is_number, listed, spaced
-from nnexp.analysis.verdicts import MATTERS
-from nnexp.store.record import FAILED
+from nnexp.analysis.verdicts import ALPHA, MATTERS
+from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[np.float64]
 
-ALPHA = 0.05
 LEVEL, INTERACTION = "level", "interaction"
 ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided", "too few seeds"
 
@@ -55,12 +54,13 @@ class Effects:
     regardless of the number of seeds.
 
     ``table`` has one row per comparison: ``kind`` (`LEVEL` or `INTERACTION`), ``factor level
-    reference over n``, the two means and their ``difference``, its interval ``low high`` at
-    ``confidence``, ``effect_size``, ``superiority`` (the share of seeds in which the level is above
-    the reference), ``matters`` and ``finding``. If nothing is found, ``seeds_needed`` is the number
-    of seeds to show a difference that matters and ``seeds_seen`` the number to show the observed
-    difference (empty: more than `nnexp.analysis.intervals.MOST_SEEDS`). For an interaction, the
-    means are the differences at two levels of the second factor.
+    reference over n``, the two means, the median ``difference`` of the pairs, its interval ``low
+    high`` at ``confidence``, ``effect_size``, ``superiority`` (the share of seeds in which the
+    level is above the reference), ``matters``, ``finding`` and the ``fewest`` seeds that allow one.
+    If nothing is found, ``seeds_needed`` is the number of seeds to show a difference that matters
+    and ``seeds_seen`` the number to show the observed difference (empty: more than
+    `nnexp.analysis.power.MOST_SEEDS`). For an interaction, the means are the differences at two
+    levels of the second factor.
     """
 
     grid: tuple[Factor, ...]
@@ -72,7 +72,10 @@ class Effects:
 
 _WORDS = ("kind", "factor", "level", "reference", "over")
 _NUMBERS = ("n", "mean", "reference_mean", "difference", "low", "high", "confidence")
-_RESULTS = ("effect_size", "superiority", "matters", "finding", "seeds_needed", "seeds_seen")
+_RESULTS = (
+    *("effect_size", "superiority", "matters", "finding", "fewest"),
+    *("seeds_needed", "seeds_seen"),
+)
 
 
 def effects(comparison: Comparison) -> Effects:
@@ -102,6 +105,10 @@ def effects(comparison: Comparison) -> Effects:
     repeated = runs.loc[runs.duplicated(["seed", "arm"]), "arm"].drop_duplicates()
     if len(repeated):
         doubts.append(doubtful.repeated([*map(str, repeated)]))
+    diverged = runs.loc[runs["status"] == DIVERGED, "arm"].value_counts()
+    counts = {arm: (int(diverged.get(arm, 0)), int((runs["arm"] == arm).sum())) for arm in arms}
+    if factors and any(count for count, _ in counts.values()):
+        doubts.append(doubtful.diverged(counts))
     missing = [str(arm) for arm in arms if scores[arm].isna().any()]
     if missing and factors:
         doubts.append(doubtful.missing(missing))
@@ -119,7 +126,7 @@ def effects(comparison: Comparison) -> Effects:
         grid,
         factors,
         pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_RESULTS]).astype(
-            {"n": int, "seeds_needed": "Int64", "seeds_seen": "Int64"}
+            {"n": int, "fewest": int, "seeds_needed": "Int64", "seeds_seen": "Int64"}
         ),
         pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=["difference"]),
         tuple(doubts),
@@ -229,19 +236,20 @@ def _others(factor: Factor) -> list[str]:
 
 def _row(words: Mapping[str, str], first: Array, second: Array, alpha: float) -> dict[str, Any]:
     differences = np.round(first - second, 12)  # removes the rounding errors of averages
-    interval = intervals.mean_interval(differences, alpha)
-    n, sd = interval.n, float(interval.sd)
-    finding = _finding(float(interval.low), float(interval.high), n)
+    interval = intervals.median_interval(differences, alpha)
+    n = interval.n
+    finding = _finding(interval)
     needed = seen = None
     if finding in (UNDECIDED, TOO_FEW) and n > 1:
-        needed = verdicts.seeds_needed(sd, MATTERS, alpha)
-        seen = verdicts.seeds_needed(sd, abs(float(interval.mean)), alpha)
+        sd = float(differences.std(ddof=1))
+        needed = power.seeds_needed(sd, MATTERS, alpha)
+        seen = power.seeds_needed(sd, abs(float(interval.middle)), alpha)
     return {
         **words,
         "n": n,
         "mean": float(first.mean()),
         "reference_mean": float(second.mean()),
-        "difference": float(interval.mean),
+        "difference": float(interval.middle),
         "low": float(interval.low),
         "high": float(interval.high),
         "confidence": 1 - alpha,
@@ -249,15 +257,16 @@ def _row(words: Mapping[str, str], first: Array, second: Array, alpha: float) ->
         "superiority": intervals.superiority(differences),
         "matters": MATTERS,
         "finding": finding,
+        "fewest": interval.fewest,
         "seeds_needed": needed,
         "seeds_seen": seen,
     }
 
 
-def _finding(low: float, high: float, n: int) -> str:
-    if n < verdicts.FEWEST_SEEDS:
+def _finding(interval: intervals.Interval) -> str:
+    if interval.n < interval.fewest:
         return TOO_FEW
-    decided = verdicts.decided(low, high, MATTERS)
+    decided = verdicts.decided(interval.low, interval.high, MATTERS)
     if decided.same:
         return ALIKE
     return ABOVE if decided.greater else BELOW if decided.less else UNDECIDED

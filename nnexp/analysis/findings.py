@@ -7,11 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp.analysis import intervals, verdicts
+from nnexp.analysis import verdicts
 from nnexp.analysis.effects import (
     ABOVE,
     ALIKE,
-    ALPHA,
     BELOW,
     INTERACTION,
     LEVEL,
@@ -19,7 +18,8 @@ from nnexp.analysis.effects import (
     UNDECIDED,
 )
 from nnexp.analysis.labels import listed, n_words
-from nnexp.analysis.verdicts import MATTERS, in_points
+from nnexp.analysis.power import MOST_SEEDS
+from nnexp.analysis.verdicts import ALPHA, MATTERS, in_points
 
 _MATTERS = f"{in_points(MATTERS)} points"
 _SHOW = f"would show a difference of {_MATTERS}"
@@ -46,9 +46,11 @@ def undecided(table: pd.DataFrame) -> list[str]:
         needed = "Two or more would show how many seeds are needed"
         if len(paired):
             needed = f"By their spread so far, {_needed(paired['seeds_needed'])} seeds {_SHOW}"
+        family = round(ALPHA / (1 - few["confidence"].iloc[0]))
+        several = "a comparison" if family == 1 else f"{family} comparisons"
         sentences.append(
-            f"Too few seeds ({n_words(few['n'])}): a finding needs at least "
-            f"{verdicts.FEWEST_SEEDS}. {needed}."
+            f"Too few seeds ({n_words(few['n'])}) for {several}: findings need at least "
+            f"{few['fewest'].iloc[0]}. {needed}."
         )
     rest = table[table["finding"] == UNDECIDED]
     for (kind, factor), rows in rest.groupby(["kind", "factor"], sort=False):
@@ -78,12 +80,18 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     ends = f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
     over = f", averaged over {row['over']}" if row["over"] else ""
     numbers = f"({100 * (1 - ALPHA):g} % interval {ends}, n = {row['n']})"
+    if low == high:
+        numbers = f"(the same in all {row['n']} pairs)"
+    mean = 100 * (row["mean"] - row["reference_mean"])
+    if low < high and not low <= mean <= high:
+        far = f"the mean difference is {mean:.{digits}f} points, as a few seeds are far off)"
+        numbers = f"{numbers[:-1]}; {far}".replace("-", "−")
     size = f"{abs(difference):.{digits}f} points"
     if row["kind"] == LEVEL:
         if finding == ALIKE:
             return f"{level} and {reference} are equivalent within {_MATTERS}{over} {numbers}"
-        little = abs(row["difference"]) < row["matters"]
-        small = f", less than the {_MATTERS} that matter" if little else ""
+        shown = verdicts.decided(row["low"], row["high"], row["matters"]).matters
+        small = "" if shown else f", possibly less than the {_MATTERS} that matter"
         return f"{level} is {size} {finding} {reference}{over}{small} {numbers}"
     if finding == ALIKE:
         return f"{level} is within {_MATTERS} of that {reference}{over} {numbers}"
@@ -94,6 +102,6 @@ def _sentence(row: Mapping[Any, Any]) -> str:
 
 def _needed(needed: pd.Series[Any]) -> str:
     if needed.isna().any():
-        return f"more than {intervals.MOST_SEEDS}"
+        return f"more than {MOST_SEEDS}"
     low, high = needed.min(), needed.max()
     return f"about {low}" if low == high else f"about {low} to {high}"

@@ -1,6 +1,10 @@
-"""Intervals, effect sizes and required numbers of seeds, with NumPy only.
+"""Intervals and effect sizes, with NumPy only.
 
 The last axis of an array holds the outcomes of runs or their differences paired by seed.
+
+Comparisons are judged by the median difference. Its interval makes no assumption on the
+distribution, which may be skewed or heavy-tailed and may have ties or diverged runs. No interval
+for the mean has its nominal coverage in all of these cases (Bahadur & Savage 1956).
 """
 
 from __future__ import annotations
@@ -8,16 +12,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.analysis.rates import at_most
 from nnexp.errors import InputError
 from nnexp.validation import real, whole
-
-MOST_SEEDS = 10_000
 
 # Hedges' correction needs at least two degrees of freedom.
 _FEWEST_FOR_EFFECT = 3
@@ -25,23 +27,94 @@ _FEWEST_FOR_EFFECT = 3
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval around the mean of a sample of ``n`` values with standard deviation ``sd``.
+    """An interval ``low`` to ``high`` around the ``middle`` of a sample of ``n`` values.
 
-    ``mean low high sd`` are floats, or arrays over the leading axes of the sample, in the unit of
-    its values. If ``sd`` is unknown (for a single value, or an infinite one), it is nan and the
-    interval is (-inf, inf).
+    These are floats, or arrays over the leading axes of the sample, in the unit of its values. For
+    a sample with nan, or with fewer than the ``fewest`` values for its level, it is (-inf, inf).
     """
 
-    mean: Any
+    middle: Any
     low: Any
     high: Any
     n: int
-    sd: Any
+    fewest: int
 
     @property
     def half_width(self) -> Any:
         """Half the distance from ``low`` to ``high``."""
         return (self.high - self.low) / 2
+
+
+def median_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
+    """Return the confidence interval for the population median of ``values`` (…, n).
+
+    The interval from the k-th smallest to the k-th largest value covers the median with a binomial
+    probability for any distribution (inverted sign test). The result is interpolated between the
+    two neighbouring k whose levels enclose 1 - ``alpha`` (Hettmansperger & Sheather 1986,
+    Statistics & Probability Letters 4, 75-79). Its level is 1 - ``alpha`` to a good approximation,
+    see `nnexp.analysis.calibration`, and never below that of the shorter interval.
+
+    Values may be infinite. With fewer values than `fewest`, the interval is (-inf, inf).
+
+    Raises
+    ------
+    InputError
+        If there are no values, or ``alpha`` is not between 0 and 1.
+    """
+    ordered = np.sort(_sample(values), axis=-1)
+    n = ordered.shape[-1]
+    k, share = ends(n, alpha)
+    with np.errstate(invalid="ignore"):  # between infinities
+        middle = (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
+        low, high = np.full_like(middle, -np.inf), np.full_like(middle, np.inf)
+        if k:
+            known = ~np.isnan(ordered[..., -1])  # nan is sorted last
+            low = np.where(known, _between(ordered[..., k - 1], ordered[..., k], share), low)
+            inner, outer = ordered[..., n - k - 1], ordered[..., n - k]
+            high = np.where(known, _between(outer, inner, share), high)
+    return Interval(middle[()], low[()], high[()], n, fewest(alpha))
+
+
+@lru_cache(maxsize=4096)
+def ends(n: int, alpha: float) -> tuple[int, float]:
+    """Return the ends of the interval for the median of ``n`` values: k and a share from 0 to 1.
+
+    The interval begins at the k-th smallest value plus this share of the distance to the next. k is
+    the largest for which the exact interval has a level of at least 1 - ``alpha``, or 0.
+
+    Raises
+    ------
+    InputError
+        If ``alpha`` is not between 0 and 1.
+    """
+    real("alpha", alpha, 0, 1, open_=True)
+    error = alpha * (1 + 1e-9)  # alpha may be 2⁻ⁿ up to rounding
+    k, above = 0, n // 2 + 1
+    while above - k > 1:
+        middle = (k + above) // 2
+        if 2 * at_most(middle - 1, n, 0.5) <= error:
+            k = middle
+        else:
+            above = middle
+    if not k:
+        return 0, 0.0
+    longer, shorter = 2 * at_most(k - 1, n, 0.5), 2 * at_most(k, n, 0.5)
+    way = max(0.0, alpha - longer) / (shorter - longer)
+    return k, (n - k) * way / (k + (n - 2 * k) * way)
+
+
+def fewest(alpha: float) -> int:
+    """Return the number of values that the interval for a median at level 1 - ``alpha`` needs.
+
+    It is 6 for 0.05. With probability 2¹⁻ⁿ, all n values lie on one side of the median.
+
+    Raises
+    ------
+    InputError
+        If ``alpha`` is not between 0 and 1.
+    """
+    real("alpha", alpha, 0, 1, open_=True)
+    return math.ceil(1 - math.log2(alpha * (1 + 1e-9)))
 
 
 @lru_cache(maxsize=4096)
@@ -70,20 +143,6 @@ def t_quantile(probability: float, freedom: int) -> float:
     return math.sqrt(freedom) * math.tan(low)
 
 
-def mean_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
-    """Return Student's confidence interval for the population mean of ``values`` (…, n).
-
-    It covers the mean with probability 1 - ``alpha`` if the values are normal and independent.
-    `nnexp.analysis.calibration` gives its coverage if they are not.
-
-    Raises
-    ------
-    InputError
-        If there are no values, or ``alpha`` is not between 0 and 1.
-    """
-    return _interval(values, alpha, further=0, rounding=0)
-
-
 def prediction_interval(
     values: npt.ArrayLike, alpha: float = 0.05, rounding: float = 0.0
 ) -> Interval:
@@ -98,7 +157,19 @@ def prediction_interval(
     InputError
         If there are no values, or ``alpha`` is not between 0 and 1.
     """
-    return _interval(values, alpha, further=1, rounding=rounding)
+    real("alpha", alpha, 0, 1, open_=True)
+    real("rounding", rounding, 0)
+    sample = _sample(values)
+    n = sample.shape[-1]
+    with np.errstate(invalid="ignore", over="ignore"):  # diverged runs have infinite outcomes
+        mean = sample.mean(axis=-1)
+        sd = sample.std(axis=-1, ddof=1) if n > 1 else np.full_like(mean, np.nan)
+        t = t_quantile(1 - alpha / 2, n - 1) if n > 1 else math.nan
+        half = t * sd * math.sqrt(1 + 1 / n) + rounding
+        known = np.isfinite(half)
+        low = np.where(known, mean - half, -np.inf)
+        high = np.where(known, mean + half, np.inf)
+    return Interval(mean, low[()], high[()], n, 2)
 
 
 def joint_band(
@@ -157,101 +228,10 @@ def effect_size(differences: npt.ArrayLike) -> float:
     return mean / float(values.std(ddof=1)) * (1 - 3 / (4 * (n - 1) - 1))
 
 
-def skewness(values: npt.ArrayLike) -> float:
-    """Return the adjusted skewness of a sample (n,), G1 of Joanes & Gill (1998).
-
-    It is nan for fewer than three values, if one is infinite, or if all are equal.
-
-    Raises
-    ------
-    InputError
-        If there are no values.
-    """
-    sample = _sample(values)
-    n = len(sample)
-    if n < 3 or not np.isfinite(sample).all() or (sample == sample[0]).all():
-        return math.nan
-    deviation = sample - sample.mean()
-    g1 = float(np.mean(deviation**3) / np.mean(deviation**2) ** 1.5)
-    return g1 * math.sqrt(n * (n - 1)) / (n - 2)
-
-
-def is_skewed(values: npt.ArrayLike) -> bool:
-    """Return whether the skewness of a sample (n,) exceeds twice its standard error.
-
-    This holds for about one in 20 normal samples.
-    """
-    n = len(_sample(values))
-    if n < 3:
-        return False
-    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    return abs(skewness(values)) > 2 * error
-
-
-def detectable(sd: float, n: int, alpha: float, power: float = 0.8) -> float:
-    """Return the true difference that ``n`` pairs detect with probability ``power``.
-
-    A difference is detected if its `mean_interval` of level 1 - ``alpha`` lies on the correct side
-    of 0. ``sd`` is the standard deviation of the paired differences. Uses the approximation of
-    Johnson & Welch (1940) to the non-central t distribution. The result is inf for fewer than two
-    pairs.
-
-    Raises
-    ------
-    InputError
-        If ``alpha`` or ``power`` is not between 0 and 1.
-    """
-    real("alpha", alpha, 0, 1, open_=True)
-    real("power", power, 0, 1, open_=True)
-    if n < 2:
-        return math.inf
-    freedom = n - 1
-    t = t_quantile(1 - alpha / 2, freedom)
-    # The mean of the sample standard deviation; its variance is 1 - mean².
-    mean = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
-    mean *= math.sqrt(2 / freedom)
-    spread = math.sqrt(1 + t**2 * (1 - mean**2))
-    return sd / math.sqrt(n) * (t * mean + NormalDist().inv_cdf(power) * spread)
-
-
-def seeds_needed(sd: float, difference: float, alpha: float, power: float = 0.8) -> int | None:
-    """Return the smallest number of pairs at which ``difference`` is `detectable`.
-
-    ``None`` if this is more than `MOST_SEEDS`, as for a difference of 0, or if ``sd`` is unknown.
-
-    Raises
-    ------
-    InputError
-        If ``difference`` is below 0, or ``alpha`` or ``power`` is not between 0 and 1.
-    """
-    real("difference", difference, 0)
-    if not detectable(sd, MOST_SEEDS, alpha, power) <= difference:
-        return None
-    low, high = 1, MOST_SEEDS
-    while high - low > 1:
-        middle = (low + high) // 2
-        if detectable(sd, middle, alpha, power) <= difference:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def _interval(values: npt.ArrayLike, alpha: float, further: int, rounding: float) -> Interval:
-    """Return mean ± (t·sd·√(further + 1/n) + ``rounding``)."""
-    real("alpha", alpha, 0, 1, open_=True)
-    real("rounding", rounding, 0)
-    sample = _sample(values)
-    n = sample.shape[-1]
-    with np.errstate(invalid="ignore", over="ignore"):  # diverged runs have infinite outcomes
-        mean = sample.mean(axis=-1)
-        sd = sample.std(axis=-1, ddof=1) if n > 1 else np.full_like(mean, np.nan)
-        t = t_quantile(1 - alpha / 2, n - 1) if n > 1 else math.nan
-        half = t * sd * math.sqrt(further + 1 / n) + rounding
-        known = np.isfinite(half)
-        low = np.where(known, mean - half, -np.inf)
-        high = np.where(known, mean + half, np.inf)
-    return Interval(mean, low[()], high[()], n, sd[()])
+def _between(outer: Any, inner: Any, share: float) -> Any:
+    """Return ``outer`` moved by a ``share`` of the distance to ``inner``, if both are finite."""
+    finite = np.isfinite(outer) & np.isfinite(inner)
+    return np.where(finite, outer + share * np.where(finite, inner - outer, 0), outer)
 
 
 def _sample(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -262,7 +242,7 @@ def _sample(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _central(angle: float, freedom: int) -> float:
-    """Return P(|T| < √freedom·tan(angle)) for T with Student's t distribution."""
+    """Return P(|T| < √freedom·tan(angle)) for T of Student's distribution."""
     odd = freedom % 2
     k = np.arange(1, freedom // 2)
     ratios = (2 * k - 1 + odd) / (2 * k + odd)

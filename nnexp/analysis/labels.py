@@ -159,7 +159,7 @@ def spaced(settings: Iterable[str]) -> list[str]:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Return ``a, b and c``; of many words, the first few."""
+    """Return ``a, b and c``, or only the first few of many words."""
     comma = "; " if any("," in word for word in words) else ", "
     if len(words) > _MOST_LISTED:
         return f"{comma.join(words[:_MOST_LISTED])} and {len(words) - _MOST_LISTED} more"
@@ -168,6 +168,6 @@ def listed(words: Sequence[str]) -> str:
 
 
 def n_words(counts: Iterable[int]) -> str:
-    """Return ``n = 3``, or ``n = 2 to 3`` where ``counts`` differ."""
+    """Return ``n = 3``, or ``n = 2 to 3`` if ``counts`` differ."""
     low, high = min(counts := list(counts)), max(counts)
     return f"n = {high}" if low == high else f"n = {low} to {high}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nnexp.analysis.rates import mcnemar
 from nnexp.errors import InputError, unknown
 from nnexp.nn.layer_statistics import QUANTILES
 from nnexp.store.record import DIVERGED, FAILED
@@ -32,7 +33,7 @@ LAYER_VALUES = (
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
     *("weight_norm", "update_ratio"),
 )
-# How columns read in a sentence; the others as they are called.
+# Names of columns in sentences; others are used as they are.
 _NAMES = {"dead": "share of dead units", "saturated": "saturated share"}
 
 
@@ -106,6 +107,27 @@ def failures(arm: str, tables: Tables, where: Mapping[str, Any]) -> str:
     """Return how many runs of ``arm`` with the settings ``where`` failed, or ``""`` for none."""
     failed = matching(tables.runs, arm, where)["status"] == FAILED
     return f"{failed.sum()} of {len(failed)} runs of arm {arm} failed" if failed.any() else ""
+
+
+def divergences(arms: Sequence[str], tables: Tables, where: Mapping[str, Any]) -> str:
+    """Say how many runs of one or two ``arms`` diverged, at the settings ``where``.
+
+    Two arms are compared, paired by seed, by the exact test of equal rates. Empty if none diverged.
+    """
+    lost = {
+        arm: matching(tables.runs, arm, where).set_index("seed")["status"] == DIVERGED
+        for arm in dict.fromkeys(arms)
+    }
+    if not any(own.any() for own in lost.values()):
+        return ""
+    words = "diverged: " + " and ".join(
+        f"{own.sum()} of {len(own)} runs of arm {arm}" for arm, own in lost.items()
+    )
+    if len(lost) == 1:
+        return words
+    pairs = pd.DataFrame(lost).dropna()
+    p = mcnemar(*(pairs[arm].astype(bool) for arm in lost))
+    return f"{words} (p = {p:.2g} for equal rates)"
 
 
 def matching(runs: pd.DataFrame, arm: str, where: Mapping[str, Any]) -> pd.DataFrame:

@@ -5,15 +5,17 @@ over the claims of its study, and by the smallest difference that matters, S:
 
 | word | of "greater" | of "less" | of "equal" |
 |---|---|---|---|
-| reproduced | L > 0 and U > S | U < 0 and L < -S | -S < L and U < S |
-| contradicted | U < 0 and L < -S | L > 0 and U > S | either of the two to the left |
+| reproduced | L > S | U < -S | -S < L and U < S |
+| direction only | 0 < L ≤ S < U | L < -S ≤ U < 0 | |
+| contradicted | U < 0 and L < -S | L > 0 and U > S | L > S or U < -S |
 | no difference that matters | -S < L and U < S | -S < L and U < S | |
-| inconclusive | otherwise, or an infinite bound | the same | the same |
-| underpowered | fewer than 5 seeds, for any interval | the same | the same |
+| inconclusive | otherwise | the same | the same |
+| underpowered | too few seeds for the number of claims: no interval | the same | the same |
 | withheld | runs of its arms failed, for any interval | the same | the same |
 
 No interval satisfies two of the rules: 0 < L with U < S is a difference that does not matter, even
-if it is certain. A bound equal to 0 or ±S decides nothing.
+if it is certain. A difference shown to be above 0 that may be below S gives the direction only. A
+bound equal to 0 or ±S decides nothing.
 """
 
 from __future__ import annotations
@@ -23,15 +25,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.analysis import intervals
+from nnexp.analysis.intervals import Interval
 from nnexp.validation import choice, real
 
 REPRODUCED = "reproduced"
+DIRECTION = "direction only"
 CONTRADICTED = "contradicted"
 NO_DIFFERENCE = "no difference that matters"
 INCONCLUSIVE = "inconclusive"
 UNDERPOWERED = "underpowered"
-COMPARED = (REPRODUCED, CONTRADICTED, NO_DIFFERENCE, INCONCLUSIVE, UNDERPOWERED)
+COMPARED = (REPRODUCED, DIRECTION, CONTRADICTED, NO_DIFFERENCE, INCONCLUSIVE, UNDERPOWERED)
 
 CONSISTENT = "consistent"
 EXCEEDED = "exceeded"
@@ -49,16 +52,23 @@ BETTER = ("higher", "lower")
 
 # The default for the smallest difference in accuracy that matters.
 MATTERS = 0.003
-# The smallest number of seeds for a verdict on a comparison.
-FEWEST_SEEDS = 5
+# The version of the rules for comparisons; verdicts by other versions are stale.
+RULES = 2
+# The error rate that the comparisons of a study or a sweep share.
+ALPHA = 0.05
 
 
 class Decided(NamedTuple):
-    """The findings that an interval decides, at most one of them; bools or arrays of bools."""
+    """The findings that an interval decides, as bools or arrays of bools.
+
+    At most one of ``greater``, ``less`` and ``same`` is true. ``matters`` is whether the difference
+    is shown to be larger than the smallest that matters.
+    """
 
     greater: Any
     less: Any
     same: Any
+    matters: Any
 
 
 def decided(low: Any, high: Any, matters: float) -> Decided:
@@ -72,18 +82,18 @@ def decided(low: Any, high: Any, matters: float) -> Decided:
         If ``matters`` is below 0.
     """
     real("matters", matters, 0)
-    finite = np.isfinite(low) & np.isfinite(high)
     return Decided(
-        greater=finite & (low > 0) & (high > matters),
-        less=finite & (high < 0) & (low < -matters),
-        same=finite & (low > -matters) & (high < matters),
+        greater=(low > 0) & (high > matters),
+        less=(high < 0) & (low < -matters),
+        same=(low > -matters) & (high < matters),
+        matters=(low > matters) | (high < -matters),
     )
 
 
-def compared(low: float, high: float, matters: float, n: int, test: str) -> str:
+def compared(interval: Interval, matters: float, test: str) -> str:
     """Return the verdict on a claim that a difference is ``greater``, ``less`` or ``equal`` to 0.
 
-    ``low`` to ``high`` is the interval for the difference from ``n`` seeds; ``matters`` is S.
+    ``interval`` is the interval for the difference, and ``matters`` is S.
 
     Raises
     ------
@@ -91,14 +101,18 @@ def compared(low: float, high: float, matters: float, n: int, test: str) -> str:
         If ``matters`` is below 0 or the test is unknown.
     """
     choice("test", test, TESTS)
-    found = decided(low, high, matters)
-    if n < FEWEST_SEEDS:
+    found = decided(interval.low, interval.high, matters)
+    if interval.n < interval.fewest:
         return UNDERPOWERED
     if found.same:
         return REPRODUCED if test == "equal" else NO_DIFFERENCE
     if not (found.greater or found.less):
         return INCONCLUSIVE
-    return REPRODUCED if test == ("greater" if found.greater else "less") else CONTRADICTED
+    if test == "equal":
+        return CONTRADICTED if found.matters else INCONCLUSIVE
+    if test != ("greater" if found.greater else "less"):
+        return CONTRADICTED
+    return REPRODUCED if found.matters else DIRECTION
 
 
 def published(
@@ -154,12 +168,3 @@ def curve(
 def in_points(share: float) -> str:
     """Return a fraction of the examples in percentage points, as text: ``0.3`` for 0.003."""
     return f"{100 * share:g}"
-
-
-def seeds_needed(sd: float, difference: float, alpha: float) -> int | None:
-    """Return the number of pairs to show ``difference``, at least `FEWEST_SEEDS`.
-
-    ``None`` as in `nnexp.analysis.intervals.seeds_needed`.
-    """
-    needed = intervals.seeds_needed(sd, difference, alpha)
-    return needed and max(needed, FEWEST_SEEDS)

@@ -21,8 +21,8 @@ COMMANDS = (
 GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling")
 RECIPES = (
     (
-        "initialisations compared, five seeds each",
-        "-m init=xavier,he,randn,zero 'seed=range(5)' epochs=2",
+        "initialisations compared, eight seeds each",
+        "-m init=xavier,he,randn,zero 'seed=range(8)' epochs=2",
     ),
     ("activations by depth", "-m activation=sigmoid,tanh,relu hidden=50,50x50,50x50x50 lr=0.1"),
     ("mean squared error against cross-entropy", "-m loss=mse,cross_entropy lr=0.1,0.5,2"),

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnexp.analysis.outcomes import fitting
-from nnexp.analysis.verdicts import INCONCLUSIVE
+from nnexp.analysis.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.cli import app
 from nnexp.cli.arguments import Parser
 from nnexp.cli.guard import RESUMABLE, guarded, sentence
@@ -27,7 +27,7 @@ from nnexp.config.hydra_source import GROUP, experiment_folders, shipped
 from nnexp.errors import InputError, unknown
 from nnexp.plotting import weight_images
 from nnexp.store.record import FAILED, Record
-from nnexp.store.tables import Tables, tables
+from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import judge
@@ -59,6 +59,8 @@ def _main(arguments: list[str]) -> int:
         raise InputError(f"--seeds {options.seeds}: give 1 or more")
     if options.seeds is not None and options.top_up:
         raise InputError("--seeds and --top-up exclude each other: give one of them")
+    if options.from_tables and (overrides or options.seeds is not None or options.top_up):
+        raise InputError("--from-tables runs nothing: leave out the options of runs")
     studies = chosen(names) if names else known()
     if options.list:
         for study in studies:
@@ -71,7 +73,10 @@ def _main(arguments: list[str]) -> int:
     passed, problem, judged = True, "", 0
     for study in studies:
         try:
-            judgements, found, images = reproduce(study, options, overrides)
+            if options.from_tables:
+                judgements, found, images = judge_again(study, options.results)
+            else:
+                judgements, found, images = reproduce(study, options, overrides)
             markdown_report.write_tables(study, found, judgements, options.results, images)
         except InputError as error:  # keep the runs of this study and go on with the others
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
@@ -102,7 +107,12 @@ def _parser() -> Parser:
     parser.add_argument(
         "--top-up",
         action="store_true",
-        help=f"add seeds (n = {looks}) while a comparison is inconclusive",
+        help=f"add seeds (n = {looks}) while a comparison is inconclusive or underpowered",
+    )
+    parser.add_argument(
+        "--from-tables",
+        action="store_true",
+        help="judge the claims from the tables of earlier runs in --results, without training",
     )
     parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")
@@ -203,11 +213,20 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
         records = _run(study, seeds, overrides)
         found = tables(records)
         judgements = judge(study, found, looks=len(looks))
-        if not any(j.verdict == INCONCLUSIVE for j in judgements):
+        if not any(j.verdict in (INCONCLUSIVE, UNDERPOWERED) for j in judgements):
             break
     shown = fitting(found.runs, study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))
     return Reproduction(judgements, found, weight_images.tabulate(records, arms))
+
+
+def judge_again(study: Study, results: Path) -> Reproduction:
+    """Judge the claims of a study from the tables of its runs in ``results``, running nothing."""
+    if not study.has_runs:
+        return Reproduction(judge(study, None), None, {})
+    folder = results / study.name
+    found = load(folder)
+    return Reproduction(judge(study, found), found, weight_images.read(folder))
 
 
 def _run(study: Study, seeds: int | None, overrides: Sequence[str]) -> list[Record]:

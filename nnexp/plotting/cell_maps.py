@@ -91,7 +91,7 @@ def signed_map(title: str, table: pd.DataFrame, down: Sequence[str], across: str
     ax.set_xlabel(across)
     ax.set_ylabel(" ".join(down))
     figure.suptitle(
-        textwrap.fill(title, int(9.5 * size[0])), x=0.02, ha="left", fontsize=10.5,
+        textwrap.fill(title, int(10.5 * size[0])), x=0.02, ha="left", fontsize=10.5,
         fontweight="bold",
     )  # fmt: skip
     return figure

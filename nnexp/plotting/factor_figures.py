@@ -68,16 +68,16 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     layout.label_outer(axes)
     caption = (
         f"Differences paired by seed: each small mark is one seed ({n_words(table['n'])}), the "
-        "level minus the "
-        "level with the highest mean. The diamond and the number are the mean, the bar is its "
-        "interval; the 95 % intervals hold simultaneously. Grey: differences too small to matter."
+        "level minus the level with the highest mean. The diamond and the number are the median, "
+        "the bar is its interval; the 95 % intervals hold simultaneously. Grey: differences too "
+        "small to matter."
     )
     if len(parts) > 1:
         caption += " Each panel has its own scale."
     if not few.all():
         caption += " Interactions with many levels are not drawn; see effects.csv."
     rows = table[[*_KEYS, "reference", "n", "difference", "low", "high"]]
-    drawn = measured.pairs.merge(rows.rename(columns={"difference": "mean"}), on=list(_KEYS))
+    drawn = measured.pairs.merge(rows.rename(columns={"difference": "median"}), on=list(_KEYS))
     levels = table[table["kind"] != INTERACTION]
     alt = f"{caption} {values_in_words(levels.set_index('level')['difference'] * 100, 'Points')}"
     return Picture("differences", title, caption, alt, figure, drawn)

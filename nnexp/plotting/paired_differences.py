@@ -1,4 +1,4 @@
-"""Paired differences: a row for each comparison, with every seed, the mean and its interval."""
+"""Paired differences: a row for each comparison, with every seed, the median and its interval."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nnexp.plotting.layout import EDGE, FAINT, INK, NEUTRAL, SMALL, Look
@@ -31,14 +32,14 @@ _FAR = 12
 class Differences:
     """A row of the figure, in the unit of its axis.
 
-    ``values (n,)`` are the differences of the seeds, ``mean`` theirs with its interval ``low`` to
+    ``values (n,)`` are the differences of the seeds, ``median`` theirs with its interval ``low`` to
     ``high``; differences below ``matters`` do not matter. What is not finite is left out. ``note``
     stands at the right, in bold if ``strong``.
     """
 
     label: str
     values: Array
-    mean: float
+    median: float
     low: float
     high: float
     matters: float
@@ -53,7 +54,8 @@ def differences_figure(title: str, panels: Mapping[str, Sequence[Differences]]) 
         0.75 + sum(0.24 + 0.16 * len(textwrap.wrap(row.label, LABEL)) for row in rows)
         for rows in panels.values()
     ]
-    figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout="constrained")
+    margins = ConstrainedLayoutEngine(w_pad=0.1)
+    figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights)), layout=margins)
     figure.suptitle(title, x=0.02, ha="left", fontweight="bold")
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
     for ax, (unit, rows) in zip(axes, panels.items(), strict=True):
@@ -62,14 +64,14 @@ def differences_figure(title: str, panels: Mapping[str, Sequence[Differences]]) 
 
 
 def draw_differences(ax: Axes, rows: Sequence[Differences], unit: str) -> Axes:
-    """Draw ``rows``: a mark for each seed, a diamond at the mean, a bar for its interval.
+    """Draw ``rows``: a mark for each seed, a diamond at the median, a bar for its interval.
 
     The grey areas are the differences that do not matter; ``unit`` is the label of the axis.
     """
     for place, row in enumerate(rows):
         _draw_row(ax, place, row)
     ax.axvline(0, color=NEUTRAL, linewidth=1, zorder=1)
-    sizes = [max(abs(row.mean), row.matters) for row in rows if np.isfinite(row.mean)]
+    sizes = [max(abs(row.median), row.matters) for row in rows if np.isfinite(row.median)]
     if sizes and max(sizes) > _FAR * min(sizes):
         smallest = max(min(row.matters for row in rows), min(sizes) / 10)
         stretch_axis(ax, 10.0 ** np.ceil(np.log10(smallest)))
@@ -95,5 +97,5 @@ def _draw_row(ax: Axes, place: int, row: Differences) -> None:
     ax.plot(values, y, **dots, **EDGE, alpha=0.85)
     if np.isfinite([row.low, row.high]).all():
         ax.plot([row.low, row.high], [place - 0.12] * 2, color=INK)
-    if np.isfinite(row.mean):
-        ax.plot(row.mean, place - 0.12, linestyle="none", marker="D", color=INK)
+    if np.isfinite(row.median):
+        ax.plot(row.median, place - 0.12, linestyle="none", marker="D", color=INK)

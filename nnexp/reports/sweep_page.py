@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 
 from nnexp.analysis.arms import Comparison, compare
+from nnexp.analysis.doubts import unseen
 from nnexp.analysis.effects import LEVEL, Effects, effects
 from nnexp.analysis.findings import findings, undecided
-from nnexp.analysis.verdicts import FEWEST_SEEDS, MATTERS
+from nnexp.analysis.intervals import fewest
+from nnexp.analysis.verdicts import ALPHA, MATTERS
 from nnexp.plotting.rendering import Renderer, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
@@ -106,7 +108,7 @@ def write_page(
     order = [*leading, *(name for name in names if name not in leading)]
     shown.sort(key=lambda picture: order.index(picture["name"]))
     arms = list(_arms(comparison, rendered.looks))
-    most = _most_seeds(comparison, found)
+    most, needed = _most_seeds(comparison, found), _fewest_seeds(found)
     files["index.html"] = page.render(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=_title(comparison),
@@ -114,11 +116,12 @@ def write_page(
         levels=comparison.levels,
         held=comparison.held,
         held_settings=comparison.held_settings,
-        observed=observed(comparison) if most < FEWEST_SEEDS else "",
+        observed=observed(comparison, needed) if most < needed else "",
         findings=findings(found.table),
         undecided=undecided(found.table) if most > 1 else [],
         doubts=[*found.doubts, *versions.mixed(records)],
         effects=list(_effects(found)) if most > 1 else [],
+        unseen="" if (comparison.runs["status"] == DIVERGED).any() or not most else unseen(most),
         matters=f"{100 * MATTERS:g}",
         references=[f"{f.reference} ({f.name})" for f in found.factors],
         counts=_counts(comparison.runs["status"]),
@@ -147,10 +150,10 @@ def _title(comparison: Comparison) -> str:
     )
 
 
-def observed(comparison: Comparison) -> str:
+def observed(comparison: Comparison, needed: int) -> str:
     """Return the arms' final test accuracies in a sentence, and the command for findings.
 
-    The sentence is empty if every run failed.
+    They need ``needed`` seeds. The sentence is empty if every run failed.
     """
     means = 100 * comparison.summary.set_index("arm")["test_accuracy_mean"].dropna()
     if means.empty:
@@ -171,9 +174,7 @@ def observed(comparison: Comparison) -> str:
         count, purpose = f"one seed{each}", "intervals"
     else:
         count, purpose = f"means over seeds ({comparison.seeds})", "findings"
-    return (
-        f"Final test accuracy: {values}; {count}: add 'seed=range({FEWEST_SEEDS})' for {purpose}."
-    )
+    return f"Final test accuracy: {values}; {count}: add 'seed=range({needed})' for {purpose}."
 
 
 def _most_seeds(comparison: Comparison, found: Effects) -> int:
@@ -181,6 +182,11 @@ def _most_seeds(comparison: Comparison, found: Effects) -> int:
     if len(found.table):
         return int(found.table["n"].max())
     return int((comparison.summary["runs"] - comparison.summary[FAILED]).max())
+
+
+def _fewest_seeds(found: Effects) -> int:
+    """Return the seeds that findings need: more for more comparisons."""
+    return int(found.table["fewest"].max()) if len(found.table) else fewest(ALPHA)
 
 
 def _leading(names: Sequence[str]) -> list[str]:

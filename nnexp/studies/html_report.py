@@ -39,6 +39,9 @@ class _Mark(NamedTuple):
 # In the order of the page.
 _MARKS = {
     verdicts.REPRODUCED: _Mark("tick", "good", "The measurement agrees with the claim."),
+    verdicts.DIRECTION: _Mark(
+        "half", "good", "The sign agrees with the claim; the difference may be too small to matter."
+    ),
     verdicts.CONTRADICTED: _Mark("cross", "bad", "The measurement shows the reverse of the claim."),
     verdicts.NO_DIFFERENCE: _Mark(
         "same", "calm", "Any difference is smaller than the smallest one that matters."
@@ -47,7 +50,7 @@ _MARKS = {
         "question", "doubt", "The interval is too wide for a conclusion: more seeds are needed."
     ),
     verdicts.UNDERPOWERED: _Mark(
-        "few", "doubt", f"Fewer than {verdicts.FEWEST_SEEDS} seeds: described, not judged."
+        "few", "doubt", "Too few seeds for the study's number of claims: described, not judged."
     ),
     verdicts.CONSISTENT: _Mark(
         "inside", "good", "The runs are consistent with the published figure."

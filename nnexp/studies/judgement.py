@@ -15,13 +15,12 @@ from nnexp.analysis import verdicts
 class Judgement:
     """A row of ``claims.csv``: a claim, what was measured, and the verdict.
 
-    For a comparison, ``first`` and ``second`` are the means of the two arms, or a mean and the
-    threshold; for a published figure, the mean and that figure. ``difference`` is the first minus
-    the second, and ``low`` and ``high`` bound the interval at ``level`` that the verdict is based
-    on. ``detectable`` is the difference that ``n`` runs would have shown with a power of 80 %, and
-    ``seeds_needed`` is how many runs would show ``matters``. ``skewed`` is ``yes`` if the
-    differences are too skewed for a normal sample, so that the interval covers the truth less often
-    than its level states (see `nnexp.analysis.calibration`). ``digest`` is `Study.digest` when the
+    For a comparison, ``first`` and ``second`` are the medians of the two arms, or a median and the
+    threshold, and ``difference`` is the median of the paired differences; for a published figure,
+    they are the mean, that figure and the first minus the second. ``low`` and ``high`` bound the
+    interval at ``level`` that the verdict is based on. ``detectable`` is the difference that ``n``
+    runs would have shown with a power of 80 %, and ``seeds_needed`` is how many runs would show
+    ``matters``. ``digest`` is `Study.digest` when the
     claim was judged; it is empty in the tables of an older nnexp. What does not apply is empty.
     """
 
@@ -49,7 +48,6 @@ class Judgement:
     matters: float | None = None
     detectable: float | None = None
     seeds_needed: int | None = None
-    skewed: str = ""
     holds_in: str = ""
     note: str = ""
     digest: str = ""

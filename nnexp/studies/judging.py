@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnexp.analysis import verdicts
-from nnexp.analysis.outcomes import failures
+from nnexp.analysis.outcomes import divergences, failures
 from nnexp.errors import InputError
 from nnexp.store.tables import Tables
 from nnexp.studies.judgement import Judgement
@@ -37,6 +37,8 @@ def _judge(study: Study, claim: Claim, tables: Tables | None, looks: int) -> Jud
         if tables is None:
             return found
         lost = [failures(arm, tables, test.where) for arm in dict.fromkeys(test.arms)]
+        if words := test.arms and divergences(test.arms, tables, test.where):
+            found = replace(found, measured=f"{found.measured}; {words}")
     except InputError as error:
         where = f"{study.file}, line {claim.line}"
         raise InputError(f"{where}: claim {claim.id!r}: {error}") from None

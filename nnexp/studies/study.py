@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from nnexp.analysis.grids import Grid
 from nnexp.analysis.outcomes import Outcome
+from nnexp.analysis.verdicts import RULES
 from nnexp.config.experiment_file import Design
 from nnexp.plotting.picture import Picture
 from nnexp.store.tables import Tables
@@ -181,7 +182,7 @@ class Study:
             decides["overrides"] = {arm: self.arms[arm] for arm in claim.test.arms}
             decides["settings"] = self.settings
         if claim.test.IN_FAMILY:
-            decides |= {"alpha": self.alpha, "family": self.family}
+            decides |= {"alpha": self.alpha, "family": self.family, "rules": RULES}
         return hashlib.sha256(repr(_ordered(decides)).encode()).hexdigest()[:16]
 
     def command(self) -> str:

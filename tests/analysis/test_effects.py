@@ -54,9 +54,8 @@ def test_a_planted_difference_is_found_with_its_sign_and_size():
     assert ((table["low"] < [-0.02, -0.1]) & (table["high"] > [-0.02, -0.1])).all()
     assert list(table["superiority"]) == [0, 0]
     assert (table["effect_size"] < -3).all()
-    assert table["mean"]["he"] - table["reference_mean"]["he"] == pytest.approx(
-        table["difference"]["he"], abs=1e-9
-    )
+    own = found.pairs[found.pairs["level"] == "he"]["difference"]
+    assert table["mean"]["he"] - table["reference_mean"]["he"] == pytest.approx(own.mean())
     first, second = findings(found.table)
     assert re.fullmatch(
         r"Final test accuracy: zero is (9\.\d|10\.\d) points below xavier "
@@ -68,23 +67,25 @@ def test_a_planted_difference_is_found_with_its_sign_and_size():
     assert found.doubts == ()
     own = found.pairs[found.pairs["level"] == "he"]
     assert own["seed"].tolist() == list(range(10))
-    assert own["difference"].mean() == pytest.approx(table["difference"]["he"])
+    assert own["difference"].median() == pytest.approx(table["difference"]["he"])
 
 
-def test_the_interval_is_students_over_all_pairs_of_levels():
-    # Differences -0.04 ± 0.01·(-1, 0, 1, 0, 0): mean -0.04, sd 0.0070711, n = 5. Three levels have
-    # three pairs, so alpha is 0.05/3, and t(4) at 1 - 0.05/6 is 3.960.
-    tables = make_tables(INITS, range(5))
-    shift = {0: -0.01, 2: 0.01}
+def test_the_interval_is_for_the_median_over_all_pairs_of_levels():
+    # Three levels have three pairs, so alpha is 0.05/3, above 2/128: with seven seeds the interval
+    # goes from the lowest to the highest difference, almost: alpha is (0.05/3 - 2/128)/(14/128) =
+    # 0.0095238 of the way to the next level, 6·0.0095238/(1 + 5·0.0095238) = 0.054545 of the way
+    # to the next values.
+    tables = make_tables(INITS, range(7))
+    shift = {0: -0.02, 2: 0.01, 3: 0.03, 4: 0.02}
     accuracy = [
         {"xavier": 0.9, "he": 0.86 + shift.get(row["seed"], 0.0), "zero": 0.5}[row["init"]]
         for row in tables.runs.to_dict("records")
     ]
     table = effects(compare(tables.runs.assign(test_accuracy=accuracy), *tables[1:])).table
-    half = 3.960 * 0.0070711 / np.sqrt(5)
     assert table["confidence"][0] == pytest.approx(1 - 0.05 / 3)
-    assert table["low"][0] == pytest.approx(-0.04 - half, abs=1e-5)
-    assert table["high"][0] == pytest.approx(-0.04 + half, abs=1e-5)
+    assert table["difference"][0] == pytest.approx(-0.04)
+    assert table["low"][0] == pytest.approx(-0.06 + 0.054545 * 0.02, abs=1e-6)
+    assert table["high"][0] == pytest.approx(-0.01 - 0.054545 * 0.01, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -102,13 +103,38 @@ def test_where_nothing_is_planted_the_sweeps_with_a_finding_are_few():
     assert wrong < 19
 
 
-def test_a_difference_too_small_to_matter_is_said_to_be(monkeypatch):
-    row = {"kind": "level", "level": "a", "reference": "b", "over": "", "n": 5, "finding": "below"}
-    row |= {"factor": "init", "difference": -0.002, "low": -0.0035, "high": -0.0005}
-    (told,) = findings(pd.DataFrame([row | {"matters": 0.003}]))
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-0.0055, -0.0005, ", possibly less than the 0.3 points that matter (95 % interval −0.55"),
+        (-0.0055, -0.0035, " (95 % interval −0.55 to −0.35, n = 10)."),
+        (-0.004, -0.004, " (the same in all 10 pairs)."),
+    ],
+)
+def test_a_difference_that_may_be_too_small_to_matter_is_said_to_be(low, high, words):
+    row = {"kind": "level", "level": "a", "reference": "b", "over": "", "n": 10}
+    row |= {"factor": "init", "difference": -0.004, "low": low, "high": high}
+    row |= {"mean": 0.9, "reference_mean": 0.904}
+    (told,) = findings(pd.DataFrame([row | {"matters": 0.003, "finding": "below"}]))
+    assert told.startswith("Final test accuracy: a is 0.40 points below b" + words)
+
+
+def test_a_mean_that_a_few_seeds_move_is_said_to_differ():
+    row = {"kind": "level", "level": "a", "reference": "b", "over": "", "n": 10, "factor": "init"}
+    row |= {"difference": -0.01, "low": -0.02, "high": -0.005, "mean": 0.8, "reference_mean": 0.9}
+    (told,) = findings(pd.DataFrame([row | {"matters": 0.003, "finding": "below"}]))
     assert told == (
-        "Final test accuracy: a is 0.20 points below b, less than the 0.3 points that matter "
-        "(95 % interval −0.35 to −0.05, n = 5)."
+        "Final test accuracy: a is 1.0 points below b (95 % interval −2.0 to −0.5, n = 10; the "
+        "mean difference is −10.0 points, as a few seeds are far off)."
+    )
+
+
+def test_how_often_runs_diverge_is_said_with_its_interval():
+    found = planted(INITS[:2], lambda _: 0.9, diverged={(1, 3): 40, (1, 4): 80})
+    (doubt,) = found.doubts
+    assert doubt == (
+        "Some runs diverged: 2 of 10 runs of he (3 to 56 %); in brackets the 95 % interval of the "
+        "rate. The median difference describes a typical seed, not how often runs diverge."
     )
 
 
@@ -136,10 +162,10 @@ def test_what_is_not_told_apart_says_how_many_seeds_would():
 
 
 def test_what_looks_large_and_is_not_told_apart_says_how_few_seeds_would():
-    found = planted(INITS[:2], lambda row: 0.9 - 0.01 * (row["init"] == "he"), 5, noise=0.02)
+    found = planted(INITS[:2], lambda row: 0.9 - 0.03 * (row["init"] == "he"), 8, noise=0.02)
     (sentence,) = undecided(found.table)
     seen, needed = (found.table[f"seeds_{c}"][0] for c in ("seen", "needed"))
-    assert 5 <= seen < 40 < needed
+    assert 6 <= seen < 40 < needed
     observed = f"about {seen} seeds would show a difference as large as observed"
     assert f"{observed}, about {needed} seeds would show" in sentence
 
@@ -160,13 +186,15 @@ def test_several_runs_of_a_seed_in_one_arm_are_told():
     assert doubt.startswith("Some arms have several runs of the same seed (he). The runs differ in")
 
 
-@pytest.mark.parametrize("seeds", [1, 2, 4])
-def test_fewer_than_five_seeds_find_nothing_however_large(seeds):
+@pytest.mark.parametrize("seeds", [1, 2, 6])
+def test_too_few_seeds_find_nothing_however_large_the_difference(seeds):
     found = planted(INITS, lambda row: 0.9 - 0.5 * (row["init"] == "zero"), seeds)
     assert set(found.table["finding"]) == {"too few seeds"}
     assert findings(found.table) == []
     (sentence,) = undecided(found.table)
-    assert f"Too few seeds (n = {seeds}): a finding needs at least 5." in sentence
+    few = f"Too few seeds (n = {seeds}) for 3 comparisons: findings need at least 7."
+    assert few in sentence
+    assert set(found.table["fewest"]) == {7}
     assert ("would show a difference" in sentence) == (seeds > 1)
 
 

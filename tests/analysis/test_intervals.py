@@ -1,41 +1,22 @@
-"""Intervals and effect sizes against figures worked by hand, and the verdicts that follow."""
+"""Intervals and effect sizes against figures worked by hand, and by brute force."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from nnexp.analysis.intervals import (
-    MOST_SEEDS,
-    detectable,
     effect_size,
-    is_skewed,
+    ends,
+    fewest,
     joint_band,
-    mean_interval,
+    median_interval,
     prediction_interval,
-    seeds_needed,
-    skewness,
     superiority,
     t_quantile,
-)
-from nnexp.analysis.verdicts import (
-    COMPARED,
-    CONSISTENT,
-    CONTRADICTED,
-    EXCEEDED,
-    INCONCLUSIVE,
-    NO_DIFFERENCE,
-    PUBLISHED,
-    REPRODUCED,
-    SHORT_OF,
-    TOO_NOISY,
-    UNDERPOWERED,
-    compared,
-    curve,
-    decided,
-    published,
 )
 from nnexp.errors import InputError
 
@@ -78,30 +59,12 @@ def test_t_agrees_with_scipy():
             assert t_quantile(probability, freedom) == pytest.approx(expected, rel=1e-9)
 
 
-def test_what_a_sample_can_tell_agrees_with_scipy():
-    scipy_stats = pytest.importorskip("scipy.stats")
-    for n in (3, 5, 10, 40, 200):
-        for alpha in (0.05, 0.01, 0.05 / 15):
-            shift = detectable(1, n, alpha) * math.sqrt(n)
-            power = scipy_stats.nct.sf(t_quantile(1 - alpha / 2, n - 1), n - 1, shift)
-            assert power == pytest.approx(0.8, abs=0.006)
-
-
 @pytest.mark.parametrize(
     ("probability", "freedom"), [(0, 3), (1, 3), (1.2, 3), (math.nan, 3), (0.9, 0), (0.9, 2.5)]
 )
 def test_a_senseless_t_is_refused(probability, freedom):
     with pytest.raises(InputError, match="is invalid: give a"):
         t_quantile(probability, freedom)
-
-
-def test_the_interval_of_a_mean_worked_by_hand():
-    interval = mean_interval(FIVE, 0.05)
-    assert (interval.mean, interval.n) == (3, 5)
-    assert interval.sd == pytest.approx(1.581139, abs=1e-6)
-    # 2.776445 · 1.581139 / √5 = 1.963243
-    assert interval.half_width == pytest.approx(1.963243, abs=1e-6)
-    assert (interval.low, interval.high) == pytest.approx((1.036757, 4.963243), abs=1e-6)
 
 
 def test_the_interval_of_one_further_run_worked_by_hand():
@@ -127,13 +90,105 @@ def test_a_band_of_one_point_is_the_interval_of_one_further_run():
     assert (low[0], high[0]) == (interval.low, interval.high)
 
 
+# P(two or fewer heads of 10) = 56/1024, of one or fewer 11/1024, of none 1/1024.
+@pytest.mark.parametrize(
+    ("n", "alpha", "k"),
+    [
+        *((10, 0.11, 3), (10, 0.109, 2), (10, 22 / 1024, 2), (10, 0.02, 1), (10, 2 / 1024, 1)),
+        *((10, 0.0019, 0), (6, 0.05, 1), (5, 0.05, 0), (5, 0.0625, 1), (1, 0.5, 0), (2, 0.5, 1)),
+    ],
+)
+def test_the_interval_ends_where_the_sign_test_does(n, alpha, k):
+    assert ends(n, alpha)[0] == k
+
+
+@pytest.mark.parametrize("n", [2, 5, 6, 9, 10, 12])
+def test_levels_equal_those_of_all_signs_enumerated(n):
+    heads = np.array([sum(signs) for signs in itertools.product((0, 1), repeat=n)])
+    for alpha in (0.3, 0.1, 0.05, 0.01, 0.05 / 12, 0.05 / 20):
+        k, share = ends(n, alpha)
+        longer, shorter = (2 * np.mean(heads < j) for j in (k, k + 1))
+        assert longer <= alpha < shorter
+        assert 0 <= share < 1
+        assert (k == 0) == (n < fewest(alpha))
+    assert ends(n, 2 * float(np.mean(heads < 1))) == (1, 0.0)  # attained without interpolation
+
+
+def test_how_many_seeds_a_family_of_comparisons_takes():
+    needed = {1: 6, 2: 7, 3: 7, 4: 8, 6: 8, 7: 9, 12: 9, 13: 10, 25: 10, 26: 11}
+    assert {m: fewest(0.05 / m) for m in needed} == needed
+
+
+def test_the_interval_of_a_median_worked_by_hand():
+    ten = [*range(10)]
+    # At the level of the sign test with one pair aside, from the second value to the ninth.
+    interval = median_interval(ten, 22 / 1024)
+    assert (interval.low, interval.middle, interval.high) == pytest.approx((1, 4.5, 8))
+    assert (interval.n, interval.fewest) == (10, 7)
+    # 0.05 is (0.05 - 22/1024)/(90/1024) = 0.32444 of the way to the next level, where the
+    # share is 8·0.32444/(2 + 6·0.32444) = 0.65760.
+    interval = median_interval(ten, 0.05)
+    assert (interval.low, interval.high) == pytest.approx((1.65760, 7.34240), abs=1e-4)
+    assert interval.half_width == pytest.approx(2.84240, abs=1e-4)
+
+
+def test_the_interval_agrees_with_the_test_that_it_inverts():
+    """The median 0 is outside where the sign test refutes it at the level of either neighbour."""
+    rng = np.random.default_rng(3)
+    for n, alpha in ((6, 0.05), (10, 0.05), (10, 0.01), (21, 0.03)):
+        k, _ = ends(n, alpha)
+        for sample in rng.normal(0.8, 1, (300, n)):
+            negative = int((sample < 0).sum())
+            low = median_interval(sample, alpha).low
+            assert low > 0 if negative < k else True
+            assert low < 0 if negative > k else True
+
+
+def test_the_interval_follows_shift_scale_and_sign():
+    sample = np.random.default_rng(4).standard_exponential((20, 9))
+    plain = median_interval(sample, 0.02)
+    moved = median_interval(3 * sample + 5, 0.02)
+    assert moved.low == pytest.approx(3 * plain.low + 5)
+    assert moved.high == pytest.approx(3 * plain.high + 5)
+    mirrored = median_interval(-sample, 0.02)
+    assert mirrored.low == pytest.approx(-plain.high)
+    assert mirrored.high == pytest.approx(-plain.low)
+
+
+def test_a_smaller_error_makes_a_longer_interval_without_jumps():
+    sample = np.random.default_rng(5).normal(size=14)
+    widths = [median_interval(sample, alpha).half_width for alpha in np.linspace(0.9, 1e-3, 2000)]
+    assert (np.diff(widths) >= -1e-12).all()
+    assert np.diff(widths).max() < 0.1
+
+
+def test_one_run_that_diverges_moves_neither_the_median_nor_a_bound_by_its_size():
+    values = [0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7]
+    near, far = (median_interval([-size, *values]) for size in (0.2, 80))
+    assert (near.middle, near.high) == (far.middle, far.high) == (0.35, near.high)
+    assert far.low == near.low > 0
+
+
+def test_infinite_outcomes_are_outcomes():
+    values = [-math.inf, 1, 2, 3, 4, 5, 6, math.inf, math.inf, math.inf]
+    found = median_interval(values, 0.01)
+    assert (found.low, found.middle, found.high) == (-math.inf, 4.5, math.inf)
+    assert median_interval([math.inf] * 8).low == math.inf
+    unknown = median_interval([1, 2, 3, 4, 5, 6, 7, math.nan])
+    assert (unknown.low, unknown.high) == (-math.inf, math.inf)
+
+
+def test_too_few_values_have_no_interval():
+    few = median_interval([1, 2, 3, 4, 5])
+    assert (few.low, few.high, few.fewest) == (-math.inf, math.inf, 6)
+    assert few.middle == 3
+
+
 def test_samples_lie_on_the_last_axis():
-    samples = np.random.default_rng(0).normal(size=(4, 3, 6))
-    many = mean_interval(samples, 0.01)
+    samples = np.random.default_rng(0).normal(size=(4, 3, 9))
+    many, one = median_interval(samples, 0.01), median_interval(samples[2, 1], 0.01)
     assert many.low.shape == (4, 3)
-    one = mean_interval(samples[2, 1], 0.01)
-    found = (many.mean[2, 1], many.low[2, 1], many.high[2, 1], many.sd[2, 1])
-    assert found == pytest.approx((one.mean, one.low, one.high, one.sd))
+    assert (many.middle[2, 1], many.low[2, 1], many.high[2, 1]) == (one.middle, one.low, one.high)
     curves = np.random.default_rng(1).normal(size=(4, 6, 3))
     low, high = joint_band(curves)
     for band, own in zip((low, high), joint_band(curves[1]), strict=True):
@@ -141,25 +196,19 @@ def test_samples_lie_on_the_last_axis():
 
 
 @pytest.mark.parametrize("values", [[0.3], [1, math.inf], [math.nan, 1, 2], [-math.inf] * 3])
-@pytest.mark.parametrize("interval", [mean_interval, prediction_interval])
-def test_what_has_no_spread_known_has_no_bounds(values, interval):
-    found = interval(values)
+def test_a_further_run_of_unknown_spread_has_no_bounds(values):
+    found = prediction_interval(values)
     assert (found.low, found.high) == (-math.inf, math.inf)
-    assert math.isnan(found.sd)
-    assert found.n == len(values)
-
-
-def test_one_diverged_run_leaves_the_other_arms_alone():
-    found = mean_interval([FIVE, [1, 2, 3, 4, math.inf]])
-    assert found.low == pytest.approx([1.036757, -math.inf], abs=1e-6)
 
 
 def test_equal_outcomes_have_an_interval_of_no_width():
-    found = mean_interval([0.25] * 6)
-    assert (found.low, found.high, found.sd) == (0.25, 0.25, 0)
+    found = median_interval([0.1 + 0.2] * 7)
+    assert found.low == found.middle == found.high == 0.1 + 0.2
 
 
-@pytest.mark.parametrize("function", [mean_interval, prediction_interval, superiority, effect_size])
+@pytest.mark.parametrize(
+    "function", [median_interval, prediction_interval, superiority, effect_size]
+)
 def test_an_empty_sample_is_refused(function):
     with pytest.raises(InputError, match="at least one run"):
         function([])
@@ -172,7 +221,7 @@ def test_curves_without_points_are_refused():
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, math.nan])
 def test_a_senseless_level_is_refused(alpha):
-    for call in (lambda: mean_interval(FIVE, alpha), lambda: detectable(1, 5, alpha)):
+    for call in (lambda: median_interval(FIVE, alpha), lambda: prediction_interval(FIVE, alpha)):
         with pytest.raises(InputError, match=r"alpha=.* give a number above 0 and below 1"):
             call()
 
@@ -211,181 +260,3 @@ def test_the_effect_size_is_unbiased():
     samples = np.random.default_rng(2).normal(0.7, 1, (40_000, 8))
     found = np.array([effect_size(sample) for sample in samples[:8000]])
     assert abs(found.mean() - 0.7) < 4 * found.std() / math.sqrt(len(found)) + 0.001
-
-
-@pytest.mark.parametrize(("n", "alpha", "power"), [(5, 0.05, 0.8), (10, 0.01, 0.8), (8, 0.05, 0.5)])
-def test_a_detectable_difference_is_detected_as_often_as_said(n, alpha, power):
-    count = 40_000
-    shift = detectable(2, n, alpha, power)
-    found = mean_interval(np.random.default_rng(n).normal(shift, 2, (count, n)), alpha).low > 0
-    assert found.mean() == pytest.approx(power, abs=4 * math.sqrt(0.25 / count))
-
-
-def test_detectable_scales_with_the_spread_and_needs_two_pairs():
-    assert detectable(3, 6, 0.05) == pytest.approx(3 * detectable(1, 6, 0.05))
-    assert detectable(1, 1, 0.05) == math.inf
-    assert detectable(0, 5, 0.05) == 0
-
-
-# Pairs for power 0.8 at 0.05 two-sided, as in Cohen's and G*Power's tables of the paired t test.
-@pytest.mark.parametrize(("effect", "pairs"), [(0.2, 199), (0.5, 34), (0.8, 15), (1.0, 10)])
-def test_seeds_needed_are_those_of_the_power_tables(effect, pairs):
-    assert seeds_needed(1, effect, 0.05) == pairs
-    assert seeds_needed(0.01, 0.01 * effect, 0.05) == pairs
-
-
-def test_seeds_needed_is_the_smallest_number_that_does():
-    n = seeds_needed(0.004, 0.003, 0.05 / 7)
-    assert n is not None
-    assert detectable(0.004, n, 0.05 / 7) <= 0.003 < detectable(0.004, n - 1, 0.05 / 7)
-    assert seeds_needed(0, 0.003, 0.05) == 2
-
-
-def test_seeds_needed_beyond_reach_or_unknown_are_none():
-    assert detectable(1, MOST_SEEDS, 0.05) > 0.02
-    assert seeds_needed(1, 0.02, 0.05) is None
-    assert seeds_needed(math.nan, 0.02, 0.05) is None
-    assert seeds_needed(1, 0, 0.05) is None
-    with pytest.raises(InputError, match="difference=-1 is invalid"):
-        seeds_needed(1, -1, 0.05)
-
-
-# S = 1. Of greater, less and equal.
-@pytest.mark.parametrize(
-    ("low", "high", "verdicts"),
-    [
-        (0.5, 2, (REPRODUCED, CONTRADICTED, CONTRADICTED)),
-        (1.5, 2, (REPRODUCED, CONTRADICTED, CONTRADICTED)),
-        (-2, -0.5, (CONTRADICTED, REPRODUCED, CONTRADICTED)),
-        (-0.5, 0.5, (NO_DIFFERENCE, NO_DIFFERENCE, REPRODUCED)),
-        (0.2, 0.8, (NO_DIFFERENCE, NO_DIFFERENCE, REPRODUCED)),  # surely above 0, yet too little
-        (-0.8, -0.2, (NO_DIFFERENCE, NO_DIFFERENCE, REPRODUCED)),
-        (-0.5, 2, (INCONCLUSIVE,) * 3),
-        (-2, 0.5, (INCONCLUSIVE,) * 3),
-        (-2, 2, (INCONCLUSIVE,) * 3),
-        (0, 0, (NO_DIFFERENCE, NO_DIFFERENCE, REPRODUCED)),
-        (0, 2, (INCONCLUSIVE,) * 3),  # a bound that lies on 0 or on S decides nothing
-        (0.5, 1, (INCONCLUSIVE,) * 3),
-        (-1, -0.5, (INCONCLUSIVE,) * 3),
-        (-1, 0.5, (INCONCLUSIVE,) * 3),
-        (0.5, math.inf, (INCONCLUSIVE,) * 3),
-        (-math.inf, -2, (INCONCLUSIVE,) * 3),
-        (-math.inf, math.inf, (INCONCLUSIVE,) * 3),
-        (math.nan, math.nan, (INCONCLUSIVE,) * 3),
-    ],
-)
-def test_the_rules_of_a_comparison(low, high, verdicts):
-    tests = ("greater", "less", "equal")
-    assert tuple(compared(low, high, 1, 5, test) for test in tests) == verdicts
-    assert {compared(low, high, 1, 4, test) for test in tests} == {UNDERPOWERED}
-
-
-def test_no_interval_is_decided_twice_and_less_mirrors_greater():
-    bounds = np.linspace(-2, 2, 41)
-    low, high = (grid[np.triu_indices(41)] for grid in np.meshgrid(bounds, bounds, indexing="ij"))
-    for matters in (0, 0.05, 0.5, 3):
-        found = decided(low, high, matters)
-        assert np.sum(found, axis=0).max() <= 1
-        mirrored = decided(-high, -low, matters)
-        assert (mirrored.less == found.greater).all()
-        assert (mirrored.same == found.same).all()
-        for index in range(0, len(low), 37):
-            pair = (low[index], high[index])
-            assert (compared(*pair, matters, 9, "greater") == REPRODUCED) == found.greater[index]
-            assert (compared(*pair, matters, 9, "equal") == REPRODUCED) == found.same[index]
-
-
-def test_where_every_difference_matters_the_sign_decides():
-    assert compared(0.1, 0.2, 0, 10, "greater") == REPRODUCED
-    assert compared(-0.2, 0.1, 0, 10, "greater") == INCONCLUSIVE
-    assert compared(0, 0, 0, 10, "equal") == INCONCLUSIVE
-
-
-@pytest.mark.parametrize(
-    ("truth", "sd", "verdict"),
-    [
-        (0.05, 0.01, REPRODUCED),
-        (-0.05, 0.01, CONTRADICTED),
-        (0.0, 0.001, NO_DIFFERENCE),
-        (0.0, 0.2, INCONCLUSIVE),
-    ],
-)
-def test_a_planted_truth_gets_its_verdict(truth, sd, verdict):
-    runs = np.random.default_rng(7).normal(truth, sd, 10)
-    interval = mean_interval(runs, 0.05 / 5)
-    assert compared(interval.low, interval.high, 0.003, interval.n, "greater") == verdict
-
-
-@pytest.mark.parametrize(
-    ("value", "better", "verdict"),
-    [
-        (0.95, "higher", CONSISTENT),
-        (0.94, "higher", CONSISTENT),  # a bound belongs to the interval
-        (0.93, "higher", EXCEEDED),
-        (0.97, "higher", SHORT_OF),
-        (0.93, "lower", SHORT_OF),
-        (0.97, "lower", EXCEEDED),
-        (math.nan, "higher", TOO_NOISY),
-    ],
-)
-def test_the_rules_of_a_published_figure(value, better, verdict):
-    assert published(value, 0.94, 0.96, 0.01, 0.01, better) == verdict
-
-
-def test_a_noisy_arm_does_not_reproduce_everything():
-    assert published(0.95, 0.9, 1.0, 0.05, 0.01, "higher") == TOO_NOISY
-    assert published(0.5, 0.9, 1.0, 0.05, 0.01, "higher") == TOO_NOISY
-    one = prediction_interval([0.95])
-    assert published(0.95, one.low, one.high, one.half_width, 0.01, "higher") == TOO_NOISY
-    assert published(0.95, 0.9, 1.0, math.nan, 0.01, "higher") == TOO_NOISY
-
-
-@pytest.mark.parametrize(
-    ("values", "verdict"),
-    [
-        ([1.0, 2.0, 3.0], CONSISTENT),
-        ([0.5, 2.5, 3.5], CONSISTENT),
-        ([0.4, 2.0, 3.0], EXCEEDED),
-        ([0.4, 1.0, 3.0], EXCEEDED),
-        ([1.0, 2.6, 3.0], SHORT_OF),
-        ([0.4, 2.0, 3.6], SHORT_OF),  # better at one point, worse at another
-        ([1.0, math.nan, 3.0], TOO_NOISY),
-    ],
-)
-def test_the_rules_of_a_published_curve(values, verdict):
-    low, high, half = [0.5, 1.5, 2.5], [1.5, 2.5, 3.5], [0.5] * 3
-    assert curve(values, low, high, half, 0.5, "higher") == verdict
-    mirrored = curve(np.negative(values), np.negative(high), np.negative(low), half, 0.5, "lower")
-    assert mirrored == verdict
-    assert curve(values, low, high, [0.5, 0.5, 0.6], 0.5, "higher") == TOO_NOISY
-
-
-def test_the_words_are_all_told_apart():
-    assert len({*COMPARED, *PUBLISHED}) == len(COMPARED) + len(PUBLISHED) == 9
-
-
-def test_what_no_rule_knows_is_refused():
-    with pytest.raises(InputError, match="unknown test 'greatr': did you mean 'greater'"):
-        compared(0, 1, 0.1, 10, "greatr")
-    with pytest.raises(InputError, match="matters=-1 is invalid"):
-        compared(0, 1, -1, 10, "greater")
-    with pytest.raises(InputError, match="unknown better 'bigger'"):
-        published(1, 0, 2, 1, 1, "bigger")
-    with pytest.raises(InputError, match="cap=-1 is invalid"):
-        published(1, 0, 2, 1, -1, "higher")
-
-
-def test_skewness_by_hand() -> None:
-    # Mean 2, deviations -1 -1 -1 3: second moment 3, third 6, g1 = 6 / 3^1.5; G1 = g1 sqrt(12) / 2.
-    assert skewness([1, 1, 1, 5]) == pytest.approx(6 / 3**1.5 * math.sqrt(12) / 2)
-    assert skewness([-1, 0, 1]) == 0
-    assert math.isnan(skewness([1, 2]))
-    assert math.isnan(skewness([3, 3, 3]))
-
-
-def test_normal_samples_are_seldom_called_skewed_and_exponential_ones_often() -> None:
-    rng = np.random.default_rng(0)
-    normal = np.mean([is_skewed(rng.normal(size=20)) for _ in range(1000)])
-    exponential = np.mean([is_skewed(rng.exponential(size=20)) for _ in range(1000)])
-    assert normal < 0.08
-    assert exponential > 0.6

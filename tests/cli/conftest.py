@@ -53,7 +53,7 @@ hydra:
   sweeper:
     params:
       arm: all
-      seed: range(5)
+      seed: range(6)
 """
 
 

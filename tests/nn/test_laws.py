@@ -187,13 +187,28 @@ def test_streams_are_independent() -> None:
     deep = network([30, 20, 20, 10], "tanh", randn, randn)
     assert np.array_equal(narrow.weights[0], deep.weights[0])  # a layer or biases more: no shift
     other = network([30, 20, 10], "tanh", randn, randn, seed=1)
-    drawn = [deep.weights[0][:10, :10], deep.weights[1][:10, :10], deep.weights[2][:10, :10]]
-    drawn += [other.weights[0][:10, :10], stream(0, "order").standard_normal((10, 10))]
+    drawn = [weights.ravel()[:100] for weights in (*deep.weights, other.weights[0])]
+    drawn += [stream(0, name).standard_normal(100) for name in ("order", "subset", "noise", "toy")]
     for i, a in enumerate(drawn):
         for b in drawn[:i]:
-            assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.4  # 4 standard errors
+            assert abs(np.corrcoef(a, b)[0, 1]) < 0.4  # 4 standard errors
     assert not np.isin(deep.biases[0], deep.weights[0]).any()
     assert np.array_equal(stream(3, "order", 2).random(9), stream(3, "order", 2).random(9))
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("weights", 17399280157855551184),
+        ("biases", 4491360187996368185),
+        ("order", 10470824523432166808),
+        ("subset", 9908662068004701370),
+        ("noise", 8498756619233388531),
+        ("toy", 11157487462365188529),
+    ],
+)
+def test_a_stream_is_the_same_in_every_version(name: str, first: int) -> None:
+    assert stream(7, name, 3).bit_generator.random_raw() == first
 
 
 # Sampling.

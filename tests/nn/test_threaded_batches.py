@@ -96,6 +96,7 @@ def test_an_error_in_a_lane_is_raised(threads: int, lane: int) -> None:
     [
         ({"batch_size": "full", "hidden": [200, 150]}, "lanes"),
         ({"batch_size": "full", "hidden": [200, 150], "optimizer": "adam"}, "lanes"),
+        ({"batch_size": "full", "hidden": [200, 150], "quirk": "updated_weights"}, "plain"),
         ({"batch_size": 2500, "hidden": [100]}, "plain"),
         ({"batch_size": 10, "hidden": [400]}, "delayed"),
     ],

@@ -201,6 +201,7 @@ def test_the_pictures_of_a_sweep():
         assert picture.name == name
         told = header(picture.figure)
         assert picture.title in told
+        assert picture.title in [text.get_text() for text in picture.figure.texts]  # on one line
         assert picture.title.endswith("by init") or picture.name == "differences"
         assert "Held fixed: mnist, 784-50-10 sigmoid" in told
         assert "n = 3" in picture.caption
@@ -402,12 +403,12 @@ def scattered(points, seeds=range(5), **mishaps) -> Comparison:
     return compare(tables.runs.assign(test_accuracy=accuracy), tables.metrics, tables.layers)
 
 
-def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matter():
-    compared = scattered(INITS)
+def test_one_factor_has_every_pair_with_its_interval_and_what_does_not_matter():
+    compared = scattered(INITS, range(8))
     found = effects(compared)
     picture = Drawn(compared)["differences"]
     (ax,) = picture.figure.axes
-    dots = [line for line in ax.lines if len(line.get_xdata()) == 5]
+    dots = [line for line in ax.lines if len(line.get_xdata()) == 8]
     bars = [line for line in ax.lines if line.get_linestyle() == "-" and line not in dots][:2]
     diamonds = [line for line in ax.lines if line.get_marker() == "D"]
     styles = arm_styles(compared)
@@ -425,12 +426,12 @@ def test_one_factor_has_every_pair_with_its_mean_interval_and_what_does_not_matt
     assert [label.get_text() for label in ax.get_yticklabels()] == ["randn", "zero"]
     assert ax.get_xlabel() == "difference in percentage points"
     assert picture.title == "Final test accuracy: difference from xavier"
-    assert "(n = 5)" in picture.caption
+    assert "(n = 8)" in picture.caption
     assert "the 95 % intervals hold simultaneously" in picture.caption
 
 
 def test_differences_of_all_sizes_are_stretched_about_zero():
-    tables = make_tables(INITS, range(5))
+    tables = make_tables(INITS, range(7))
     factor = {"xavier": 0.9, "randn": 0.895, "zero": 0.1}
     noise = np.random.default_rng(0).normal(0, 0.001, len(tables.runs))
     runs = tables.runs.assign(test_accuracy=tables.runs["init"].map(factor) + noise)

@@ -216,7 +216,7 @@ def test_one_seed_shows_what_was_observed_and_no_empty_intervals(plain):
     page = Page(plain / "index.html")
     start = "Comparing init: xavier, randn, zero Observed Final test accuracy: xavier 90.0 %, "
     assert start in unbroken(page)
-    assert "%; one seed each: add 'seed=range(5)' for intervals." in unbroken(page)
+    assert "%; one seed each: add 'seed=range(7)' for intervals." in unbroken(page)
     assert "effects" not in page.attributes("h2", "id")
     assert "Too few seeds" not in page.text
     assert page.source.index('id="figure-accuracy"') < page.source.index('id="results"')
@@ -234,7 +234,7 @@ def planted(folder: Path, points, seeds: int, truth, **mishaps) -> Page:
 
 @pytest.mark.usefixtures("one_figure")
 def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
-    page = planted(tmp_path, INITS, 6, [0.95, 0.95, 0.5])
+    page = planted(tmp_path, INITS, 7, [0.95, 0.95, 0.5])
     assert "Findings" in page.text
     assert re.search(r"zero is 45\.\d points below (xavier|randn) \(95 % interval −45", page.text)
     assert " points above " not in page.text
@@ -242,29 +242,39 @@ def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
     table = pd.read_csv(tmp_path / "effects.csv")
     assert table["finding"].tolist()[-1] == "below"
     assert "effects.csv" in page.attributes("a", "href")
-    (row,) = re.findall(r"zero − \w+ init 6 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
+    (row,) = re.findall(r"zero − \w+ init 7 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
     assert float(row[0]) == pytest.approx(100 * table["difference"].iloc[-1], abs=0.006)
     assert row[2] == "0.00"
 
 
 def test_two_factors_have_their_interaction_on_the_page(tmp_path):
     points = grid(init=["xavier", "he"], lr=[0.1, 1])
-    page = planted(tmp_path, points, 6, [0.9, 0.9, 0.9, 0.8])
+    page = planted(tmp_path, points, 8, [0.9, 0.9, 0.9, 0.8])
     assert "): init and lr interact." in page.text
     assert "an interaction is a difference of differences" in page.text
     assert "figure-cells" in page.attributes("figure", "id")
 
 
 @pytest.mark.usefixtures("one_figure")
+def test_what_runs_without_divergence_exclude_is_said(tmp_path):
+    page = planted(tmp_path, INITS, 7, [0.95, 0.95, 0.5])
+    clean = "7 runs of an arm without divergence do not exclude that 10 % diverge (29 would)"
+    assert clean in unbroken(page)
+    assert "they cover other seeds, not other test images" in unbroken(page)
+    page = planted(tmp_path / "lost", INITS, 7, [0.95, 0.95, 0.5], diverged={(1, 0): 700})
+    assert "do not exclude that" not in unbroken(page)
+    assert "Some runs diverged: 1 of 7 runs of randn (0 to 58 %)" in unbroken(page)
+
+
 def test_too_few_seeds_are_said_to_be(tmp_path):
     page = planted(tmp_path, INITS, 3, [0.95, 0.9, 0.5])
     numbers = r"xavier 9\d\.\d %, randn \d+\.\d %, zero \d+\.\d %"
     observed = rf"Observed Final test accuracy: {numbers}; means over seeds \(n = 3\)"
     assert re.search(observed, unbroken(page))
-    assert "add 'seed=range(5)' for findings" in page.text
+    assert "add 'seed=range(7)' for findings" in page.text
     assert "Findings" not in page.text
     assert "zero − xavier" in page.text
-    assert "Too few seeds (n = 3): a finding needs at least 5." in page.text
+    assert "Too few seeds (n = 3) for 3 comparisons: findings need at least 7." in page.text
     assert " points below " not in page.text
 
 

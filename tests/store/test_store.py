@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.store.record_files import DamagedRecord
 from nnexp.store.store import Store
+from nnexp.sweeps.executors import SerialExecutor
 from nnexp.sweeps.jobs import Job, Options
+from nnexp.sweeps.processes import WorkerDied
 from nnexp.sweeps.scheduler import run_all
 from nnexp.threads import ONE_THREAD
 from nnexp.training.builder import form
@@ -183,6 +185,7 @@ import os, sys
 from pathlib import Path
 from dataclasses import replace
 from nnexp.store.store import Store
+from nnexp.sweeps.executors import SerialExecutor
 from nnexp.training.execute import execute
 from tests.store.test_store import config
 
@@ -425,6 +428,7 @@ import os, sys
 from pathlib import Path
 
 from nnexp.store.store import Store
+from nnexp.sweeps.executors import SerialExecutor
 
 store, marker, taken = Store(Path(sys.argv[1])), Path(sys.argv[1], "held"), 0
 while taken < 200:
@@ -961,3 +965,38 @@ def test_mixed_versions_are_told() -> None:
     ]
     edited = made(2, nnexp="0.1.0", commit="1234abcdef", dirty=True, code="99ff" * 16)
     assert "0.1.0 at 1234abc, edited (99ff99f) (2)" in versions.mixed([*old, *edited])[0]
+
+
+class Dying(SerialExecutor):
+    """Its workers die on the first ``deaths`` runs that they are given."""
+
+    deaths = 1
+
+    def submit(self, job: Job, options: Options) -> Future[Record]:
+        """Train a run, unless the worker dies."""
+        if not self.deaths:
+            return super().submit(job, options)
+        self.deaths -= 1
+        future: Future[Record] = Future()
+        future.set_exception(WorkerDied("killed by SIGKILL"))
+        return future
+
+
+@pytest.mark.parametrize(("deaths", "status"), [(1, FINISHED), (2, FINISHED), (3, FAILED)])
+def test_a_run_whose_worker_dies_is_tried_three_times(
+    store: Store, deaths: int, status: str
+) -> None:
+    store.folder.mkdir()
+    notes = Notes()
+
+    def executor(jobs: Sequence[Job], reporter: Any) -> Dying:
+        made = Dying(reporter, threads=1)
+        made.deaths = deaths
+        return made
+
+    first, second = run_all(
+        [Job(config(seed=seed)) for seed in (1, 2)], store, Options(), notes, executor
+    )
+    assert (first.status, second.status) == (status, FINISHED)
+    assert notes.notes == [f"a worker died; retrying {first.run_id}"] * min(deaths, 2)
+    assert store.locked() == []

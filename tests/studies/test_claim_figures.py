@@ -81,7 +81,7 @@ def test_pairs_show_every_seed_the_interval_and_what_does_not_matter(
     assert points.get_xlabel() == "percentage points"
     assert loss.get_xlabel() == "train loss"
     said = words(figure)
-    for word in ("a - b", "a - 0.9", "reproduced"):
+    for word in ("a − b", "a − 0.9", "reproduced"):
         assert word in said
     assert "98.33 % interval" in pictures["pairs"].caption
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,7 @@ def test_seeds_needed_are_as_many_as_a_verdict_takes(study: Any) -> None:
     tables = planted(0.00001, 0.95, 0.5)
     few = Tables(tables.runs[tables.runs["seed"] < 3], tables.metrics, tables.layers)
     claim = study("test: greater, arms: [a, b], expected: underpowered")
-    assert judge(claim, few)[0].seeds_needed == 5
+    assert judge(claim, few)[0].seeds_needed == 6
 
 
 def test_a_map_over_epochs_keeps_each_arm_at_its_best_rate(study: Any) -> None:
@@ -340,10 +341,10 @@ def test_outcomes_of_layers_and_of_the_course_of_training(study: Any) -> None:
 
 def test_a_run_that_never_gets_there_ties_with_another_that_does_not(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.5)
-    text = "test: less, arms: [a, b], outcome: {steps_to: 0.9}, matters: 10, expected: inconclusive"
+    text = "test: less, arms: [a, b], outcome: {steps_to: 0.9}, matters: 10, expected: reproduced"
     found = judge(study(text), tables)[0]
-    assert found.verdict == "inconclusive"  # no interval of an infinite difference
-    assert found.superiority == 0  # and yet a gets there first, always
+    assert found.verdict == "reproduced"  # a gets there, b never
+    assert (found.low, found.high, found.superiority) == (-np.inf, -np.inf, 0)
     assert found.detectable is None
     same = judge(study(text.replace("[a, b]", "[b, b]")), tables)[0]
     assert same.difference == 0
@@ -371,3 +372,39 @@ def test_judgements_survive_their_table(study: Any, tmp_path: Path) -> None:
     to_table(judgements).to_csv(tmp_path / "claims.csv", index=False)
     read = pd.read_csv(tmp_path / "claims.csv", dtype=str, keep_default_na=False)
     assert from_table(read) == judgements
+
+
+def test_how_many_runs_diverged_is_said_and_whether_the_rates_differ(study: Any) -> None:
+    tables = planted(0.001, 0.95, 0.5)
+    claim = study("test: greater, arms: [a, b], expected: reproduced")
+    lost = (tables.runs["arm"] == "b") & (tables.runs["seed"] < 7)
+    diverged = tables.runs.assign(status=tables.runs["status"].mask(lost, "diverged"))
+    found = judge(claim, tables._replace(runs=diverged))[0]
+    assert found.verdict == "reproduced"
+    # Seven pairs in which only b diverged: 2/2⁷.
+    words = (
+        "; diverged: 0 of 10 runs of arm a and 7 of 10 runs of arm b (p = 0.016 for equal rates)"
+    )
+    assert found.measured.endswith(words)
+    assert "diverged" not in judge(claim, tables)[0].measured
+    alone = study("test: published, arm: b, value: 0.5, rounding: 0.1, expected: consistent")
+    found = judge(alone, tables._replace(runs=diverged))[0]
+    assert found.measured.endswith("; diverged: 7 of 10 runs of arm b")
+
+
+def test_a_difference_equal_in_every_pair_has_no_interval(study: Any) -> None:
+    tables = planted(0, 0.95, 0.9)
+    tables.metrics["test_accuracy"] = tables.metrics["arm"].map({"a": 0.75, "b": 0.5})
+    found = judge(study("test: greater, arms: [a, b], expected: reproduced"), tables)[0]
+    assert found.measured == "0.7500 against 0.5000: +25 points in every pair"
+    assert found.verdict == "reproduced"
+
+
+def test_one_run_far_off_decides_no_direction_and_is_said_to_be(study: Any) -> None:
+    tables = planted(0.002, 0.95, 0.95)
+    lost = tables.metrics["arm"].eq("b") & tables.metrics["seed"].eq(3)
+    tables.metrics.loc[lost, "test_accuracy"] = 0.1
+    found = judge(study("test: greater, arms: [a, b], expected: inconclusive"), tables)[0]
+    assert found.verdict in ("inconclusive", "no difference that matters")
+    assert found.difference == pytest.approx(0, abs=0.003)
+    assert re.search(r"\] \(mean \+8\.\d+ points: a few pairs are far off\)$", found.measured)

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
-from nnexp.analysis import intervals, verdicts
+from nnexp.analysis import intervals, power, verdicts
+from nnexp.analysis.doubts import unseen
 from nnexp.analysis.labels import n_words
 from nnexp.analysis.outcomes import Outcome
-from nnexp.analysis.verdicts import FEWEST_SEEDS, MATTERS, in_points
+from nnexp.analysis.verdicts import MATTERS, in_points
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
 from nnexp.plotting.cell_maps import signed_map
@@ -54,14 +56,18 @@ class Comparison(Pairing):
     NEEDED: ClassVar[tuple[str, ...]] = ()
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.COMPARED
     RULE: ClassVar[str] = (
-        "A comparison is paired by seed. It is judged by one interval (L, U) at level 1 − α/m, "
-        "where m is the number of comparisons in its study (1 − α/3m after `--top-up`, which looks "
-        "three times), and by the smallest difference that matters, S "
-        f"({in_points(MATTERS)} percentage points of accuracy unless the study sets it): "
-        "**reproduced** if L > 0 and U > S, **contradicted** if U < 0 and L < −S (reversed for a "
-        "claim of less), "
-        "**no difference that matters** if −S < L and U < S, which reproduces a claim of equality, "
-        f"**inconclusive** otherwise, **underpowered** with fewer than {FEWEST_SEEDS} seeds."
+        "A comparison is paired by seed. It is judged by one interval (L, U) for the median "
+        "difference at level 1 − α/m, where m is the number of comparisons in its study (1 − α/3m "
+        "after `--top-up`, which looks three times), and by the smallest difference that matters, "
+        f"S ({in_points(MATTERS)} percentage points of accuracy unless the study sets it): "
+        "**reproduced** if L > S, **direction only** if 0 < L ≤ S < U, so that the difference may "
+        "be too small to matter, **contradicted** if U < 0 and L < −S (reversed for a claim of "
+        "less), **no difference that matters** if −S < L and U < S, which reproduces a claim of "
+        "equality, **inconclusive** otherwise, **underpowered** if n seeds are too few for m "
+        "comparisons (m > α · 2ⁿ⁻¹; 10 seeds suffice for 25). The median describes a typical seed "
+        "and needs no assumption on the shape of the differences. A diverged run counts as it "
+        f"ended. How often runs diverge is another question: {unseen(10)} The intervals cover "
+        "other seeds, not other test images."
     )
     IN_FAMILY: ClassVar[bool] = True
 
@@ -101,27 +107,26 @@ class Comparison(Pairing):
         if not len(values):
             raise InputError("no seed has a finished run of each arm: see the sweep's failed runs")
         n, alpha = len(values), study.alpha / study.family / looks
-        interval = intervals.mean_interval(values, alpha)
-        low, high, sd = float(interval.low), float(interval.high), float(interval.sd)
-        bounded = math.isfinite(low)
+        interval = intervals.median_interval(values, alpha)
+        finite = n > 1 and bool(np.isfinite(values).all())
+        sd = float(values.std(ddof=1)) if finite else math.nan
         return Judgement(
             **repeated(study, claim),
             protocol=self.settings(tables),
-            measured=_in_words(self, pairs, low, high),
-            verdict=verdicts.compared(low, high, self.matters, n, self.name),
+            measured=_in_words(self, pairs, interval),
+            verdict=verdicts.compared(interval, self.matters, self.name),
             n=n,
-            first=float(pairs["first"].mean()),
-            second=float(pairs["second"].mean()),
-            difference=float(pairs["difference"].mean()),
-            low=low,
-            high=high,
+            first=_median(pairs["first"]),
+            second=_median(pairs["second"]),
+            difference=float(interval.middle),
+            low=float(interval.low),
+            high=float(interval.high),
             level=1 - alpha,
-            effect_size=intervals.effect_size(values) if bounded else None,
+            effect_size=intervals.effect_size(values) if finite else None,
             superiority=intervals.superiority(values),
             matters=self.matters,
-            detectable=intervals.detectable(sd, n, alpha) if bounded else None,
-            seeds_needed=verdicts.seeds_needed(sd, self.matters, alpha) if bounded else None,
-            skewed="yes" if intervals.is_skewed(values) else "",
+            detectable=power.detectable(sd, n, alpha) if finite else None,
+            seeds_needed=power.seeds_needed(sd, self.matters, alpha) if finite else None,
             holds_in=self._holds_in(tables),
         )
 
@@ -152,7 +157,7 @@ class Comparison(Pairing):
         other = self.arms[1] if len(self.arms) > 1 else number(self.threshold)
         yield "Test", f"{self.arms[0]} {_RELATIONS[self.name]} {other}"
         if j.difference is not None:
-            yield "Mean difference", size(j.difference, "+") + unit
+            yield "Median difference", size(j.difference, "+") + unit
         if j.low is not None and j.high is not None and j.level is not None:
             yield f"{percent(j.level)} interval", f"{size(j.low, '+')} to {size(j.high, '+')}{unit}"
         if j.n is not None:
@@ -166,7 +171,7 @@ class Comparison(Pairing):
         if known(j.detectable):
             yield f"Detectable with n = {j.n}", size(j.detectable) + unit
             if j.verdict in (verdicts.INCONCLUSIVE, verdicts.UNDERPOWERED):
-                more = f"more than {intervals.MOST_SEEDS}"
+                more = f"more than {power.MOST_SEEDS}"
                 yield "Seeds needed to show what matters", str(j.seeds_needed or more)
         if j.holds_in:
             yield "Holds in", j.holds_in
@@ -243,14 +248,24 @@ def _read_map(entry: Entry, name: str, outcome: Outcome, design: Design) -> tupl
     return keys
 
 
-def _in_words(test: Comparison, pairs: pd.DataFrame, low: float, high: float) -> str:
-    """Return the means of both sides, their difference and its interval, in words."""
+def _median(values: pd.Series[Any]) -> float:
+    with np.errstate(invalid="ignore"):  # between infinities
+        return float(np.median(values))
+
+
+def _in_words(test: Comparison, pairs: pd.DataFrame, interval: intervals.Interval) -> str:
+    """Return the medians of both sides, the median difference and its interval, in words."""
     unit, points = (100, " points") if test.in_points else (1, "")
-    first, second, difference = (float(pairs[c].mean()) for c in ("first", "second", "difference"))
+    first, second = _median(pairs["first"]), _median(pairs["second"])
+    low, high = interval.low * unit, interval.high * unit
+    bounds = f"[{low:+.3g}, {high:+.3g}]" if low != high else "in every pair"
+    mean = unit * float(pairs["difference"].mean())
+    if math.isfinite(mean) and not low <= mean <= high:
+        bounds += f" (mean {mean:+.3g}{points}: a few pairs are far off)"
     log = "log10 " if test.scale == "log10" else ""
     return (
         f"{log}{digits(test.outcome, first)} against {digits(test.outcome, second)}: "
-        f"{difference * unit:+.3g}{points} [{low * unit:+.3g}, {high * unit:+.3g}]"
+        f"{interval.middle * unit:+.3g}{points} {bounds}"
     )
 
 
@@ -268,7 +283,7 @@ def _pairs(
     together = f" (together {percent(1 - study.alpha)} for the {study.family} comparisons)"
     caption = (
         f"Each dot is a seed ({n_words(map(len, pairs.values()))}): first arm − second arm. The "
-        f"diamond is the mean and the bar its {level:.4g} % interval"
+        f"diamond is the median and the bar its {level:.4g} % interval"
         f"{together if study.family > 1 else ''}; grey: differences too small to matter."
     )
     judged = (f"{claim.statement} {judgements[claim.id].verdict}." for claim, _ in compared)
@@ -280,11 +295,11 @@ def _pairs(
 def _row(test: Comparison, pairs: pd.DataFrame, judgement: Judgement) -> Differences:
     scale = 100 if test.in_points else 1
     numbers = (judgement.difference, judgement.low, judgement.high)
-    mean, low, high = (scale * value if known(value) else math.nan for value in numbers)
+    median, low, high = (scale * value if known(value) else math.nan for value in numbers)
     return Differences(
         test.label,
         scale * pairs["difference"].to_numpy(float),
-        mean,
+        median,
         low,
         high,
         scale * test.matters,
@@ -309,7 +324,7 @@ def _map(claim: Claim, test: Comparison, cells: pd.DataFrame, judgement: Judgeme
     figure = signed_map(title, table, keys[:-1], keys[-1])
     direction = "second − first" if test.name == "less" else "first − second"
     caption = (
-        f"Mean difference in each cell, {direction} arm, in {test.unit} ({n_words(cells['n'])} "
+        f"Median difference in each cell, {direction} arm, in {test.unit} ({n_words(cells['n'])} "
         "pairs per cell). Above 0 the claim holds in that cell, below 0 its reverse; ?: the plain "
         f"95 % interval includes 0. It holds in {judgement.holds_in}. Descriptive."
     )

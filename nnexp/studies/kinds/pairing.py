@@ -47,13 +47,13 @@ class Pairing:
 
     @property
     def label(self) -> str:
-        """What is subtracted from what: ``xavier - he (lr 0.1)``."""
+        """What is subtracted from what: ``xavier − he (lr 0.1)``."""
         first, *others = (arm.replace("_", " ") for arm in self.arms)
         if self.threshold is not None:
-            return f"{first} - {self.threshold:g}"
+            return f"{first} − {self.threshold:g}"
         tuned = f"at its best {self.tuned['over']} each" if self.tuned else ""
         about = ", ".join(filter(None, (described(self.where, self.at), tuned)))
-        named = " - ".join((first, *others))
+        named = " − ".join((first, *others))
         return f"{named} ({about})" if about else named
 
     def differences(self, tables: Tables) -> pd.DataFrame:
@@ -87,7 +87,7 @@ class Pairing:
         return paired
 
     def cells(self, tables: Tables, keys: tuple[str, ...], sign: int) -> Iterator[dict[str, Any]]:
-        """Yield the mean difference, times ``sign``, at every value of the settings ``keys``.
+        """Yield the median difference, times ``sign``, at every value of the settings ``keys``.
 
         ``epoch`` among them stands for every evaluation after training began. Each cell has the
         ``keys``, ``n difference``, its plain 95 % interval ``low high``, and ``holds``: ``yes`` if
@@ -108,11 +108,11 @@ class Pairing:
                 place = {**combination, **moment}
                 here = self._narrowed({**self.where, **combination}, moment or self.at)
                 values = sign * here.differences(tables)["difference"].to_numpy(float)
-                interval = intervals.mean_interval(values)
+                interval = intervals.median_interval(values)
                 low, high = float(interval.low), float(interval.high)
                 holds = "yes" if low > 0 else "no" if high < 0 else "unclear"
-                mean = {"n": len(values), "difference": float(interval.mean)}
-                yield place | mean | {"low": low, "high": high, "holds": holds}
+                middle = {"n": len(values), "difference": float(interval.middle)}
+                yield place | middle | {"low": low, "high": high, "holds": holds}
 
     def settings(self, tables: Tables) -> str:
         """Return at which settings the runs are compared, in words."""

@@ -51,7 +51,9 @@ class Published:
     RULE: ClassVar[str] = (
         "A published figure is tested against the 95 % prediction interval of a new run: "
         "**consistent** if it lies within the interval, **exceeded** if the runs are better, "
-        "**short of** if they are worse, **too noisy to tell** if the interval is too wide."
+        "**short of** if they are worse, **too noisy to tell** if the interval is too wide. The "
+        "interval is for normally distributed runs and does not cover rare divergence that the "
+        "runs did not show."
     )
     IN_FAMILY: ClassVar[bool] = False
 
@@ -87,7 +89,7 @@ class Published:
         if not len(values):
             raise measurement.no_run(arm)
         interval = intervals.prediction_interval(values, rounding=self.rounding)
-        low, high, mean = float(interval.low), float(interval.high), float(interval.mean)
+        low, high, mean = float(interval.low), float(interval.high), float(interval.middle)
         shown, start, end = (digits(self.outcome, v) for v in (mean, low, high))
         return Judgement(
             **repeated(study, claim),
