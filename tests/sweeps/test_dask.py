@@ -335,7 +335,7 @@ def test_no_worker_at_all_is_one_sentence(own_cluster: Cluster, home: Path) -> N
 def test_a_worker_without_this_nnexp_is_one_sentence(
     lack: str, own_cluster: Cluster, home: Path
 ) -> None:
-    other = own_cluster.home / "other"
+    other = home.parent / "other"
     (other / "nnexp").mkdir(parents=True)
     if lack == "no nnexp":
         (other / "sitecustomize.py").write_text(HIDE)
@@ -520,13 +520,13 @@ def test_workers_that_all_go_stop_the_sweep(own_cluster: Cluster, home: Path) ->
 def test_a_worker_that_joins_late_and_is_unfit_stops_the_sweep(
     own_cluster: Cluster, home: Path
 ) -> None:
-    (own_cluster.home / "hide").mkdir()
-    (own_cluster.home / "hide" / "sitecustomize.py").write_text(HIDE)
+    (home.parent / "hide").mkdir()
+    (home.parent / "hide" / "sitecustomize.py").write_text(HIDE)
     own_cluster.work()
     words = (*LONG, "seed=range(40)", "store=far", *on(own_cluster.address))
     process = driver(home, [word for word in words if word != "seed=0,1,2,3"])
     wait_for_runs(home / "far", 1)
-    own_cluster.work(path=str(own_cluster.home / "hide"))
+    own_cluster.work(path=str(home.parent / "hide"))
     sentence = stopped(ended(process))
     assert "has no nnexp" in sentence or "cannot run nnexp" in sentence
     assert 1 <= len(numbers(home / "far")) < 80
