@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, spaced
 from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
-from nnexp.analysis.verdicts import ALPHA
+from nnexp.analysis.verdicts import ALPHA, CONSISTENT, EXCEEDED, SHORT_OF
 
 # The largest grid for which missing combinations are listed.
 _MOST_COMBINATIONS = 100
@@ -102,11 +103,17 @@ def unseen(n: int) -> str:
     )
 
 
-def by_chance(judged: int, outside: int) -> str:
-    """Say how many of the ``judged`` published figures are ``outside``, and how many by chance.
+def by_chance(found: Iterable[str]) -> str:
+    """Say how many published figures lie outside their intervals, and how many would by chance.
 
-    Each has an interval of its own, at level 1 - `nnexp.analysis.verdicts.ALPHA`.
+    ``found`` are verdicts. Each figure has an interval of its own, at level 1 -
+    `nnexp.analysis.verdicts.ALPHA`. Empty if no figure was judged.
     """
+    counts = Counter(found)
+    outside = counts[EXCEEDED] + counts[SHORT_OF]
+    judged = outside + counts[CONSISTENT]
+    if not judged:
+        return ""
     return (
         f"{outside} of {judged} published figures and curves lie outside their interval or band; "
         f"{ALPHA * judged:.1f} would by chance if all were of runs like these."

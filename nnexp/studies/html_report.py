@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 from nnexp.analysis import verdicts
+from nnexp.analysis.doubts import by_chance
 from nnexp.errors import InputError, unknown
 from nnexp.reports.inline_svg import inline_svg, theme
 from nnexp.reports.jinja import environment
@@ -138,6 +139,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
         facts=facts,
         marks=_MARKS,
         rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
+        by_chance=by_chance(row["judgement"].verdict for row in rows),
         counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
         stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
         unexpected=sum(not row["judgement"].as_expected for row in rows),

@@ -22,7 +22,7 @@ from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.doubts import by_chance
 from nnexp.analysis.grids import grid_cells
 from nnexp.analysis.outcomes import fitting
-from nnexp.analysis.verdicts import CONSISTENT, EXCEEDED, SHORT_OF, STALE
+from nnexp.analysis.verdicts import STALE
 from nnexp.errors import InputError
 from nnexp.plotting import factor_figures, layout, sweep_figures, weight_images
 from nnexp.plotting.picture import Picture
@@ -216,7 +216,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             ledger=any(one.document != "papers" for one in judgements),
             coverage=Markup(coverage(judgements)),
             rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
-            by_chance=outside(judgements),
+            by_chance=by_chance(one.verdict for one in judgements),
             counts=_counted(one.verdict for one in judgements),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
@@ -272,14 +272,6 @@ def coverage(judgements: Sequence[Judgement]) -> str:
 def _counted(verdicts: Iterable[str]) -> str:
     counts = Counter(verdict for verdict in verdicts if verdict != STALE)
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) or STALE
-
-
-def outside(judgements: Sequence[Judgement]) -> str:
-    """Return how many published figures lie outside, and how many would by chance, in words."""
-    found = Counter(one.verdict for one in judgements)
-    differ = found[EXCEEDED] + found[SHORT_OF]
-    judged = differ + found[CONSISTENT]
-    return by_chance(judged, differ) if judged else ""
 
 
 def _write_chapter(chapter: Chapter, folder: Path) -> Section:

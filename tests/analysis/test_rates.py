@@ -63,10 +63,12 @@ def test_the_exact_test_of_rates_in_pairs():
 
 
 def test_how_many_figures_lie_outside_by_chance():
-    assert doubts.by_chance(26, 7) == (
+    found = ["consistent"] * 19 + ["exceeded"] * 5 + ["short of"] * 2
+    assert doubts.by_chance([*found, "too noisy to tell", "reproduced"]) == (
         "7 of 26 published figures and curves lie outside their interval or band; 1.3 would by "
         "chance if all were of runs like these."
     )
+    assert doubts.by_chance(["too noisy to tell", "contradicted"]) == ""
 
 
 def test_senseless_counts_are_refused():

@@ -71,6 +71,8 @@ def test_the_page_says_what_was_found(inits, log, tmp_path):
     )
     assert counted in found.text
     assert "1 verdict differs from what the study expects" in found.text
+    chance = "2 of 3 published figures and curves lie outside their interval or band; 0.2 would by"
+    assert chance in found.text
     for told in [*inits.judgements, *log.judgements]:
         assert f"{told.row} {told.document}" in found.text
         assert found.text.count(told.statement) == 2

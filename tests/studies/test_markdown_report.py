@@ -52,14 +52,3 @@ def test_studies_of_any_name_and_row_keep_to_their_cells_and_links(tmp_path: Pat
         r"| D2.1 \| [z\](a:b) &lt;i&gt; "
         r"| [x\](a:b)\|&lt;b&gt;[y](x%5D%28a%3Ab%29%7C%3Cb%3E%5By/README.md): 1 reproduced |"
     )
-
-
-def test_the_report_counts_the_figures_outside_and_those_by_chance(tmp_path: Path) -> None:
-    study = section(tmp_path, "a", INITS, [], 50).study
-    verdicts = ["consistent"] * 8 + ["exceeded", "short of", "too noisy to tell", "reproduced"]
-    found = [judgement(study, study.claims[0], measured="", verdict=one) for one in verdicts]
-    assert markdown_report.outside(found) == (
-        "2 of 10 published figures and curves lie outside their interval or band; 0.5 would by "
-        "chance if all were of runs like these."
-    )
-    assert markdown_report.outside(found[-1:]) == ""
