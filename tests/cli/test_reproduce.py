@@ -304,7 +304,9 @@ def test_portraits_are_of_the_runs_at_hand(reproduce: Command) -> None:
     for name in ("weights", "arms", "confusion", "mistakes"):
         assert f"]({name}.svg)" in (folder / "README.md").read_text("utf-8")
         assert (folder / f"{name}.csv").is_file()
-    assert "Weights of the first layer by arm" in Path("results/report.html").read_text("utf-8")
+    assert "Each arm has its own scale, given beside it" in Path("results/report.html").read_text(
+        "utf-8"
+    )
     define(text=text.replace("save_weights: true", "lr: 0.2"))
     assert reproduce("tiny").status in (0, 1)
     assert "weights.svg" not in (folder / "README.md").read_text("utf-8")
