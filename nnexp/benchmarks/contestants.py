@@ -22,6 +22,8 @@ from nnexp.training.trainer import Trainer
 
 Array = npt.NDArray[Any]
 Layers = list[tuple[Array, Array]]
+# Our own name among the contestants.
+OWN = "nnexp"
 
 
 @dataclass(frozen=True)
@@ -346,7 +348,7 @@ def contestants(workload: Workload, cores: int) -> dict[str, Callable[[], Contes
     config = workload.config()
     data = load(config.data, config.dtype)
     makers: dict[str, Callable[[], Contestant]] = {
-        "nnexp": lambda: NNexp(config, data, cores),
+        OWN: lambda: NNexp(config, data, cores),
         "nnexp, 1 thread": lambda: NNexp(config, data, 1),
         "PyTorch eager": lambda: PyTorch(config, data, cores),
         "JAX scan": lambda: Jax(config, data, True),
