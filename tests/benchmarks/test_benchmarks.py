@@ -36,8 +36,9 @@ def test_nnexp_and_the_textbook_train_the_same_network(name: str) -> None:
         < 1e-7
     )
     steps = config.steps_per_epoch() + 3
-    own.advance(steps)
-    textbook.advance(steps)
+    with measurements.blas_threads(1):  # as in a run: another rounding may switch a ReLU unit
+        own.advance(steps)
+        textbook.advance(steps)
     assert measurements.disagreement(own.layers(), textbook.layers(), start) < 1e-4
     assert measurements.disagreement(own.layers(), start, textbook.layers()) > 0.5
 
