@@ -404,7 +404,7 @@ def power_cut(folder: Path, cuts: int, rng: np.random.Generator) -> Trial:
     trial = Trial("the power is cut", unit="cuts")
     expected, seconds = undisturbed(folder.parent / "undisturbed")
     image, disk = folder / "image", folder / "disk"
-    disk.mkdir()
+    disk.mkdir(parents=True)
     with image.open("wb") as file:
         file.truncate(96 * 2**20)
     made = shutil.which("mkfs.ext4") and not subprocess.run(["mkfs.ext4", "-q", image]).returncode

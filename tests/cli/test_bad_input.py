@@ -170,7 +170,7 @@ CASES = {
         ("seed=1,2", ["2 values to sweep", "add -m"]),
         (
             "hidden=128,64",
-            ["2 values to sweep", "hidden=128x64 for layers of these widths", "add -m"],
+            ["2 values to sweep", "hidden=128x64 for one network with layers", "add -m"],
         ),
         ("lr=[0.1,0.5]", ["lr takes one number: write lr=0.1,0.5 with -m"]),
         ("lr=glob(*)", ["lr=glob(*)", "lr has no choices"]),

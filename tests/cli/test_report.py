@@ -136,7 +136,7 @@ def test_sweeps_are_put_together_on_one_page(draw: Command) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
-    words = ("data.train_size=500", "steps=100", "hidden=8", "seed=range(5)")
+    words = ("data.train_size=500", "steps=100", "hidden=8", "seed=range(6)")
     done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
     (found,) = [line for line in done.out.splitlines() if line.startswith("found")]

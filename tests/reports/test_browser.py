@@ -303,8 +303,8 @@ def test_a_report_is_read_filtered_sorted_searched_and_opened(
     found = read(browser, example, READ, tmp_path, width, scheme)
     check(found, width, scheme)
     first = ["end", "keras", "loss", "rows"]
-    second = ["xavier_over_zero", "zero_over_randn", "he_over_xavier", "readings_alike"]
-    claims = [*first, *second, "softmax", "few"]
+    second = ["xavier_over_zero", "zero_over_randn", "he_over_xavier", "he_over_lecun"]
+    claims = [*first, *second, "readings_alike", "softmax", "few"]
     everything = [
         f"claim-{'d0_log' if c in (*first, 'softmax') else 'd2_init'}-{c}" for c in claims
     ]
@@ -315,13 +315,13 @@ def test_a_report_is_read_filtered_sorted_searched_and_opened(
     assert found["documents"] == {
         "D0": ["D0.1", "D0.2", "D0.10"],
         "D1": ["D1.4"],
-        "D2": ["D2.1", "D2.1", "D2.5", "D2.7"],
+        "D2": ["D2.1", "D2.1", "D2.5", "D2.5", "D2.7"],
         "D3": ["D3.2"],
         "papers": ["Glorot & Bengio 2010, 4.2"],
     }
     assert (found["none"], found["told"]) == ([], True)
-    assert (found["searched"], found["count"]) == (everything[:1], "1 of 10 claims")
-    rows = ["D0.1", "D0.2", "D0.10", "D1.4", "D2.1", "D2.1", "D2.5", "D2.7", "D3.2"]
+    assert (found["searched"], found["count"]) == (everything[:1], "1 of 11 claims")
+    rows = ["D0.1", "D0.2", "D0.10", "D1.4", "D2.1", "D2.1", "D2.5", "D2.5", "D2.7", "D3.2"]
     rows += ["Glorot & Bengio 2010, 4.2"]
     assert found["sorted"]["Row"] == [["ascending", rows], ["descending", rows[::-1]]]
     (_, rising), (_, falling) = found["sorted"]["Measured"]
@@ -330,12 +330,12 @@ def test_a_report_is_read_filtered_sorted_searched_and_opened(
     assert [float(value) for value in falling[:-1]] == measured[::-1]
     assert rising[-1] == falling[-1] == "naive = nan, nan, nan"
     (_, order), _ = found["sorted"]["Verdict"]
-    assert order == sorted(order) == list("0012345678")
+    assert order == sorted(order) == list("00123456789")
     assert found["marked"] == 1
     assert found["opened"] == [["false", False], ["true", True], ["false", False]]
     assert found["copied"] == ["python -m nnexp.reproduce d0_log", "Copied"]
     assert found["reached"]
-    assert found["unfolded"] == 10
+    assert found["unfolded"] == 11
 
 
 @pytest.mark.skipif(not COMMITTED.is_file(), reason="results/report.html is not there")
@@ -372,7 +372,7 @@ def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
     shown = dumped(browser, tmp_path / "still.html", tmp_path / "profile")
     assert '<html lang="en">' in shown
     assert shown.count('<div class="tools" id="tools" hidden=""') == 1
-    assert len(re.findall(r"<summary>Figure, numbers and command</summary>", shown)) == 10
+    assert len(re.findall(r"<summary>Figure, numbers and command</summary>", shown)) == 11
     assert 'class="opener"' not in shown
 
 
