@@ -174,7 +174,7 @@ def _found(rng: Generator, experiments: int, n: int) -> Iterator[Row]:
 
 
 def _further(outcomes: Outcomes, rng: Generator, experiments: int, n: int) -> Iterator[Row]:
-    """Yield how often one further run or curve lies outside its interval or band."""
+    """Yield how often a new run or curve lies outside its interval or band."""
     runs = outcomes.draw(rng, (experiments, n + 1))
     curves = outcomes.draw(rng, (experiments, n + 1, POINTS))
     bands = {CURVE_APART: (joint_band(curves[:, :n], ALPHA), curves[:, n])}
@@ -242,7 +242,7 @@ the median finds less is the price of the first table.
 {as_markdown(table, FOUND)}
 ### Published figures and curves
 
-How often one further run, or curve of {POINTS} points, lies outside the interval or joint band for
+How often a new run, or curve of {POINTS} points, lies outside the interval or joint band for
 it. A curve's points deviate as one, or each on its own, the hardest case. Up to 5 is wanted.
 
 {as_markdown(table, OUTSIDE)}

@@ -210,8 +210,9 @@ def _label_index(
 
 def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
     """Return the values (n, columns), or ``None`` if NumPy cannot read the file."""
+    values = _count_values(file)
     for dtype in (np.uint8, np.float64):
-        _check_memory(file, dtype)
+        validation.memory(file.path, values * np.dtype(dtype).itemsize)
         with _open(file) as text, warnings.catch_warnings():
             warnings.simplefilter("error")  # for an empty file, or a fraction read as an integer
             try:
@@ -229,12 +230,11 @@ def _read_fast(file: Stamp, skipped: int) -> npt.NDArray[Any] | None:
     return None
 
 
-def _check_memory(file: Stamp, dtype: type[np.generic]) -> None:
-    """Refuse a file whose values, of this type, would not fit into memory."""
+def _count_values(file: Stamp) -> int:
+    """Return how many values a file has at most."""
     with open(file.location, "rb") as raw:
         blocks = iter(functools.partial(raw.read, 2**20), b"")
-        values = sum(block.count(b",") + block.count(b"\n") for block in blocks)
-    validation.memory(file.path, values * np.dtype(dtype).itemsize)
+        return sum(block.count(b",") + block.count(b"\n") for block in blocks)
 
 
 def _read_carefully(

@@ -79,27 +79,11 @@ class Store:
         return None if record.status == FAILED else record
 
     def header(self, run_id: str) -> Row:
-        """Return the content of ``run.json`` of a stored run, failed or not.
-
-        Raises
-        ------
-        DamagedRecord
-            If it is missing, altered, unreadable, or belongs to another run.
-        NewerRecord
-            If a newer nnexp wrote it.
-        """
+        """Return ``run.json`` of a stored run, failed or not; errors as in `read`."""
         return read_header(self.path(run_id))
 
     def load(self, run_id: str) -> Record:
-        """Return the record of a stored run, failed or not.
-
-        Raises
-        ------
-        DamagedRecord
-            If one of its files is missing, altered or unreadable.
-        NewerRecord
-            If a newer nnexp wrote it.
-        """
+        """Return the record of a stored run, failed or not; errors as in `read`."""
         return read_record(self.path(run_id))
 
     def run_ids(self) -> list[str]:
