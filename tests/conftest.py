@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,6 @@ from tests import ROOT
 
 
 def pytest_configure() -> None:
-    import os
-
     os.environ.update(ONE_THREAD)
 
 
@@ -73,6 +72,20 @@ def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run ``python -m nnexp`` as `nnexp` does, but without pages."""
     without_pages(monkeypatch)
     return nnexp
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Open a pseudo-terminal: the descriptor to read from, and the one a command writes to."""
+    if not hasattr(os, "openpty"):
+        pytest.skip("this system has no pseudo-terminals")
+    try:
+        ends = os.openpty()
+    except OSError as error:
+        pytest.skip(f"this machine has no pseudo-terminals ({error})")
+    yield ends
+    for end in ends:
+        os.close(end)
 
 
 @pytest.fixture

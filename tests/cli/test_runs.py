@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -164,31 +164,29 @@ def test_list_can_be_filtered_by_settings_and_status(store: Path, runs: Runs) ->
     assert "no run in" in runs("list", "seed=77").out
 
 
-def shown(columns: int, *words: str) -> list[str]:
+def shown(terminal: tuple[int, int], columns: int, *words: str) -> list[str]:
     """Return the lines that the command prints on a terminal so many characters wide."""
-    pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
-    here, there = pty.openpty()
-    done = subprocess.run(
+    here, there = terminal
+    command = subprocess.Popen(
         [sys.executable, "-m", "nnexp.runs", *words],
         env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "PYTHONPATH": str(ROOT)},
         stdout=there,
         stderr=subprocess.PIPE,
     )
-    os.close(there)
-    assert done.returncode == 0, done.stderr
     text = b""
-    with contextlib.suppress(OSError):  # the end, as a pseudo-terminal tells it
-        while part := os.read(here, 4096):
-            text += part
-    os.close(here)
+    while command.poll() is None or select.select([here], [], [], 0)[0]:
+        if select.select([here], [], [], 0.1)[0]:
+            text += os.read(here, 4096)
+    _, errors = command.communicate()
+    assert command.returncode == 0, errors
     return re.sub(r"\x1b\[[\d;]*m", "", text.decode()).splitlines()
 
 
-def test_list_fits_a_narrow_terminal(store: Path, runs: Runs) -> None:
+def test_list_fits_a_narrow_terminal(terminal: tuple[int, int], store: Path, runs: Runs) -> None:
     listed = [line.split() for line in runs("list").out.splitlines()]
-    wide = shown(400, "list")
+    wide = shown(terminal, 400, "list")
     assert [line.split() for line in wide] == listed
-    header, *lines = shown(100, "list")
+    header, *lines = shown(terminal, 100, "list")
     assert max(map(len, [header, *lines])) <= 100
     assert header.split() == ["run", "settings", *listed[0][-5:]]
     for row in listed[1:]:
@@ -198,7 +196,7 @@ def test_list_fits_a_narrow_terminal(store: Path, runs: Runs) -> None:
     assert words.count("init=he") == words.count("seed=1") == 2
     assert words.count("loss.output=sigmoid") == 1  # where it is a setting at all
     assert "dtype" not in "".join(lines)  # the same in all
-    assert max(map(len, shown(70, "list"))) <= 70
+    assert max(map(len, shown(terminal, 70, "list"))) <= 70
 
 
 def test_list_names_no_setting_because_a_record_is_damaged(store: Path, runs: Runs) -> None:

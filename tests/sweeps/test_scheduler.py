@@ -727,19 +727,16 @@ def test_composing_many_runs_shows_how_far_it_is(
     assert told == [f"{count} of 4 runs composed" for count in (1, 2, 3, 4)]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="opens a terminal of POSIX")
-def test_on_a_terminal_one_line_is_kept_up_to_date() -> None:
+def test_on_a_terminal_one_line_is_kept_up_to_date(terminal: tuple[int, int]) -> None:
     code = (
         "import nnexp.cli.progress as display\n"
         "display._SHOW_EVERY = 0.0\n"
         "for _ in display.followed([0] * 5, 'runs composed'): pass\n"
     )
-    ours, theirs = os.openpty()
+    ours, theirs = terminal
     environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], stderr=theirs, env=environment, check=True)
-    os.close(theirs)
     shown = os.read(ours, 100_000).decode()
-    os.close(ours)
     assert "of 5 runs composed" in shown
     assert "\x1b[2K" in shown
 
