@@ -78,6 +78,8 @@ study:
     - {id: loss, row: D0.10, statement: The test loss after five epochs is 0.5066.,
        test: published, arm: numpy, outcome: test_loss, value: 0.5066,
        rounding: 0.00005, cap: 0.1, expected: short of}
+    - {id: edge, row: D1.4, statement: The training loss at the end., test: published, arm: numpy,
+       outcome: train_loss, value: 0.4, rounding: 0.005, cap: 0.1, expected: borderline}
     - {id: rows, row: D1.4, statement: The thirteen printed test accuracies., test: curve,
        arm: numpy, points: {1: 0.0982, 601: 0.7977}, by: step, rounding: 0.00005,
        expected: too noisy to tell}
@@ -180,6 +182,17 @@ FOUND: dict[str, dict[str, Any]] = {
         "level": 0.95,
         "n": 20,
     },
+    "edge": {
+        "verdict": "borderline",
+        "measured": "0.43, 95 % prediction interval 0.41 to 0.45",
+        "first": 0.43,
+        "second": 0.4,
+        "difference": 0.03,
+        "low": 0.41,
+        "high": 0.45,
+        "level": 0.95,
+        "n": 20,
+    },
     "rows": {
         "verdict": "too noisy to tell",
         "measured": "1 of 2 points within the joint band; farthest 0.8411 against 0.7977 at 601",
@@ -206,6 +219,7 @@ def judgement(study: Study, claim: Claim, **found: Any) -> Judgement:
         "outcome": claim.test.measures,
         "protocol": "",
         "expected": claim.expected,
+        "role": claim.role,
     }
     return Judgement(**{**said, **found})
 
@@ -221,7 +235,7 @@ def section(folder: Path, name: str, text: str, pictures: list[Shown], runs: int
 
 
 def sections(folder: Path) -> list[Section]:
-    """Return two studies: all nine verdicts, one of them unexpected, SVG and PNG pictures."""
+    """Return two studies: every verdict, one of them unexpected, SVG and PNG pictures."""
     tables = make_tables(grid(init=["xavier", "lecun", "he", "zero", "randn"]), range(5))
     drawn = list(pictures(compare(*tables)))
     belongs = {"final": ("xavier_over_zero", "zero_over_randn"), "loss": ("he_over_xavier",)}

@@ -13,6 +13,7 @@ from nnexp.cli import reproduce
 from nnexp.studies.judgement import Judgement, from_table
 from nnexp.studies.markdown_report import coverage
 from nnexp.studies.reader import read_study
+from nnexp.studies.rows import check_mains, counted, rows
 from tests import ROOT
 from tests.conftest import Command
 
@@ -37,8 +38,13 @@ def test_the_ledger_has_34_rows() -> None:
 
 
 @pytest.mark.parametrize("row", LEDGER)
-def test_every_row_has_a_claim(row: str) -> None:
-    assert any(claim.row == row for study in STUDIES for claim in study.claims)
+def test_every_row_has_main_claims_in_one_study_and_a_sentence(row: str) -> None:
+    (study,) = (s for s in STUDIES if any(c.row == row and c.role == "main" for c in s.claims))
+    assert study.rows[row].endswith(".")
+
+
+def test_no_two_studies_decide_a_row() -> None:
+    check_mains(STUDIES)
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
@@ -47,13 +53,16 @@ def test_every_claim_is_judged_and_as_the_study_expects(study) -> None:
     assert list(judgements) == [claim.id for claim in study.claims]
     for claim in study.claims:
         one = judgements[claim.id]
-        assert (one.row, one.statement) == (claim.row, claim.statement)
+        assert (one.row, one.statement, one.role) == (claim.row, claim.statement, claim.role)
         assert one.verdict == claim.expected, claim.id
 
 
 def test_the_report_has_the_table_of_rows() -> None:
     judgements = [one for study in STUDIES for one in committed(study.name)]
-    assert coverage(judgements) in (RESULTS / "README.md").read_text("utf-8")
+    found, text = rows(STUDIES, judgements), (RESULTS / "README.md").read_text("utf-8")
+    assert coverage(found) in text
+    assert counted(found).startswith("Of the documents' 34 claims, ")
+    assert counted(found) in text
 
 
 def test_the_report_names_every_claim() -> None:

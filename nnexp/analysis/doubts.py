@@ -6,11 +6,12 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from statistics import NormalDist
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, spaced
 from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
-from nnexp.analysis.verdicts import ALPHA, CONSISTENT, EXCEEDED, SHORT_OF
+from nnexp.analysis.verdicts import ALPHA, BORDERLINE, CONSISTENT, EXCEEDED, SHORT_OF
 
 # The largest grid for which missing combinations are listed.
 _MOST_COMBINATIONS = 100
@@ -103,6 +104,22 @@ def unseen(n: int) -> str:
     )
 
 
+def sampled(images: int, accuracy: float) -> str:
+    """Say how far an ``accuracy`` that was measured on so many test ``images`` can be trusted.
+
+    It is the 95 % interval of a binomial share, by its normal approximation.
+    """
+    error = math.sqrt(accuracy * (1 - accuracy) / images)
+    points = 100 * NormalDist().inv_cdf(1 - ALPHA / 2) * error
+    return (
+        f"Accuracies are measured on one test set, MNIST's {images} images unless the study says "
+        f"otherwise. As an estimate for other images, an accuracy of {accuracy:g} is uncertain by "
+        f"±{points:.2f} points (95 %) at any number of seeds. Both arms of a pair and most "
+        "published figures share these images: this matters where an accuracy or a difference is "
+        "to hold for other images, and no interval here covers it."
+    )
+
+
 def by_chance(found: Iterable[str]) -> str:
     """Say how many published figures lie outside their intervals, and how many would by chance.
 
@@ -110,11 +127,12 @@ def by_chance(found: Iterable[str]) -> str:
     `nnexp.analysis.verdicts.ALPHA`. Empty if no figure was judged.
     """
     counts = Counter(found)
-    outside = counts[EXCEEDED] + counts[SHORT_OF]
+    outside = counts[BORDERLINE] + counts[EXCEEDED] + counts[SHORT_OF]
     judged = outside + counts[CONSISTENT]
     if not judged:
         return ""
     return (
-        f"{outside} of {judged} published figures and curves lie outside their interval or band; "
+        f"{outside} of {judged} published figures and curves lie outside their 95 % interval or "
+        "band; "
         f"{ALPHA * judged:.1f} would by chance if all were of runs like these."
     )

@@ -106,6 +106,24 @@ def mcnemar(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     return min(1.0, 2 * at_most(min(only_first, only_second), both, 0.5))
 
 
+def detectable_rate(rate: float, n: int, alpha: float, wanted: float = 0.8) -> float | None:
+    """Return the rate that ``n`` trials show to be above ``rate`` with a power of ``wanted``.
+
+    It is shown if its `rate_interval` at level 1 - ``alpha`` lies above ``rate``. ``None`` if
+    not even ``n`` successes would show it.
+
+    Raises
+    ------
+    InputError
+        If ``n`` is below 1, or ``alpha`` or ``wanted`` is not between 0 and 1.
+    """
+    real("wanted", wanted, 0, 1, open_=True)
+    if rate_interval(n, n, alpha).low <= rate:
+        return None
+    fewest = next(count for count in range(n + 1) if rate_interval(count, n, alpha).low > rate)
+    return rate_at(fewest - 1, n, 1 - wanted)
+
+
 @lru_cache(maxsize=64)
 def _log_choices(n: int) -> npt.NDArray[np.float64]:
     """Return the logarithms of n over 0, 1, …, n."""

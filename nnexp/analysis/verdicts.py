@@ -16,16 +16,22 @@ over the claims of its study, and by the smallest difference that matters, S:
 No interval satisfies two of the rules: 0 < L with U < S is a difference that does not matter, even
 if it is certain. A difference shown to be above 0 that may be below S gives the direction only. A
 bound equal to 0 or ±S decides nothing.
+
+A published figure is consistent if it lies in the 95 % prediction interval. A wider interval makes
+agreement easier and disagreement harder to claim, so that only disagreement is judged by the wider
+intervals that the published figures of a study share: a figure between the two is borderline.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nnexp.analysis.intervals import Interval
+from nnexp.errors import InputError
 from nnexp.validation import choice, real
 
 REPRODUCED = "reproduced"
@@ -37,24 +43,39 @@ UNDERPOWERED = "underpowered"
 COMPARED = (REPRODUCED, DIRECTION, CONTRADICTED, NO_DIFFERENCE, INCONCLUSIVE, UNDERPOWERED)
 
 CONSISTENT = "consistent"
+BORDERLINE = "borderline"
 EXCEEDED = "exceeded"
 SHORT_OF = "short of"
 TOO_NOISY = "too noisy to tell"
-PUBLISHED = (CONSISTENT, EXCEEDED, SHORT_OF, TOO_NOISY)
+PUBLISHED = (CONSISTENT, BORDERLINE, EXCEEDED, SHORT_OF, TOO_NOISY)
+
+# The verdict on a row of a document, which its main claims decide together.
+HOLDS = "holds"
+PARTLY = "holds in part"
+FAILS = "does not hold"
+UNDECIDED = "undecided"
+ROWS = (HOLDS, PARTLY, FAILS, UNDECIDED)
 
 # The verdict on a claim if some of its runs failed, as the others may be the better ones.
 WITHHELD = "withheld"
 # Replaces a verdict from before the study was edited, and is not counted.
 STALE = "stale"
 
+# What the verdict on a main claim says of its row; any other verdict leaves it open.
+_HOLD = (REPRODUCED, CONSISTENT)
+_FAIL = (CONTRADICTED, NO_DIFFERENCE, EXCEEDED, SHORT_OF)
+
+# The lower and the upper bounds of intervals.
+Bounds = tuple[npt.ArrayLike, npt.ArrayLike]
+
 TESTS = ("greater", "less", "equal")
 BETTER = ("higher", "lower")
 
 # The default for the smallest difference in accuracy that matters.
 MATTERS = 0.003
-# The version of the rules for comparisons; verdicts by other versions are stale.
+# The version of the rules for comparisons and published figures; verdicts by others are stale.
 RULES = 2
-# The error rate that the comparisons of a study or a sweep share.
+# The error rate that the comparisons of a study or a sweep share, and that of a published figure.
 ALPHA = 0.05
 
 
@@ -116,35 +137,17 @@ def compared(interval: Interval, matters: float, test: str) -> str:
 
 
 def published(
-    value: float, low: float, high: float, half_width: float, cap: float, better: str
+    values: npt.ArrayLike, interval: Bounds, wide: Bounds, cap: float, better: str
 ) -> str:
-    """Return the verdict on a published figure, given the 95 % prediction interval for a new run.
+    """Return the verdict on published figures, given prediction intervals for new runs.
 
-    ``exceeded`` means that the whole interval is better than the figure, in the direction of
-    ``better`` (``higher`` or ``lower``), and ``short of`` that it is worse. If the ``half_width``
-    is infinite or above ``cap``, in the unit of the outcome, the verdict is ``too noisy to tell``.
-
-    Raises
-    ------
-    InputError
-        If ``cap`` is below 0 or ``better`` is invalid.
-    """
-    return curve([value], [low], [high], [half_width], cap, better)
-
-
-def curve(
-    values: npt.ArrayLike,
-    low: npt.ArrayLike,
-    high: npt.ArrayLike,
-    half_width: npt.ArrayLike,
-    cap: float,
-    better: str,
-) -> str:
-    """Return the verdict on a published curve, given the joint prediction band for a new run.
-
-    All arrays are (points,). The verdict is ``consistent`` if all points lie within the band,
-    ``exceeded`` if the band is better at every point outside it, and otherwise ``short of``. If the
-    ``half_width`` of the band is above ``cap`` anywhere, it is ``too noisy to tell``.
+    ``values`` is (points,): one figure, several, or the points of a curve. ``interval`` has the
+    bounds of the joint 95 % prediction interval or band, each a float or (points,), and ``wide``
+    those of the one at the level of the study's family. The verdict is ``consistent`` if all
+    figures lie within the first, ``borderline`` if some lie only within the second, ``exceeded`` if
+    the runs are better than every figure outside the second, in the direction of ``better``
+    (``higher`` or ``lower``), and otherwise ``short of``. If the half-width of the first is
+    infinite or above ``cap``, in the unit of the outcome, it is ``too noisy to tell``.
 
     Raises
     ------
@@ -153,16 +156,44 @@ def curve(
     """
     real("cap", cap, 0)
     choice("better", better, BETTER)
-    points, lows, highs = (np.asarray(each, dtype=float) for each in (values, low, high))
-    widths = np.asarray(half_width, dtype=float)
-    if not (np.isfinite([points, lows, highs]).all() and (widths <= cap).all()):
+    points, low, high = np.broadcast_arrays(
+        *(np.asarray(each, dtype=float) for each in (values, *interval))
+    )
+    if not (np.isfinite([points, low, high]).all() and (high - low <= 2 * cap).all()):
         return TOO_NOISY
-    below, above = points < lows, points > highs
+    if ((low <= points) & (points <= high)).all():
+        return CONSISTENT
+    below, above = points < np.asarray(wide[0]), points > np.asarray(wide[1])
     if better == "lower":
         below, above = above, below
     if above.any():
         return SHORT_OF
-    return EXCEEDED if below.any() else CONSISTENT
+    return EXCEEDED if below.any() else BORDERLINE
+
+
+def combined(found: Collection[str]) -> str:
+    """Return the verdict on a row whose main claims have the verdicts ``found``.
+
+    The row ``holds`` if every main claim is reproduced or consistent. It ``holds in part`` if some
+    are, or if one has its direction only. Otherwise it ``does not hold`` if a main claim is
+    contradicted, shows no difference that matters, or has a published figure that our runs exceed
+    or fall short of; and it is ``undecided`` if every main claim is open. With a stale verdict, it
+    is ``stale``.
+
+    Raises
+    ------
+    InputError
+        If there are no verdicts.
+    """
+    if not found:
+        raise InputError("the row has no main claim: give a claim role: main")
+    if STALE in found:
+        return STALE
+    if all(one in _HOLD for one in found):
+        return HOLDS
+    if any(one in (*_HOLD, DIRECTION) for one in found):
+        return PARTLY
+    return FAILS if any(one in _FAIL for one in found) else UNDECIDED
 
 
 def in_points(share: float) -> str:

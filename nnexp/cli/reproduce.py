@@ -32,6 +32,7 @@ from nnexp.studies import markdown_report
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import judge
 from nnexp.studies.reader import read_study
+from nnexp.studies.rows import check_mains
 from nnexp.studies.study import Study
 
 # The number of seeds per arm at each interim analysis ("look") of --top-up.
@@ -45,8 +46,8 @@ _EPILOG = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    0: success; 1: a run failed, or a verdict differs from the expected one; 2: invalid input;
-    130: interrupted; 143: terminated.
+    0: success; 1: a run failed, or a verdict differs from the one that the study's file records;
+    2: invalid input; 130: interrupted; 143: terminated.
     """
     return guarded(_main, list(sys.argv[1:] if argv is None else argv), RESUMABLE)
 
@@ -68,6 +69,7 @@ def _main(arguments: list[str]) -> int:
         return 0
     studies = studies if names else relevant(studies, options.results)
     markdown_report.check_places(studies, options.results)
+    check_mains(studies)
     set_up()
     app.check(overrides)
     passed, problem, judged = True, "", 0

@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 from nnexp.analysis import verdicts
-from nnexp.analysis.doubts import by_chance
+from nnexp.analysis.doubts import by_chance, sampled
 from nnexp.errors import InputError, unknown
 from nnexp.reports.inline_svg import inline_svg, theme
 from nnexp.reports.jinja import environment
 from nnexp.reports.prose import phrase, prose
-from nnexp.studies.judgement import Judgement
+from nnexp.studies.judgement import ROLES, Judgement
 from nnexp.studies.kinds import KINDS
-from nnexp.studies.study import Claim, Study
+from nnexp.studies.rows import RULE, Row, counted, place
+from nnexp.studies.study import PAPERS, Claim, Study
 
-_PAPERS = "papers"
 # The longest text of published figures in the table, in characters; the details have all of it.
 _LONGEST = 90
 _TIMES = ((3600, "h"), (60, "min"), (0, "s"))
@@ -56,6 +56,12 @@ _MARKS = {
     verdicts.CONSISTENT: _Mark(
         "inside", "good", "The runs are consistent with the published figure."
     ),
+    verdicts.BORDERLINE: _Mark(
+        "edge",
+        "doubt",
+        "The published figure lies outside its 95 % interval, but not outside the wider one that "
+        "the study's figures share.",
+    ),
     verdicts.EXCEEDED: _Mark("up", "calm", "The runs are better than the published figure."),
     verdicts.SHORT_OF: _Mark("down", "bad", "The runs are worse than the published figure."),
     verdicts.TOO_NOISY: _Mark(
@@ -68,6 +74,16 @@ _MARKS = {
         "clock", "doubt", "Not a verdict: the study has changed since the claim was judged."
     ),
 }
+# As _MARKS, for the verdicts on rows.
+_ROW_MARKS = {
+    verdicts.HOLDS: _Mark("tick", "good", ""),
+    verdicts.PARTLY: _Mark("half", "calm", ""),
+    verdicts.FAILS: _Mark("cross", "bad", ""),
+    verdicts.UNDECIDED: _Mark("question", "doubt", ""),
+    verdicts.STALE: _MARKS[verdicts.STALE],
+}
+# What no verdict covers, for MNIST's test images at an accuracy as of many runs here.
+SAMPLED = sampled(10_000, 0.95)
 # Explains the codes of rows where they first appear.
 LEDGER = (
     "D0 to D4 are five tutorials, listed with the studies; D0.1 is the first checkable statement "
@@ -104,11 +120,12 @@ class Section:
     runs: int
 
 
-def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
+def render(sections: Sequence[Section], facts: Mapping[str, str], found: Sequence[Row] = ()) -> str:
     """Return the HTML page of the studies in ``sections``.
 
-    ``facts`` stand at its head, a line each, by name. As in the texts of a study, ``**bold**`` and
-    code in backticks are set as such.
+    ``found`` are the rows of their sources, with their verdicts. ``facts`` stand at its head, a
+    line each, by name. As in the texts of a study, ``**bold**`` and code in backticks are set as
+    such.
 
     Raises
     ------
@@ -123,8 +140,9 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
     for name, count in Counter(names).items():
         if count > 1:
             raise InputError(f"study {name!r} appears {count} times: give each one section")
-    studies = [_study(section) for section in sections]
-    rows = sorted((row for study in studies for row in study["rows"]), key=_by_document)
+    studies = [_study(section, found) for section in sections]
+    rows = [row for study in studies for row in study["rows"]]
+    rows.sort(key=lambda row: place(row["judgement"].row))
     counts = _counted(rows)
     documents = {row["document"]: row["source"] for row in rows}
     pages = environment()
@@ -140,6 +158,12 @@ def render(sections: Sequence[Section], facts: Mapping[str, str]) -> str:
         marks=_MARKS,
         rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
         by_chance=by_chance(row["judgement"].verdict for row in rows),
+        sampled=SAMPLED,
+        claims=[_claim_row(row) for row in found],
+        row_marks=_ROW_MARKS,
+        row_rule=RULE,
+        counted_rows=counted(found),
+        by_role={role: n for role in ROLES if (n := _counted(rows, role))},
         counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
         stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
         unexpected=sum(not row["judgement"].as_expected for row in rows),
@@ -159,7 +183,7 @@ def _figures(text: str) -> Markup:
     return Markup(re.sub(interval, r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
-def _study(section: Section) -> dict[str, Any]:
+def _study(section: Section, found: Sequence[Row]) -> dict[str, Any]:
     """Return what the page shows of a study."""
     study = section.study
     claims = {claim.id: claim for claim in study.claims}
@@ -179,6 +203,7 @@ def _study(section: Section) -> dict[str, Any]:
     return {
         "anchor": _anchor("study", study.name),
         "study": study,
+        "claims": [row for row in found if row.study == study.name],
         "rows": rows,
         "counts": _counted(rows),
         "pictures": pictures,
@@ -187,9 +212,28 @@ def _study(section: Section) -> dict[str, Any]:
     }
 
 
-def _counted(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    """Count the verdicts, without stale ones."""
-    every = (row["judgement"].verdict for row in rows)
+def _claim_row(row: Row) -> dict[str, Any]:
+    """Return what the table of the sources' claims shows of a row."""
+    return {
+        "row": row,
+        "home": _anchor("study", row.study) if row.study else "",
+        "checks": {role: _tallies(own) for role, own in row.checks.items()},
+    }
+
+
+def _tallies(judgements: Sequence[Judgement]) -> list[tuple[str, str, Counter[str]]]:
+    """Return the anchor and the name of each study with its verdicts, counted."""
+    studies = sorted({one.study for one in judgements})
+    return [
+        (_anchor("study", s), s, Counter(one.verdict for one in judgements if one.study == s))
+        for s in studies
+    ]
+
+
+def _counted(rows: Sequence[Mapping[str, Any]], role: str = "") -> Counter[str]:
+    """Count the verdicts, without stale ones: all, or those of checks of a ``role``."""
+    found = (row["judgement"] for row in rows)
+    every = (one.verdict for one in found if not role or one.role == role)
     return Counter(verdict for verdict in every if verdict != verdicts.STALE)
 
 
@@ -216,16 +260,10 @@ def _row(
 def _source(study: Study, judgement: Judgement) -> tuple[str, str]:
     """Return the key of the document a claim is from, and the document's title."""
     document = judgement.document
-    if document != _PAPERS:
+    if document != PAPERS:
         return document, study.source.get(document, "")
     cited = [key for key in study.source if judgement.row.startswith(key)]
     return document, study.source[cited[0]] if cited else ""
-
-
-def _by_document(row: Mapping[str, Any]) -> tuple[bool, list[tuple[str, int]]]:
-    """Return the sort key of a claim: papers last, D0.2 before D0.10."""
-    parts = re.findall(r"(\D*)(\d*)", row["judgement"].row)
-    return row["document"] == _PAPERS, [(word, int(number or 0)) for word, number in parts]
 
 
 def _anchor(*parts: str) -> str:
@@ -316,7 +354,7 @@ def _numbers(judgement: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
     if judgement.note:
         yield "Note", judgement.note
     if not judgement.as_expected:
-        yield "Expected", f"{judgement.expected}: the study file and the runs disagree"
+        yield "Expected", f"{judgement.expected}, as in earlier runs: a check against regression"
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,9 @@ import pandas as pd
 
 from nnexp.analysis import verdicts
 
+# The verdict on a row combines those of its main claims. Others support it, or are rival readings.
+ROLES = (MAIN, SUPPORT, RIVAL) = ("main", "support", "rival")
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -20,8 +23,8 @@ class Judgement:
     they are the mean, that figure and the first minus the second. ``low`` and ``high`` bound the
     interval at ``level`` that the verdict is based on. ``detectable`` is the difference that ``n``
     runs would have shown with a power of 80 %, and ``seeds_needed`` is how many runs would show
-    ``matters``. ``digest`` is `Study.digest` when the
-    claim was judged; it is empty in the tables of an older nnexp. What does not apply is empty.
+    ``matters``. ``digest`` is `Study.digest` when the claim was judged; it is empty in the tables
+    of an older nnexp, which have no ``role``. What does not apply is empty.
     """
 
     study: str
@@ -51,10 +54,11 @@ class Judgement:
     holds_in: str = ""
     note: str = ""
     digest: str = ""
+    role: str = SUPPORT
 
     @property
     def as_expected(self) -> bool:
-        """Whether the verdict is the one that the study expects; a stale one is not compared."""
+        """Whether the verdict is the one in the study's file; a stale one is not compared."""
         return self.verdict in (self.expected, verdicts.STALE)
 
 
@@ -72,7 +76,7 @@ def from_table(table: pd.DataFrame) -> list[Judgement]:
     for row in table.to_dict("records"):
         values: dict[str, Any] = {}
         for name, kind in kinds.items():
-            text = row.get(name, "")
+            text = row.get(name, SUPPORT if name == "role" else "")
             if kind == "str":
                 values[name] = text
             elif text:

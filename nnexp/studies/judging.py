@@ -61,6 +61,7 @@ def current(judgements: Sequence[Judgement], study: Study) -> list[Judgement]:
         claim = claims.get(one.claim)
         if claim is None:
             continue
+        one = replace(one, role=claim.role)
         if one.digest == study.digest(claim):
             one = replace(one, **repeated(study, claim))
         elif one.digest:
@@ -85,4 +86,5 @@ def repeated(study: Study, claim: Claim) -> dict[str, Any]:
         "expected": claim.expected,
         "note": claim.note,
         "digest": study.digest(claim),
+        "role": claim.role,
     }

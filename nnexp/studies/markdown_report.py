@@ -31,11 +31,12 @@ from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.tables import Tables, load, read_exactly
 from nnexp.studies import html_report
-from nnexp.studies.html_report import Section, Shown
-from nnexp.studies.judgement import Judgement, from_table, to_table
+from nnexp.studies.html_report import SAMPLED, Section, Shown
+from nnexp.studies.judgement import MAIN, RIVAL, ROLES, SUPPORT, Judgement, from_table, to_table
 from nnexp.studies.judging import current
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.comparison import maps
+from nnexp.studies.rows import RULE, Row, check_mains, counted, place, rows
 from nnexp.studies.study import ClaimPicture, Study
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
@@ -198,14 +199,19 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     Raises
     ------
     InputError
-        If the tables lack what a study asks for, or a folder holds files of others.
+        If the tables lack what a study asks for, a folder holds files of others, or several studies
+        have main claims of one row.
     """
     check_places(studies, results)
+    check_mains(studies)
     chapters = _read(studies, results)
-    sections = [_write_chapter(chapter, results / chapter.study.name) for chapter in chapters]
     judgements = sorted(
-        (one for chapter in chapters for one in chapter.judgements), key=lambda one: _place(one.row)
+        (one for chapter in chapters for one in chapter.judgements), key=lambda one: place(one.row)
     )
+    judged = {chapter.study.name for chapter in chapters}
+    found = rows([study for study in studies if study.name in judged], judgements)
+    sections = [_write_chapter(one, found, results / one.study.name) for one in chapters]
+    by_role = {role: [one.verdict for one in judgements if one.role == role] for role in ROLES}
     documents = {d: t for c in chapters for d, t in c.study.source.items()}
     calibration = results / "calibration" / "README.md"
     text = (
@@ -214,10 +220,13 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         .render(
             judgements=judgements,
             ledger=any(one.document != "papers" for one in judgements),
-            coverage=Markup(coverage(judgements)),
+            coverage=Markup(coverage(found)),
+            counted_rows=counted(found),
+            row_rule=RULE,
+            by_role={role: (len(own), _counted(own)) for role, own in by_role.items() if own},
             rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
             by_chance=by_chance(one.verdict for one in judgements),
-            counts=_counted(one.verdict for one in judgements),
+            sampled=SAMPLED,
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
             studies=[
@@ -239,7 +248,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         "Run all of it again": shlex.join(["python", "-m", "nnexp.reproduce", *words, *where]),
         "Draw it again from the tables": shlex.join(["python", "-m", "nnexp.report", *where]),
     }
-    fill(results, {"README.md": text, "report.html": html_report.render(sections, facts)})
+    fill(results, {"README.md": text, "report.html": html_report.render(sections, facts, found)})
     return results / "report.html"
 
 
@@ -254,19 +263,28 @@ def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
         return [call.result() for call in calls]
 
 
-def coverage(judgements: Sequence[Judgement]) -> str:
-    """Return the table from rows of the ledger to studies to verdicts, as Markdown."""
-    lines = ["| row | study: verdicts |", "|---|---|"]
-    rows: dict[str, dict[str, list[str]]] = {}
-    for one in sorted(judgements, key=lambda one: _place(one.row)):
-        rows.setdefault(one.row, {}).setdefault(one.study, []).append(one.verdict)
-    for row, studies in rows.items():
-        cells = [
-            f"[{_cell(name)}]({link(name)}/README.md): {_counted(verdicts)}"
-            for name, verdicts in sorted(studies.items())
-        ]
-        lines.append(f"| {_cell(row)} | {'; '.join(cells)} |")
+def coverage(found: Sequence[Row]) -> str:
+    """Return the table of the rows: what each claims, the verdict, and its checks, as Markdown."""
+    lines = [
+        "| row | claim | verdict | main checks | supporting checks | rival readings |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        cells = [_cell(row.name), _cell(row.statement), f"**{row.verdict}**" if row.verdict else ""]
+        cells += [_by_study(row.checks[role]) for role in (MAIN, SUPPORT, RIVAL)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _by_study(judgements: Sequence[Judgement]) -> str:
+    """Return how often each study gave which verdict, as a cell of a table in Markdown."""
+    studies: dict[str, list[str]] = {}
+    for one in judgements:
+        studies.setdefault(one.study, []).append(one.verdict)
+    return "; ".join(
+        f"[{_cell(name)}]({link(name)}/README.md): {_counted(verdicts)}"
+        for name, verdicts in sorted(studies.items())
+    )
 
 
 def _counted(verdicts: Iterable[str]) -> str:
@@ -274,7 +292,7 @@ def _counted(verdicts: Iterable[str]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) or STALE
 
 
-def _write_chapter(chapter: Chapter, folder: Path) -> Section:
+def _write_chapter(chapter: Chapter, found: Sequence[Row], folder: Path) -> Section:
     """Write a study's figures and page into ``folder``; return its section of the HTML page."""
     files: dict[str, str | bytes] = {}
     for picture in chapter.pictures:
@@ -285,6 +303,7 @@ def _write_chapter(chapter: Chapter, folder: Path) -> Section:
         .render(
             study=chapter.study,
             judgements=chapter.judgements,
+            rows=[row for row in found if row.study == chapter.study.name],
             pictures=chapter.pictures,
             runs=chapter.runs,
             cost=chapter.cost,
@@ -295,12 +314,6 @@ def _write_chapter(chapter: Chapter, folder: Path) -> Section:
     return Section(
         chapter.study, chapter.judgements, chapter.pictures, chapter.seconds, chapter.runs
     )
-
-
-def _place(row: str) -> tuple[int, int, str]:
-    """Return the sort key of a row: the documents in order, then the papers."""
-    match = re.fullmatch(r"D(\d+)\.(\d+)", row)
-    return (int(match[1]), int(match[2]), "") if match else (99, 0, row)
 
 
 def _details(study: Study, judgement: Judgement) -> str:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nnexp.analysis.grids import Grid
 from nnexp.config.experiment_file import LINE, Design, design, parameters, plain, read_lines
-from nnexp.errors import InputError
+from nnexp.errors import InputError, suggestion
 from nnexp.plotting.sweep_figures import FIGURES
 from nnexp.studies.entry import Entry
+from nnexp.studies.judgement import MAIN, ROLES, SUPPORT
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.measurement import read_tuned
 from nnexp.studies.study import Claim, Study
 
 _REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
-_KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "grids", "claims", "alpha")
+_KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "grids", "claims", "rows", "alpha")
 # The keys that every claim has, and those that it may have.
 _CLAIM = ("id", "row", "statement", "test", "expected")
-_FREE = ("published", "note")
+_FREE = ("role", "published", "note")
 
 
 def read_study(file: Path) -> Study | None:
@@ -41,6 +42,7 @@ def read_study(file: Path) -> Study | None:
     varied = design(plain(content), arms)
     entry = Entry(file, "study", content["study"])
     entry.check_keys(_KEYS, (*_REQUIRED, "claims"))
+    claims = _claims(entry, arms, varied)
     return Study(
         name=file.stem,
         file=file,
@@ -56,7 +58,8 @@ def read_study(file: Path) -> Study | None:
         ),
         show=entry.mapping("show"),
         grids=_grids(entry, varied),
-        claims=_claims(entry, arms, varied),
+        claims=claims,
+        rows=_rows(entry, claims),
         alpha=_alpha(entry),
         arms=arms,
         settings=_settings(plain(content)),
@@ -117,6 +120,19 @@ def _claims(entry: Entry, arms: Mapping[str, Any], varied: Design) -> tuple[Clai
     return tuple(claims.values())
 
 
+def _rows(entry: Entry, claims: Sequence[Claim]) -> dict[str, str]:
+    """Return the sentences for the rows of the sources that have main claims in this study."""
+    given = entry.mapping("rows", "{D2.1: what the document claims, in a sentence}")
+    known = [claim.row for claim in claims if claim.role == MAIN]
+    for row in given:
+        if row not in known:
+            hint = suggestion(str(row), known) or ":"
+            raise entry.part("rows").error(
+                f"no claim of the row {row!r} has role: main{hint} mark one, or leave the row out"
+            )
+    return {row: " ".join(str(text).split()) for row, text in given.items()}
+
+
 def _claim(entry: Entry, arms: Mapping[str, Any], varied: Design) -> Claim:
     # Keys of any kind first: a misspelt one is named even if the kind is misspelt too.
     every = (key for kind in KINDS.values() for key in kind.KEYS)
@@ -133,6 +149,7 @@ def _claim(entry: Entry, arms: Mapping[str, Any], varied: Design) -> Claim:
         statement=entry.text("statement"),
         test=kind.read(name, entry, arms, varied),
         expected=entry.one_of("expected verdict", entry["expected"], kind.VERDICTS),
+        role=entry.one_of("role", entry.get("role", SUPPORT), ROLES),
         line=entry.content[LINE],
         published=entry.text("published"),
         note=entry.text("note"),

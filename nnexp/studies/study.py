@@ -20,9 +20,13 @@ from nnexp.config.experiment_file import Design
 from nnexp.plotting.picture import Picture
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
-from nnexp.studies.judgement import Judgement
+from nnexp.studies.judgement import SUPPORT, Judgement
 
 T = TypeVar("T")
+
+PAPERS = "papers"
+# The words for the tests of a study that share an error rate.
+COMPARISONS, FIGURES = "comparisons", "published figures"
 
 # Every digest holds these keys, as those of verdicts that were judged by earlier versions do; a
 # test that does not have one of them has this value.
@@ -67,8 +71,8 @@ class ClaimTest(Protocol):
     VERDICTS: ClassVar[tuple[str, ...]]
     # Markdown for readers of the report: how claims of this kind are judged.
     RULE: ClassVar[str]
-    # Whether such tests share the error rate of their study.
-    IN_FAMILY: ClassVar[bool]
+    # Which tests of a study share an error rate: those with the same word; empty: none.
+    FAMILY: ClassVar[str]
 
     @property
     def name(self) -> str:
@@ -113,8 +117,9 @@ class ClaimTest(Protocol):
 class Claim:
     """A statement that can be judged, and its test.
 
-    ``row`` is its place in its source, ``expected`` the verdict that the study expects, ``line``
-    that of the study's file, ``published`` what was published, in words.
+    ``row`` is its place in its source and ``role`` its part in the verdict on that row, one of
+    `nnexp.studies.judgement.ROLES`. ``expected`` is the verdict of earlier runs, ``line`` that of
+    the study's file, ``published`` what was published, in words.
     """
 
     id: str
@@ -122,6 +127,7 @@ class Claim:
     statement: str
     test: ClaimTest
     expected: str
+    role: str = SUPPORT
     line: int = 0
     published: str = ""
     note: str = ""
@@ -129,8 +135,7 @@ class Claim:
     @property
     def document(self) -> str:
         """``D2`` for the row ``D2.1``; ``papers`` for a claim of the literature."""
-        match = re.match(r"D\d", self.row)
-        return match[0] if match else "papers"
+        return document_of(self.row)
 
 
 @dataclass(frozen=True)
@@ -138,9 +143,10 @@ class Study:
     """A study file: where its claims come from, what is asked, and the claims.
 
     ``source`` has the title of every document in its own language; ``arms`` has the overrides of
-    each arm, ``settings`` the other settings of the runs, swept ones included. ``alpha`` is the
-    error rate that the comparisons of the study share. ``figures`` names the figures that are shown
-    of the runs with the settings ``show``, and ``grids`` holds their heat maps.
+    each arm, ``settings`` the other settings of the runs, swept ones included. ``rows`` has a
+    sentence for rows of the sources, by name. ``alpha`` is the error rate that the comparisons of
+    the study share. ``figures`` names the figures that are shown of the runs with the settings
+    ``show``, and ``grids`` holds their heat maps.
     """
 
     name: str
@@ -156,14 +162,14 @@ class Study:
     show: Mapping[str, Any]
     grids: tuple[Grid, ...]
     claims: tuple[Claim, ...]
+    rows: Mapping[str, str]
     alpha: float
     arms: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, Any]
 
-    @property
-    def family(self) -> int:
-        """The number of claims that share the error rate ``alpha``."""
-        return sum(claim.test.IN_FAMILY for claim in self.claims)
+    def family(self, claim: Claim) -> int:
+        """Return the number of claims that share an error rate with ``claim``, which is one."""
+        return sum(claim.test.FAMILY == other.test.FAMILY for other in self.claims)
 
     @property
     def has_runs(self) -> bool:
@@ -173,21 +179,29 @@ class Study:
     def digest(self, claim: Claim) -> str:
         """Return the identity of everything in the file that decides the verdict on ``claim``.
 
-        The wording of the claim is not part of it: a claim can be reworded without being judged
-        again.
+        The wording of the claim and its role are not part of it: they can change without the claim
+        being judged again.
         """
         decides = dict(_DIGESTED) | asdict(claim.test)
         decides["test"] = decides.pop("name")
         if claim.test.arms:
             decides["overrides"] = {arm: self.arms[arm] for arm in claim.test.arms}
             decides["settings"] = self.settings
-        if claim.test.IN_FAMILY:
-            decides |= {"alpha": self.alpha, "family": self.family, "rules": RULES}
+        if claim.test.FAMILY:
+            decides |= {"family": self.family(claim), "rules": RULES}
+        if claim.test.FAMILY == COMPARISONS:
+            decides["alpha"] = self.alpha
         return hashlib.sha256(repr(_ordered(decides)).encode()).hexdigest()[:16]
 
     def command(self) -> str:
         """Return the command that reruns it."""
         return f"python -m nnexp.reproduce {self.name}"
+
+
+def document_of(row: str) -> str:
+    """Return the document that a row is of, `PAPERS` for one of the literature."""
+    match = re.match(r"D\d", row)
+    return match[0] if match else PAPERS
 
 
 def of_kind(study: Study, kind: type[T]) -> list[tuple[Claim, T]]:

@@ -9,20 +9,27 @@ import pytest
 
 from nnexp.analysis.intervals import Interval, median_interval, prediction_interval
 from nnexp.analysis.verdicts import (
+    BORDERLINE,
     COMPARED,
     CONSISTENT,
     CONTRADICTED,
     DIRECTION,
     EXCEEDED,
+    FAILS,
+    HOLDS,
     INCONCLUSIVE,
     NO_DIFFERENCE,
+    PARTLY,
     PUBLISHED,
     REPRODUCED,
     SHORT_OF,
+    STALE,
     TOO_NOISY,
+    UNDECIDED,
     UNDERPOWERED,
+    WITHHELD,
+    combined,
     compared,
-    curve,
     decided,
     published,
 )
@@ -109,23 +116,26 @@ def test_a_planted_truth_gets_its_verdict(truth, sd, verdict):
     [
         (0.95, "higher", CONSISTENT),
         (0.94, "higher", CONSISTENT),  # a bound belongs to the interval
-        (0.93, "higher", EXCEEDED),
-        (0.97, "higher", SHORT_OF),
-        (0.93, "lower", SHORT_OF),
-        (0.97, "lower", EXCEEDED),
+        (0.935, "higher", BORDERLINE),
+        (0.93, "higher", BORDERLINE),
+        (0.97, "lower", BORDERLINE),
+        (0.92, "higher", EXCEEDED),
+        (0.98, "higher", SHORT_OF),
+        (0.92, "lower", SHORT_OF),
+        (0.98, "lower", EXCEEDED),
         (math.nan, "higher", TOO_NOISY),
     ],
 )
 def test_the_rules_of_a_published_figure(value, better, verdict):
-    assert published(value, 0.94, 0.96, 0.01, 0.01, better) == verdict
+    assert published([value], ([0.94], [0.96]), ([0.93], [0.97]), 0.011, better) == verdict
 
 
 def test_a_noisy_arm_does_not_reproduce_everything():
-    assert published(0.95, 0.9, 1.0, 0.05, 0.01, "higher") == TOO_NOISY
-    assert published(0.5, 0.9, 1.0, 0.05, 0.01, "higher") == TOO_NOISY
+    for value in (0.95, 0.5):
+        assert published([value], ([0.9], [1.0]), ([0.8], [1.1]), 0.01, "higher") == TOO_NOISY
     one = prediction_interval([0.95])
-    assert published(0.95, one.low, one.high, one.half_width, 0.01, "higher") == TOO_NOISY
-    assert published(0.95, 0.9, 1.0, math.nan, 0.01, "higher") == TOO_NOISY
+    bounds = ([one.low], [one.high])
+    assert published([0.95], bounds, bounds, 0.01, "higher") == TOO_NOISY
 
 
 @pytest.mark.parametrize(
@@ -141,15 +151,27 @@ def test_a_noisy_arm_does_not_reproduce_everything():
     ],
 )
 def test_the_rules_of_a_published_curve(values, verdict):
-    low, high, half = [0.5, 1.5, 2.5], [1.5, 2.5, 3.5], [0.5] * 3
-    assert curve(values, low, high, half, 0.5, "higher") == verdict
-    mirrored = curve(np.negative(values), np.negative(high), np.negative(low), half, 0.5, "lower")
-    assert mirrored == verdict
-    assert curve(values, low, high, [0.5, 0.5, 0.6], 0.5, "higher") == TOO_NOISY
+    band = ([0.5, 1.5, 2.5], [1.5, 2.5, 3.5])
+    assert published(values, band, band, 0.5, "higher") == verdict
+    mirror = (np.negative(band[1]), np.negative(band[0]))
+    assert published(np.negative(values), mirror, mirror, 0.5, "lower") == verdict
+    assert published(values, ([0.5, 1.5, 2.3], band[1]), band, 0.5, "higher") == TOO_NOISY
+
+
+def test_the_verdict_on_a_row_is_that_of_its_main_claims():
+    assert combined([REPRODUCED, CONSISTENT]) == HOLDS
+    for mixed in ([REPRODUCED, CONTRADICTED], [CONSISTENT, INCONCLUSIVE], [DIRECTION]):
+        assert combined(mixed) == PARTLY
+    for against in (CONTRADICTED, NO_DIFFERENCE, EXCEEDED, SHORT_OF):
+        assert combined([against, INCONCLUSIVE]) == FAILS
+    assert combined([INCONCLUSIVE, UNDERPOWERED, BORDERLINE, TOO_NOISY, WITHHELD]) == UNDECIDED
+    assert combined([REPRODUCED, STALE]) == STALE
+    with pytest.raises(InputError, match="no main claim: give a claim role: main"):
+        combined([])
 
 
 def test_the_words_are_all_told_apart():
-    assert len({*COMPARED, *PUBLISHED}) == len(COMPARED) + len(PUBLISHED) == 10
+    assert len({*COMPARED, *PUBLISHED}) == len(COMPARED) + len(PUBLISHED) == 11
 
 
 def test_what_no_rule_knows_is_refused():
@@ -158,6 +180,6 @@ def test_what_no_rule_knows_is_refused():
     with pytest.raises(InputError, match="matters=-1 is invalid"):
         compared(around(0, 1), -1, "greater")
     with pytest.raises(InputError, match="unknown better 'bigger'"):
-        published(1, 0, 2, 1, 1, "bigger")
+        published([1], ([0], [2]), ([0], [2]), 1, "bigger")
     with pytest.raises(InputError, match="cap=-1 is invalid"):
-        published(1, 0, 2, 1, -1, "higher")
+        published([1], ([0], [2]), ([0], [2]), -1, "higher")

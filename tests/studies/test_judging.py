@@ -298,6 +298,36 @@ def test_a_published_figure_is_held_against_one_further_run(
     assert judge(study(text), tables)[0].verdict == verdict
 
 
+def test_the_figures_of_a_study_share_the_error_rate_of_disagreeing(study: Any) -> None:
+    tables = planted(0.001, 0.95)
+    tables.metrics["test_accuracy"] = tables.metrics["seed"].map(lambda seed: 0.95 + 0.001 * seed)
+    # Mean 0.9545 and standard deviation 0.00303: 95 % interval ±0.0072, 99 % interval ±0.0103.
+    text = "test: published, arm: a, value: {}, rounding: 0, cap: 0.02, expected: consistent"
+    for value, alone, of_five in (
+        (0.961, "consistent", "consistent"),
+        (0.963, "short of", "borderline"),
+        (0.946, "exceeded", "borderline"),
+        (0.966, "short of", "short of"),
+    ):
+        one, five = text.format(value), [text.format(0.95)] * 4
+        assert judge(study(one), tables)[0].verdict == alone
+        found = judge(study(one, *five), tables)[0]
+        assert found.verdict == of_five
+        assert (found.low, found.high) == pytest.approx((0.9473, 0.9617), abs=1e-4)
+        assert ("; 99 % prediction interval 0.9" in found.measured) == (value != 0.961)
+
+
+def test_several_figures_of_one_quantity_are_one_claim(study: Any) -> None:
+    tables = planted(0.001, 0.95)
+    tables.metrics["test_accuracy"] = tables.metrics["seed"].map(lambda seed: 0.95 + 0.001 * seed)
+    text = "test: published, arm: a, value: {}, rounding: 0, cap: 0.02, expected: consistent"
+    inside = judge(study(text.format([0.963, 0.95, 0.954])), tables)[0]
+    assert inside.verdict == "consistent"  # alone, 0.963 is not
+    assert inside.second == 0.963
+    assert "joint 95 % prediction interval" in inside.measured
+    assert judge(study(text.format([0.966, 0.95, 0.954])), tables)[0].verdict == "short of"
+
+
 def test_a_published_curve_is_judged_by_one_band(study: Any) -> None:
     tables = planted(0.001, 0.95)
     ours = tables.metrics.groupby("step")["test_accuracy"].mean()
@@ -394,10 +424,28 @@ def test_how_many_runs_diverged_is_said_and_whether_the_rates_differ(study: Any)
 
 def test_a_difference_equal_in_every_pair_has_no_interval(study: Any) -> None:
     tables = planted(0, 0.95, 0.9)
-    tables.metrics["test_accuracy"] = tables.metrics["arm"].map({"a": 0.75, "b": 0.5})
-    found = judge(study("test: greater, arms: [a, b], expected: reproduced"), tables)[0]
-    assert found.measured == "0.7500 against 0.5000: +25 points in every pair"
+    tables.metrics["test_accuracy"] = tables.metrics["arm"].map({"a": 0.7, "b": 0.6})
+    # Equal up to rounding: 0.7 - 0.6 of some pairs is 0.2 - 0.1 of others, to the last bit not.
+    some = tables.metrics["seed"] < 4
+    tables.metrics.loc[some, "test_accuracy"] = tables.metrics["arm"].map({"a": 0.2, "b": 0.1})
+    claim = study("test: greater, arms: [a, b], expected: reproduced")
+    found = judge(claim, tables)[0]
+    assert found.measured == "0.7000 against 0.6000: +10 points in every pair"
     assert found.verdict == "reproduced"
+    terms = dict(claim.claims[0].test.explain(found))
+    assert terms["Difference in every pair"] == "+10 points"
+    assert not any("interval" in term or "Detectable" in term for term in terms)
+
+
+def test_most_pairs_equal_are_not_every_pair(study: Any) -> None:
+    tables = planted(0, 0.95, 0.9)
+    tables.metrics["test_accuracy"] = tables.metrics["arm"].map({"a": 0.75, "b": 0.5})
+    far = tables.metrics["arm"].eq("b") & tables.metrics["seed"].eq(3)
+    tables.metrics.loc[far, "test_accuracy"] = 0.25
+    claim = study("test: greater, arms: [a, b], expected: reproduced")
+    found = judge(claim, tables)[0]
+    assert found.measured.startswith("0.7500 against 0.5000: +25 points in 9 of 10 pairs (mean")
+    assert "95 % interval" in dict(claim.claims[0].test.explain(found))
 
 
 def test_one_run_far_off_decides_no_direction_and_is_said_to_be(study: Any) -> None:

@@ -39,7 +39,7 @@ class Every:
     NEEDED: ClassVar[tuple[str, ...]] = ("arm", "level")
     VERDICTS: ClassVar[tuple[str, ...]] = (REPRODUCED, CONTRADICTED)
     RULE: ClassVar[str] = "Every run **must** reach the level."
-    IN_FAMILY: ClassVar[bool] = False
+    FAMILY: ClassVar[str] = ""
 
     where: ClassVar[Mapping[str, Any]] = {}
     measures: ClassVar[str] = "test accuracy"

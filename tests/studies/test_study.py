@@ -59,12 +59,13 @@ def test_a_study_is_read(file: Path) -> None:
     assert (study.name, study.title, study.source) == ("mine", "A title", {"D2": "원문"})
     assert study.arms == {"a": ("init=xavier",), "b": ("init=zero",)}
     assert study.has_runs
-    assert study.family == 1  # the published figure is no comparison
     first, second = study.claims
+    assert study.family(first) == study.family(second) == 1  # a figure is no comparison
+    assert (first.role, second.role, study.rows) == ("support", "support", {})
     assert isinstance(first.test, Comparison)
     assert (first.test.name, first.test.arms, first.test.matters) == ("greater", ("a", "b"), 0.003)
     assert isinstance(second.test, Published)
-    assert (second.test.value, second.test.cap, second.test.better) == (0.9, 0.01, "higher")
+    assert (second.test.values, second.test.cap, second.test.better) == ((0.9,), 0.01, "higher")
     assert first.document == "D2"
     assert second.document == "papers"
     assert study.command() == "python -m nnexp.reproduce mine"
@@ -89,6 +90,7 @@ arms:
     [
         ("A ends above B.", "A beats B.", ""),
         ("row: D2.1", "row: D2.2", ""),
+        ("row: D2.1", "row: D2.1\n      role: main", ""),
         ("expected: reproduced", "expected: contradicted", ""),
         ("title: A title", "title: Another", ""),
         ("figures: [accuracy]", "figures: [loss]", ""),
@@ -109,6 +111,7 @@ arms:
         ("range(10)", "range(20)", "first second"),
         ("arms:\n", "epochs: 3\narms:\n", "first second"),
         ("value: 0.9", "value: 0.8", "second"),
+        ("value: 0.9", "value: [0.9, 0.9]", "second"),
         ("rounding: 0.05\n", "rounding: 0.05\n      cap: 0.2\n", "second"),
         ("rounding: 0.05\n", "rounding: 0.05\n      better: lower\n", "second"),
         ("[0.5, 0.5]", "[0.4, 0.6]", "third"),
@@ -118,6 +121,12 @@ arms:
             "  claims:\n    - {id: more, row: D2.3, statement: s, test: less, arms: [a, b], "
             "expected: reproduced}\n",
             "first",
+        ),
+        (
+            "  claims:\n",
+            "  claims:\n    - {id: more, row: D2.3, statement: s, test: published, arm: a, "
+            "value: 0.9, rounding: 0.05, expected: consistent}\n",
+            "second",
         ),
     ],
 )
@@ -172,13 +181,14 @@ def test_digests_stay_what_they_were_so_that_stored_verdicts_stay_valid(file: Pa
     study = read_study(file)
     assert study is not None
     # As nnexp computed them before the kinds of tests had classes of their own; those of
-    # comparisons since they are judged by the median (RULES = 2).
+    # comparisons since they are judged by the median, those of figures since they have a family
+    # (RULES = 2).
     assert {claim.id: study.digest(claim) for claim in study.claims} == {
         "greater": "e1b88b3a11801bca",
         "tuned": "05a0b339c7840930",
         "threshold": "9e28f9618d17e491",
-        "published": "f58aad76818ef457",
-        "curve": "820e64224c9e5755",
+        "published": "8b4679aa3b636797",
+        "curve": "99e2fd5299b98db8",
         "computed": "6a872bdb4c8171e1",
     }
 
@@ -215,7 +225,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         ("id: second", "id: first", r"line 17: claim 'first' appears twice"),
         ("id: second", "id: ../second", r"line 17: .*an id names files: give letters, digits"),
         ("expected: reproduced", "expected: reproducd", r"line 11: .*did you mean 'reproduced'\?"),
-        ("expected: consistent", "expected: reproduced", r"line 17: .*choose from consistent, ex"),
+        ("expected: consistent", "expected: reproduced", r"line 17: .*choose from consistent, bo"),
         (
             "arms: [a, b]",
             "arms: [a, b]\n      outcome: test_loss",
@@ -231,6 +241,17 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
             "test: equal\n      map: [lr]",
             r"line 11: claim 'first' \(equal\): a map goes with greater or less",
         ),
+        (
+            "row: D2.1",
+            "row: D2.1\n      role: mian",
+            r"line 11: .*role 'mian': did you mean 'main'",
+        ),
+        (
+            "figures: [accuracy]",
+            "rows: {D2.1: s}",
+            r"study: rows: no claim of the row 'D2.1' has role",
+        ),
+        ("value: 0.9", "value: []", r"line 17: .*value=\[\] is empty: give the published figure"),
         ("figures: [accuracy]", "figures: [acuracy]", r"line 3: .*did you mean 'accuracy'\?"),
         (
             "figures: [accuracy]",

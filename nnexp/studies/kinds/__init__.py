@@ -10,10 +10,12 @@ from nnexp.studies.kinds.comparison import ORDERS, Comparison
 from nnexp.studies.kinds.computed import Computed
 from nnexp.studies.kinds.curve import Curve
 from nnexp.studies.kinds.published import Published
+from nnexp.studies.kinds.share import Share
 from nnexp.studies.study import ClaimTest
 
 KINDS: dict[str, type[ClaimTest]] = {
     **dict.fromkeys(ORDERS, Comparison),
+    "share": Share,
     "published": Published,
     "curve": Curve,
     "computed": Computed,

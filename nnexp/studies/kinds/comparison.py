@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nnexp.analysis import intervals, power, verdicts
@@ -28,12 +29,13 @@ from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.pairing import Pairing
 from nnexp.studies.kinds.wording import digits, known, number, percent
-from nnexp.studies.study import Claim, ClaimPicture, Study, of_kind
+from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
 ORDERS = verdicts.TESTS
 _RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
 # More columns of a map cannot be read at half a page's width.
 _MOST_ACROSS = 6
+_NO_BAR = "; where every pair has the same difference, there is none"
 _SEEDS = replace(UNNAMED, colour="#0072B2")
 
 
@@ -69,7 +71,7 @@ class Comparison(Pairing):
         f"ended. How often runs diverge is another question: {unseen(10)} The intervals cover "
         "other seeds, not other test images."
     )
-    IN_FAMILY: ClassVar[bool] = True
+    FAMILY: ClassVar[str] = COMPARISONS
 
     @property
     def measures(self) -> str:
@@ -106,14 +108,16 @@ class Comparison(Pairing):
         values = pairs["difference"].to_numpy(float)
         if not len(values):
             raise InputError("no seed has a finished run of each arm: see the sweep's failed runs")
-        n, alpha = len(values), study.alpha / study.family / looks
+        n, alpha = len(values), study.alpha / study.family(claim) / looks
+        if _the_same(values):
+            values = np.full(n, values[0])
         interval = intervals.median_interval(values, alpha)
         finite = n > 1 and bool(np.isfinite(values).all())
         sd = float(values.std(ddof=1)) if finite else math.nan
         return Judgement(
             **repeated(study, claim),
             protocol=self.settings(tables),
-            measured=_in_words(self, pairs, interval),
+            measured=_in_words(self, pairs, values, interval),
             verdict=verdicts.compared(interval, self.matters, self.name),
             n=n,
             first=_median(pairs["first"]),
@@ -156,19 +160,22 @@ class Comparison(Pairing):
 
         other = self.arms[1] if len(self.arms) > 1 else number(self.threshold)
         yield "Test", f"{self.arms[0]} {_RELATIONS[self.name]} {other}"
+        # A difference equal in every pair is a fact: it has no interval and no power.
+        certain = j.low == j.high and j.detectable == 0
         if j.difference is not None:
-            yield "Median difference", size(j.difference, "+") + unit
-        if j.low is not None and j.high is not None and j.level is not None:
+            term = "Difference in every pair" if certain else "Median difference"
+            yield term, size(j.difference, "+") + unit
+        if j.low is not None and j.high is not None and j.level is not None and not certain:
             yield f"{percent(j.level)} interval", f"{size(j.low, '+')} to {size(j.high, '+')}{unit}"
         if j.n is not None:
             yield "Runs", f"n = {j.n} {'pairs, by seed' if len(self.arms) > 1 else 'seeds'}"
-        if known(j.effect_size):
+        if known(j.effect_size) and not certain:
             yield "Effect size", f"{number(j.effect_size, '+')} standard deviations"
-        if known(j.superiority):
+        if known(j.superiority) and not certain:
             yield f"P({self.arms[0]} higher)", f"{j.superiority:.2f}"
         if j.matters is not None:
             yield "Smallest difference that matters", size(j.matters) + unit
-        if known(j.detectable):
+        if known(j.detectable) and not certain:
             yield f"Detectable with n = {j.n}", size(j.detectable) + unit
             if j.verdict in (verdicts.INCONCLUSIVE, verdicts.UNDERPOWERED):
                 more = f"more than {power.MOST_SEEDS}"
@@ -208,12 +215,7 @@ def _read_arms(entry: Entry, arms: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the two ``arms`` of a claim, or the one ``arm`` that goes with a threshold."""
     if ("threshold" in entry) != ("arm" in entry) or ("arm" in entry) == ("arms" in entry):
         raise entry.error("give arms: [A, B], or arm: A with a threshold")
-    if "arm" in entry:
-        return (measurement.read_arm(entry, arms),)
-    named = entry["arms"]
-    if not isinstance(named, list) or len(named) != 2:
-        raise entry.error("give arms: [A, B], or arm: A with a threshold")
-    return tuple(entry.one_of("arm", name, arms) for name in named)
+    return measurement.read_arms(entry, arms)
 
 
 def _read_threshold(entry: Entry, scale: str) -> float | None:
@@ -253,14 +255,31 @@ def _median(values: pd.Series[Any]) -> float:
         return float(np.median(values))
 
 
-def _in_words(test: Comparison, pairs: pd.DataFrame, interval: intervals.Interval) -> str:
-    """Return the medians of both sides, the median difference and its interval, in words."""
+def _the_same(values: npt.NDArray[np.float64]) -> bool:
+    """Tell whether the differences of at least two pairs are equal up to rounding."""
+    with np.errstate(invalid="ignore"):  # between infinities
+        return len(values) > 1 and bool(np.allclose(values, values[0], rtol=1e-9, atol=1e-15))
+
+
+def _in_words(
+    test: Comparison,
+    pairs: pd.DataFrame,
+    values: npt.NDArray[np.float64],
+    interval: intervals.Interval,
+) -> str:
+    """Return the medians of both sides, the median difference and its interval, in words.
+
+    ``values`` are the differences of the ``pairs``.
+    """
     unit, points = (100, " points") if test.in_points else (1, "")
     first, second = _median(pairs["first"]), _median(pairs["second"])
     low, high = interval.low * unit, interval.high * unit
-    bounds = f"[{low:+.3g}, {high:+.3g}]" if low != high else "in every pair"
-    mean = unit * float(pairs["difference"].mean())
-    if math.isfinite(mean) and not low <= mean <= high:
+    bounds = f"[{low:+.3g}, {high:+.3g}]"
+    if low == high:
+        equal = int((values == interval.middle).sum())
+        bounds = "in every pair" if equal == len(values) else f"in {equal} of {len(values)} pairs"
+    mean = unit * float(values.mean())
+    if values.min() < values.max() and math.isfinite(mean) and not low <= mean <= high:
         bounds += f" (mean {mean:+.3g}{points}: a few pairs are far off)"
     log = "log10 " if test.scale == "log10" else ""
     return (
@@ -280,11 +299,14 @@ def _pairs(
         panels.setdefault(test.unit, []).append(row)
     title = "Differences, pair by pair"
     level = 100 * (judgements[compared[0][0].id].level or 0)
-    together = f" (together {percent(1 - study.alpha)} for the {study.family} comparisons)"
+    certain = any(_the_same(own["difference"].to_numpy(float)) for own in pairs.values())
+    family = study.family(compared[0][0])
+    together = f" (together {percent(1 - study.alpha)} for the {family} comparisons)"
     caption = (
         f"Each dot is a seed ({n_words(map(len, pairs.values()))}): first arm − second arm. The "
         f"diamond is the median and the bar its {level:.4g} % interval"
-        f"{together if study.family > 1 else ''}; grey: differences too small to matter."
+        f"{together if family > 1 else ''}{_NO_BAR if certain else ''}; grey: differences too "
+        "small to matter."
     )
     judged = (f"{claim.statement} {judgements[claim.id].verdict}." for claim, _ in compared)
     table = pd.concat([own.assign(claim=claim) for claim, own in pairs.items()])

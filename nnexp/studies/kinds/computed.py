@@ -41,7 +41,7 @@ class Computed:
         "A printed computation is computed again: **reproduced** if every figure agrees within its "
         "rounding, otherwise **contradicted**."
     )
-    IN_FAMILY: ClassVar[bool] = False
+    FAMILY: ClassVar[str] = ""
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.wording import digits, number
-from nnexp.studies.study import Claim, ClaimPicture, Study, of_kind
+from nnexp.studies.study import FIGURES, Claim, ClaimPicture, Study, of_kind
 
 _WIDTH = 5.4
 _OURS, _THEIRS = "#0072B2", "#D55E00"
@@ -61,10 +61,10 @@ class Curve:
     NEEDED: ClassVar[tuple[str, ...]] = ("arm", "points", "by", "rounding")
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.PUBLISHED
     RULE: ClassVar[str] = (
-        "A published curve is tested in the same way against a joint band, which contains a whole "
-        "new run in 95 of 100 cases."
+        "A published curve is tested in the same way against joint bands; that of 95 % contains a "
+        "whole new run in 95 of 100 cases."
     )
-    IN_FAMILY: ClassVar[bool] = False
+    FAMILY: ClassVar[str] = FIGURES
 
     @property
     def measures(self) -> str:
@@ -102,6 +102,7 @@ class Curve:
         published, low, high = (table[c].to_numpy(float) for c in ("published", "low", "high"))
         inside = int(((published >= low) & (published <= high)).sum())
         gap = table["mean"].to_numpy(float) - published
+        wide = verdicts.ALPHA / study.family(claim)
         worst = int(np.argmax(np.abs(gap)))
         ours, theirs = (digits(self.outcome, table[c][worst]) for c in ("mean", "published"))
         return Judgement(
@@ -109,12 +110,14 @@ class Curve:
             protocol=described(self.where, {}),
             measured=f"{inside} of {len(table)} points within the joint band; farthest "
             f"{ours} against {theirs} at {self.by} {table['at'][worst]:g}",
-            verdict=verdicts.curve(published, low, high, (high - low) / 2, self.cap, self.better),
+            verdict=verdicts.published(
+                published, (low, high), _joint(self, table, wide), self.cap, self.better
+            ),
             n=sum(str(column).startswith("run ") for column in table),
             first=float(table["mean"][worst]),
             second=float(published[worst]),
             difference=float(gap[worst]),
-            level=0.95,
+            level=1 - verdicts.ALPHA,
         )
 
     @classmethod
@@ -154,7 +157,7 @@ def band(test: Curve, tables: Tables) -> pd.DataFrame:
     curves = runs.to_numpy(float)
     if not len(curves):
         raise measurement.no_run(arm)
-    low, high = intervals.joint_band(curves, rounding=test.rounding)
+    low, high = intervals.joint_band(curves, verdicts.ALPHA, test.rounding)
     table = pd.DataFrame(
         {"at": list(test.points), "published": list(test.points.values())}
         | {"mean": curves.mean(axis=0), "low": low, "high": high}
@@ -162,6 +165,14 @@ def band(test: Curve, tables: Tables) -> pd.DataFrame:
     ours = pd.DataFrame(curves.T, columns=[f"run {i}" for i in range(len(curves))])
     both: pd.DataFrame = pd.concat([table, ours], axis=1)
     return both
+
+
+def _joint(test: Curve, table: pd.DataFrame, alpha: float) -> verdicts.Bounds:
+    """Return the joint band at level 1 - ``alpha`` of the runs in a `band`."""
+    low, high = intervals.joint_band(
+        table.filter(like="run ").to_numpy(float).T, alpha, test.rounding
+    )
+    return low, high
 
 
 def _picture(claim: Claim, test: Curve, table: pd.DataFrame, judgement: Judgement) -> Picture:

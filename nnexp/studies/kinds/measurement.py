@@ -44,6 +44,16 @@ def read_arm(entry: Entry, arms: Collection[str]) -> str:
     return entry.one_of("arm", entry["arm"], arms)
 
 
+def read_arms(entry: Entry, arms: Collection[str]) -> tuple[str, ...]:
+    """Return the two ``arms`` of a claim, or its one ``arm``."""
+    if "arm" in entry:
+        return (read_arm(entry, arms),)
+    named = entry["arms"]
+    if not isinstance(named, list) or len(named) != 2:
+        raise entry.error(f"arms={named} is not a pair: give arms: [A, B]")
+    return tuple(entry.one_of("arm", name, arms) for name in named)
+
+
 def read_where(entry: Entry, design: Design, free: Collection[str] = ()) -> dict[str, Any]:
     """Return the swept settings that a claim fixes; it need not fix the ``free`` ones."""
     where = entry.mapping("where")

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from nnexp.analysis import intervals, verdicts
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
@@ -15,12 +18,14 @@ from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.wording import digits, number, percent
-from nnexp.studies.study import Claim, ClaimPicture, Study
+from nnexp.studies.study import FIGURES, Claim, ClaimPicture, Study
+
+_OUTSIDE = (verdicts.BORDERLINE, verdicts.EXCEEDED, verdicts.SHORT_OF)
 
 
 @dataclass(frozen=True)
 class Published:
-    """One figure ``value``, printed with a ``rounding``, of the runs of one arm.
+    """Figures ``values``, printed with a ``rounding``, each of another run of the same arm.
 
     ``at`` is the evaluation (``{"epoch": 5}``; empty: the last). A prediction interval with a
     half-width above ``cap`` is too noisy; ``better`` says whether a higher or a lower outcome is.
@@ -30,7 +35,7 @@ class Published:
     outcome: Outcome
     where: Mapping[str, Any]
     at: Mapping[str, float]
-    value: float
+    values: tuple[float, ...]
     rounding: float
     cap: float
     better: str
@@ -50,12 +55,15 @@ class Published:
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.PUBLISHED
     RULE: ClassVar[str] = (
         "A published figure is tested against the 95 % prediction interval of a new run: "
-        "**consistent** if it lies within the interval, **exceeded** if the runs are better, "
-        "**short of** if they are worse, **too noisy to tell** if the interval is too wide. The "
-        "interval is for normally distributed runs and does not cover rare divergence that the "
-        "runs did not show."
+        "**consistent** if it lies within the interval, **too noisy to tell** if the interval is "
+        "too wide. A figure outside it is judged by the wider interval of level 1 − 0.05/m, where "
+        "m is the number of published figures and curves of the study: **exceeded** if the runs "
+        "are better, **short of** if they are worse, and **borderline** if it lies within that "
+        "wider interval, as a figure of one study in twenty does by chance. Several figures of the "
+        "same quantity are tested together. The interval is for normally distributed runs and does "
+        "not cover rare divergence that the runs did not show."
     )
-    IN_FAMILY: ClassVar[bool] = False
+    FAMILY: ClassVar[str] = FIGURES
 
     @property
     def measures(self) -> str:
@@ -71,7 +79,7 @@ class Published:
             outcome=outcome,
             where=measurement.read_where(entry, design),
             at=measurement.read_at(entry, outcome),
-            value=entry.number("value", entry["value"]),
+            values=_read_values(entry),
             rounding=entry.number("rounding", entry["rounding"]),
             cap=measurement.read_cap(entry, outcome),
             better=measurement.read_better(entry, outcome),
@@ -79,7 +87,7 @@ class Published:
 
     def printed(self, claim: Claim) -> str:
         """Return what was published, in words."""
-        return claim.published or f"{self.value:g}"
+        return claim.published or ", ".join(f"{value:g}" for value in self.values)
 
     def judge(self, study: Study, claim: Claim, tables: Tables | None, looks: int) -> Judgement:
         """Return the judgement of ``claim``."""
@@ -88,24 +96,34 @@ class Published:
         values = measured(self.outcome, arm, tables, self.where, self.at).to_numpy(float)
         if not len(values):
             raise measurement.no_run(arm)
-        interval = intervals.prediction_interval(values, rounding=self.rounding)
-        low, high, mean = float(interval.low), float(interval.high), float(interval.middle)
-        shown, start, end = (digits(self.outcome, v) for v in (mean, low, high))
+        (mean, low, high), wide = (
+            self._interval(values, verdicts.ALPHA / share) for share in (1, study.family(claim))
+        )
+        verdict = verdicts.published(self.values, (low, high), wide[1:], self.cap, self.better)
+        farthest = max(self.values, key=lambda value: abs(value - mean))
+        shown = digits(self.outcome, mean)
+        measured_in_words = f"{shown}, {_bounds(self, 1 - verdicts.ALPHA, low, high)}"
+        if verdict in _OUTSIDE and study.family(claim) > 1:
+            level = 1 - verdicts.ALPHA / study.family(claim)
+            measured_in_words += f"; {_bounds(self, level, *wide[1:])}"
         return Judgement(
             **repeated(study, claim),
             protocol=described(self.where, self.at),
-            measured=f"{shown}, 95 % prediction interval {start} to {end}",
-            verdict=verdicts.published(
-                self.value, low, high, (high - low) / 2, self.cap, self.better
-            ),
+            measured=measured_in_words,
+            verdict=verdict,
             n=len(values),
             first=mean,
-            second=self.value,
-            difference=mean - self.value,
+            second=farthest,
+            difference=mean - farthest,
             low=low,
             high=high,
-            level=0.95,
+            level=1 - verdicts.ALPHA,
         )
+
+    def _interval(self, runs: npt.NDArray[np.float64], alpha: float) -> tuple[float, float, float]:
+        """Return the mean of the ``runs`` and the joint prediction interval for all figures."""
+        found = intervals.prediction_interval(runs, alpha / len(self.values), self.rounding)
+        return float(found.middle), float(found.low), float(found.high)
 
     @classmethod
     def draw(
@@ -119,7 +137,10 @@ class Published:
         if judgement.n is None:
             return
         (arm,) = self.arms
-        yield "Test", f"the figure lies within the prediction interval of a new run of {arm}"
+        if len(self.values) > 1:
+            yield "Test", f"all figures lie within the prediction interval of new runs of {arm}"
+        else:
+            yield "Test", f"the figure lies within the prediction interval of a new run of {arm}"
         if judgement.low is not None and judgement.high is not None and judgement.level:
             yield (
                 f"{percent(judgement.level)} prediction interval",
@@ -127,3 +148,18 @@ class Published:
             )
         yield "Too noisy above", f"±{number(self.cap)}"
         yield "Runs", f"n = {judgement.n} seeds"
+
+
+def _read_values(entry: Entry) -> tuple[float, ...]:
+    """Return the figures of ``value``: one, or a list."""
+    given = entry["value"]
+    if given == []:
+        raise entry.error("value=[] is empty: give the published figure, or several")
+    return tuple(entry.number("value", v) for v in (given if isinstance(given, list) else [given]))
+
+
+def _bounds(test: Published, level: float, low: float, high: float) -> str:
+    """Return a prediction interval in words."""
+    start, end = (digits(test.outcome, bound) for bound in (low, high))
+    joint = "joint " if len(test.values) > 1 else ""
+    return f"{joint}{percent(level)} prediction interval {start} to {end}"

@@ -1,0 +1,123 @@
+"""Rows of the sources, as documents have claims: the verdict on each, from its main claims."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nnexp.analysis.labels import listed
+from nnexp.analysis.verdicts import FAILS, HOLDS, PARTLY, STALE, UNDECIDED, combined
+from nnexp.errors import InputError
+from nnexp.studies.judgement import MAIN, RIVAL, ROLES, Judgement
+from nnexp.studies.study import PAPERS, Study, document_of
+
+# Markdown for readers of the report.
+RULE = (
+    "A claim **holds** if every main check of it is reproduced or consistent. It **holds in part** "
+    "if some are, or if one has its direction only. It **does not hold** if none is, and a main "
+    "check is contradicted, shows no difference that matters, or has a published figure that our "
+    "runs exceed or fall short of. It is **undecided** if every main check is inconclusive, "
+    "underpowered, borderline, too noisy or withheld. The main checks test what the source states "
+    "or prints, in its own protocol where it gives one. Supporting checks explain or extend them, "
+    "and rival readings stand beside them; neither changes the verdict on the claim."
+)
+# How many claims have a verdict: of one, and of several.
+_COUNTED = {
+    HOLDS: ("holds", "hold"),
+    PARTLY: ("holds in part", "hold in part"),
+    FAILS: ("does not hold", "do not hold"),
+    UNDECIDED: ("is undecided", "are undecided"),
+    STALE: ("is stale", "are stale"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a source, by ``name``: its ``statement`` in a sentence, and the verdict on it.
+
+    ``checks`` has the judgements of its claims by role. A row without a main claim has no verdict:
+    ``verdict`` is empty. ``study`` has its main claims.
+    """
+
+    name: str
+    document: str
+    statement: str
+    verdict: str
+    study: str
+    checks: Mapping[str, list[Judgement]]
+
+
+def check_mains(studies: Sequence[Study]) -> None:
+    """Refuse a row whose main claims stand in several ``studies``.
+
+    Raises
+    ------
+    InputError
+        If there is one: its name, both studies and the remedy.
+    """
+    found: dict[str, Study] = {}
+    for study in studies:
+        for claim in study.claims:
+            if claim.role == MAIN and found.setdefault(claim.row, study) is not study:
+                raise InputError(
+                    f"{study.file}, line {claim.line}: claim {claim.id!r}: study "
+                    f"{found[claim.row].name!r} already has main claims of row {claim.row!r}: "
+                    f"give those of one study role: support"
+                )
+
+
+def rows(studies: Sequence[Study], judgements: Sequence[Judgement]) -> list[Row]:
+    """Return the rows of the ``judgements``, documents first.
+
+    The only claim of a row is its main one, unless it is a rival reading. A main claim of the
+    ``studies`` that has not been judged counts as stale.
+    """
+    by_row: dict[str, list[Judgement]] = {}
+    for one in judgements:
+        by_row.setdefault(one.row, []).append(one)
+    return [_row(name, by_row[name], studies) for name in sorted(by_row, key=place)]
+
+
+def _row(name: str, judgements: Sequence[Judgement], studies: Sequence[Study]) -> Row:
+    checks = {role: [one for one in judgements if one.role == role] for role in ROLES}
+    claims = [(study, c) for study in studies for c in study.claims if c.row == name]
+    if len(claims) == len(judgements) == 1 and not checks[RIVAL]:
+        checks = {role: [] for role in ROLES} | {MAIN: list(judgements)}
+    main = checks[MAIN]
+    if not main:
+        statement = " ".join(dict.fromkeys(one.statement for one in judgements))
+        return Row(name, document_of(name), statement, "", "", checks)
+    of = {one.claim for one in main}
+    missing = [c.id for study, c in claims if c.role == MAIN and c.id not in of]
+    (own,) = (study for study in studies if study.name == main[0].study)
+    return Row(
+        name,
+        document_of(name),
+        own.rows.get(name) or " ".join(one.statement for one in main),
+        STALE if missing else combined([one.verdict for one in main]),
+        own.name,
+        checks,
+    )
+
+
+def counted(found: Sequence[Row]) -> str:
+    """Say how many rows hold, do not hold and so on: those of documents and those of papers."""
+    sentences = []
+    for whose in ("documents", PAPERS):
+        own = [
+            r.verdict for r in found if r.verdict and (r.document == PAPERS) == (whose == PAPERS)
+        ]
+        if own:
+            counts = Counter(own)
+            parts = [f"{counts[v]} {w[counts[v] > 1]}" for v, w in _COUNTED.items() if counts[v]]
+            claims = f"{len(own)} claim{'s' if len(own) > 1 else ''}"
+            sentences.append(f"Of the {whose}' {claims}, {listed(parts)}.")
+    return " ".join(sentences)
+
+
+def place(row: str) -> tuple[bool, list[tuple[str, int]]]:
+    """Return the sort key of a row by its name: papers last, D0.2 before D0.10."""
+    parts = re.findall(r"(\D*)(\d*)", row)
+    return document_of(row) == PAPERS, [(word, int(number or 0)) for word, number in parts]
