@@ -112,7 +112,7 @@ def sampled(images: int, accuracy: float) -> str:
     error = math.sqrt(accuracy * (1 - accuracy) / images)
     points = 100 * NormalDist().inv_cdf(1 - ALPHA / 2) * error
     return (
-        f"Accuracies are measured on one test set, MNIST's {images} images unless the study says "
+        f"Accuracies are measured on one test set, MNIST's {images:,} images unless the study says "
         f"otherwise. As an estimate for other images, an accuracy of {accuracy:g} is uncertain by "
         f"±{points:.2f} points (95 %) at any number of seeds. Both arms of a pair and most "
         "published figures share these images: this matters where an accuracy or a difference is "
