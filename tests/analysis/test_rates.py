@@ -63,12 +63,18 @@ def test_the_exact_test_of_rates_in_pairs():
 
 
 def test_how_many_figures_lie_outside_by_chance():
-    found = ["consistent"] * 19 + ["exceeded"] * 5 + ["short of"] * 2
+    found = ["consistent"] * 19 + ["exceeded"] * 4 + ["borderline"] + ["short of"] * 2
     assert doubts.by_chance([*found, "too noisy to tell", "reproduced"]) == (
-        "7 of 26 published figures and curves lie outside their interval or band; 1.3 would by "
-        "chance if all were of runs like these."
+        "7 of 26 published figures and curves lie outside their 95 % interval or band; 1.3 "
+        "would by chance if all were of runs like these."
     )
     assert doubts.by_chance(["too noisy to tell", "contradicted"]) == ""
+
+
+def test_what_the_number_of_test_images_leaves_uncertain():
+    # 1.96 · √(0.97 · 0.03 / 10 000)
+    assert "of 0.97 is uncertain by ±0.33 points" in doubts.sampled(10_000, 0.97)
+    assert "of 0.97 is uncertain by ±3.34 points" in doubts.sampled(100, 0.97)
 
 
 def test_senseless_counts_are_refused():

@@ -69,9 +69,9 @@ def test_an_edited_study_shows_no_verdict_of_before(draw: Command) -> None:
             text = page.read_text("utf-8")
             assert said in text, new
             assert "contradicted</b>" not in text
-        assert "2 claims, 1 study: 1 reproduced." in pages[0].read_text("utf-8")
+        assert "Of the documents' 2 claims, 1 holds and 1 is stale." in pages[0].read_text("utf-8")
         assert "**contradicted** |" not in pages[1].read_text("utf-8")
-        assert "1 claim is stale and not counted" in pages[2].read_text("utf-8")
+        assert "1 check is stale and not counted" in pages[2].read_text("utf-8")
         assert 'value="contradicted"' not in pages[2].read_text("utf-8")
         assert 'value="stale"' not in pages[2].read_text("utf-8")
         edited(new, old)

@@ -77,7 +77,10 @@ def test_a_study_is_run_judged_and_reported(
     )
     assert "D2: 제목" in study
     assert "Random weights end above weights of zero." in report
-    assert "2 claims, 1 studies" in report or "2 claims, 1 study" in report
+    lead = (
+        "Of the documents' 2 claims, 1 holds and 1 does not hold. They rest on 2 checks in 1 study."
+    )
+    assert lead in report
     for page, place in ((study, folder), (report, Path("results"))):
         for link in re.findall(r"\]\(([^)]+)\)", page):
             file, _, anchor = link.partition("#")
@@ -171,7 +174,7 @@ def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Comman
     define()
     done = reproduce("store=mine", "hydra.launcher.workers=1")
     assert done.status == 0, done.err
-    assert "2 claims, 1 study" in Path("results/README.md").read_text("utf-8")
+    assert "2 checks in 1 study." in Path("results/README.md").read_text("utf-8")
     assert len(Store(Path("mine")).run_ids()) == 12
     assert {path.name for path in Path("results").iterdir() if path.is_dir()} == {"tiny"}
 
@@ -183,7 +186,7 @@ def test_own_studies_run_alone_until_others_are_judged_beside_them(reproduce: Co
     assert re.findall(r"^(\w+): \d", reproduce().out, flags=re.MULTILINE) == ["own"]
     assert "1 claim, 1 study: 1 reproduced." in report.read_text("utf-8")
     assert reproduce("arithmetic").status == 0
-    assert " claims, 2 studies: " in report.read_text("utf-8")
+    assert " checks in 2 studies." in report.read_text("utf-8")
     judged = re.findall(r"^(\w+): \d", reproduce().out, flags=re.MULTILINE)
     assert judged == ["arithmetic", "own"]
 
@@ -319,7 +322,7 @@ def test_a_claim_that_is_not_judged_yet_does_not_hold_up_a_report(again: Command
     assert "python -m nnexp.reproduce tiny" in report
     assert "1 study" in report
     page = Path("results/README.md").read_text("utf-8")
-    assert "2 claims, 1 study:" in page
+    assert "2 checks in 1 study." in page
     define(text=STUDY.replace("id: begins", "id: renamed"))
     define(name="other")
     assert again("other").status == 0
