@@ -228,6 +228,13 @@ def effect_size(differences: npt.ArrayLike) -> float:
     return mean / float(values.std(ddof=1)) * (1 - 3 / (4 * (n - 1) - 1))
 
 
+def all_equal(values: npt.ArrayLike) -> bool:
+    """Tell whether there are several ``values`` (n,), which are equal up to rounding."""
+    sample = np.asarray(values, dtype=float)
+    with np.errstate(invalid="ignore"):  # between infinities
+        return len(sample) > 1 and bool(np.allclose(sample, sample[0], rtol=1e-9, atol=1e-15))
+
+
 def _between(outer: Any, inner: Any, share: float) -> Any:
     """Return ``outer`` moved by a ``share`` of the distance to ``inner``, if both are finite."""
     finite = np.isfinite(outer) & np.isfinite(inner)

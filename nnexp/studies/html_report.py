@@ -9,7 +9,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -21,6 +21,7 @@ from nnexp.reports.jinja import environment
 from nnexp.reports.prose import phrase, prose
 from nnexp.studies.judgement import ROLES, Judgement
 from nnexp.studies.kinds import KINDS
+from nnexp.studies.marks import MARKS, ROW_MARKS
 from nnexp.studies.rows import RULE, Row, counted, place
 from nnexp.studies.study import PAPERS, Claim, Study
 
@@ -29,59 +30,6 @@ _LONGEST = 90
 _TIMES = ((3600, "h"), (60, "min"), (0, "s"))
 
 
-class _Mark(NamedTuple):
-    """How a verdict looks: the id of its symbol, its tone, and its meaning in a sentence."""
-
-    symbol: str
-    tone: str
-    meaning: str
-
-
-# In the order of the page.
-_MARKS = {
-    verdicts.REPRODUCED: _Mark("tick", "good", "The measurement agrees with the claim."),
-    verdicts.DIRECTION: _Mark(
-        "half", "good", "The sign agrees with the claim; the difference may be too small to matter."
-    ),
-    verdicts.CONTRADICTED: _Mark("cross", "bad", "The measurement shows the reverse of the claim."),
-    verdicts.NO_DIFFERENCE: _Mark(
-        "same", "calm", "Any difference is smaller than the smallest one that matters."
-    ),
-    verdicts.INCONCLUSIVE: _Mark(
-        "question", "doubt", "The interval is too wide for a conclusion: more seeds are needed."
-    ),
-    verdicts.UNDERPOWERED: _Mark(
-        "few", "doubt", "Too few seeds for the study's number of claims: described, not judged."
-    ),
-    verdicts.CONSISTENT: _Mark(
-        "inside", "good", "The runs are consistent with the published figure."
-    ),
-    verdicts.BORDERLINE: _Mark(
-        "edge",
-        "doubt",
-        "The published figure lies outside its 95 % interval, but not outside the wider one that "
-        "the study's figures share.",
-    ),
-    verdicts.EXCEEDED: _Mark("up", "calm", "The runs are better than the published figure."),
-    verdicts.SHORT_OF: _Mark("down", "bad", "The runs are worse than the published figure."),
-    verdicts.TOO_NOISY: _Mark(
-        "waves", "doubt", "The runs vary too much to judge the published figure."
-    ),
-    verdicts.WITHHELD: _Mark(
-        "gap", "doubt", "Some runs failed, and the others may not be representative: run it again."
-    ),
-    verdicts.STALE: _Mark(
-        "clock", "doubt", "Not a verdict: the study has changed since the claim was judged."
-    ),
-}
-# As _MARKS, for the verdicts on rows.
-_ROW_MARKS = {
-    verdicts.HOLDS: _Mark("tick", "good", ""),
-    verdicts.PARTLY: _Mark("half", "calm", ""),
-    verdicts.FAILS: _Mark("cross", "bad", ""),
-    verdicts.UNDECIDED: _Mark("question", "doubt", ""),
-    verdicts.STALE: _MARKS[verdicts.STALE],
-}
 # What no verdict covers, for MNIST's test images at an accuracy as of many runs here.
 SAMPLED = sampled(10_000, 0.95)
 # Explains the codes of rows where they first appear.
@@ -155,16 +103,16 @@ def render(sections: Sequence[Section], facts: Mapping[str, str], found: Sequenc
     return pages.get_template("report.html").render(
         theme=theme(picture["svg"] for study in studies for picture in study["pictures"]),
         facts=facts,
-        marks=_MARKS,
+        marks=MARKS,
         rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
         by_chance=by_chance(row["judgement"].verdict for row in rows),
         sampled=SAMPLED,
         claims=[_claim_row(row) for row in found],
-        row_marks=_ROW_MARKS,
+        row_marks=ROW_MARKS,
         row_rule=RULE,
         counted_rows=counted(found),
         by_role={role: n for role in ROLES if (n := _counted(rows, role))},
-        counts={verdict: counts[verdict] for verdict in _MARKS if counts[verdict]},
+        counts={verdict: counts[verdict] for verdict in MARKS if counts[verdict]},
         stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
         unexpected=sum(not row["judgement"].as_expected for row in rows),
         documents=documents,
@@ -196,8 +144,8 @@ def _study(section: Section, found: Sequence[Row]) -> dict[str, Any]:
     for judgement in section.judgements:
         if judgement.claim not in claims:
             raise unknown(f"claim of study {study.name!r}", judgement.claim, claims)
-        if judgement.verdict not in _MARKS:
-            raise unknown("verdict", judgement.verdict, _MARKS)
+        if judgement.verdict not in MARKS:
+            raise unknown("verdict", judgement.verdict, MARKS)
         own = [picture for picture in pictures if judgement.claim in picture["claims"]]
         rows.append(_row(study, claims[judgement.claim], judgement, own))
     return {
@@ -249,7 +197,7 @@ def _row(
         "source": source,
         "judgement": judgement,
         "published": textwrap.shorten(judgement.published, _LONGEST, placeholder=" …"),
-        "order": list(_MARKS).index(judgement.verdict),
+        "order": list(MARKS).index(judgement.verdict),
         "scale": _scale(judgement),
         "numbers": list(_numbers(judgement, claim)),
         "pictures": pictures,

@@ -340,6 +340,8 @@ def test_a_published_curve_is_judged_by_one_band(study: Any) -> None:
     found = judge(study(text.format(off, "short of")), tables)[0]
     assert found.verdict == "short of"
     assert "2 of 3 points within the joint band" in found.measured
+    two = study(text.format(off, "short of"), text.format(points, "consistent"))
+    assert "joint band (2 within that of 97.5 %); farthest" in judge(two, tables)[0].measured
     assert "at step 1200" in found.measured
 
 

@@ -109,7 +109,7 @@ class Comparison(Pairing):
         if not len(values):
             raise InputError("no seed has a finished run of each arm: see the sweep's failed runs")
         n, alpha = len(values), study.alpha / study.family(claim) / looks
-        if _the_same(values):
+        if intervals.all_equal(values):
             values = np.full(n, values[0])
         interval = intervals.median_interval(values, alpha)
         finite = n > 1 and bool(np.isfinite(values).all())
@@ -255,12 +255,6 @@ def _median(values: pd.Series[Any]) -> float:
         return float(np.median(values))
 
 
-def _the_same(values: npt.NDArray[np.float64]) -> bool:
-    """Tell whether the differences of at least two pairs are equal up to rounding."""
-    with np.errstate(invalid="ignore"):  # between infinities
-        return len(values) > 1 and bool(np.allclose(values, values[0], rtol=1e-9, atol=1e-15))
-
-
 def _in_words(
     test: Comparison,
     pairs: pd.DataFrame,
@@ -299,7 +293,7 @@ def _pairs(
         panels.setdefault(test.unit, []).append(row)
     title = "Differences, pair by pair"
     level = 100 * (judgements[compared[0][0].id].level or 0)
-    certain = any(_the_same(own["difference"].to_numpy(float)) for own in pairs.values())
+    certain = any(intervals.all_equal(own["difference"].to_numpy(float)) for own in pairs.values())
     family = study.family(compared[0][0])
     together = f" (together {percent(1 - study.alpha)} for the {family} comparisons)"
     caption = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
-from nnexp.studies.kinds.wording import digits, number
+from nnexp.studies.kinds.wording import digits, number, percent
 from nnexp.studies.study import FIGURES, Claim, ClaimPicture, Study, of_kind
 
 _WIDTH = 5.4
@@ -100,19 +101,21 @@ class Curve:
         assert tables is not None
         table = band(self, tables)
         published, low, high = (table[c].to_numpy(float) for c in ("published", "low", "high"))
-        inside = int(((published >= low) & (published <= high)).sum())
+        family = study.family(claim)
+        wide = _joint(self, table, verdicts.ALPHA / family)
+        inside, within = (_inside(published, bounds) for bounds in ((low, high), wide))
+        words = f"{inside} of {len(table)} points within the joint band"
+        if inside < len(table) and family > 1:
+            words += f" ({within} within that of {percent(1 - verdicts.ALPHA / family)})"
         gap = table["mean"].to_numpy(float) - published
-        wide = verdicts.ALPHA / study.family(claim)
         worst = int(np.argmax(np.abs(gap)))
         ours, theirs = (digits(self.outcome, table[c][worst]) for c in ("mean", "published"))
         return Judgement(
             **repeated(study, claim),
             protocol=described(self.where, {}),
-            measured=f"{inside} of {len(table)} points within the joint band; farthest "
-            f"{ours} against {theirs} at {self.by} {table['at'][worst]:g}",
-            verdict=verdicts.published(
-                published, (low, high), _joint(self, table, wide), self.cap, self.better
-            ),
+            measured=f"{words}; farthest {ours} against {theirs} at {self.by} "
+            f"{table['at'][worst]:g}",
+            verdict=verdicts.published(published, (low, high), wide, self.cap, self.better),
             n=sum(str(column).startswith("run ") for column in table),
             first=float(table["mean"][worst]),
             second=float(published[worst]),
@@ -173,6 +176,12 @@ def _joint(test: Curve, table: pd.DataFrame, alpha: float) -> verdicts.Bounds:
         table.filter(like="run ").to_numpy(float).T, alpha, test.rounding
     )
     return low, high
+
+
+def _inside(values: npt.NDArray[np.float64], bounds: verdicts.Bounds) -> int:
+    """Return how many ``values`` lie within ``bounds``."""
+    low, high = map(np.asarray, bounds)
+    return int(((low <= values) & (values <= high)).sum())
 
 
 def _picture(claim: Claim, test: Curve, table: pd.DataFrame, judgement: Judgement) -> Picture:
