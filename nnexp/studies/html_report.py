@@ -62,7 +62,7 @@ _MARKS = {
         "waves", "doubt", "The runs vary too much to judge the published figure."
     ),
     verdicts.WITHHELD: _Mark(
-        "gap", "doubt", "Some runs failed, and the others may not be representative: run it again."
+        "gap", "doubt", "Some runs failed, or a setting is not tuned yet: see what was measured."
     ),
     verdicts.STALE: _Mark(
         "clock", "doubt", "Not a verdict: the study has changed since the claim was judged."
