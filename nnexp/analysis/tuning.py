@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ class Tuning:
         values = (float(f"{value:.1e}") for value in found)
         return tuple(value for value in values if value not in self.means.index)
 
-    def unfinished(self, own: Sequence[float]) -> str:
+    def flaw(self, own: Sequence[float]) -> str:
         """Return why tuning is not finished, in words; empty if it is. ``own`` as for `further`."""
         at, more = f"best at {self.over} {self.best:g}", self.further(own)
         if self.edge:
@@ -117,3 +117,18 @@ def tune(runs: pd.DataFrame, over: str, by: str) -> Tuning:
     if means.isna().all():
         raise InputError(f"no run has a number for {by!r} to choose {over} by: give a score")
     return Tuning(over, by, means)
+
+
+def unfinished(tunings: Mapping[str, Tuning], own: Sequence[float], command: str) -> str:
+    """Return for which arms tuning is not finished, and what to do; empty if there are none.
+
+    ``tunings`` are by arm, ``own`` is as for `Tuning.further`, and ``command`` tries more values.
+    """
+    flaws = {arm: words for arm, one in tunings.items() if (words := one.flaw(own))}
+    if not flaws:
+        return ""
+    remedy = f"give the study values of {tunings[next(iter(flaws))].over} beyond these"
+    if any(one.further(own) for one in tunings.values()):
+        remedy = f"run {command}, which tries more"
+    arms = ", and ".join(f"{arm} is {words}" for arm, words in flaws.items())
+    return f"tuning is not finished: {arms}: {remedy}"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.analysis.tuning import BEYOND, Tuning, tune
+from nnexp.analysis.tuning import BEYOND, Tuning, tune, unfinished
 from nnexp.errors import InputError
 
 GRID = (0.5, 1.5, 4.0)
@@ -40,7 +40,7 @@ def test_a_planted_optimum_is_found_between_close_neighbours(
     distance = lambda v: abs(math.log(v / optimum))  # noqa: E731
     found = tuned(lambda v: 0.9 - 0.1 * distance(v), own)
     assert found.edge == ""
-    assert found.unfinished(own) == ""
+    assert found.flaw(own) == ""
     values = found.means.index
     place = list(values).index(found.best)
     gaps = values[place] / values[place - 1], values[place + 1] / values[place]
@@ -54,7 +54,7 @@ def test_tuning_goes_on_to_a_bound_and_says_so() -> None:
     assert found.edge == "largest"
     assert found.best == found.means.index.max() == 130  # 32 times 4, to two digits
     assert found.best <= 1.05 * BEYOND * max(GRID)
-    assert found.unfinished(GRID) == (
+    assert found.flaw(GRID) == (
         "best at lr 130, the largest of 8 values from 0.5 to 130 and as far as tuning goes"
     )
     assert tuned(lambda v: -v, GRID).best == pytest.approx(0.5 / 32, rel=0.05)
@@ -71,7 +71,16 @@ def test_tuning_goes_on_to_a_bound_and_says_so() -> None:
     ],
 )
 def test_what_is_left_to_try_is_said(score: dict[float, float], said: str) -> None:
-    assert of(score.__getitem__, GRID, "train_accuracy").unfinished(GRID) == said
+    assert of(score.__getitem__, GRID, "train_accuracy").flaw(GRID) == said
+
+
+def test_the_arms_that_are_not_finished_are_named_with_a_remedy() -> None:
+    edge, done = (of(lambda v: v, own, "train_accuracy") for own in (GRID, (64.0, 130.0)))
+    assert unfinished({"a": edge}, GRID, "R").endswith(
+        "values from 0.5 to 4: run R, which tries more"
+    )
+    beyond = "far as tuning goes: give the study values of lr beyond these"
+    assert unfinished({"a": done}, GRID, "R").endswith(beyond)
 
 
 def test_values_between_are_geometric_means_to_two_digits() -> None:

@@ -14,7 +14,7 @@ from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.doubts import unseen
 from nnexp.analysis.labels import n_words
 from nnexp.analysis.outcomes import Outcome
-from nnexp.analysis.tuning import FACTOR, Tuning
+from nnexp.analysis.tuning import FACTOR, unfinished
 from nnexp.analysis.verdicts import MATTERS, in_points
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
@@ -116,13 +116,14 @@ class Comparison(Pairing):
         finite = n > 1 and bool(np.isfinite(values).all())
         sd = float(values.std(ddof=1)) if finite else math.nan
         tunings = self.tunings(tables)
-        unfinished = self._unfinished(study, tunings)
+        own = study.tuned[self.tuned["over"]] if tunings else ()
+        missing = unfinished(tunings, own, study.command())
         return Judgement(
             **repeated(study, claim),
             protocol=self.settings(tunings),
-            measured=_in_words(self, pairs, interval) + unfinished,
+            measured="; ".join(filter(None, (_in_words(self, pairs, interval), missing))),
             verdict=verdicts.WITHHELD
-            if unfinished
+            if missing
             else verdicts.compared(interval, self.matters, self.name),
             n=n,
             first=_median(pairs["first"]),
@@ -191,20 +192,6 @@ class Comparison(Pairing):
         if self.map:
             own, sign = study.own(tables.runs), -1 if self.name == "less" else 1
             yield from self.cells(tables, own, self.map, sign)
-
-    def _unfinished(self, study: Study, tunings: Mapping[str, Tuning]) -> str:
-        """Return for which arms tuning is not finished, and what to do, in words."""
-        if not tunings:
-            return ""
-        over = self.tuned["over"]
-        own = study.tuned[over]
-        arms = [f"{arm} is {why}" for arm, t in tunings.items() if (why := t.unfinished(own))]
-        if not arms:
-            return ""
-        remedy = f"give the study values of {over} beyond these"
-        if any(one.further(own) for one in tunings.values()):
-            remedy = f"run {study.command()}, which tries more"
-        return f"; tuning is not finished: {', and '.join(arms)}: {remedy}"
 
     def _holds_in(self, study: Study, tables: Tables) -> str:
         """Return in how many cells of the map the claim holds, in words."""
