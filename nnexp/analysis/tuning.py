@@ -108,6 +108,8 @@ def tune(runs: pd.DataFrame, over: str, by: str) -> Tuning:
         If either is not a column of ``runs``, or no run has a number for the score.
     """
     for column in (over, by):
+        if column not in runs and column.startswith("validation"):
+            raise InputError(f"the runs have no {column}: hold out examples, data.validation=5000")
         if column not in runs:
             raise unknown("column to tune by", column, map(str, runs.columns))
     values = pd.to_numeric(runs[over], errors="coerce")

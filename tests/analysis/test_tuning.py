@@ -115,5 +115,7 @@ def test_runs_without_a_score_are_refused() -> None:
     runs = pd.DataFrame({"lr": [1.0, 2.0], "validation_loss": [np.nan, np.nan]})
     with pytest.raises(InputError, match="no run has a number for 'validation_loss'"):
         tune(runs, "lr", "validation_loss")
-    with pytest.raises(InputError, match="unknown column to tune by 'validation_accuracy'"):
+    with pytest.raises(InputError, match="no validation_accuracy: hold out examples"):
         tune(runs, "lr", "validation_accuracy")
+    with pytest.raises(InputError, match="unknown column to tune by 'lrr': did you mean 'lr'"):
+        tune(runs, "lrr", "validation_loss")

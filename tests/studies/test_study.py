@@ -382,6 +382,7 @@ SWEPT = TEXT.replace("seed: range(10)", "lr: '0.1,1e-2', init: 'choice(he,zero)'
             "{init: he}\n      outcome: train_accuracy\n      tuned: {over: lr, by: train_loss}",
             "by=train_loss chooses lr on the train set, .* give by: validation_accuracy",
         ),
+        ("{lr: 0.1, init: he}\n      tuned: {over: lr, by: train_loss}", "lr is also fixed in"),
         ("{lr: 0.1}\n      tuned: {over: init, by: train_loss}", "over=init cannot be tuned, as"),
         ("{init: he, lr: 0.1}\n      tuned: {over: epochs, by: train_loss}", "epochs is not swept"),
     ],

@@ -80,16 +80,19 @@ def read_tuned(entry: Entry, outcome: Outcome, design: Design | None = None) -> 
     tuned = entry.part("tuned")
     tuned.check_keys(("over", "by"), ("over", "by"))
     over, by = tuned["over"], tuned["by"]
-    split = str(by).partition("_")[0]
-    if by in METRICS and split in ("test", outcome.of.partition("_")[0]):
+    split, measured = (str(name).partition("_")[0] for name in (by, outcome.of))
+    if by in METRICS and split in ("test", measured):
+        whose = "the claim is" if split == measured else "claims are"
         other = "validation" if split != "validation" else "train"
         raise tuned.error(
-            f"by={by} chooses {over} on the {split} set, on which the claim is measured: "
+            f"by={by} chooses {over} on the {split} set, on which {whose} measured: "
             f"give by: {other}_accuracy"
         )
     by = tuned.one_of("score to tune by", by, SCORES)
     if design is not None:
         _check_values(tuned, over, design)
+        if over in entry.mapping("where"):
+            raise tuned.error(f"{over} is also fixed in 'where': leave one of them out")
     return {"over": over, "by": by}
 
 
