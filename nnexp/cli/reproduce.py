@@ -238,7 +238,7 @@ def _run(study: Study, seeds: int | None, overrides: Sequence[str]) -> list[Reco
     console.print(Text.assemble("\n", (study.name, "bold"), f": {study.question}"))
     records = _sweep(study, words)
     while further := trials(study, tables(records)):
-        console.print(Text(announced(study, further)))
+        console.print(Text(announced(study, further)), soft_wrap=True)
         for trial in further:
             records += _sweep(study, [*words, *_overrides_of(trial)])
     return records

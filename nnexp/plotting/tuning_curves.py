@@ -21,8 +21,8 @@ _COLOUR = "#0072B2"
 _COLUMNS = 2
 # The longest name of a panel, in characters.
 _NAME = 29
-# Decades of values that fit with 1, 2 and 5 of each on the axis.
-_FEW_DECADES = 1.6
+# Which numbers of each decade fit on the axis, by the number of decades.
+_SUBS = {1.6: (1, 2, 5), 2.6: (1, 3)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _log_axis(ax: Axes, values: Array) -> None:
     """Make the x axis logarithmic, with a few plain numbers on it."""
     ax.set_xscale("log")
     decades = np.log10(values.max() / values.min())
-    subs = (1, 2, 5) if decades < _FEW_DECADES else (1,)
+    subs = next((subs for most, subs in _SUBS.items() if decades < most), (1,))
     ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
