@@ -48,13 +48,8 @@ class Tuning:
 
     @property
     def edge(self) -> str:
-        """Which edge of the values tried is best: ``smallest``, ``largest`` or empty.
-
-        It is empty if all values score the same, since there is nothing to tune then.
-        """
+        """Which edge of the values tried is best: ``smallest``, ``largest`` or empty."""
         scored = self._scored
-        if scored.nunique() == 1:
-            return ""
         return {scored.index[0]: "smallest", scored.index[-1]: "largest"}.get(self.best, "")
 
     @property
@@ -66,10 +61,11 @@ class Tuning:
     def further(self, own: Sequence[float]) -> tuple[float, ...]:
         """Return the values to try next, at most two; none if tuning is finished or has to end.
 
+        It is finished as well if three or more values all score the same, as of a dead network.
         ``own`` are the values of the study itself, from which tuning goes at most `BEYOND` away.
         """
         scored, best = self._scored, self.best
-        if scored.nunique() == 1:
+        if not self.edge and scored.nunique() == 1:
             return ()
         if self.edge:
             step = best / FACTOR if self.edge == "smallest" else best * FACTOR

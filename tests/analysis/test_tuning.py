@@ -106,6 +106,11 @@ def test_equal_scores_are_no_edge(scores: tuple[float, ...], best: float, edge: 
     assert (found.further(GRID) == ()) == (len(set(scores)) == 1)
 
 
+def test_two_equal_scores_may_be_chance_so_more_is_tried() -> None:
+    assert of(lambda _: 0.9, (1.0, 3.0), "train_accuracy").further((1.0, 3.0)) == (0.5,)
+    assert list(tuned(lambda _: 0.9, (1.0, 3.0)).means.index) == [0.5, 1, 3]
+
+
 def test_a_value_that_has_no_score_is_not_tried_again() -> None:
     means = pd.Series([0.1, 0.2, np.nan], index=[1.0, 4.0, 8.0])
     assert Tuning("lr", "train_accuracy", means).further((1.0, 4.0)) == ()
