@@ -69,8 +69,8 @@ class Tuning:
             return ()
         if self.edge:
             step = best / FACTOR if self.edge == "smallest" else best * FACTOR
-            low, high = min(own) / BEYOND, max(own) * BEYOND
-            found = [step] if low <= step * _ROUNDING and step <= high * _ROUNDING else []
+            low, high = min(own) / BEYOND / _ROUNDING, max(own) * BEYOND * _ROUNDING
+            found = [step] if low <= step <= high else []
         else:
             place = list(scored.index).index(best)
             gaps = itertools.pairwise(scored.index[place - 1 : place + 2])
@@ -111,7 +111,8 @@ def tune(runs: pd.DataFrame, over: str, by: str) -> Tuning:
     values = pd.to_numeric(runs[over], errors="coerce")
     if values.isna().any():  # names
         values = runs[over]
-    means = pd.to_numeric(runs[by], errors="coerce").groupby(values).mean()
+    # Rounded, so that equal scores have equal means in whatever order they are added.
+    means = pd.to_numeric(runs[by], errors="coerce").groupby(values).mean().round(12)
     if means.isna().all():
         raise InputError(f"no run has a number for {by!r} to choose {over} by: give a score")
     return Tuning(over, by, means)
