@@ -9,9 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp.analysis.outcomes import best, fitting
+from nnexp.analysis.outcomes import Outcome, fitting
+from nnexp.analysis.tuning import tune
 from nnexp.errors import InputError, unknown
 from nnexp.store.record import DIVERGED, FAILED
+
+# What a grid shows.
+SHOWN = Outcome("metric", "test_accuracy")
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,14 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
         tuning = {}
         if grid.tuned:
             over = grid.tuned["over"]
-            tuning = {over: best(cell, over, grid.tuned["by"])}
+            tuning = {over: tune(cell, over, grid.tuned["by"]).best}
             cell = fitting(cell, tuning)
         if cell["seed"].duplicated().any():
             raise InputError(
                 f"a grid of {grid.down} and {grid.across}: several runs of a "
                 f"seed at {down}, {across}: give the values of other settings in 'where'"
             )
-        accuracy = cell["test_accuracy"].astype(float)
+        accuracy = cell[SHOWN.of].astype(float)
         at = ", ".join(f"{key} {_text(value)}" for key, value in tuning.items())
         numbers = {"mean": accuracy.mean(), "std": accuracy.std(), "n": len(cell)}
         numbers |= {"diverged": int((cell["status"] == DIVERGED).sum())}

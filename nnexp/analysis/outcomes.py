@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,8 @@ METRICS = (
     *("validation_loss", "validation_accuracy"),
     *("batch_loss", "running_loss", "running_accuracy", "seconds"),
 )
-# The metrics by which a setting may be tuned.
-SCORES = METRICS[:6]
+# The metrics by which a setting may be tuned: not those of the test set, which claims are about.
+SCORES = ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")
 # The columns of layers.csv that a claim may measure.
 LAYER_VALUES = (
     *("activation_mean", "activation_std", *(f"activation_p{q:02d}" for q in QUANTILES)),
@@ -90,17 +90,35 @@ def measured(
             f"arm {arm!r} has several runs of seed {runs['seed'][twice].iloc[0]}: give the values "
             f"of swept settings in 'where'"
         )
-    runs = runs[runs["status"] != FAILED].set_index("run_id")
+    values = of_runs(outcome, runs, tables, at)
+    seeds = runs.set_index("run_id")["seed"]
+    by_seed: pd.Series[float] = values.rename(index=seeds).sort_index()
+    return by_seed
+
+
+def of_runs(
+    outcome: Outcome, runs: pd.DataFrame, tables: Tables, at: Mapping[str, float]
+) -> pd.Series[float]:
+    """Return the outcome of each of the ``runs`` by its ID, without failed runs.
+
+    ``runs`` are rows of ``tables.runs``; ``at`` is as for `measured`.
+
+    Raises
+    ------
+    InputError
+        If there is no such column or evaluation.
+    """
+    status = runs[runs["status"] != FAILED].set_index("run_id")["status"]
     source = tables.layers if outcome.kind in ("layer", "factor_per_layer") else tables.metrics
     if outcome.of not in source:
         raise unknown("outcome", outcome.of, map(str, source.columns))
-    own = source[source["run_id"].isin(runs.index)]
+    own = source[source["run_id"].isin(status.index)]
     values = {
-        runs["seed"][run_id]: _measure(outcome, rows, at, runs["status"][run_id] == DIVERGED)
+        run_id: _measure(outcome, rows, at, status[run_id] == DIVERGED)
         for run_id, rows in own.groupby("run_id", sort=False)
     }
-    by_seed: pd.Series[float] = pd.Series(values, dtype=float).sort_index()
-    return by_seed
+    by_run: pd.Series[float] = pd.Series(values, dtype=float)
+    return by_run
 
 
 def failures(arm: str, tables: Tables, where: Mapping[str, Any]) -> str:
@@ -109,14 +127,14 @@ def failures(arm: str, tables: Tables, where: Mapping[str, Any]) -> str:
     return f"{failed.sum()} of {len(failed)} runs of arm {arm} failed" if failed.any() else ""
 
 
-def divergences(arms: Sequence[str], tables: Tables, where: Mapping[str, Any]) -> str:
-    """Say how many runs of one or two ``arms`` diverged, at the settings ``where``.
+def divergences(settings: Mapping[str, Mapping[str, Any]], tables: Tables) -> str:
+    """Say how many runs of one or two arms diverged, each at its own ``settings``.
 
     Two arms are compared, paired by seed, by the exact test of equal rates. Empty if none diverged.
     """
     lost = {
         arm: matching(tables.runs, arm, where).set_index("seed")["status"] == DIVERGED
-        for arm in dict.fromkeys(arms)
+        for arm, where in settings.items()
     }
     if not any(own.any() for own in lost.values()):
         return ""
@@ -159,24 +177,6 @@ def fitting(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
     if chosen.empty:
         raise InputError(f"there are no runs with {described(where, {})}")
     return chosen
-
-
-def best(runs: pd.DataFrame, over: str, by: str) -> Any:
-    """Return the value of the setting ``over`` with the best mean score ``by`` in ``runs``.
-
-    Raises
-    ------
-    InputError
-        If either is not a column of ``runs``, or no run has a number for the score.
-    """
-    for column in (over, by):
-        if column not in runs:
-            raise unknown("column to tune by", column, map(str, runs.columns))
-    scores = pd.to_numeric(runs[by], errors="coerce")
-    means = scores.groupby(runs[over]).mean().dropna()
-    if means.empty:
-        raise InputError(f"no run has a number for {by!r} to choose {over} by: give a score")
-    return means.idxmin() if by.endswith("loss") else means.idxmax()
 
 
 def described(where: Mapping[str, Any], at: Mapping[str, float]) -> str:

@@ -11,7 +11,7 @@ over the claims of its study, and by the smallest difference that matters, S:
 | no difference that matters | -S < L and U < S | -S < L and U < S | |
 | inconclusive | otherwise | the same | the same |
 | underpowered | too few seeds for the number of claims: no interval | the same | the same |
-| withheld | runs of its arms failed, for any interval | the same | the same |
+| withheld | runs failed or tuning is not finished, for any interval | the same | the same |
 
 No interval satisfies two of the rules: 0 < L with U < S is a difference that does not matter, even
 if it is certain. A difference shown to be above 0 that may be below S gives the direction only. A
@@ -56,7 +56,8 @@ FAILS = "does not hold"
 UNDECIDED = "undecided"
 ROWS = (HOLDS, PARTLY, FAILS, UNDECIDED)
 
-# The verdict on a claim if some of its runs failed, as the others may be the better ones.
+# The verdict on a claim if some of its runs failed, as the others may be the better ones, or if an
+# arm may be better at a value of a tuned setting that was not tried.
 WITHHELD = "withheld"
 # Replaces a verdict from before the study was edited, and is not counted.
 STALE = "stale"
@@ -75,6 +76,8 @@ BETTER = ("higher", "lower")
 MATTERS = 0.003
 # The version of the rules for comparisons and published figures; verdicts by others are stale.
 RULES = 2
+# The version of the rules for tuning; verdicts on tuned claims by other versions are stale.
+TUNING = 2
 # The error rate that the comparisons of a study or a sweep share, and that of a published figure.
 ALPHA = 0.05
 

@@ -21,7 +21,7 @@ from nnexp.cli import app
 from nnexp.cli.arguments import Parser
 from nnexp.cli.guard import RESUMABLE, guarded, sentence
 from nnexp.cli.terminal import terminal
-from nnexp.config.composition import set_up
+from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
 from nnexp.config.hydra_source import GROUP, experiment_folders, shipped
 from nnexp.errors import InputError, unknown
@@ -34,6 +34,7 @@ from nnexp.studies.judging import judge
 from nnexp.studies.reader import read_study
 from nnexp.studies.rows import check_mains
 from nnexp.studies.study import Study
+from nnexp.studies.trials import Trial, announced, trials
 
 # The number of seeds per arm at each interim analysis ("look") of --top-up.
 LOOKS = (10, 20, 40)
@@ -217,7 +218,7 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
         judgements = judge(study, found, looks=len(looks))
         if not any(j.verdict in (INCONCLUSIVE, UNDERPOWERED) for j in judgements):
             break
-    shown = fitting(found.runs, study.show)
+    shown = fitting(study.own(found.runs), study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))
     return Reproduction(judgements, found, weight_images.tabulate(records, arms))
 
@@ -232,13 +233,31 @@ def judge_again(study: Study, results: Path) -> Reproduction:
 
 
 def _run(study: Study, seeds: int | None, overrides: Sequence[str]) -> list[Record]:
-    terminal(stderr=True).print(Text.assemble("\n", (study.name, "bold"), f": {study.question}"))
+    """Run the sweep of a study, then what its claims need for tuning, and return all records."""
+    console = terminal(stderr=True)
     words = [f"+experiments={study.name}", *overrides]
     words += [f"seed=range({seeds})"] if seeds is not None else []
+    console.print(Text.assemble("\n", (study.name, "bold"), f": {study.question}"))
+    records = _sweep(study, words)
+    while further := trials(study, tables(records)):
+        console.print(Text(announced(study, further)), soft_wrap=True)
+        for trial in further:
+            records += _sweep(study, [*words, *_overrides_of(trial)])
+    return records
+
+
+def _sweep(study: Study, words: Sequence[str]) -> list[Record]:
     try:
         return app.run(words, multirun=True, collect=False)
     except (InputError, HydraException, OmegaConfBaseException) as error:
         raise located(study.file, sentence(error)) from error
+
+
+def _overrides_of(trial: Trial) -> list[str]:
+    """Return the overrides of a sweep over a trial."""
+    arms, values = ",".join(map(quoted, trial.arms)), ",".join(f"{v:g}" for v in trial.values)
+    others = [f"{key}={quoted(str(value))}" for key, value in trial.where.items()]
+    return [f"arm={arms}", f"{trial.over}={values}", *others]
 
 
 def _print_verdicts(study: Study, judgements: Sequence[Judgement]) -> None:

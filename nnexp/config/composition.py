@@ -247,7 +247,7 @@ def parse_sweep(
     """Return the points of a sweep as lists of overrides; ``arguments`` override ``params``."""
     parser = OverridesParser.create(loader)
     given = parser.parse_overrides(list(arguments))
-    every = ",".join(map(_quoted, arms))
+    every = ",".join(map(quoted, arms))
     overrides = [
         parser.parse_override(f"arm={every}") if o.input_line == "arm=all" else o
         for o in [*parser.parse_overrides([f"{k}={v}" for k, v in params.items()]), *given]
@@ -289,8 +289,8 @@ def _count(override: Override) -> int:
     return len(sweep.list) if isinstance(sweep, ChoiceSweep) else 1
 
 
-def _quoted(name: str) -> str:
-    """Return an arm's name as an override's value: quoted, unless it is a plain word."""
+def quoted(name: str) -> str:
+    """Return a text as an override's value: quoted, unless it is a plain word."""
     if re.fullmatch(r"[\w.+-]+", name) and name != "null":
         return name
     return QuotedString(text=name, quote=Quote.single).with_quotes()

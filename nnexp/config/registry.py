@@ -19,7 +19,8 @@ from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.losses import LOSSES
 from nnexp.nn.optimizers import OPTIMIZERS
 
-_RANGES = {
+# The smallest and the largest value of parameters that have one.
+RANGES = {
     "momentum": (0.0, 1.0),
     "rho": (0.0, 1.0),
     "beta1": (0.0, 1.0 - 1e-9),
@@ -136,7 +137,7 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
     for parameter, default in defaults.items():
         v = given.pop(parameter, default)
         if not own and not isinstance(default, str):
-            bounds = _RANGES.get(parameter, (-math.inf, math.inf))
+            bounds = RANGES.get(parameter, (-math.inf, math.inf))
             v = validation.real(f"{key}.{parameter}", v, *bounds)
         elif isinstance(v, float):
             v += 0.0  # -0.0 is 0.0

@@ -13,7 +13,7 @@ from nnexp import validation
 from nnexp.config.hidden_layers import format_hidden, parse_hidden
 from nnexp.config.identity import columns, fingerprint, own_name, without_places
 from nnexp.config.quirks import read_quirk
-from nnexp.config.registry import CHOICES, CUSTOM, Choice, as_mapping, read
+from nnexp.config.registry import CHOICES, CUSTOM, RANGES, Choice, as_mapping, read
 from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
 from nnexp.nn.losses import LOGARITHMIC
@@ -298,6 +298,14 @@ def _check_quirk(run: RunConfig) -> None:
 
 def _optional(value: Any, check: Callable[[Any], Any]) -> Any:
     return None if value is None or value == "none" else check(value)
+
+
+def takes_any_positive(setting: str) -> bool:
+    """Return whether a ``setting``, such as ``lr`` or ``init.std``, takes every positive number."""
+    group, _, parameter = setting.partition(".")
+    if not parameter:
+        return setting in ("lr", "weight_decay")
+    return group in CHOICES and RANGES.get(parameter, (0.0, math.inf))[1] == math.inf
 
 
 def _batch_size(value: object) -> int | None:

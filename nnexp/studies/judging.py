@@ -18,7 +18,7 @@ def judge(study: Study, tables: Tables | None, looks: int = 1) -> list[Judgement
     """Return the judgement of every claim of ``study`` from the ``tables`` of its runs.
 
     ``looks`` is how often the study may be judged in all (see ``--top-up``). If runs of a claim's
-    arms failed, its verdict is withheld.
+    arms failed, or tuning is not finished, its verdict is withheld.
 
     Raises
     ------
@@ -37,11 +37,11 @@ def _judge(study: Study, claim: Claim, tables: Tables | None, looks: int) -> Jud
         if tables is None:
             return found
         lost = [failures(arm, tables, test.where) for arm in dict.fromkeys(test.arms)]
-        if words := test.arms and divergences(test.arms, tables, test.where):
+        settings = {arm: test.settings_of(arm, tables) for arm in test.arms}
+        if words := settings and divergences(settings, tables):
             found = replace(found, measured=f"{found.measured}; {words}")
     except InputError as error:
-        where = f"{study.file}, line {claim.line}"
-        raise InputError(f"{where}: claim {claim.id!r}: {error}") from None
+        raise study.error(claim, error) from None
     if not any(lost):
         return found
     measured = "; ".join([found.measured, *filter(None, lost)])

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.doubts import by_chance
-from nnexp.analysis.grids import grid_cells
+from nnexp.analysis.grids import Grid, grid_cells
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import STALE
 from nnexp.errors import InputError
@@ -98,7 +98,7 @@ def write_tables(
             written["maps"] = cells
         for grid in study.grids:
             try:
-                written[grid.name] = grid_cells(tables.runs, grid)
+                written[grid.name] = grid_cells(_shown(study, tables, grid), grid)
             except InputError as error:
                 raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
     fill(folder, {f"{name}.csv": frame_to_csv(table) for name, table in written.items()})
@@ -180,10 +180,17 @@ def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
 
 def _of_runs(study: Study, tables: Tables) -> Iterator[Picture]:
     """Yield the figures of the runs themselves that the study names."""
-    yield from sweep_figures.pictures(_fitting(tables, study.show), study.figures)
+    own = tables._replace(runs=study.own(tables.runs))
+    yield from sweep_figures.pictures(_fitting(own, study.show), study.figures)
     with layout.style():
         for grid in study.grids:
-            yield factor_figures.heat_map(tables.runs, grid, _fitting(tables, grid.where).held)
+            held = _fitting(own, grid.where).held
+            yield factor_figures.heat_map(_shown(study, tables, grid), grid, held)
+
+
+def _shown(study: Study, tables: Tables, grid: Grid) -> pd.DataFrame:
+    """Return the runs that a grid shows: those that tuning added only if the grid is tuned."""
+    return tables.runs if grid.tuned else study.own(tables.runs)
 
 
 def _fitting(tables: Tables, where: Mapping[str, Any]) -> Comparison:

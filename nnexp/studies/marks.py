@@ -46,7 +46,7 @@ MARKS = {
         "waves", "doubt", "The runs vary too much to judge the published figure."
     ),
     verdicts.WITHHELD: Mark(
-        "gap", "doubt", "Some runs failed, and the others may not be representative: run it again."
+        "gap", "doubt", "Some runs failed, or a setting is not tuned yet: see what was measured."
     ),
     verdicts.STALE: Mark(
         "clock", "doubt", "Not a verdict: the study has changed since the claim was judged."

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnexp.analysis.grids import Grid
+from nnexp.analysis.grids import SHOWN, Grid
 from nnexp.config.experiment_file import LINE, Design, design, parameters, plain, read_lines
 from nnexp.errors import InputError, suggestion
 from nnexp.plotting.sweep_figures import FIGURES
@@ -97,7 +97,7 @@ def _grid(study: Entry, raw: Any, varied: Design) -> Grid:
     for key in ("down", "across"):
         if not isinstance(entry[key], str):
             raise entry.error(f"{key}={entry[key]} is not the name of a setting")
-    where, tuned = entry.mapping("where"), read_tuned(entry)
+    where, tuned = entry.mapping("where"), read_tuned(entry, SHOWN)
     if flaw := varied.flaw(where, (entry["down"], entry["across"], *tuned.values())):
         raise entry.error(flaw)
     return Grid(entry["down"], entry["across"], where, tuned, raw[LINE])

@@ -13,10 +13,13 @@ from dataclasses import Field, asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+import pandas as pd
+
 from nnexp.analysis.grids import Grid
 from nnexp.analysis.outcomes import Outcome
-from nnexp.analysis.verdicts import RULES
+from nnexp.analysis.verdicts import RULES, TUNING
 from nnexp.config.experiment_file import Design
+from nnexp.errors import InputError
 from nnexp.plotting.picture import Picture
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
@@ -85,6 +88,9 @@ class ClaimTest(Protocol):
     @property
     def where(self) -> Mapping[str, Any]:
         """The swept settings that it fixes."""
+
+    def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
+        """Return the swept settings at which it looks at an arm: ``where``, and what is tuned."""
 
     @property
     def measures(self) -> str:
@@ -176,6 +182,19 @@ class Study:
         """Whether a claim needs runs."""
         return any(claim.test.arms for claim in self.claims)
 
+    @property
+    def tuned(self) -> dict[str, tuple[float, ...]]:
+        """The settings that claims tune, and the values at which the study itself runs them."""
+        over = (getattr(claim.test, "tuned", {}).get("over") for claim in self.claims)
+        swept = self.settings["swept"]
+        return {key: tuple(map(float, str(swept[key]).split(","))) for key in over if key}
+
+    def own(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Return the ``runs`` of the study's own sweep, without those that tuning added."""
+        for over, values in self.tuned.items():
+            runs = runs[runs[over].isin(values)]
+        return runs
+
     def digest(self, claim: Claim) -> str:
         """Return the identity of everything in the file that decides the verdict on ``claim``.
 
@@ -191,11 +210,17 @@ class Study:
             decides |= {"family": self.family(claim), "rules": RULES}
         if claim.test.FAMILY == COMPARISONS:
             decides["alpha"] = self.alpha
+        if decides["tuned"]:
+            decides["tuning"] = TUNING
         return hashlib.sha256(repr(_ordered(decides)).encode()).hexdigest()[:16]
 
     def command(self) -> str:
         """Return the command that reruns it."""
         return f"python -m nnexp.reproduce {self.name}"
+
+    def error(self, claim: Claim, error: InputError) -> InputError:
+        """Return ``error`` with the file and line of the claim that it is about."""
+        return InputError(f"{self.file}, line {claim.line}: claim {claim.id!r}: {error}")
 
 
 def document_of(row: str) -> str:

@@ -26,6 +26,7 @@ from nnexp.analysis.calibration import (
     SIZES,
     STUDENT,
     TOP_UP,
+    TUNED,
     as_markdown,
     calibrate,
     page,
@@ -68,6 +69,12 @@ def test_the_limit_is_used_and_not_met_by_never_deciding(table):
     rates = rows[rows["outcomes"] == "normal"].set_index(["n", "claims"])["rate"]
     assert rates[["10", "20"]].min() >= 0.045 - errors(0.05)
     assert rates[TOP_UP].min() > 0.02
+
+
+def test_tuning_both_arms_on_the_seeds_that_are_compared_does_not_flatter_one(table):
+    rates = of(table[table["outcomes"] == TUNED], MISSED)
+    assert rates["rate"].max() <= 0.05 + errors(0.05)
+    assert rates[rates["n"] == "20"]["rate"].min() > 0
 
 
 def test_the_table_shows_where_the_median_breaks_its_promise(table):
@@ -125,7 +132,7 @@ def test_the_same_seed_gives_the_same_table():
 
 def test_the_markdown_has_every_rate_of_a_question(table):
     lines = as_markdown(table, MISSED).splitlines()
-    assert len(lines) == 2 + 4 * len(OUTCOMES)
+    assert len(lines) == 2 + 4 * (len(OUTCOMES) + 1)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     row = dict(zip(cells[0], cells[3], strict=True))
     assert (row["outcomes"], row["n"]) == ("normal", "10")

@@ -16,6 +16,8 @@ from tests.cli.conftest import STUDY, Judged, define
 from tests.conftest import Command, Outcome
 from tests.store.test_folders import STUDY as COMPUTED
 
+# The learning rates of the study TUNED itself.
+OWN = (0.5, 1.5)
 # An initialiser that ends the command that trains it.
 ENDS = """\
 import os
@@ -112,6 +114,50 @@ def test_the_study_is_a_plain_sweep_too(quick: Command) -> None:
     assert "12 of 12 already in the store" in done.err
     ours, plain = (pd.read_csv(f"{f}/metrics.csv") for f in ("results/tiny", "plain"))
     assert ours["test_accuracy"].tolist() == plain["test_accuracy"].tolist()
+
+
+TUNED = (
+    STUDY.replace("map: [epoch]", "tuned: {{over: lr, by: validation_loss}}")
+    .replace("seed: range(6)", "seed: range(6)\n      lr: 0.5,1.5")
+    .replace("batch_size: 20", "data: {{validation: 20}}\nbatch_size: 20")
+    .replace("activation}}]", "lr}}]")
+)
+
+
+@pytest.mark.slow
+def test_values_are_added_until_the_optimum_lies_inside_those_tried(
+    reproduce: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command.markdown_report, "write_report", lambda *places: places[1])
+    define(text=TUNED)
+    done = reproduce("tiny")
+    assert done.status == 0, done.err
+    said = re.findall(r"^tiny: tuning lr: (.*)$", done.err, flags=re.MULTILINE)
+    assert len(said) > 1
+    runs = pd.read_csv("results/tiny/runs.csv")
+    assert not runs["run_id"].duplicated().any()
+    assert set(runs.groupby(["arm", "lr"])["seed"].nunique()) == {6}
+    added = {f"{arm} {lr:g}" for arm, lr in runs.groupby(["arm", "lr"]).groups if lr not in OWN}
+    assert {
+        f"{arm} {value}"
+        for line in said
+        for part in line.split("; ")
+        for arm in re.findall(r"xavier|zero", part)
+        for value in re.findall(r"[\d.]+", part)
+    } == added
+    losses = runs.groupby(["arm", "lr"])["validation_loss"].mean()
+    (protocol,) = pd.read_csv("results/tiny/claims.csv")["protocol"].dropna()
+    for arm in ("xavier", "zero"):
+        own = losses[arm]
+        assert own.index.min() < own.idxmin() < own.index.max()
+        assert f"{arm} at lr {own.idxmin():g} ({len(own)} values from" in protocol
+    assert set(pd.read_csv("results/tiny/grid-init-lr.csv")["across"]) == set(OWN)
+    # The same command trains nothing and comes to the same verdict; so do the tables.
+    before = Path("results/tiny/claims.csv").read_text("utf-8")
+    assert "already in the store" in reproduce("tiny").err
+    assert Path("results/tiny/claims.csv").read_text("utf-8") == before
+    assert reproduce("tiny", "--from-tables").status == 0
+    assert Path("results/tiny/claims.csv").read_text("utf-8") == before
 
 
 @pytest.mark.slow
@@ -291,7 +337,7 @@ def test_a_grid_that_the_runs_do_not_give_names_its_study(reproduce: Command) ->
     define(name="b_sound")
     done = reproduce("a_wrong", "b_sound")
     assert done.status == 2
-    said = r"a_wrong cannot be judged: .*a_wrong.yaml, line 10: grid: unknown column to tune by"
+    said = r"a_wrong cannot be judged: .*a_wrong.yaml, line 10: grid: the runs have no validation_l"
     assert re.search(said, done.err)
     assert Path("results/b_sound/README.md").exists()
     assert not Path("results/a_wrong").exists()

@@ -239,16 +239,6 @@ def test_seeds_needed_are_as_many_as_a_verdict_takes(study: Any) -> None:
     assert judge(claim, few)[0].seeds_needed == 6
 
 
-def test_a_map_over_epochs_keeps_each_arm_at_its_best_rate(study: Any) -> None:
-    tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
-    tables.runs["validation_accuracy"] = 1 - tables.runs["lr"]
-    text = (
-        "test: greater, arms: [a, b], tuned: {over: lr, by: validation_accuracy}, map: [epoch], "
-        "expected: reproduced"
-    )
-    assert maps(study(text), tables)["n"].tolist() == [len(SEEDS)] * 5
-
-
 def test_a_map_says_where_a_claim_holds(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
     swapped = (tables.runs["lr"] == 0.5).to_numpy()
@@ -262,20 +252,6 @@ def test_a_map_says_where_a_claim_holds(study: Any) -> None:
     assert set(cells.loc[0.1]["holds"]) == {"yes"}
     assert set(cells.loc[0.5]["holds"]) - {"yes", "unclear"} == {"no"}
     assert judge(study(text), tables)[0].holds_in.startswith("5 of 10 cells, reversed in")
-
-
-def test_each_arm_at_the_rate_that_suits_it(study: Any) -> None:
-    tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
-    best = {("a", 0.1): 0.9, ("a", 0.5): 0.8, ("b", 0.1): 0.7, ("b", 0.5): 0.75}
-    keys = zip(tables.runs["arm"], tables.runs["lr"], strict=True)
-    tables.runs["validation_accuracy"] = [best[key] for key in keys]
-    text = (
-        "test: greater, arms: [a, b], tuned: {over: lr, by: validation_accuracy}, "
-        "expected: reproduced"
-    )
-    found = judge(study(text), tables)[0]
-    assert found.protocol == "each at its best validation accuracy: a at lr 0.1, b at lr 0.5"
-    assert found.verdict == "reproduced"
 
 
 @pytest.mark.parametrize(

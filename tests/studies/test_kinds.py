@@ -44,6 +44,10 @@ class Every:
     where: ClassVar[Mapping[str, Any]] = {}
     measures: ClassVar[str] = "test accuracy"
 
+    def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
+        """Return no settings: nothing is swept."""
+        return {}
+
     @classmethod
     def read(cls, name: str, entry: Entry, arms: Mapping[str, Any], design: Design) -> Every:
         """Read the arm and the level."""

@@ -158,7 +158,7 @@ study:
     - {id: greater, row: D2.1, statement: s, test: greater, arms: [a, b], where: {lr: 0.1},
        map: [lr, epoch], at: {epoch: 5}, expected: reproduced}
     - {id: tuned, row: D2.1, statement: s, test: equal, arms: [a, b], scale: log10, matters: 0.1,
-       outcome: {layer: 1, value: dead}, tuned: {over: lr, by: test_loss}, expected: reproduced}
+       outcome: {layer: 1, value: dead}, tuned: {over: lr, by: train_loss}, expected: reproduced}
     - {id: threshold, row: D2.1, statement: s, test: less, arm: a, threshold: 0.5, where: {lr: 1},
        expected: reproduced}
     - {id: published, row: D2.1, statement: s, test: published, arm: a, where: {lr: 1}, value: 0.9,
@@ -182,10 +182,10 @@ def test_digests_stay_what_they_were_so_that_stored_verdicts_stay_valid(file: Pa
     assert study is not None
     # As nnexp computed them before the kinds of tests had classes of their own; those of
     # comparisons since they are judged by the median, those of figures since they have a family
-    # (RULES = 2).
+    # (RULES = 2), and that of the tuned one since tuning has to be finished (TUNING = 2).
     assert {claim.id: study.digest(claim) for claim in study.claims} == {
         "greater": "e1b88b3a11801bca",
-        "tuned": "05a0b339c7840930",
+        "tuned": "1887564111d181e9",
         "threshold": "9e28f9618d17e491",
         "published": "8b4679aa3b636797",
         "curve": "99e2fd5299b98db8",
@@ -392,7 +392,19 @@ SWEPT = TEXT.replace("seed: range(10)", "lr: '0.1,1e-2', init: 'choice(he,zero)'
         ("{lr: 0.2, init: he}", "lr=0.2 is not swept: choose from 0.1, 1e-2"),
         ("{lr: 0.1, init: he, int: he}", "int in 'where' is not swept and .*did you mean 'init'"),
         ("{lr: 0.1, init: he}\n      map: [lr, epoch]", ""),
-        ("{init: he}\n      tuned: {over: lr, by: test_accuracy}", ""),
+        ("{init: he}\n      tuned: {over: lr, by: validation_loss}", ""),
+        (
+            "{init: he}\n      tuned: {over: lr, by: test_accuracy}",
+            "tuned: by=test_accuracy chooses lr on the test set, on which the claim is "
+            "measured: give by: validation_accuracy",
+        ),
+        (
+            "{init: he}\n      outcome: train_accuracy\n      tuned: {over: lr, by: train_loss}",
+            "by=train_loss chooses lr on the train set, .* give by: validation_accuracy",
+        ),
+        ("{lr: 0.1, init: he}\n      tuned: {over: lr, by: train_loss}", "lr is also fixed in"),
+        ("{lr: 0.1}\n      tuned: {over: init, by: train_loss}", "over=init cannot be tuned, as"),
+        ("{init: he, lr: 0.1}\n      tuned: {over: epochs, by: train_loss}", "epochs is not swept"),
     ],
 )
 def test_a_claim_says_at_which_of_the_swept_settings(file: Path, where: str, said: str) -> None:
@@ -404,4 +416,12 @@ def test_a_claim_says_at_which_of_the_swept_settings(file: Path, where: str, sai
         return
     with pytest.raises(InputError, match=said) as caught:
         read_study(file)
-    assert str(caught.value).startswith(f"{file}, line 11: claim 'first'")
+    assert re.match(rf"{re.escape(str(file))}, line 1[1-8]: claim 'first'", str(caught.value))
+
+
+def test_what_is_tuned_is_swept_over_positive_numbers(file: Path) -> None:
+    text = TEXT.replace("arms: [a, b]", "arms: [a, b]\n      tuned: {over: lr, by: train_loss}")
+    for values in ("'0,1'", "'-1,1'", "'range(1,4)'", "'a,b'"):
+        file.write_text(text.replace("seed: range(10)", f"lr: {values}"), "utf-8")
+        with pytest.raises(InputError, match="not a list of positive numbers: sweep it as in lr:"):
+            read_study(file)

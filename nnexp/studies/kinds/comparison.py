@@ -15,6 +15,7 @@ from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.doubts import unseen
 from nnexp.analysis.labels import n_words
 from nnexp.analysis.outcomes import Outcome
+from nnexp.analysis.tuning import FACTOR, unfinished
 from nnexp.analysis.verdicts import MATTERS, in_points
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
@@ -28,6 +29,7 @@ from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.pairing import Pairing
+from nnexp.studies.kinds.tuning_figure import tuning_pictures
 from nnexp.studies.kinds.wording import digits, known, number, percent
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
@@ -69,7 +71,10 @@ class Comparison(Pairing):
         "comparisons (m > α · 2ⁿ⁻¹; 10 seeds suffice for 25). The median describes a typical seed "
         "and needs no assumption on the shape of the differences. A diverged run counts as it "
         f"ended. How often runs diverge is another question: {unseen(10)} The intervals cover "
-        "other seeds, not other test images."
+        "other seeds, not other test images. A setting that is tuned is chosen for each arm by a "
+        "score on other images than those of the outcome; the best value must lie inside the "
+        f"values tried, with neighbours at most a factor of {FACTOR} away, else the verdict is "
+        "**withheld**."
     )
     FAMILY: ClassVar[str] = COMPARISONS
 
@@ -82,13 +87,13 @@ class Comparison(Pairing):
     def read(cls, name: str, entry: Entry, arms: Mapping[str, Any], design: Design) -> Comparison:
         """Return the test of a claim; `InputError` if one of its keys is malformed."""
         outcome = measurement.read_outcome(entry)
-        tuned = measurement.read_tuned(entry)
+        tuned = measurement.read_tuned(entry, outcome, design)
         scale = entry.one_of("scale", entry.get("scale", "plain"), ("plain", "log10"))
         return cls(
             name=name,
             arms=_read_arms(entry, arms),
             outcome=outcome,
-            where=measurement.read_where(entry, design, tuned.values()),
+            where=measurement.read_where(entry, design, [tuned["over"]] if tuned else []),
             at=measurement.read_at(entry, outcome),
             threshold=_read_threshold(entry, scale),
             matters=_read_matters(entry, outcome, scale),
@@ -114,11 +119,16 @@ class Comparison(Pairing):
         interval = intervals.median_interval(values, alpha)
         finite = n > 1 and bool(np.isfinite(values).all())
         sd = float(values.std(ddof=1)) if finite else math.nan
+        tunings = self.tunings(tables)
+        own = study.tuned[self.tuned["over"]] if tunings else ()
+        missing = unfinished(tunings, own, study.command())
         return Judgement(
             **repeated(study, claim),
-            protocol=self.settings(tables),
-            measured=_in_words(self, pairs, values, interval),
-            verdict=verdicts.compared(interval, self.matters, self.name),
+            protocol=self.settings(tunings),
+            measured="; ".join(filter(None, (_in_words(self, pairs, values, interval), missing))),
+            verdict=verdicts.WITHHELD
+            if missing
+            else verdicts.compared(interval, self.matters, self.name),
             n=n,
             first=_median(pairs["first"]),
             second=_median(pairs["second"]),
@@ -131,7 +141,7 @@ class Comparison(Pairing):
             matters=self.matters,
             detectable=power.detectable(sd, n, alpha) if finite else None,
             seeds_needed=power.seeds_needed(sd, self.matters, alpha) if finite else None,
-            holds_in=self._holds_in(tables),
+            holds_in=self._holds_in(study, tables),
         )
 
     @classmethod
@@ -144,6 +154,7 @@ class Comparison(Pairing):
             return
         pairs = {claim.id: test.differences(tables) for claim, test in compared}
         yield ClaimPicture(_pairs(study, judgements, pairs), tuple(pairs))
+        yield from tuning_pictures(study, compared, tables)
         cells = maps(study, tables)
         for claim, test in compared:
             if test.map:
@@ -183,14 +194,15 @@ class Comparison(Pairing):
         if j.holds_in:
             yield "Holds in", j.holds_in
 
-    def mapped(self, tables: Tables) -> Iterator[dict[str, Any]]:
+    def mapped(self, study: Study, tables: Tables) -> Iterator[dict[str, Any]]:
         """Yield the cells of the map, see `Pairing.cells`; none without a map."""
         if self.map:
-            yield from self.cells(tables, self.map, -1 if self.name == "less" else 1)
+            own, sign = study.own(tables.runs), -1 if self.name == "less" else 1
+            yield from self.cells(tables, own, self.map, sign)
 
-    def _holds_in(self, tables: Tables) -> str:
+    def _holds_in(self, study: Study, tables: Tables) -> str:
         """Return in how many cells of the map the claim holds, in words."""
-        held = [cell["holds"] for cell in self.mapped(tables)]
+        held = [cell["holds"] for cell in self.mapped(study, tables)]
         if not held:
             return ""
         return f"{held.count('yes')} of {len(held)} cells, reversed in {held.count('no')}"
@@ -205,7 +217,7 @@ def maps(study: Study, tables: Tables) -> pd.DataFrame:
     rows = [
         {"claim": claim.id, **cell}
         for claim, test in of_kind(study, Comparison)
-        for cell in test.mapped(tables)
+        for cell in test.mapped(study, tables)
     ]
     table: pd.DataFrame = pd.DataFrame(rows)
     return table

@@ -53,6 +53,10 @@ class Computed:
         """No settings: there are no runs."""
         return {}
 
+    def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
+        """Return no settings: there are no arms."""
+        return {}
+
     @property
     def measures(self) -> str:
         """Nothing: there are no runs."""

@@ -72,6 +72,10 @@ class Curve:
         """What is measured of a run, in words."""
         return str(self.outcome)
 
+    def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
+        """Return the swept settings at which it looks at an arm."""
+        return self.where
+
     @classmethod
     def read(cls, name: str, entry: Entry, arms: Mapping[str, Any], design: Design) -> Curve:
         """Return the test of a claim; `InputError` if one of its keys is malformed."""

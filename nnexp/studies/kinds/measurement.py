@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
 from nnexp.analysis.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
 from nnexp.config.experiment_file import Design
+from nnexp.config.run_config import takes_any_positive
 from nnexp.errors import InputError
 from nnexp.studies.entry import Entry
 
@@ -77,14 +79,57 @@ def read_at(entry: Entry, outcome: Outcome) -> dict[str, float]:
     return {by: at[by]}
 
 
-def read_tuned(entry: Entry) -> dict[str, str]:
-    """Return the setting that is chosen for each arm, ``over``, and the score ``by`` which."""
+def read_tuned(entry: Entry, outcome: Outcome, design: Design | None = None) -> dict[str, str]:
+    """Return the setting that is chosen for each arm, ``over``, and the score ``by`` which.
+
+    The score must be of other examples than ``outcome``. With a ``design``, further values of the
+    setting are tried, so it must be swept over positive numbers and allow any other.
+    """
     if not entry.mapping("tuned", "{over: lr, by: validation_accuracy}"):
         return {}
     tuned = entry.part("tuned")
     tuned.check_keys(("over", "by"), ("over", "by"))
-    by = tuned.one_of("score to tune by", tuned["by"], SCORES)
-    return {"over": tuned["over"], "by": by}
+    over, by = tuned["over"], tuned["by"]
+    split, measured = (str(name).partition("_")[0] for name in (by, outcome.of))
+    if by in METRICS and split in ("test", measured):
+        whose = "the claim is" if split == measured else "claims are"
+        other = "validation" if split != "validation" else "train"
+        raise tuned.error(
+            f"by={by} chooses {over} on the {split} set, on which {whose} measured: "
+            f"give by: {other}_accuracy"
+        )
+    by = tuned.one_of("score to tune by", by, SCORES)
+    if design is not None:
+        _check_values(tuned, over, design)
+        if over in entry.mapping("where"):
+            raise tuned.error(f"{over} is also fixed in 'where': leave one of them out")
+    return {"over": over, "by": by}
+
+
+def _check_values(tuned: Entry, over: Any, design: Design) -> None:
+    """Refuse to tune a setting that is not swept over a list of positive numbers."""
+    if not isinstance(over, str) or over not in design.swept:
+        swept = ", ".join(design.swept) or "nothing"
+        raise tuned.error(f"over={over} is not swept: sweep its values, or choose from {swept}")
+    if not takes_any_positive(over):
+        raise tuned.error(
+            f"over={over} cannot be tuned, as it does not take every positive number: tune lr, "
+            f"weight_decay or a parameter without an upper bound"
+        )
+    values = design.swept[over]
+    if not values or not all(_is_positive(value) for value in values):
+        given = f" ({', '.join(values)})" if values else ""
+        raise tuned.error(
+            f"the values of {over}{given} are not a list of positive numbers: "
+            f"sweep it as in {over}: 0.1,0.5,2"
+        )
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def read_cap(entry: Entry, outcome: Outcome) -> float:

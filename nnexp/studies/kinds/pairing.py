@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nnexp.analysis import intervals
-from nnexp.analysis.outcomes import Outcome, best, described, matching, measured
+from nnexp.analysis.outcomes import Outcome, described, matching, measured, of_runs
+from nnexp.analysis.tuning import Tuning, tune
 from nnexp.errors import InputError, unknown
 from nnexp.store.tables import Tables
 
@@ -64,9 +65,15 @@ class Pairing:
         InputError
             If ``tables`` lack the runs, settings or columns.
         """
+        return self._paired(tables, [self.settings_of(arm, tables) for arm in self.arms], self.at)
+
+    def _paired(
+        self, tables: Tables, settings: Sequence[Mapping[str, Any]], at: Mapping[str, float]
+    ) -> pd.DataFrame:
+        """Return the `differences` of the arms, each at its own ``settings``, at ``at``."""
         values = [
-            measured(self.outcome, arm, tables, self._settings_of(arm, tables), self.at)
-            for arm in self.arms
+            measured(self.outcome, arm, tables, own, at)
+            for arm, own in zip(self.arms, settings, strict=True)
         ]
         threshold = self.threshold
         if self.scale == "log10":
@@ -86,51 +93,82 @@ class Pairing:
         paired: pd.DataFrame = pairs.rename_axis("seed").reset_index()
         return paired
 
-    def cells(self, tables: Tables, keys: tuple[str, ...], sign: int) -> Iterator[dict[str, Any]]:
+    def cells(
+        self, tables: Tables, own: pd.DataFrame, keys: tuple[str, ...], sign: int
+    ) -> Iterator[dict[str, Any]]:
         """Yield the median difference, times ``sign``, at every value of the settings ``keys``.
 
-        ``epoch`` among them stands for every evaluation after training began. Each cell has the
+        The values are those that every arm has among the runs ``own``. ``epoch`` stands for every
+        evaluation after training began, to which the arms are not tuned again. Each cell has the
         ``keys``, ``n difference``, its plain 95 % interval ``low high``, and ``holds``: ``yes`` if
         it lies above 0, ``no`` if below, else ``unclear``.
         """
         settings = [key for key in keys if key != "epoch"]
-        arms = tables.runs[tables.runs["arm"].isin(self.arms)]
+        arms = own[own["arm"].isin(self.arms)]
         for key in settings:
             if key not in arms:
                 raise unknown("setting of a map", key, map(str, arms.columns))
-        combinations = arms[settings].drop_duplicates().to_dict("records") if settings else [{}]
+        combinations = _shared(arms, settings, len(set(self.arms))) if settings else [{}]
         moments: list[dict[str, float]] = [{}]
         if "epoch" in keys:
-            own = tables.metrics[tables.metrics["run_id"].isin(arms["run_id"])]
-            moments = [{"epoch": e} for e in sorted(e for e in own["epoch"].unique() if e > 0)]
+            rows = tables.metrics[tables.metrics["run_id"].isin(arms["run_id"])]
+            moments = [{"epoch": e} for e in sorted(e for e in rows["epoch"].unique() if e > 0)]
         for combination in combinations:
+            here = [self.settings_of(arm, tables, combination) for arm in self.arms]
             for moment in moments:
                 place = {**combination, **moment}
-                here = self._narrowed({**self.where, **combination}, moment or self.at)
-                values = sign * here.differences(tables)["difference"].to_numpy(float)
-                interval = intervals.median_interval(values)
+                pairs = self._paired(tables, here, moment or self.at)
+                interval = intervals.median_interval(sign * pairs["difference"].to_numpy(float))
                 low, high = float(interval.low), float(interval.high)
                 holds = "yes" if low > 0 else "no" if high < 0 else "unclear"
-                middle = {"n": len(values), "difference": float(interval.middle)}
+                middle = {"n": len(pairs), "difference": float(interval.middle)}
                 yield place | middle | {"low": low, "high": high, "holds": holds}
 
-    def settings(self, tables: Tables) -> str:
-        """Return at which settings the runs are compared, in words."""
+    def settings(self, tunings: Mapping[str, Tuning]) -> str:
+        """Return at which settings the runs are compared, in words; ``tunings`` are by arm."""
         words = described(self.where, self.at)
-        if not self.tuned:
+        if not tunings:
             return words
-        over, score = self.tuned["over"], self.tuned["by"].replace("_", " ")
-        chosen = (f"{arm} at {over} {self._settings_of(arm, tables)[over]}" for arm in self.arms)
-        return f"{words}{'; ' if words else ''}each at its best {score}: {', '.join(chosen)}"
+        each = (f"{a} at {t.over} {t.best:g} ({t.tried})" for a, t in tunings.items())
+        score = self.tuned["by"].replace("_", " ")
+        return f"{words}{'; ' if words else ''}each at its best {score}: {', '.join(each)}"
 
-    def _narrowed(self, where: Mapping[str, Any], at: Mapping[str, float]) -> Pairing:
-        tuned = {} if self.tuned.get("over") in where else self.tuned
-        return replace(self, where=where, at=at, tuned=tuned)
+    def tunings(self, tables: Tables) -> dict[str, Tuning]:
+        """Return the `tuning` of each arm; none if nothing is tuned."""
+        return {arm: self.tuning(arm, tables) for arm in self.arms} if self.tuned else {}
 
-    def _settings_of(self, arm: str, tables: Tables) -> dict[str, Any]:
-        """Return the settings fixed for an arm; a tuned one is at its best mean score."""
-        where = dict(self.where)
-        if self.tuned:
-            over, by = self.tuned["over"], self.tuned["by"]
-            where[over] = best(matching(tables.runs, arm, where), over, by)
+    def tuning(self, arm: str, tables: Tables, where: Mapping[str, Any] | None = None) -> Tuning:
+        """Return how the setting of ``tuned`` is chosen for an arm, by the score at ``at``.
+
+        ``where`` has the other settings, by default those of the pairing.
+
+        Raises
+        ------
+        InputError
+            If ``tables`` lack the runs, the setting or the score.
+        """
+        over, by = self.tuned["over"], self.tuned["by"]
+        runs = matching(tables.runs, arm, self.where if where is None else where)
+        if self.at:
+            then = of_runs(Outcome("metric", by), runs, tables, self.at)
+            runs = runs.assign(**{by: runs["run_id"].map(then)})
+        return tune(runs, over, by)
+
+    def settings_of(
+        self, arm: str, tables: Tables, fixed: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the settings of an arm: ``where``, then ``fixed``, and the best of a tuned one."""
+        where = {**self.where, **(fixed or {})}
+        if self.tuned and self.tuned["over"] not in where:
+            where[self.tuned["over"]] = self.tuning(arm, tables, where).best
         return where
+
+
+def _shared(runs: pd.DataFrame, settings: list[str], arms: int) -> list[dict[str, Any]]:
+    """Return the combinations of ``settings`` that all the ``arms`` have, by their number."""
+    having = runs.drop_duplicates(["arm", *settings]).groupby(settings, sort=False, dropna=False)
+    counts = having.size().reset_index(name="count")
+    shared: list[dict[str, Any]] = counts.loc[counts["count"] == arms, settings].to_dict("records")
+    if not shared:
+        raise InputError(f"the arms have no common value of {', '.join(settings)}: leave out map")
+    return shared

@@ -73,6 +73,10 @@ class Share:
         """What is counted, in words."""
         return f"runs with a {self.outcome} {self.side} {self.level:g}"
 
+    def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
+        """Return the swept settings at which it looks at an arm."""
+        return self.where
+
     @classmethod
     def read(cls, name: str, entry: Entry, arms: Mapping[str, Any], design: Design) -> Share:
         """Return the test of a claim; `InputError` if one of its keys is malformed."""
