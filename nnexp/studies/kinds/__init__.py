@@ -10,6 +10,7 @@ from nnexp.studies.kinds.comparison import ORDERS, Comparison
 from nnexp.studies.kinds.computed import Computed
 from nnexp.studies.kinds.curve import Curve
 from nnexp.studies.kinds.published import Published
+from nnexp.studies.kinds.reachable import Reachable
 from nnexp.studies.kinds.share import Share
 from nnexp.studies.study import ClaimTest
 
@@ -18,5 +19,6 @@ KINDS: dict[str, type[ClaimTest]] = {
     "share": Share,
     "published": Published,
     "curve": Curve,
+    "reachable": Reachable,
     "computed": Computed,
 }

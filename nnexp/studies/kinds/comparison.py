@@ -251,15 +251,9 @@ def _read_matters(entry: Entry, outcome: Outcome, scale: str) -> float:
 
 
 def _read_map(entry: Entry, name: str, outcome: Outcome, design: Design) -> tuple[str, ...]:
-    keys = tuple(map(str, entry.items("map", "[lr, epoch]")))
-    if keys and name == "equal":
+    if entry.get("map") and name == "equal":
         raise entry.error("a map goes with greater or less, which have a direction: leave it out")
-    for key in keys:
-        if key != "epoch" and not design.varies(key):
-            raise entry.error(f"{key} does not vary: map what is swept, or epoch")
-    if "epoch" in keys and outcome.kind == "steps_to":
-        raise entry.error(f"{outcome} has no map over epochs: leave it out")
-    return keys
+    return measurement.read_map(entry, outcome, design)
 
 
 def _median(values: pd.Series[Any]) -> float:

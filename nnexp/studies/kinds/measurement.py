@@ -79,6 +79,17 @@ def read_at(entry: Entry, outcome: Outcome) -> dict[str, float]:
     return {by: at[by]}
 
 
+def read_map(entry: Entry, outcome: Outcome, design: Design) -> tuple[str, ...]:
+    """Return the settings over which a claim is looked at, ``epoch`` for all evaluations."""
+    keys = tuple(map(str, entry.items("map", "[lr, epoch]")))
+    for key in keys:
+        if key != "epoch" and not design.varies(key):
+            raise entry.error(f"{key} does not vary: map what is swept, or epoch")
+    if "epoch" in keys and outcome.kind == "steps_to":
+        raise entry.error(f"{outcome} has no map over epochs: leave it out")
+    return keys
+
+
 def read_tuned(entry: Entry, outcome: Outcome, design: Design | None = None) -> dict[str, str]:
     """Return the setting that is chosen for each arm, ``over``, and the score ``by`` which.
 

@@ -103,17 +103,7 @@ class Pairing:
         ``keys``, ``n difference``, its plain 95 % interval ``low high``, and ``holds``: ``yes`` if
         it lies above 0, ``no`` if below, else ``unclear``.
         """
-        settings = [key for key in keys if key != "epoch"]
-        arms = own[own["arm"].isin(self.arms)]
-        for key in settings:
-            if key not in arms:
-                raise unknown("setting of a map", key, map(str, arms.columns))
-        combinations = _shared(arms, settings, len(set(self.arms))) if settings else [{}]
-        moments: list[dict[str, float]] = [{}]
-        if "epoch" in keys:
-            rows = tables.metrics[tables.metrics["run_id"].isin(arms["run_id"])]
-            moments = [{"epoch": e} for e in sorted(e for e in rows["epoch"].unique() if e > 0)]
-        for combination in combinations:
+        for combination, moments in places(tables, own, self.arms, keys):
             here = [self.settings_of(arm, tables, combination) for arm in self.arms]
             for moment in moments:
                 place = {**combination, **moment}
@@ -162,6 +152,32 @@ class Pairing:
         if self.tuned and self.tuned["over"] not in where:
             where[self.tuned["over"]] = self.tuning(arm, tables, where).best
         return where
+
+
+def places(
+    tables: Tables, own: pd.DataFrame, arms: Sequence[str], keys: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], list[dict[str, float]]]]:
+    """Yield where a map over ``keys`` has cells: combinations of settings, and evaluations.
+
+    The combinations are those that all ``arms`` have among the runs ``own``. ``epoch`` stands for
+    every evaluation after training began; without it, the only evaluation is ``{}``.
+
+    Raises
+    ------
+    InputError
+        If a key is not a setting, or the arms have no common combination.
+    """
+    settings = [key for key in keys if key != "epoch"]
+    runs = own[own["arm"].isin(arms)]
+    for key in settings:
+        if key not in runs:
+            raise unknown("setting of a map", key, map(str, runs.columns))
+    moments: list[dict[str, float]] = [{}]
+    if "epoch" in keys:
+        rows = tables.metrics[tables.metrics["run_id"].isin(runs["run_id"])]
+        moments = [{"epoch": e} for e in sorted(e for e in rows["epoch"].unique() if e > 0)]
+    for combination in _shared(runs, settings, len(set(arms))) if settings else [{}]:
+        yield combination, moments
 
 
 def _shared(runs: pd.DataFrame, settings: list[str], arms: int) -> list[dict[str, Any]]:
