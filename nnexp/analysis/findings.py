@@ -17,7 +17,7 @@ from nnexp.analysis.effects import (
     TOO_FEW,
     UNDECIDED,
 )
-from nnexp.analysis.labels import listed, n_words
+from nnexp.analysis.labels import listed, n_words, signs
 from nnexp.analysis.power import MOST_SEEDS
 from nnexp.analysis.verdicts import ALPHA, MATTERS, in_points
 
@@ -77,7 +77,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     level, reference, finding = row["level"], row["reference"], row["finding"]
     low, high, difference = (100 * row[column] for column in ("low", "high", "difference"))
     digits = 1 if abs(difference) >= 1 else 2
-    ends = f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
+    ends = signs(f"{low:.{digits}f} to {high:.{digits}f}")
     over = f", averaged over {row['over']}" if row["over"] else ""
     numbers = f"({100 * (1 - ALPHA):g} % interval {ends}, n = {row['n']})"
     if low == high:
@@ -85,7 +85,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     mean = 100 * (row["mean"] - row["reference_mean"])
     if low < high and not low <= mean <= high:
         far = f"the mean difference is {mean:.{digits}f} points, as a few seeds are far off)"
-        numbers = f"{numbers[:-1]}; {far}".replace("-", "−")
+        numbers = signs(f"{numbers[:-1]}; {far}")
     size = f"{abs(difference):.{digits}f} points"
     if row["kind"] == LEVEL:
         if finding == ALIKE:

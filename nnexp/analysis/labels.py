@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -45,6 +46,11 @@ def is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def signs(text: str) -> str:
+    """Return ``text`` with a minus sign before its negative numbers, in place of a hyphen."""
+    return re.sub(r"(?<![\w.)-])-(?=\d|inf|∞)", "−", text)
 
 
 def text(value: object) -> str:

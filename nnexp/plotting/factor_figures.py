@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import INTERACTION, Effects, Factor
 from nnexp.analysis.grids import Grid, grid_cells, levels
-from nnexp.analysis.labels import n_words
+from nnexp.analysis.labels import n_words, signs
 from nnexp.analysis.outcomes import fitting
 from nnexp.plotting import layout, panels
 from nnexp.plotting.captions import values_in_words
@@ -95,7 +95,7 @@ def _differences(
             100 * row["low"],
             100 * row["high"],
             100 * row["matters"],
-            f"{100 * row['difference']:+.2f}",
+            signs(f"{100 * row['difference']:+.2f}"),
             style=styles[row["level"]],
         )
         for row in table.to_dict("records")

@@ -11,6 +11,8 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from nnexp.analysis.labels import signs
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -33,7 +35,7 @@ def environment(*, html: bool = True) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    rendering.filters |= {"unbroken": unbroken, "hash": source_hash, "link": link}
+    rendering.filters |= {"unbroken": unbroken, "signs": signs, "hash": source_hash, "link": link}
     return rendering
 
 

@@ -14,6 +14,7 @@ from nnexp.analysis.doubts import unseen
 from nnexp.analysis.effects import LEVEL, Effects, effects
 from nnexp.analysis.findings import findings, undecided
 from nnexp.analysis.intervals import fewest
+from nnexp.analysis.labels import signs
 from nnexp.analysis.verdicts import ALPHA, MATTERS
 from nnexp.plotting.rendering import Renderer, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
@@ -254,11 +255,11 @@ def _effects(found: Effects) -> Iterator[dict[str, Any]]:
             if row["kind"] == LEVEL
             else f"{row['level']}, minus that {row['reference']}",
             "n": row["n"],
-            "difference": f"{100 * row['difference']:+.2f}",
-            "interval": f"{100 * low:+.2f} to {100 * high:+.2f}"
+            "difference": signs(f"{100 * row['difference']:+.2f}"),
+            "interval": signs(f"{100 * low:+.2f} to {100 * high:+.2f}")
             if math.isfinite(low)
             else _NOTHING,
-            "size": _NOTHING if math.isnan(size) else f"{size:.2f}".replace("inf", "∞"),
+            "size": _NOTHING if math.isnan(size) else signs(f"{size:.2f}".replace("inf", "∞")),
             "better": f"{row['superiority']:.2f}",
             "finding": row["finding"],
         }

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from nnexp.analysis import verdicts
 from nnexp.analysis.doubts import by_chance, sampled
+from nnexp.analysis.labels import signs
 from nnexp.errors import InputError, unknown
 from nnexp.reports.inline_svg import inline_svg, theme
 from nnexp.reports.jinja import environment
@@ -128,7 +129,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str], found: Sequenc
 def _figures(text: str) -> Markup:
     """Return ``text`` as HTML, an interval never broken over two lines."""
     interval = r"\[[^\[\],]{1,9}, [^\[\],]{1,9}\]"
-    return Markup(re.sub(interval, r'<span class="whole">\g<0></span>', str(escape(text))))
+    return Markup(re.sub(interval, r'<span class="whole">\g<0></span>', str(escape(signs(text)))))
 
 
 def _study(section: Section, found: Sequence[Row]) -> dict[str, Any]:

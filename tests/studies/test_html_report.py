@@ -98,7 +98,7 @@ def test_the_numbers_behind_a_comparison(inits, log, tmp_path):
         "Holds in 14 of 20 cells, reversed in 2 "
         "Outcome test accuracy Settings lr 0.1, epoch 5"
     ) in text
-    assert "Median difference -1.2 in log10 99 % interval -∞ to +∞ in log10" in text
+    assert "Median difference −1.2 in log10 99 % interval −∞ to +∞ in log10" in text
     assert (
         "95 % prediction interval 0.8838 to 0.8964, rounding included Too noisy above ±0.01" in text
     )

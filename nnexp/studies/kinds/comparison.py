@@ -13,7 +13,7 @@ import pandas as pd
 
 from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.doubts import unseen
-from nnexp.analysis.labels import n_words
+from nnexp.analysis.labels import n_words, signs
 from nnexp.analysis.outcomes import Outcome
 from nnexp.analysis.tuning import FACTOR, unfinished
 from nnexp.analysis.verdicts import MATTERS, in_points
@@ -338,7 +338,7 @@ def _map(claim: Claim, test: Comparison, cells: pd.DataFrame, judgement: Judgeme
         keys.reverse()
     scale = 100 if test.in_points else 1
     words = [
-        f"{scale * value:+.3g}{' ?' if holds == 'unclear' else ''}"
+        f"{signs(f'{scale * value:+.3g}')}{' ?' if holds == 'unclear' else ''}"
         for value, holds in zip(cells["difference"], cells["holds"], strict=True)
     ]
     title = f"Where it holds: {claim.statement}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypeGuard
 
+from nnexp.analysis.labels import signs
 from nnexp.analysis.outcomes import Outcome
 
 
@@ -18,8 +19,8 @@ def number(value: float | None, sign: str = "") -> str:
     if not known(value):
         return "unknown"
     if math.isinf(value):
-        return "unbounded" if not sign else f"{'-' if value < 0 else '+'}∞"
-    return f"{value:{sign}.4g}"
+        return "unbounded" if not sign else f"{'−' if value < 0 else '+'}∞"
+    return signs(f"{value:{sign}.4g}")
 
 
 def percent(share: float) -> str:
