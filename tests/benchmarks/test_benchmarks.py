@@ -83,6 +83,7 @@ def test_operations_are_counted_as_by_hand() -> None:
     assert flops["W5"] == 60000 * 2 * (2 * 784 * 256 + 3 * (256 * 128 + 128 * 10))
 
 
+@pytest.mark.slow
 def test_a_steps_cost_and_the_machines_share_are_measured() -> None:
     step, flops, form = measurements.step_cost({"data": BLOBS, "hidden": [20], "batch_size": 8}, 1)
     assert 1e-6 < step < 0.1
@@ -93,6 +94,7 @@ def test_a_steps_cost_and_the_machines_share_are_measured() -> None:
     assert math.isnan(busy) or 0 <= busy <= 1.2  # the kernel counts in hundredths of a second
 
 
+@pytest.mark.slow
 def test_the_tables_figures_and_page_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,6 +216,7 @@ def test_a_cluster_without_an_address_is_refused_once(reproduce: Command) -> Non
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Command) -> None:
     define()
     done = reproduce("store=mine", "hydra.launcher.workers=1")

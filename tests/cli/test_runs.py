@@ -385,6 +385,7 @@ def test_verify_names_what_is_not_as_it_was(store: Path, runs: Runs) -> None:
     assert told["BLAS threads"].split()[-2:] == ["4", "1"]
 
 
+@pytest.mark.slow
 def test_verify_notices_another_blas(store: Path, runs: Runs) -> None:
     if (
         not all(

@@ -363,6 +363,7 @@ def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
     assert box.y1 <= label.transformed(figure.transFigure.inverted()).y0
 
 
+@pytest.mark.slow
 def test_nothing_is_cut_off_at_the_edges():
     points = grid(init=["xavier_uniform", "mine.py:my_long_function_name"], lr=[1e-05, 100000])
     for picture in pictures(comparison(points, seeds=[0, 1], diverged={(3, 1): 700})):

@@ -52,6 +52,7 @@ def test_it_draws_what_is_drawn_here(records: list[Record]) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.usefixtures("three_figures")
 def test_a_lost_process_costs_no_figure(records: list[Record], tmp_path: Path) -> None:

@@ -247,6 +247,7 @@ def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
     assert row[2] == "0.00"
 
 
+@pytest.mark.slow
 def test_two_factors_have_their_interaction_on_the_page(tmp_path):
     points = grid(init=["xavier", "he"], lr=[0.1, 1])
     page = planted(tmp_path, points, 8, [0.9, 0.9, 0.9, 0.8])
@@ -266,6 +267,7 @@ def test_what_runs_without_divergence_exclude_is_said(tmp_path):
     assert "Some runs diverged: 1 of 7 runs of randn (0 to 58 %)" in unbroken(page)
 
 
+@pytest.mark.slow
 def test_too_few_seeds_are_said_to_be(tmp_path):
     page = planted(tmp_path, INITS, 3, [0.95, 0.9, 0.5])
     numbers = r"xavier 9\d\.\d %, randn \d+\.\d %, zero \d+\.\d %"

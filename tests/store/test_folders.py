@@ -148,6 +148,7 @@ for count in range(1000):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each kill")
 def test_a_kill_at_any_moment_leaves_the_old_the_new_or_no_page(tmp_path: Path) -> None:
     script = textwrap.dedent(KILLED).format(old=OLD, new=NEW)
@@ -184,6 +185,7 @@ def test_runs_are_refused_among_files_of_others_before_they_train(
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_a_smaller_sweep_in_the_same_folder_leaves_no_figure_of_the_larger(
     nnexp: Command,
 ) -> None:

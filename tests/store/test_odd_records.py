@@ -306,6 +306,7 @@ def test_a_record_of_other_settings_is_damaged_though_its_digests_are_right(
         store.read(folder.name)
 
 
+@pytest.mark.slow
 def test_a_page_is_drawn_of_odd_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that are read at all, however odd their words."""
     monkeypatch.chdir(tmp_path)

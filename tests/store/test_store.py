@@ -238,6 +238,7 @@ for earlier in (None, first):
 """
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new(tmp_path: Path) -> None:
     """Kill it before each thing it does to the disk; the next who takes the lock clears up."""
     root = ROOT

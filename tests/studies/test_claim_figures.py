@@ -103,6 +103,7 @@ def test_the_caption_has_the_level_of_the_verdicts(study: Study) -> None:
     assert "97.78 % interval (together 80 % for the 3 comparisons" in drawn[0].picture.caption
 
 
+@pytest.mark.slow
 def test_a_map_of_many_columns_lies_on_its_side(study: Study) -> None:
     tables = planted(0.002, 0.95, 0.93, lr=tuple(np.arange(1, 9) / 10))
     first, *others = study.claims
@@ -161,6 +162,7 @@ def test_every_figure_has_its_numbers(pictures: dict[str, Picture]) -> None:
     assert curve.filter(like="run ").mean(axis=1).tolist() == pytest.approx(curve["mean"].tolist())
 
 
+@pytest.mark.slow
 def test_the_figures_files_are_the_same_for_the_same_runs(study: Study, tmp_path: Path) -> None:
 
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
