@@ -243,7 +243,8 @@ def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
     assert table["finding"].tolist()[-1] == "below"
     assert "effects.csv" in page.attributes("a", "href")
     (row,) = re.findall(r"zero − \w+ init 7 (\S+) (\S+ to \S+) \S+ (\S+) below", page.text)
-    assert float(row[0].replace("−", "-")) == pytest.approx(100 * table["difference"].iloc[-1], abs=0.006)
+    difference = float(row[0].replace("−", "-"))
+    assert difference == pytest.approx(100 * table["difference"].iloc[-1], abs=0.006)
     assert row[2] == "0.00"
 
 
