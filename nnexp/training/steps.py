@@ -44,9 +44,8 @@ class PlainSteps:
     ) -> None:
         self.network, self.train, self.codes, self.batches = network, train, codes, batches
         self.update, self.progress, self.numerical = update, update.progress, numerical
-        dtype, rows = network.theta.dtype, batches.size
-        self.x: Array = np.empty((rows, network.sizes[0]), dtype)
-        self.targets: Array = np.empty((rows, network.sizes[-1]), dtype, "F")
+        shape = (batches.size, network.sizes[-1])
+        self.targets: Array = np.empty(shape, network.theta.dtype, "F")
 
     def advance(self, until: int) -> None:
         """Train up to step ``until``, or until the loss of a batch is not finite."""
@@ -67,15 +66,13 @@ class PlainSteps:
         self.update.apply(loss, correct, len(x))
 
     def batch(self, rows: Indices) -> tuple[Array, Indices, Array]:
-        """Return inputs (n, p), labels (n,) and targets (n, k) of ``rows``, in reused buffers.
+        """Return inputs (n, p), labels (n,) and targets (n, k) of ``rows``.
 
-        All columns of the inputs from p on are zero and left out.
+        The columns of the inputs from p on are zero and left out. The targets are in a buffer.
         """
-        labels = self.train.labels[rows]
-        x = np.take(self.train.x, rows, axis=0, out=self.x[: len(rows)], mode="clip")
-        targets = self.targets[: len(rows)]
+        labels, targets = self.train.labels[rows], self.targets[: len(rows)]
         np.take(self.codes.T, labels, axis=1, out=targets.T, mode="clip")
-        return x[:, : self.train.width(rows)], labels, targets
+        return self.train.x[rows, : self.train.width(rows)], labels, targets
 
 
 class Update:
