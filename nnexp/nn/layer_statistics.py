@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,8 @@ def _quantiles(a: Array) -> list[float]:
     Equal to np.percentile, but faster, as np.sort is vectorised and its partition is not.
     """
     ranked, places = np.sort(a, axis=None), np.array(QUANTILES) / 100 * (a.size - 1)
+    if np.isnan(ranked[-1]):
+        return [math.nan] * len(QUANTILES)
     low = places.astype(np.intp)
     below, above = (ranked[np.minimum(i, a.size - 1)].astype(np.float64) for i in (low, low + 1))
     quantiles: list[float] = (below + (above - below) * (places - low)).tolist()

@@ -212,7 +212,7 @@ def score(
     logits = network.forward(split.x[rows, : split.width(rows)])
     finite = np.isfinite(logits).all(axis=1)
     correct = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
-    targets = codes.T[:, labels].T  # in Fortran order, like the logits
+    targets = np.take(codes.T, labels, axis=1).T  # in Fortran order, like the logits
     if epsilon is None:
         loss = network.compute_loss(targets, 1)
     else:
