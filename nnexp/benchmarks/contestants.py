@@ -124,8 +124,9 @@ class NNexp:
 
     def layers(self) -> Layers:
         """Return weights and biases."""
-        network = self.trainer.network
-        return list(zip(network.weights, network.biases, strict=True))
+        arrays = self.trainer.network.arrays()
+        layers = range(1, len(arrays) // 2 + 1)
+        return [(arrays[f"W{layer}"], arrays[f"b{layer}"]) for layer in layers]
 
 
 class _Peer:

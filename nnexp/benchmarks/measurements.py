@@ -37,6 +37,7 @@ from nnexp.nn.numerical_gradient import numerical_gradient
 from nnexp.plotting import layout
 from nnexp.store.folders import check_folder, fill
 from nnexp.threads import available_cores
+from nnexp.training.builder import build_network
 from nnexp.training.execute import environment
 from nnexp.training.trainer import Trainer, train
 
@@ -179,7 +180,7 @@ def evaluation_share(cores: int) -> list[Row]:
     """Return the share of time spent outside training steps in W2, evaluated after each epoch."""
     settings = {**WORKLOADS[1].settings, "epochs": 5, "steps": None, "evaluate_every": 1}
     config = Workload("", "", "", settings, 1).config()
-    data = load(config.data, config.dtype)
+    data = load(config.data, config.dtype, ordered=True)
     rows = []
     for threads in sorted({1, cores}):
         shares = []
@@ -197,7 +198,7 @@ def step_cost(settings: Row, cores: int) -> tuple[float, float, str]:
     """Return the seconds and operations per step, and the form of steps, for ``settings``."""
     workload = Workload("", "", "", settings, 1)
     config = workload.config()
-    trainer = Trainer(config, load(config.data, config.dtype), cores)
+    trainer = Trainer(config, load(config.data, config.dtype, ordered=True), cores)
     many = 1
 
     def advance() -> None:
@@ -236,7 +237,7 @@ def gradients() -> list[Row]:
         settings = {"hidden": hidden, "gradient": "numerical"}
         config = Workload("", "", "", settings, 1).config()
         data = load(config.data, config.dtype)
-        network = Trainer(config, data).network
+        network = build_network(config)
         x, targets = data.train.x[:100], np.eye(10)[data.train.labels[:100]]
 
         def backpropagate(network: Any = network, x: Array = x, targets: Array = targets) -> None:

@@ -64,7 +64,7 @@ def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> li
     With ``collect``, also write a folder with tables, plots and a page.
     """
     # Importing the plotting libraries is slow, so another process does it during composition.
-    with start_renderer() if multirun and collect else nullcontext() as renderer, opened() as hydra:
+    with start_renderer() if collect else nullcontext() as renderer, opened() as hydra:
         with composing():
             config, sweeper, callbacks = prepared(hydra, overrides, multirun=multirun)
         if not collect:

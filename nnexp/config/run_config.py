@@ -19,7 +19,7 @@ from nnexp.errors import InputError, suggestion
 from nnexp.nn.losses import LOGARITHMIC
 
 # Incremented when a change of the code changes the numbers of any run. All run IDs then change.
-NUMERICS = 2
+NUMERICS = 3
 
 GRADIENTS = ("backprop", "numerical")
 DTYPES = ("float32", "float64")

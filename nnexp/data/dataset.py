@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.data import subset
+from nnexp.data import sparsity, subset
 from nnexp.data.base import Raw, span, unfit
-from nnexp.data.scaling import moments, scaled
+from nnexp.data.scaling import KEEPS_ZEROS, moments, scaled
 from nnexp.data.settings import DataSettings
+from nnexp.data.split import Part, Split
 from nnexp.errors import InputError
 from nnexp.rng import stream
 
@@ -51,14 +52,6 @@ class Description:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """Examples and their labels; both arrays are read-only."""
-
-    x: npt.NDArray[Any]  # (n, features), C-contiguous
-    labels: npt.NDArray[np.intp]  # (n,), from 0
-
-
-@dataclass(frozen=True, eq=False)
 class Dataset:
     """A loaded data set."""
 
@@ -66,6 +59,7 @@ class Dataset:
     train: Split
     test: Split | None  # None only for arrays in memory without a test set
     validation: Split | None
+    columns: subset.Rows | None = None  # the feature in each column, if zeros are last
 
 
 @dataclass(frozen=True)
@@ -114,10 +108,13 @@ def describe(settings: DataSettings) -> Description:
     return _arranged(settings, settings.source.state()).description
 
 
-def load(settings: DataSettings, dtype: npt.DTypeLike = np.float32) -> Dataset:
+def load(
+    settings: DataSettings, dtype: npt.DTypeLike = np.float32, ordered: bool = False
+) -> Dataset:
     """Return the data set with features of ``dtype``, float32 or float64, as read-only arrays.
 
-    The two most recently used data sets are kept in memory.
+    If ``ordered``, zeros are last, as training needs them (see `zeros_last`). The two most recently
+    used data sets are kept in memory.
 
     Raises
     ------
@@ -127,7 +124,31 @@ def load(settings: DataSettings, dtype: npt.DTypeLike = np.float32) -> Dataset:
     kind = np.dtype(dtype)
     if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InputError(f"dtype={kind} is invalid: choose float32 or float64")
-    return _loaded(settings, kind, settings.source.state())
+    return _loaded(settings, kind, settings.source.state(), ordered)
+
+
+def zeros_last(data: Dataset) -> Dataset:
+    """Return ``data`` with columns and rows in the order of `nnexp.data.sparsity`.
+
+    If few features are zero, or if this was done before, nothing is moved.
+    """
+    if data.columns is not None:
+        return data
+    train = Part.of(data.train)
+    columns = sparsity.column_order(train.x, train.rows)
+    if columns is None:
+        return replace(data, columns=np.arange(data.description.features))
+
+    def moved(split: Split | None) -> Split | None:
+        return split and Part.of(split).ordered(columns, "raw", split.x.dtype)
+
+    return replace(
+        data,
+        train=train.ordered(columns, "raw", train.x.dtype),
+        test=moved(data.test),
+        validation=moved(data.validation),
+        columns=columns,
+    )
 
 
 def arrays(name: str = "mnist", **settings: Any) -> tuple[npt.NDArray[Any], ...]:
@@ -148,40 +169,30 @@ def arrays(name: str = "mnist", **settings: Any) -> tuple[npt.NDArray[Any], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """The rows of a stored array that form a split, and their labels from 0."""
-
-    x: npt.NDArray[Any]
-    rows: subset.Rows
-    labels: npt.NDArray[np.intp]
-
-    def cut(self, which: subset.Rows) -> _Part:
-        return _Part(self.x, self.rows[which], self.labels[which])
-
-    def without(self, which: subset.Rows) -> _Part:
-        kept = np.ones(len(self.rows), bool)
-        kept[which] = False
-        return self.cut(np.flatnonzero(kept))
-
-
-@dataclass(frozen=True, eq=False)
 class _Arranged:
     """A data set with its splits and labels, before its features are converted."""
 
     description: Description
-    train: _Part
-    test: _Part
-    validation: _Part | None
+    train: Part
+    test: Part
+    validation: Part | None
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(settings: DataSettings, dtype: np.dtype[Any], state: Hashable) -> Dataset:
+def _loaded(
+    settings: DataSettings, dtype: np.dtype[Any], state: Hashable, ordered: bool
+) -> Dataset:
     arranged = _arranged(settings, state)
     train = arranged.train
+    columns = None
+    if ordered and settings.scale in KEEPS_ZEROS:
+        columns = sparsity.column_order(train.x, train.rows)
     standard = settings.scale == "standardize"
     statistics = moments(train.x, train.rows) if standard else None
 
-    def convert(part: _Part) -> Split:
+    def convert(part: Part) -> Split:
+        if columns is not None:
+            return part.ordered(columns, settings.scale, dtype)
         x = scaled(part.x, part.rows, settings.scale, dtype, statistics)
         if standard and not np.isfinite(span(x)).all() and (bad := unfit(x)) is not None:
             raise InputError(
@@ -194,12 +205,14 @@ def _loaded(settings: DataSettings, dtype: np.dtype[Any], state: Hashable) -> Da
         return Split(x, labels)
 
     held = arranged.validation
-    return Dataset(
+    data = Dataset(
         arranged.description,
         convert(train),
         convert(arranged.test),
         None if held is None else convert(held),
+        columns,
     )
+    return zeros_last(data) if ordered else data
 
 
 @functools.lru_cache(maxsize=8)
@@ -207,7 +220,7 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
     raw = settings.source.read(settings.seed)
     _check_scale(settings, raw)
     labels = _class_labels(settings, raw)
-    train = _Part(raw.x_train, *subset.renumbered(_first(settings, raw), labels))
+    train = Part(raw.x_train, *subset.renumbered(_first(settings, raw), labels))
     if not len(train.rows):
         raise InputError(
             f"data.first={settings.first}: none of these examples has a label of data.classes: "
@@ -218,7 +231,7 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
         which = subset.held_out(train.labels, fraction, stream(settings.seed, "subset", _TEST))
         test, train = train.cut(which), train.without(which)
     else:
-        test = _Part(raw.x_test, *subset.renumbered(raw.y_test, labels))
+        test = Part(raw.x_test, *subset.renumbered(raw.y_test, labels))
         if settings.classes is None and len(test.rows) < len(raw.y_test):
             row = int(np.argmin(np.isin(raw.y_test, labels)))
             raise InputError(
@@ -310,7 +323,7 @@ def _first(settings: DataSettings, raw: Raw) -> npt.NDArray[np.intp]:
     return raw.y_train[:count]
 
 
-def _validation(settings: DataSettings, train: _Part) -> tuple[_Part, _Part | None]:
+def _validation(settings: DataSettings, train: Part) -> tuple[Part, Part | None]:
     """Return the remaining training examples and those held out."""
     count = settings.validation
     if count == 0:
@@ -326,7 +339,7 @@ def _validation(settings: DataSettings, train: _Part) -> tuple[_Part, _Part | No
     return rest, train.cut(which)
 
 
-def _subset(settings: DataSettings, train: _Part) -> _Part:
+def _subset(settings: DataSettings, train: Part) -> Part:
     count = settings.train_size
     if count is None:
         return train
@@ -339,9 +352,9 @@ def _subset(settings: DataSettings, train: _Part) -> _Part:
     return train.cut(subset.balanced_subset(train.labels, count, rng))
 
 
-def _noisy(settings: DataSettings, train: _Part, classes: int) -> _Part:
+def _noisy(settings: DataSettings, train: Part, classes: int) -> Part:
     if settings.label_noise == 0:
         return train
     rng = stream(settings.seed, "noise")
     labels = subset.with_noise(train.labels, settings.label_noise, classes, rng)
-    return _Part(train.x, train.rows, labels)
+    return Part(train.x, train.rows, labels)

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.data.subset import Rows
 from nnexp.errors import InputError, unknown
 
 Array = npt.NDArray[Any]
 
 SCALES = ("unit", "shifted", "raw", "standardize")
+# Scales of which an input is zero exactly where the stored feature is.
+KEEPS_ZEROS = ("unit", "raw")
 TARGETS = {"one_hot": (0.0, 1.0), "soft": (0.01, 0.99)}
 
 # Rows converted at a time: few enough for the processor's cache, enough to amortise the call.
@@ -20,16 +23,24 @@ _ROWS = 1024
 
 
 def scaled(
-    x: Array, rows: npt.NDArray[np.intp], scale: str, dtype: np.dtype[Any], statistics: Array | None
+    x: Array,
+    rows: Rows,
+    scale: str,
+    dtype: np.dtype[Any],
+    statistics: Array | None = None,
+    columns: Rows | None = None,
 ) -> Array:
     """Return the ``rows`` of ``x`` scaled, (len(rows), features), C-contiguous and read-only.
 
     ``unit`` is x / 255 and ``shifted`` x / 255 * 0.99 + 0.01, with each operation rounded to
     ``dtype``. ``standardize`` needs ``statistics`` from `moments` and is computed in float64. The
-    result depends only on the values of ``x``, not on its dtype.
+    result depends only on the values of ``x``, not on its dtype. Other scales also accept an order
+    of the ``columns``.
     """
     out = np.empty((len(rows), x.shape[1]), dtype)
-    for start, part in _blocks(x, rows):
+    for start, part in blocks(x, rows):
+        if columns is not None:
+            part = np.take(part, columns, axis=1, mode="clip")
         block = out[start : start + len(part)]
         if scale == "standardize" and statistics is not None:
             centred = part - statistics[0]
@@ -47,17 +58,17 @@ def scaled(
     return out
 
 
-def moments(x: Array, rows: npt.NDArray[np.intp]) -> Array:
+def moments(x: Array, rows: Rows) -> Array:
     """Return (2, features): means, and 1 / standard deviation (0 for a constant feature)."""
     total = np.zeros(x.shape[1])
     low, high = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
-    for _, part in _blocks(x, rows):
+    for _, part in blocks(x, rows):
         total += part.sum(axis=0, dtype=np.float64)
         np.minimum(low, part.min(axis=0), out=low)
         np.maximum(high, part.max(axis=0), out=high)
     mean = total / len(rows)
     squares = np.zeros(x.shape[1])
-    for _, part in _blocks(x, rows):
+    for _, part in blocks(x, rows):
         squares += np.square(part - mean).sum(axis=0)
     varies = (high > low) & (squares > 0)
     deviation = np.sqrt(squares / len(rows))
@@ -93,9 +104,9 @@ def target_codes(targets: str, classes: int, outputs: int, dtype: npt.DTypeLike)
     return codes
 
 
-def _blocks(x: Array, rows: npt.NDArray[np.intp]) -> Iterator[tuple[int, Array]]:
-    """Yield (position, up to ``_ROWS`` examples) of ``rows``; views if ``rows`` are all rows."""
-    everything = len(rows) == len(x)
+def blocks(x: Array, rows: Rows) -> Iterator[tuple[int, Array]]:
+    """Yield (position, up to ``_ROWS`` examples) of ``rows``; views if these are all, in order."""
+    everything = np.array_equal(rows, np.arange(len(x)))
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)
         yield start, x[part] if everything else x[rows[part]]

@@ -58,6 +58,7 @@ class Block:
         # Buffers of a block. z_t = gram_t·terms. For a batch s before t, gram_t is x_t·x_sᵀ + 1
         # and terms d_s; for t itself they are the identity and x_t·W + bias.
         self.x: Array = np.empty((rows, inputs), dtype)
+        self.width = inputs
         self.gram: Array = np.empty((rows, rows), dtype)
         self.terms: Array = np.empty((rows, widths[0]), dtype)
         self.targets: Array = np.empty((rows, outputs), dtype)
@@ -91,19 +92,22 @@ class Block:
         # np.dot has less overhead, but for several rows it needs a contiguous output.
         self.product: Any = np.ndarray.dot if batch == 1 else np.matmul
 
-    def train(self, examples: Array, labels: Array, codes: Array, rows: Array) -> tuple[float, int]:
+    def train(
+        self, examples: Array, labels: Array, codes: Array, rows: Array, width: int
+    ) -> tuple[float, int]:
         """Take a step for each batch; return the sum of losses and number of correct predictions.
 
         ``rows (n,)`` are indices of ``examples (…, i)`` and ``labels (…,)``; n is a multiple of the
-        batch size. ``codes (classes, k)`` are the targets of each class. If the sum of the losses
-        is not finite, the network is not changed.
+        batch size. ``codes (classes, k)`` are the targets of each class. The examples are zero from
+        column ``width`` on. If the sum of the losses is not finite, the network is not changed.
         """
-        network, loss, n = self.network, self.network.loss, len(rows)
+        network, loss, n, self.width = self.network, self.network.loss, len(rows), width
         x, terms, logits, targets = self.x[:n], self.terms[:n], self.logits[:n], self.targets[:n]
         block_labels = np.take(labels, rows)
         np.take(examples, rows, axis=0, out=x, mode="clip")
         np.take(codes, block_labels, axis=0, out=targets, mode="clip")
-        np.matmul(x, network.weights[0], out=terms)
+        x, weights = x[:, :width], network.weights[0][:width]
+        np.matmul(x, weights, out=terms)
         terms += network.biases[0]
         np.matmul(x, x.T, out=self.gram[:n, :n])
         self.gram += ONE
@@ -121,7 +125,7 @@ class Block:
             self.scratch[1, :n], targets, 1.0, (self.scratch[0, :n], self.row_scratch[:n]), True
         )
         if math.isfinite(total):
-            network.weights[0] += np.matmul(x.T, terms, out=network.weight_grads[0])
+            weights += np.matmul(x.T, terms, out=network.weight_grads[0][:width])
             network.biases[0] += np.matmul(network.ones[:n], terms)
             for matrix, w, b in zip(
                 self.matrices, network.weights[1:], network.biases[1:], strict=True
@@ -161,7 +165,7 @@ class Block:
         """Write the update of the last step to ``network.grad`` and return its mean loss."""
         network, batch = self.network, self.batch
         last = slice((steps - 1) * batch, steps * batch)
-        np.matmul(self.x[last].T, self.terms[last], out=network.weight_grads[0])
+        network.weight_gradient(0, self.x[last, : self.width], self.terms[last])
         np.sum(self.terms[last], axis=0, out=network.bias_grads[0])
         for update, w, b in zip(
             self.updates, network.weight_grads[1:], network.bias_grads[1:], strict=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,7 @@ def measure(
             "activation_mean": float(np.mean(a, dtype=np.float64)),
             "activation_std": float(np.std(a, dtype=np.float64)),
         }
-        # np.sort is vectorised, unlike the partition in np.percentile.
-        quantiles = np.percentile(np.sort(a, axis=None), QUANTILES, overwrite_input=True)
-        row |= {f"activation_p{q:02d}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
+        row |= {f"activation_p{q:02d}": v for q, v in zip(QUANTILES, _quantiles(a), strict=True)}
         saturated = dead = None
         if layer < hidden:
             flat = _flat(network, a.copy(), network.preactivations[layer][:n].copy())
@@ -88,6 +87,20 @@ def distinct_units(weights: Array, biases: Array) -> int:
             distinct += 1
             counted |= same[unit]
     return distinct
+
+
+def _quantiles(a: Array) -> list[float]:
+    """Return the `QUANTILES` of the elements of ``a``, interpolated linearly.
+
+    Equal to np.percentile, but faster, as np.sort is vectorised and its partition is not.
+    """
+    ranked, places = np.sort(a, axis=None), np.array(QUANTILES) / 100 * (a.size - 1)
+    if np.isnan(ranked[-1]):
+        return [math.nan] * len(QUANTILES)
+    low = places.astype(np.intp)
+    below, above = (ranked[np.minimum(i, a.size - 1)].astype(np.float64) for i in (low, low + 1))
+    quantiles: list[float] = (below + (above - below) * (places - low)).tolist()
+    return quantiles
 
 
 def _weight_norms(network: Network, update: Array) -> list[float | None]:

@@ -42,9 +42,15 @@ class Network:
     ``sizes`` runs from the inputs to the outputs. ``rows`` is the largest batch: activations and
     deltas are written into buffers of that many rows, so that a step allocates no memory. There
     are at least ``evaluation_rows`` rows, the batch of an evaluation.
+
+    Inputs ``x (n, p)`` may have fewer columns than the first layer has weights: the inputs left out
+    are zero, and their weights take no part in the products. ``columns (i,)`` are the features in
+    the columns of the inputs, in the order of `nnexp.data.sparsity`; all of them in order by
+    default. Parameters are drawn, saved and loaded in the order of the features.
     """
 
     evaluation_rows = 1000
+    columns: Array | slice = slice(None)
 
     def __init__(
         self,
@@ -68,13 +74,13 @@ class Network:
         self._allocate(max(rows, self.evaluation_rows))
 
     def forward(self, x: Array) -> Array:
-        """Return the logits (n, k) of ``x (n, i)``: a view of a buffer, valid until the next call.
+        """Return the logits (n, k) of ``x (n, p)``: a view of a buffer, valid until the next call.
 
         The last layer has no activation here: its non-linearity, such as softmax, is the loss's.
         """
         n, a, last = len(x), x, len(self.weights) - 1
         for layer, weights in enumerate(self.weights):
-            z = np.matmul(a, weights, out=self.activations[layer][:n])
+            z = np.matmul(a, weights[: a.shape[1]], out=self.activations[layer][:n])
             self.add_bias(layer, z)
             if layer < last:
                 if self.activation.needs_input:
@@ -96,7 +102,7 @@ class Network:
         return self.loss(logits, targets, n or rows, scratch[:rows], row_scratch[:rows])
 
     def backward(self, x: Array) -> None:
-        """Fill ``grad`` with the gradient of the loss just computed for the inputs ``x (n, i)``.
+        """Fill ``grad`` with the gradient of the loss just computed for the inputs ``x (n, p)``.
 
         The activations are overwritten: they serve as scratch for the derivatives.
         """
@@ -104,7 +110,7 @@ class Network:
         delta = self.activations[-1][:n]  # by `compute_loss`
         for layer in reversed(range(len(self.weights))):
             a = self.activations[layer - 1][:n] if layer else x  # the layer's input
-            np.matmul(a.T, delta, out=self.weight_grads[layer])
+            self.weight_gradient(layer, a, delta)
             self.bias_gradient(layer, delta)
             if layer:
                 delta_below = self.deltas[layer - 1][:n]
@@ -121,6 +127,12 @@ class Network:
     def add_bias(self, layer: int, z: Array) -> None:
         """Add a layer's biases to ``z (n, o)`` in place."""
         z += self.biases[layer]
+
+    def weight_gradient(self, layer: int, a: Array, delta: Array) -> None:
+        """Fill the gradient of a layer's weights, a.T @ delta; it is zero where inputs are."""
+        gradient, width = self.weight_grads[layer], a.shape[1]
+        np.matmul(a.T, delta, out=gradient[:width])
+        gradient[width:] = 0
 
     def bias_gradient(self, layer: int, delta: Array) -> None:
         """Fill the gradient of a layer's biases: the sum of the rows of its ``delta (n, o)``."""
@@ -146,10 +158,11 @@ class Network:
             w[...] = _draw(weights, stream(seed, "weights", layer), *w.shape)
             rows, units = math.prod(b.shape[:-1]), b.shape[-1]
             b[...] = _draw(biases, stream(seed, "biases", layer), rows, units)
+        self.theta[...] = self.by_column(self.theta)
 
     def arrays(self) -> dict[str, Array]:
         """Return copies of the parameters: ``W1 (i, o)``, ``b1 (o,)``, ``W2``, …."""
-        return {name: parameter.copy() for name, parameter in self._named_parameters()}
+        return dict(self._named(self.by_feature(self.theta)))
 
     def load_arrays(self, arrays: Mapping[str, Array]) -> None:
         """Set the parameters to those that `arrays` returned; other keys are ignored.
@@ -159,14 +172,33 @@ class Network:
         ValueError
             If one is missing, or has another shape or dtype.
         """
-        for name, parameter in self._named_parameters():
+        loaded = np.empty_like(self.theta)
+        for name, parameter in self._named(loaded):
             stored = arrays.get(name)
             if stored is None or stored.shape != parameter.shape or stored.dtype != parameter.dtype:
                 raise ValueError(f"{name} is not an array {parameter.shape} of {parameter.dtype}")
             parameter[...] = stored
+        self.theta[...] = self.by_column(loaded)
 
-    def _named_parameters(self) -> Iterator[tuple[str, Array]]:
-        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
+    def by_feature(self, flat: Array) -> Array:
+        """Return a copy of ``flat``, laid out like ``theta``, in the order of the features."""
+        ordered: Array = flat.copy()
+        self._first_layer(ordered)[self.columns] = self._first_layer(flat)
+        return ordered
+
+    def by_column(self, flat: Array) -> Array:
+        """Return a copy of ``flat (size,)`` in the order of the columns: undoes `by_feature`."""
+        ordered: Array = flat.copy()
+        self._first_layer(ordered)[...] = self._first_layer(flat)[self.columns]
+        return ordered
+
+    def _first_layer(self, flat: Array) -> Array:
+        first = self.weights[0]
+        return flat[: first.size].reshape(first.shape)
+
+    def _named(self, flat: Array) -> Iterator[tuple[str, Array]]:
+        weights, biases = _views(flat, [part.shape for part in (*self.weights, *self.biases)])
+        for layer, (w, b) in enumerate(zip(weights, biases, strict=True), start=1):
             yield f"W{layer}", w
             yield f"b{layer}", b
 

@@ -22,6 +22,7 @@ from nnexp.nn.network import Network
 
 Array = npt.NDArray[Any]
 Work = Callable[[int, slice], None]
+Width = Callable[[Array | slice], int]
 
 HALVES = 2
 # Examples per round.
@@ -72,12 +73,13 @@ class ThreadedGradient:
         self.scratch: Array = np.empty((HALVES, _PART * max(sizes[1:])), dtype)
 
     def gradient(
-        self, examples: Array, labels: Array, codes: Array, rows: Array | None
+        self, examples: Array, labels: Array, codes: Array, rows: Array | None, width_of: Width
     ) -> tuple[float, int]:
         """Return the mean loss and number of correct predictions; write ``network.grad``.
 
         ``rows (n,)`` are indices of ``examples (…, i)`` and ``labels (…,)``, or ``None`` for all.
-        ``codes (classes, k)`` are the targets of each class.
+        ``codes (classes, k)`` are the targets of each class. From column ``width_of(rows)`` on, the
+        examples ``rows`` are zero.
         """
         network = self.network
         n = len(labels) if rows is None else len(rows)
@@ -86,32 +88,40 @@ class ThreadedGradient:
         for index in range(rounds):
             part = slice(n * index // rounds, n * (index + 1) // rounds)
             size = part.stop - part.start
+            which: Array | slice = part if rows is None else rows[part]
             x = examples[part] if rows is None else self.x[:size]
-            part_labels = labels[part] if rows is None else np.take(labels, rows[part])
-            self.forward(x, None if rows is None else (examples, rows[part]))
+            part_labels, width = labels[which], width_of(which)
+            self.forward(x, width, None if rows is None else (examples, rows[part]))
             logits = network.activations[-1][:size]
             correct += int(np.count_nonzero(network.loss.predict(logits) == part_labels))
             targets = self.targets[:size]
             np.take(codes.T, part_labels, axis=1, out=targets.T, mode="clip")
             loss += network.compute_loss(targets, n)
             self.backward(size)
-            self.add_gradients(x, index == 0)
+            self.add_gradients(x[:, :width], index == 0)
         return loss, correct
 
-    def forward(self, x: Array, source: tuple[Array, Array] | None) -> None:
+    def forward(self, x: Array, width: int, source: tuple[Array, Array] | None) -> None:
         """Compute the activations for ``x (n, i)``, first copied from a given ``source``.
 
-        ``source`` is a pair (examples, indices).
+        ``source`` is a pair (examples, indices). From column ``width`` on, ``x`` is zero.
         """
-        network, n, below = self.network, len(x), x
-        for layer, weights in enumerate(network.weights):
+        network, n, below = self.network, len(x), x[:, :width]
+        for layer in range(len(network.weights)):
             z = network.activations[layer][:n]
+            weights = network.weights[layer][: below.shape[1]]
 
-            def work(_: int, rows: slice, layer: int = layer, below: Array = below) -> None:
+            def work(
+                _: int,
+                rows: slice,
+                layer: int = layer,
+                below: Array = below,
+                weights: Array = weights,
+            ) -> None:
                 if source is not None and layer == 0:
                     examples, indices = source
-                    np.take(examples, indices[rows], axis=0, out=below[rows], mode="clip")
-                np.matmul(below[rows], network.weights[layer], out=network.activations[layer][rows])
+                    np.take(examples, indices[rows], axis=0, out=x[rows], mode="clip")
+                np.matmul(below[rows], weights, out=network.activations[layer][rows])
                 if self.large(layer, n):
                     self.activate(layer, rows)
 
@@ -161,7 +171,7 @@ class ThreadedGradient:
         )
 
     def add_gradients(self, x: Array, first: bool) -> None:
-        """Add the gradients of a round with inputs ``x (n, i)``; the first overwrites them."""
+        """Add the gradients of a round with inputs ``x (n, p)``; the first overwrites them."""
         network, n = self.network, len(x)
         below = [x, *self.kept]
         deltas = [*network.deltas, network.activations[-1]]
@@ -177,8 +187,12 @@ class ThreadedGradient:
                 more = self.scratch[half, : target.size].reshape(target.shape)
                 target += np.matmul(inputs[:n, block].T, delta[:n], out=more)
 
-        for layer, gradient in enumerate(network.weight_grads):
-            self.share(n * gradient.size, len(gradient), functools.partial(add, layer))
+        if first:
+            network.weight_grads[0][x.shape[1] :] = 0
+        for layer, inputs in enumerate(below):
+            width = inputs.shape[1]
+            size = n * width * deltas[layer].shape[1]
+            self.share(size, width, functools.partial(add, layer))
         for gradient, delta in zip(network.bias_grads, deltas, strict=True):
             more = np.matmul(network.ones[:n], delta[:n])
             np.copyto(gradient, more if first else gradient + more)

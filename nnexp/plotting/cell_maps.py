@@ -15,7 +15,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from nnexp.plotting.layout import FAINT, SMALL, words_on
+from nnexp.plotting.layout import SMALL, words_on
+from nnexp.plotting.styles import FAINT
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
 
+from nnexp.plotting.styles import FAINT, NEUTRAL
+
 Look = dict[str, Any]
 
 # Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
 WIDTH = 4.8
 TITLE, BASE, SMALL = 12, 11, 9.5
-NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
 # The edge of a marker.
 EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 # Words on a coloured cell, which keep their colour whatever a page's theme.

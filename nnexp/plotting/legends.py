@@ -10,8 +10,8 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from nnexp.plotting.layout import EDGE, NEUTRAL
-from nnexp.plotting.styles import Style
+from nnexp.plotting.layout import EDGE
+from nnexp.plotting.styles import NEUTRAL, Style
 from nnexp.store.record import DIVERGED, FAILED
 
 THIN = 0.9  # points: a second measure, drawn beside the first

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nnexp.plotting.layout import EDGE, FAINT, INK, NEUTRAL, SMALL, Look
+from nnexp.plotting.layout import EDGE, SMALL, Look
 from nnexp.plotting.scales import stretch_axis
-from nnexp.plotting.styles import UNNAMED, Style
+from nnexp.plotting.styles import FAINT, INK, NEUTRAL, UNNAMED, Style
 
 Array = npt.NDArray[Any]
 

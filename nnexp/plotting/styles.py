@@ -18,6 +18,8 @@ from matplotlib.colors import to_hex
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import is_number
 
+# What is beside the data: words and axes, grids, and the data of no arm.
+NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
 # Okabe & Ito 2008 (the yellow left out: too faint on white), then darker and lighter relatives.
 _BLUE, _VERMILION, _BLACK, _GREEN = "#0072B2", "#D55E00", "#000000", "#009E73"
 _PURPLE, _ORANGE, _SKY, _WINE = "#CC79A7", "#E69F00", "#56B4E9", "#882255"

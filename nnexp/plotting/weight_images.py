@@ -24,8 +24,9 @@ from nnexp.analysis import predictions
 from nnexp.errors import InputError
 from nnexp.plotting import layout
 from nnexp.plotting.cell_maps import Cell, draw_cells
-from nnexp.plotting.layout import NEUTRAL, SMALL, WIDTH
+from nnexp.plotting.layout import SMALL, WIDTH
 from nnexp.plotting.picture import Picture
+from nnexp.plotting.styles import NEUTRAL
 from nnexp.store.record import FINISHED, Record
 from nnexp.store.tables import read_exactly
 

@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from nnexp.plotting import layout, styles
+from nnexp.plotting import styles
 
 # The card of a page in dark mode, and what is drawn or written on it.
-_DARK = {"#ffffff": "#1d2127", layout.INK: "#e7eaee", layout.NEUTRAL: "#a5aeb9"}
-_DARK |= {layout.FAINT.lower(): "#39414b"}
+_DARK = {"#ffffff": "#1d2127", styles.INK: "#e7eaee", styles.NEUTRAL: "#a5aeb9"}
+_DARK |= {styles.FAINT.lower(): "#39414b"}
 
 
 def inline_svg(svg: str, name: str, alt: str) -> Markup:
@@ -33,7 +33,7 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
         element.tag = _local(element.tag)
         element.attrib = _attributes(element.attrib, name)
     # What has no colour of its own is black; the page gives the size.
-    about = {"id": name, "role": "img", "aria-label": alt, "fill": themed(layout.INK)}
+    about = {"id": name, "role": "img", "aria-label": alt, "fill": themed(styles.INK)}
     root.attrib = {**root.attrib, **rule, **about}
     for size in ("width", "height"):
         root.attrib.pop(size, None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from nnexp.config import user_functions
 from nnexp.config.registry import build
@@ -14,6 +16,8 @@ from nnexp.data import Dataset, Split
 from nnexp.nn import delayed_updates, threaded_batches
 from nnexp.nn.network import Network
 from nnexp.nn.quirks import network_class
+
+Indices = npt.NDArray[np.intp]
 
 
 def form(config: RunConfig) -> str:
@@ -38,15 +42,19 @@ def form(config: RunConfig) -> str:
     return "lanes" if large and not (plain or config.quirk) else "plain"
 
 
-def build_network(config: RunConfig, rows: int | None = None) -> Network:
+def build_network(
+    config: RunConfig, rows: int | None = None, columns: Indices | None = None
+) -> Network:
     """Return the initialised network of ``config`` for batches of ``rows`` examples.
 
-    By default, ``rows`` is the batch size of ``config``.
+    By default, ``rows`` is the batch size of ``config``. ``columns`` are those of sorted data.
     """
     activation, loss = build("activation", config.activation), build("loss", config.loss)
     network = network_class(config.quirk)(
         config.sizes(), activation, loss, rows or config.rows(), np.dtype(config.dtype)
     )
+    if columns is not None:
+        network.columns = columns
     network.initialize(
         build("init", config.init), build("bias_init", config.bias_init), config.seed
     )
@@ -58,4 +66,9 @@ def scored(config: RunConfig, data: Dataset) -> Dataset:
     first, test = config.evaluate_first, data.test
     if first is None or test is None:
         return data
-    return replace(data, test=Split(test.x[:first], test.labels[:first]))
+    return replace(data, test=_first(test, first))
+
+
+@functools.lru_cache(maxsize=1)
+def _first(split: Split, n: int) -> Split:
+    return split.first(n)

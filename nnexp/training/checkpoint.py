@@ -16,9 +16,13 @@ Array = npt.NDArray[Any]
 
 def state(trainer: Trainer) -> dict[str, Array]:
     """Return the state needed to continue: parameters, state of the optimiser, and progress."""
-    arrays: dict[str, Any] = trainer.network.arrays()
-    moments = vars(trainer.optimizer).items()
-    arrays |= {f"optimizer.{k}": np.array(v) for k, v in moments if isinstance(v, np.ndarray | int)}
+    network = trainer.network
+    arrays: dict[str, Any] = network.arrays()
+    for name, value in vars(trainer.optimizer).items():
+        if isinstance(value, np.ndarray):
+            arrays[f"optimizer.{name}"] = network.by_feature(value)
+        elif isinstance(value, int):
+            arrays[f"optimizer.{name}"] = np.array(value)
     done = trainer.progress
     progress = (done.step, done.samples, trainer.seconds, done.batch_loss)
     return arrays | {"progress": np.array(progress, dtype=np.float64)}
@@ -40,7 +44,7 @@ def restore(trainer: Trainer, arrays: Mapping[str, Array]) -> None:
     trainer.network.load_arrays(arrays)
     for name, value in vars(trainer.optimizer).items():
         if isinstance(value, np.ndarray):
-            value[...] = arrays[f"optimizer.{name}"]
+            value[...] = trainer.network.by_column(arrays[f"optimizer.{name}"])
         elif f"optimizer.{name}" in arrays:
             setattr(trainer.optimizer, name, int(arrays[f"optimizer.{name}"]))
     done = trainer.progress

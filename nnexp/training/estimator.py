@@ -125,7 +125,9 @@ class MLP:
                 stacklevel=2,
             )
         self._settings = self._plain()
-        self.classes_, self.network_, self._examples = classes, trainer.network, examples
+        self.network_ = build_network(config)  # with inputs in the order of the features
+        self.network_.load_arrays(trainer.network.arrays())
+        self.classes_, self._examples = classes, examples
         return self
 
     def predict(self, x: Any) -> Array:

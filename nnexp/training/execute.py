@@ -39,7 +39,7 @@ def execute(
     record.environment = {**environment()}
     try:
         with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
-            trainer = Trainer(config, load(config.data, np.dtype(config.dtype)), threads)
+            trainer = Trainer(config, load(config.data, config.dtype, ordered=True), threads)
             record.environment["form"] = trainer.form
             kept = (prefix and prefix.weights) or {}
             reached = prefix.metrics[-1]["step"] if prefix else 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.data import Split
 from nnexp.rng import stream
 
 Indices = npt.NDArray[np.intp]
@@ -56,7 +57,7 @@ class Progress:
 
 
 class Batches:
-    """The batches of a run, as indices of its ``examples``, with a new order for each epoch.
+    """The batches of a run, as rows of its ``train`` set, with a new order for each epoch.
 
     ``order_of`` is a function of `nnexp.data.sampling`. The order depends only on ``seed``, so runs
     with equal seeds use the same batches.
@@ -65,20 +66,22 @@ class Batches:
     def __init__(
         self,
         order_of: Callable[[np.random.Generator, int, int], Indices],
-        examples: int,
+        train: Split,
         size: int,
         seed: int,
     ) -> None:
-        self.order_of, self.examples, self.size, self.seed = order_of, examples, size, seed
-        self.per_epoch = -(-examples // size)
+        self.order_of, self.train, self.size, self.seed = order_of, train, size, seed
+        self.examples = len(train.labels)
+        self.per_epoch = -(-self.examples // size)
         self._epoch, self._order = -1, np.empty(0, np.intp)
 
     def rows(self, step: int, steps: int = 1) -> Indices:
-        """Return the indices of the batches of ``steps`` consecutive steps of an epoch."""
+        """Return the rows of the batches of ``steps`` consecutive steps of an epoch."""
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             rng = stream(self.seed, "order", epoch)
-            self._epoch, self._order = epoch, self.order_of(rng, self.examples, self.size)
+            order = self.order_of(rng, self.examples, self.size)
+            self._epoch, self._order = epoch, self.train.rows(order)
         return self._order[index * self.size : (index + steps) * self.size]
 
 

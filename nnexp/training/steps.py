@@ -44,9 +44,8 @@ class PlainSteps:
     ) -> None:
         self.network, self.train, self.codes, self.batches = network, train, codes, batches
         self.update, self.progress, self.numerical = update, update.progress, numerical
-        dtype, rows = network.theta.dtype, batches.size
-        self.x: Array = np.empty((rows, network.sizes[0]), dtype)
-        self.targets: Array = np.empty((rows, network.sizes[-1]), dtype, "F")
+        shape = (batches.size, network.sizes[-1])
+        self.targets: Array = np.empty(shape, network.theta.dtype, "F")
 
     def advance(self, until: int) -> None:
         """Train up to step ``until``, or until the loss of a batch is not finite."""
@@ -67,12 +66,13 @@ class PlainSteps:
         self.update.apply(loss, correct, len(x))
 
     def batch(self, rows: Indices) -> tuple[Array, Indices, Array]:
-        """Return inputs (n, i), labels (n,) and targets (n, k) of ``rows``, in reused buffers."""
-        labels = self.train.labels[rows]
-        x = np.take(self.train.x, rows, axis=0, out=self.x[: len(rows)], mode="clip")
-        targets = self.targets[: len(rows)]
+        """Return inputs (n, p), labels (n,) and targets (n, k) of ``rows``.
+
+        The columns of the inputs from p on are zero and left out. The targets are in a buffer.
+        """
+        labels, targets = self.train.labels[rows], self.targets[: len(rows)]
         np.take(self.codes.T, labels, axis=1, out=targets.T, mode="clip")
-        return x, labels, targets
+        return self.train.x[rows, : self.train.width(rows)], labels, targets
 
 
 class Update:
@@ -135,7 +135,10 @@ class DelayedSteps:
         """Take a block of ``steps``; if its loss is not finite, change nothing and return False."""
         progress, plain = self.progress, self.plain
         rows = plain.batches.rows(progress.step, steps)
-        loss, correct = self.block.train(plain.train.x, plain.train.labels, plain.codes, rows)
+        train = plain.train
+        loss, correct = self.block.train(
+            train.x, train.labels, plain.codes, rows, train.width(rows)
+        )
         if not math.isfinite(loss):
             self._plain_until = progress.step + steps
             return False
@@ -167,7 +170,8 @@ class ThreadedSteps:
         """Train up to step ``until``, or until the loss of a batch is not finite."""
         while self.progress.step < until and not self.progress.diverged:
             rows = self.batches.rows(self.progress.step)
+            train, which = self.train, None if self.whole else rows
             loss, correct = self.threaded.gradient(
-                self.train.x, self.train.labels, self.codes, None if self.whole else rows
+                train.x, train.labels, self.codes, which, train.width
             )
             self.update.apply(loss, correct, len(rows))

@@ -14,17 +14,18 @@ import numpy.typing as npt
 
 from nnexp.config.registry import build
 from nnexp.config.run_config import RunConfig
-from nnexp.data import Dataset, Split, target_codes
+from nnexp.data import Dataset, Split, target_codes, zeros_last
 from nnexp.nn import threaded_batches
 from nnexp.nn.layer_statistics import measure
 from nnexp.nn.losses import log_loss
 from nnexp.nn.network import Network
-from nnexp.nn.quirks import UpdatedWeights
+from nnexp.nn.quirks import PositionBias, UpdatedWeights
 from nnexp.training.builder import build_network, form, scored
 from nnexp.training.progress import Batches, Progress
 from nnexp.training.steps import DelayedSteps, PlainSteps, Steps, ThreadedSteps, Update
 
 Array = npt.NDArray[Any]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,12 @@ class Trainer:
     """
 
     def __init__(self, config: RunConfig, data: Dataset, threads: int = 1) -> None:
-        self.config, self.data = config, scored(config, data)
+        self.config, self.data = config, scored(config, zeros_last(data))
         self.form = form(config)
         self.seconds = 0.0
         self.restored_at: int | None = None
-        self.network = build_network(config, rows=1 if self.form == "lanes" else None)
+        rows = 1 if self.form == "lanes" else None
+        self.network = build_network(config, rows, self.data.columns)
         theta = self.network.theta
         self.codes = target_codes(
             config.data.targets, data.description.classes, config.outputs(), theta.dtype
@@ -97,7 +99,7 @@ class Trainer:
             self.network.weight_decay = config.weight_decay
         self.progress = Progress()
         sampling = build("sampling", config.sampling)
-        self.batches = Batches(sampling, len(data.train.labels), config.rows(), config.seed)
+        self.batches = Batches(sampling, self.data.train, config.rows(), config.seed)
         self.threads = threaded_batches.Threads(threads)
         self.steps = self._make_steps()
         rows = self.network.evaluation_rows
@@ -154,7 +156,7 @@ class Trainer:
         named = {"train": data.train, "test": data.test, "validation": data.validation}
         splits = {name: split for name, split in named.items() if split is not None}
         parts = [
-            (name, slice(start, start + rows))
+            (name, self._rows(split, slice(start, start + rows)))
             for name, split in splits.items()
             for start in range(0, len(split.labels), rows)
         ]
@@ -180,6 +182,12 @@ class Trainer:
             metrics[f"{name}_accuracy"] = correct / len(split.labels)
         return metrics, layers
 
+    def _rows(self, split: Split, part: slice) -> slice | Indices:
+        """Return the rows to score together: those of the file's examples if positions matter."""
+        if isinstance(self.network, PositionBias):
+            return split.rows(np.arange(len(split.labels))[part])
+        return part
+
     @functools.cached_property
     def probe(self) -> tuple[Array, Array]:
         """Inputs and targets of the examples for the layer statistics.
@@ -187,23 +195,24 @@ class Trainer:
         These are 1000 examples spread evenly over the training set, or all if there are fewer.
         """
         train, most = self.data.train, self.network.evaluation_rows
-        rows = np.linspace(0, len(train.labels) - 1, min(most, len(train.labels))).astype(np.intp)
-        return train.x[rows], self.codes[train.labels[rows]]
+        last, count = len(train.labels) - 1, min(most, len(train.labels))
+        rows = train.rows(np.linspace(0, last, count).astype(np.intp))
+        return train.x[rows, : train.width(rows)], self.codes[train.labels[rows]]
 
 
 def score(
-    network: Network, split: Split, part: slice, codes: Array, epsilon: float | None
+    network: Network, split: Split, rows: slice | Indices, codes: Array, epsilon: float | None
 ) -> tuple[float, int]:
-    """Return the summed loss and the number of correct predictions in the rows ``part``.
+    """Return the summed loss and the number of correct predictions in the ``rows``.
 
     With ``epsilon``, the losses are those of `nnexp.nn.losses.log_loss`. An example with an output
     that is not finite counts as wrong and makes the loss infinite.
     """
-    labels = split.labels[part]
-    logits = network.forward(split.x[part])
+    labels = split.labels[rows]
+    logits = network.forward(split.x[rows, : split.width(rows)])
     finite = np.isfinite(logits).all(axis=1)
     correct = int(np.count_nonzero((network.loss.predict(logits) == labels) & finite))
-    targets = codes.T[:, labels].T  # in Fortran order, like the logits
+    targets = np.take(codes.T, labels, axis=1).T  # in Fortran order, like the logits
     if epsilon is None:
         loss = network.compute_loss(targets, 1)
     else:

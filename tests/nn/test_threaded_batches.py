@@ -40,6 +40,7 @@ def close(row: dict[str, Any], relative: float, absolute: float) -> Any:
     return pytest.approx(filled(row), rel=relative, abs=absolute, nan_ok=True)
 
 
+MNIST = {"data": {"name": "mnist", "first": 5000}, "evaluate_first": 500, "hidden": [30]}
 SETTINGS: list[dict[str, Any]] = [
     {},
     {"activation": "relu", "hidden": [130, 100], "lr": 0.1},
@@ -50,6 +51,8 @@ SETTINGS: list[dict[str, Any]] = [
     {"batch_size": "full", "sampling": "replacement"},
     {"batch_size": 5000, "sampling": "independent"},
     {"optimizer": "adam", "lr": 0.01, "weight_decay": 0.01},
+    {**MNIST, "batch_size": "full"},
+    {**MNIST, "batch_size": 3000, "hidden": [30, 20]},
 ]
 
 

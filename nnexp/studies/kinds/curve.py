@@ -18,8 +18,8 @@ from nnexp.analysis import intervals, verdicts
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
 from nnexp.plotting import scales
-from nnexp.plotting.layout import NEUTRAL
 from nnexp.plotting.picture import Picture
+from nnexp.plotting.styles import NEUTRAL
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
