@@ -32,7 +32,10 @@ class Split:
 
     def width(self, rows: Rows | slice) -> int:
         """Return p such that the columns of ``x[rows]`` from p on are all zero."""
-        return self.x.shape[1] if self.extents is None else int(self.extents[rows].max())
+        if self.extents is None:
+            return len(self.x.T)
+        last = self.extents[rows][-1] if isinstance(rows, slice) else self.extents[rows.max()]
+        return int(last)  # they are ascending
 
     def first(self, n: int) -> Split:
         """Return the first ``n`` examples of the file."""

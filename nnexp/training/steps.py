@@ -44,8 +44,9 @@ class PlainSteps:
     ) -> None:
         self.network, self.train, self.codes, self.batches = network, train, codes, batches
         self.update, self.progress, self.numerical = update, update.progress, numerical
-        shape = (batches.size, network.sizes[-1])
-        self.targets: Array = np.empty(shape, network.theta.dtype, "F")
+        dtype, rows = network.theta.dtype, batches.size
+        self.x: Array = np.empty((rows, network.sizes[0]), dtype)
+        self.targets: Array = np.empty((rows, network.sizes[-1]), dtype, "F")
 
     def advance(self, until: int) -> None:
         """Train up to step ``until``, or until the loss of a batch is not finite."""
@@ -66,13 +67,15 @@ class PlainSteps:
         self.update.apply(loss, correct, len(x))
 
     def batch(self, rows: Indices) -> tuple[Array, Indices, Array]:
-        """Return inputs (n, p), labels (n,) and targets (n, k) of ``rows``.
+        """Return inputs (n, p), labels (n,) and targets (n, k) of ``rows``, in reused buffers.
 
-        The columns of the inputs from p on are zero and left out. The targets are in a buffer.
+        The columns of the inputs from p on are zero and left out.
         """
-        labels, targets = self.train.labels[rows], self.targets[: len(rows)]
+        labels = self.train.labels[rows]
+        x = np.take(self.train.x, rows, axis=0, out=self.x[: len(rows)], mode="clip")
+        targets = self.targets[: len(rows)]
         np.take(self.codes.T, labels, axis=1, out=targets.T, mode="clip")
-        return self.train.x[rows, : self.train.width(rows)], labels, targets
+        return x[:, : self.train.width(rows)], labels, targets
 
 
 class Update:
