@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from nnexp.plotting.layout import BASE, EDGE, INK, WIDTH, Look
+from nnexp.plotting.layout import BASE, EDGE, WIDTH, Look
+from nnexp.plotting.styles import INK
 
 Array = npt.NDArray[np.float64]
 

@@ -43,7 +43,7 @@ def swept(noise: float = 0.002) -> Tables:
         ("figures: {a: 0.95, b: 0.85}, cap: 0.1", "consistent", "all 2 figures in 1 of 2"),
         # Each figure is reached, but not by one setting.
         ("figures: {a: 0.95, b: 0.8}, cap: 0.1", "contradicted", "all 2 figures in 0 of 2"),
-        ("figures: {a: 0.99}, cap: 0.1", "contradicted", "all 1 figures in 0 of 2"),
+        ("figures: {a: 0.99}, cap: 0.1", "contradicted", "the figure in 0 of 2"),
         ("figures: {a: 0.95, b: 0.85}, cap: 0.001", "too noisy to tell", "all 2 figures in 1 of 2"),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_planted_setting_is_found(
 ) -> None:
     (found,) = judge(study(tmp_path, claim), swept())
     assert found.verdict == verdict
-    assert found.measured.startswith(f"{measured} combinations; ")
+    assert found.measured.startswith(f"{measured} combinations; closest at lr 0.")
     assert found.n == 10
 
 

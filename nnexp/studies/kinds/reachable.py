@@ -110,24 +110,26 @@ class Reachable:
         cells = self.cells(study, tables)
         complete = cells["inside"] == len(self.figures)
         ranked = cells.assign(reached=complete & cells["clear"])
-        ranked = ranked.sort_values(["reached", "inside"], ascending=False, kind="stable")
-        best = ranked.iloc[0]
+        best = ranked.sort_values(
+            ["reached", "inside", "miss"], ascending=[False, False, True]
+        ).iloc[0]
         if best["reached"]:
             verdict = verdicts.CONSISTENT
         else:
             verdict = verdicts.TOO_NOISY if complete.any() else verdicts.CONTRADICTED
-        place = described({key: best[key] for key in self.map}, self.at)
+        place = described({key: _text(best[key]) for key in self.map}, self.at)
         each = ", ".join(
             f"{arm} {digits(self.outcome, best[f'{arm} mean'])} for {digits(self.outcome, figure)}"
             for arm, figure in self.figures.items()
         )
         total = len(self.figures)
+        what = f"all {total} figures" if total > 1 else "the figure"
         return Judgement(
             **repeated(study, claim),
             protocol=described(self.where, self.at),
             measured=(
-                f"all {total} figures in {int(complete.sum())} of {len(cells)} combinations; "
-                f"{int(best['inside'])} at {place}: {each}"
+                f"{what} in {int(complete.sum())} of {len(cells)} combinations; closest at "
+                f"{place}: {each}"
             ),
             verdict=verdict,
             n=int(best["n"]),
@@ -139,14 +141,16 @@ class Reachable:
         """Return the combinations of the map, one row each.
 
         Columns: the settings, ``n`` (of the arm with the fewest runs), ``inside`` (the number of
-        figures within their interval), ``clear`` (whether all intervals are narrow enough), and
-        ``ARM mean``, ``ARM low`` and ``ARM high`` of every arm.
+        figures within their interval), ``clear`` (whether all intervals are narrow enough),
+        ``miss`` (the largest distance of a figure from the mean, in half-widths of its interval),
+        and ``ARM mean``, ``ARM low`` and ``ARM high`` of every arm.
         """
         alpha = verdicts.ALPHA / len(self.figures)
         rows = []
         for setting, moments in places(tables, study.own(tables.runs), self.arms, self.map):
             for moment in moments:
                 row: dict[str, Any] = {**setting, **moment, "n": [], "inside": 0, "clear": True}
+                misses = []
                 for arm, figure in self.figures.items():
                     where = {**self.where, **setting}
                     runs = measured(self.outcome, arm, tables, where, moment or self.at)
@@ -156,11 +160,12 @@ class Reachable:
                         runs.to_numpy(float), alpha, self.rounding
                     )
                     row["n"].append(len(runs))
+                    misses.append(abs(figure - found.middle) / found.half_width)
                     row["inside"] += int(found.low <= figure <= found.high)
                     row["clear"] &= bool(found.half_width <= self.cap)
                     row[f"{arm} mean"] = float(found.middle)
                     row |= {f"{arm} low": float(found.low), f"{arm} high": float(found.high)}
-                rows.append(row | {"n": min(row["n"])})
+                rows.append(row | {"n": min(row["n"]), "miss": max(misses)})
         table: pd.DataFrame = pd.DataFrame(rows)
         return table
 
@@ -191,6 +196,10 @@ def _read_figures(entry: Entry, arms: Mapping[str, Any]) -> dict[str, float]:
         entry.one_of("arm", arm, arms): entry.number(f"figures.{arm}", figure)
         for arm, figure in figures.items()
     }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _map(claim: Claim, test: Reachable, cells: pd.DataFrame) -> Picture:
