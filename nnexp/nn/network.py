@@ -132,7 +132,8 @@ class Network:
         """Fill the gradient of a layer's weights, a.T @ delta; it is zero where inputs are."""
         gradient, width = self.weight_grads[layer], a.shape[1]
         np.matmul(a.T, delta, out=gradient[:width])
-        gradient[width:] = 0
+        if width < len(gradient):
+            gradient[width:] = 0
 
     def bias_gradient(self, layer: int, delta: Array) -> None:
         """Fill the gradient of a layer's biases: the sum of the rows of its ``delta (n, o)``."""
