@@ -238,7 +238,7 @@ def test_what_is_drawn_can_be_seen_on_a_dark_page():
     sheet, grid = on_dark["#ffffff"], on_dark[layout.FAINT.lower()]
     lines = set(on_dark.values()) - {sheet, grid}
     assert min(contrast(colour, sheet) for colour in lines) > 3
-    assert min(contrast(on_dark[words], sheet) for words in (layout.INK, layout.NEUTRAL)) > 7
+    assert min(contrast(on_dark[words], sheet) for words in (styles.INK, styles.NEUTRAL)) > 7
     for names in (INITIALIZERS, ACTIVATIONS):
         colours = {style.colour.lower() for style in choice_styles(list(names)).values()}
         assert len({on_dark[colour] for colour in colours}) == len(colours)
