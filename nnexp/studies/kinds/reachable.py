@@ -209,13 +209,13 @@ def _map(claim: Claim, test: Reachable, cells: pd.DataFrame) -> Picture:
         for inside, clear in zip(cells["inside"], cells["clear"], strict=True)
     ]
     table = cells.assign(value=cells["inside"], words=words)
-    title = f"Which settings give the figures: {claim.statement}"
     named = ", ".join(f"{arm.replace('_', ' ')} {v:g}" for arm, v in test.figures.items())
+    title = f"Settings that give the published figure{'s' if total > 1 else ''}: {named}"
+    counted = f"How many of the {total} figures lie" if total > 1 else "Whether the figure lies"
     caption = (
-        f"The number of the {total} published figures ({named}) within the joint "
-        f"{percent(1 - verdicts.ALPHA)} prediction intervals of new runs "
-        f"({n_words(cells['n'])} seeds of each arm). ?: an interval is wider than "
-        f"±{number(test.cap)}."
+        f"{counted} within the {'joint ' if total > 1 else ''}{percent(1 - verdicts.ALPHA)} "
+        f"prediction interval{'s' if total > 1 else ''} of new runs ({n_words(cells['n'])} seeds "
+        f"of each arm). ?: an interval is wider than ±{number(test.cap)}."
     )
     figure = signed_map(title, table, list(test.map[:-1]), test.map[-1])
     return Picture(f"map-{claim.id}", title, caption, caption, figure, cells)
