@@ -12,7 +12,7 @@ from nnexp.analysis.verdicts import COMPARED, PUBLISHED, STALE, WITHHELD
 from nnexp.errors import InputError
 from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import INITIALIZERS
-from nnexp.plotting import layout
+from nnexp.plotting import layout, styles
 from nnexp.plotting.styles import choice_styles
 from nnexp.reports.inline_svg import dark_colours
 from nnexp.studies.html_report import Section, Shown, render
