@@ -22,8 +22,6 @@ from nnexp.training.trainer import Trainer
 _BATCH_SIZE = 100
 # The default number of epochs makes at least so many steps.
 _STEPS = 200
-# Settings for one epoch, whatever the length of the whole training.
-ONE_EPOCH: dict[str, Any] = {"epochs": 1, "steps": None, "evaluate_at": ()}
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,6 +50,15 @@ def own_function(settings: Mapping[str, Any]) -> str | None:
         if is_custom(name):
             return f"{key}={name}"
     return None
+
+
+def for_one_epoch(settings: Mapping[str, Any], examples: int) -> dict[str, Any]:
+    """Return the settings for one epoch, in a single batch if there are too few examples."""
+    size = settings["batch_size"]
+    if isinstance(size, int | float) and size > examples:
+        size = examples
+    one = {"epochs": 1, "steps": None, "evaluate_at": (), "batch_size": size}
+    return {**settings, **one}
 
 
 def configure(settings: Mapping[str, Any], examples: int, features: int, classes: int) -> RunConfig:

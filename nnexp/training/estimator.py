@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from nnexp.data import Split
 from nnexp.errors import InputError, unknown
 from nnexp.nn.losses import softmax
 from nnexp.nn.network import Network
@@ -164,19 +163,16 @@ class MLP:
         InputError
             If a setting, shape, value or label is invalid. It is a `ValueError`.
         """
-        table, names = user_arrays.table(x), user_arrays.feature_names(x)
-        classes = _distinct(user_arrays.labels(y), "y")
+        names, table = user_arrays.feature_names(x), user_arrays.table(x)
+        labels = user_arrays.labels(y)
+        classes = user_arrays.distinct(labels)
         settings, (examples, features) = array_runs.plain(self.get_params()), table.shape
         config = array_runs.configure(settings, examples, features, len(classes))
-
-        def split(x: Any, y: Any) -> Split:
-            return user_arrays.split(x, y, classes, config.dtype, features, names)
-
-        train_set, test_set = split(x, y), None
+        inputs = user_arrays.finite(table, config.dtype, features)
+        train_set, test_set = user_arrays.split(inputs, labels, classes), None
         if test is not None:
-            test_set = split(*test)
-            if (test_set.labels < 0).any():
-                raise InputError("test has a label that y does not have: use only labels of y")
+            inputs = user_arrays.inputs(test[0], config.dtype, features, names)
+            test_set = user_arrays.split(inputs, user_arrays.labels(test[1]), classes)
         trainer = array_runs.trainer(config, train_set, test_set)
         with threadpool_limits(1, user_api="blas"):  # as in runs: results depend on the number
             evaluations = list(train(trainer))
@@ -192,8 +188,9 @@ class MLP:
         The weights and the state of the optimiser are those of the last call, or of `fit`. So k
         calls with the same examples are a `fit` of k epochs, to the bit. Each call adds an
         evaluation of its examples to `history_`, and ``epochs``, ``steps``, ``evaluate_every`` and
-        ``evaluate_at`` are not used. Other settings, such as ``lr``, may change between calls, but
-        not those that determine the shapes of the arrays of the network and its optimiser.
+        ``evaluate_at`` are not used. Fewer examples than ``batch_size`` are one batch. Other
+        settings, such as ``lr``, may change between calls, but not the shape of the network, the
+        optimiser or the dtype.
 
         ``classes`` are all labels that may follow, (k,). They are required in the first call.
 
@@ -202,33 +199,17 @@ class MLP:
         InputError
             As for `fit`, and if labels, features or settings do not fit the calls before.
         """
-        table, given = user_arrays.table(x), user_arrays.labels(y)
-        known = None if classes is None else _distinct(user_arrays.labels(classes), "classes")
-        begun = hasattr(self, "network_")
+        names, table = user_arrays.feature_names(x), user_arrays.table(x)
+        labels, known = user_arrays.labels(y), self._known(classes)
+        begun, features = hasattr(self, "network_"), table.shape[1]
         if begun:
-            features, names = self.n_features_in_, getattr(self, "feature_names_in_", None)
-            if known is not None and not np.array_equal(known, self.classes_):
-                raise InputError(
-                    f"classes={known.tolist()} are not those of the calls before, "
-                    f"{self.classes_.tolist()}: leave classes out, or start with a new MLP"
-                )
-            known = self.classes_
-        else:
-            features, names = table.shape[1], user_arrays.feature_names(x)
-        if known is None:
-            raise InputError(
-                "classes must be passed on the first call to partial_fit: give all labels that "
-                "may follow, as in classes=np.unique(y)"
-            )
-        settings = array_runs.plain(self.get_params()) | array_runs.ONE_EPOCH
+            fitted = getattr(self, "feature_names_in_", None)
+            user_arrays.check_names(names, fitted)
+            names, features = fitted, self.n_features_in_
+        settings = array_runs.for_one_epoch(array_runs.plain(self.get_params()), len(table))
         config = array_runs.configure(settings, len(table), features, len(known))
-        train_set = user_arrays.split(x, given, known, config.dtype, features, names)
-        if (train_set.labels < 0).any():
-            unseen = given[train_set.labels < 0][0]
-            raise InputError(
-                f"y has the label {unseen!s}, which classes does not have: "
-                f"give all labels in the first call"
-            )
+        inputs = user_arrays.finite(table, config.dtype, features)
+        train_set = user_arrays.split(inputs, labels, known)
         trainer = array_runs.trainer(config, train_set)
         skipped = self._restore(trainer) if begun else 0
         with threadpool_limits(1, user_api="blas"):
@@ -419,6 +400,26 @@ class MLP:
         if "network_" in state:
             self.network_ = self._rebuilt(state["network_"])
 
+    def _known(self, classes: Any) -> Array:
+        """Return all labels that `partial_fit` may be given, in ascending order."""
+        given = None
+        if classes is not None:
+            given = user_arrays.distinct(user_arrays.labels(classes), "classes")
+        fitted: Array | None = getattr(self, "classes_", None)
+        if fitted is None:
+            if given is None:
+                raise InputError(
+                    "classes must be passed on the first call to partial_fit: give all labels "
+                    "that may follow, as in classes=np.unique(y)"
+                )
+            return given
+        if given is not None and not np.array_equal(given, fitted):
+            raise InputError(
+                f"classes={given.tolist()} is not {fitted.tolist()}, those of the calls before: "
+                f"leave classes out, or start with a new MLP"
+            )
+        return fitted
+
     def _keep(self, trainer: Trainer, classes: Array, names: Array | None) -> None:
         """Keep what is needed to predict and to continue: the network in the order of features."""
         self._settings = array_runs.plain(self.get_params())
@@ -450,8 +451,8 @@ class MLP:
     def _restore(self, trainer: Trainer) -> int:
         """Have ``trainer`` continue after the epochs so far; return by how much it miscounts steps.
 
-        Its steps are counted as if all epochs had had as many examples, as the order of the
-        examples is that of the next epoch.
+        Its steps are counted as if all epochs had had as many examples, since the order of the
+        examples depends on the number of the epoch.
         """
         last, step = self.history_[-1], self.n_iter_ * trainer.config.steps_per_epoch()
         progress = np.array([step, last["samples"], last["seconds"], math.nan])
@@ -467,7 +468,7 @@ class MLP:
 
     def _rebuilt(self, arrays: Mapping[str, Array]) -> Network:
         """Return the trained network with the parameters in ``arrays``."""
-        settings = self._settings | array_runs.ONE_EPOCH
+        settings = array_runs.for_one_epoch(self._settings, self._examples)
         features = len(arrays["W1"])
         config = array_runs.configure(settings, self._examples, features, len(self.classes_))
         network = build_network(config)
@@ -493,11 +494,3 @@ class MLP:
                 part = slice(start, start + rows)
                 logits[part] = network.forward(inputs[part])
         return network, logits
-
-
-def _distinct(labels: Array, name: str) -> Array:
-    """Return the distinct labels in ascending order, if there are two or more."""
-    classes: Array = np.unique(labels)
-    if len(classes) < 2:
-        raise InputError(f"{name} has only one class: give labels of two or more classes")
-    return classes

@@ -17,8 +17,8 @@ from nnexp.training import scikit_learn
 
 Array = npt.NDArray[Any]
 
-# The maximum number of feature names listed in a message.
-_NAMED = 5
+# The maximum numbers of feature names and of labels listed in a message.
+_NAMED, _LABELS = 5, 20
 
 
 def table(x: Any) -> Array:
@@ -63,16 +63,25 @@ def table(x: Any) -> Array:
 
 
 def inputs(x: Any, dtype: npt.DTypeLike, features: int, names: Array | None) -> Array:
-    """Return ``x`` as a finite, C-contiguous array (n, features) of ``dtype``.
+    """Return ``x`` as an array (n, features) for a model that was trained on these features.
 
     Raises
     ------
     InputError
-        As for `table`, and if it has other features, other ``names`` of features, or a number that
-        is not finite in ``dtype``.
+        As for `table`, `check_names` and `finite`.
     """
-    _check_names(feature_names(x), names)
-    given = table(x)
+    check_names(feature_names(x), names)
+    return finite(table(x), dtype, features)
+
+
+def finite(given: Array, dtype: npt.DTypeLike, features: int) -> Array:
+    """Return a `table` as a C-contiguous array (n, features) of ``dtype``.
+
+    Raises
+    ------
+    InputError
+        If it has more or fewer features, or a number that is not finite in ``dtype``.
+    """
     if given.shape[1] != features:
         raise InputError(
             f"X has {given.shape[1]} features, but MLP is expecting {features} features as input: "
@@ -90,13 +99,28 @@ def inputs(x: Any, dtype: npt.DTypeLike, features: int, names: Array | None) -> 
     return array
 
 
-def split(
-    x: Any, y: Any, classes: Array, dtype: npt.DTypeLike, features: int, names: Array | None
-) -> Split:
-    """Return the checked examples, with labels that are -1 if they are not in ``classes``."""
-    array, given = inputs(x, dtype, features, names), numbers(labels(y), classes)
-    check_lengths(len(array), len(given))
-    return Split(array, given)
+def split(x: Array, y: Array, known: Array) -> Split:
+    """Return the examples ``x`` with the position of each label ``y`` in ``known`` classes.
+
+    Raises
+    ------
+    InputError
+        If there is not one label per row, or a label is not known.
+    """
+    check_lengths(len(x), len(y))
+    positions = numbers(y, known)
+    if (positions < 0).any():
+        label = y[positions < 0][0]
+        raise InputError(f"the label {label!s} is not one of the classes: {_some(known)}")
+    return Split(x, positions)
+
+
+def distinct(given: Array, name: str = "y") -> Array:
+    """Return the distinct labels in ascending order; raise `InputError` if there is only one."""
+    classes: Array = np.unique(given)
+    if len(classes) < 2:
+        raise InputError(f"{name} has only one class: give labels of two or more classes")
+    return classes
 
 
 def check_lengths(rows: int, count: int) -> None:
@@ -187,8 +211,11 @@ def feature_names(x: Any) -> Array | None:
     return np.array(columns, dtype=object)
 
 
-def _check_names(given: Array | None, fitted: Array | None) -> None:
-    """Raise an error, or warn if only one has names, unless the names are those of `fit`."""
+def check_names(given: Array | None, fitted: Array | None) -> None:
+    """Raise `InputError` if the names are not those of `fit`; warn if only one has names.
+
+    The messages are those of scikit-learn.
+    """
     if given is None and fitted is None:
         return
     if given is None or fitted is None:
@@ -215,3 +242,8 @@ def _check_names(given: Array | None, fitted: Array | None) -> None:
 def _listed(names: list[str]) -> str:
     lines = [f"- {name}\n" for name in names[:_NAMED]]
     return "".join(lines) + ("- ...\n" if len(names) > _NAMED else "")
+
+
+def _some(labels: Array) -> str:
+    listed = ", ".join(map(str, labels[:_LABELS].tolist()))
+    return listed + (", …" if len(labels) > _LABELS else "")
