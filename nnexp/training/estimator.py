@@ -100,7 +100,7 @@ class MLP:
     coefs_ : list of array, (fan_in, fan_out)
         The weights of each layer.
     intercepts_ : list of array, (fan_out,)
-        The biases of each layer.
+        The biases of each layer; with ``quirk="position_bias"`` (batch_size, fan_out).
     n_iter_ : int
         The number of epochs trained, including one that was not completed.
     loss_curve_ : list of float
@@ -186,11 +186,11 @@ class MLP:
         """Train for one epoch on ``x (n, features)`` and labels ``y (n,)``; return the model.
 
         The weights and the state of the optimiser are those of the last call, or of `fit`. So k
-        calls with the same examples are a `fit` of k epochs, to the bit. Each call adds an
-        evaluation of its examples to `history_`, and ``epochs``, ``steps``, ``evaluate_every`` and
-        ``evaluate_at`` are not used. Fewer examples than ``batch_size`` are one batch. Other
-        settings, such as ``lr``, may change between calls, but not the shape of the network, the
-        optimiser or the dtype.
+        calls with the same examples are a `fit` of k epochs, to the bit if that is evaluated only
+        at the ends of epochs, as by default. Each call adds an evaluation of its examples to
+        `history_`; ``epochs``, ``steps``, ``evaluate_every`` and ``evaluate_at`` are not used.
+        Fewer examples than ``batch_size`` are one batch. Other settings, such as ``lr``, may change
+        between calls, but not the shape of the network, the optimiser or the dtype.
 
         ``classes`` are all labels that may follow, (k,). They are required in the first call.
 

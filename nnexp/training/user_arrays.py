@@ -148,7 +148,7 @@ def labels(y: Any) -> Array:
         warnings.warn(
             "A column-vector y was passed when a 1d array was expected: give y.ravel()",
             scikit_learn.conversion_warning(),
-            stacklevel=4,
+            stacklevel=3,
         )
         array = array[:, 0]
     if array.dtype == object and not is_text(array) and len({type(v) for v in array.flat}) == 1:

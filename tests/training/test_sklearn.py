@@ -37,7 +37,7 @@ X, Y = blobs()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mlp", [MLP(), MLP(hidden=(8,), epochs=40)], ids=repr)
+@pytest.mark.parametrize("mlp", [MLP(), MLP(hidden=(8,), epochs=40, evaluate_every=None)], ids=repr)
 def test_scikit_learns_checks_of_estimators(mlp: MLP) -> None:
     from sklearn.utils import estimator_checks
 
@@ -286,9 +286,3 @@ def test_a_pickled_model_is_the_model(settings: dict[str, Any]) -> None:
     assert again.get_params() == fitted.get_params()
     assert again.history_ == fitted.history_
     assert repr(pickle.loads(pickle.dumps(model()))) == repr(model())
-
-
-def test_the_number_of_threads_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    fitted = model().fit(np.tile(X, (20, 1)), np.tile(Y, 20))
-    monkeypatch.setattr("nnexp.training.array_runs.available_cores", lambda: 1)
-    assert counts(model().fit(np.tile(X, (20, 1)), np.tile(Y, 20))) == counts(fitted)
