@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class InputTypeError(InputError, TypeError):
+    """Input of an invalid type, where other libraries' callers expect a `TypeError`."""
+
+
 class SweepStopped(RuntimeError):
     """A sweep that had to stop. The message gives the reason; finished runs are in the store.
 

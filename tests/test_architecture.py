@@ -28,6 +28,7 @@ USERS = {
     "matplotlib": {"plotting", "studies", "benchmarks"},
     "hydra": {"config", "cli"},
     "omegaconf": {"config", "cli"},
+    "sklearn": {"training", "benchmarks"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -87,7 +88,8 @@ def test_the_package_itself_and_training_load_nothing_heavy() -> None:
     code = """
 import sys
 import nnexp, nnexp.training.trainer, nnexp.training.estimator
-heavy = ("pandas", "matplotlib", "hydra", "omegaconf", "jinja2", "rich", "pooch")
+nnexp.MLP(hidden=(2,), epochs=1).fit([[0], [1]], [0, 1]).predict([[0]])
+heavy = ("pandas", "matplotlib", "hydra", "omegaconf", "jinja2", "rich", "pooch", "sklearn")
 print(*(name for name in heavy if name in sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -91,7 +91,7 @@ def test_words_as_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    "labels", [[-1, 7], [0.5, 2.0], [False, True], ["no", "yes"]], ids=lambda v: type(v[0]).__name__
+    "labels", [[-1, 7], [1.0, 2.0], [False, True], ["no", "yes"]], ids=lambda v: type(v[0]).__name__
 )
 def test_two_classes_of_any_kind_with_one_output(labels: list[Any]) -> None:
     x, _ = blobs()
@@ -265,15 +265,17 @@ def altered(value: float) -> np.ndarray:
         (altered(1e300), Y, "in the range of float32"),
         (X[:, 0], Y, r"shape \(6,\)"),
         (X.reshape(3, 2, 2), Y[:3], r"x.reshape\(len\(x\), -1\)"),
-        (X[:0], Y[:0], "y has the shape"),
-        (X[:, :0], Y, "x has the shape"),
+        (X[:0], Y[:0], "x has no examples"),
+        (X, Y[:0], "y has the shape"),
+        (X[:, :0], Y, "a minimum of 1 is required"),
         ([[1.0], [1.0, 2.0]], Y[:2], "not a table of numbers"),
         ([["a", "b"]] * 6, Y, "instead of numbers"),
-        (X + 1j, Y, "instead of numbers"),
+        (X + 1j, Y, "Complex data not supported"),
         (X, Y[:5], "6 rows and y has 5"),
         (X, np.eye(2)[Y], "one label per row"),
         (X, Y * 0, "two or more classes"),
         (X, [0, 1, 0, 1, 0, np.nan], "not finite"),
+        (X, Y / 2, r"Unknown label type: y has continuous values such as 0\.5"),
         (X, np.array([0, "a", 0, 1, 0, 1], object), "mixes types"),
         (X, np.array([None] * 6), "types of labels"),
     ],
@@ -310,7 +312,7 @@ def test_a_model_refuses_what_it_was_not_trained_for() -> None:
     with pytest.raises(InputError, match="not trained yet"):
         MLP().score(X, Y)
     fitted = MLP(batch_size=2, loss={"name": "mse", "output": "identity"}).fit(X, Y)
-    with pytest.raises(InputError, match="3 features, but the network has 2"):
+    with pytest.raises(InputError, match="X has 3 features, but MLP is expecting 2"):
         fitted.predict(np.ones((2, 3)))
     with pytest.raises(InputError, match="nan"):
         fitted.predict(altered(np.nan))
@@ -320,7 +322,7 @@ def test_a_model_refuses_what_it_was_not_trained_for() -> None:
         fitted.score(X, ["a"] * 6)
     with pytest.raises(InputError, match="not give probabilities"):
         fitted.predict_proba(X)
-    with pytest.raises(InputError, match="a label that y does not have"):
+    with pytest.raises(InputError, match="the label 2 is not one of the classes: 0, 1"):
         fitted.fit(X, Y, test=(X, Y + 1))
     assert fitted.score(X, Y + 5) == 0  # labels it never saw are missed
 
