@@ -12,8 +12,7 @@ from nnexp.analysis.verdicts import COMPARED, PUBLISHED, STALE, WITHHELD
 from nnexp.errors import InputError
 from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import INITIALIZERS
-from nnexp.plotting import layout, styles
-from nnexp.plotting.styles import choice_styles
+from nnexp.plotting.styles import FAINT, INK, NEUTRAL, choice_styles
 from nnexp.reports.inline_svg import dark_colours
 from nnexp.studies.html_report import Section, Shown, render
 from tests.pages import INITS, LOG, section
@@ -235,10 +234,10 @@ def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
 
 def test_what_is_drawn_can_be_seen_on_a_dark_page():
     on_dark = dark_colours()
-    sheet, grid = on_dark["#ffffff"], on_dark[layout.FAINT.lower()]
+    sheet, grid = on_dark["#ffffff"], on_dark[FAINT.lower()]
     lines = set(on_dark.values()) - {sheet, grid}
     assert min(contrast(colour, sheet) for colour in lines) > 3
-    assert min(contrast(on_dark[words], sheet) for words in (styles.INK, styles.NEUTRAL)) > 7
+    assert min(contrast(on_dark[words], sheet) for words in (INK, NEUTRAL)) > 7
     for names in (INITIALIZERS, ACTIVATIONS):
         colours = {style.colour.lower() for style in choice_styles(list(names)).values()}
         assert len({on_dark[colour] for colour in colours}) == len(colours)
