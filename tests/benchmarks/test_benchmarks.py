@@ -43,6 +43,7 @@ def test_nnexp_and_the_textbook_train_the_same_network(name: str) -> None:
     assert measurements.disagreement(own.layers(), start, textbook.layers()) > 0.5
 
 
+@pytest.mark.slow
 def test_a_race_times_all_that_are_there_and_says_who_is_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -283,6 +283,7 @@ def test_out_is_the_folder_of_a_run_and_of_a_sweep(quick: Command, mode: tuple[s
     assert sorted(path.name for path in Path().iterdir()) == ["runs", "some"]
 
 
+@pytest.mark.slow
 def test_plain_widths_are_swept_with_a_note(quick: Command) -> None:
     words = ("-m", "data=xor", "steps=1", "out=x")
     outcome = quick(*words, "hidden=3,2")

@@ -91,6 +91,7 @@ def test_another_wording_is_shown_with_the_same_verdict(draw: Command) -> None:
     assert "stale" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_verdicts_of_an_older_nnexp_stay_as_they_are(draw: Command) -> None:
     before = Path("results/tiny/README.md").read_bytes()

@@ -477,6 +477,7 @@ def test_no_function_is_imported_because_a_record_names_it(store: Path, runs: Ru
     assert "there is no file" in refused(runs("verify", run_id, "init=mine.py:mine"))
 
 
+@pytest.mark.slow
 def test_verify_reads_the_data_anew(
     tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,6 +142,7 @@ def test_a_damaged_cache_is_noticed_and_rebuilt(
     assert (unpacked / "mnist" / f"{IMAGES}.seal").read_text().startswith(DIGESTS[IMAGES] or "?")
 
 
+@pytest.mark.slow
 def test_a_recheck_finds_what_was_altered_behind_a_seal(
     unpacked: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, expected: str
 ) -> None:

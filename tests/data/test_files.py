@@ -233,6 +233,7 @@ def test_features_that_are_no_pixels_are_remarked_upon(
     assert remark in "".join(own.description.remarks)
 
 
+@pytest.mark.slow
 def test_remarks_on_data_are_made_once_before_training(quick: Command, table: Any) -> None:
     path = table("dog,1,2\ncat,3,4\n" * 20)
     words = (f"data.train={path}", f"data.test={path}", "data=csv", "steps=2", "batch_size=4")

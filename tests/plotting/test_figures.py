@@ -346,6 +346,7 @@ def test_a_sweep_that_diverged_at_once_is_drawn():
     assert [line.get_marker() for line in found["loss"].figure.axes[0].lines].count("x") == 3
 
 
+@pytest.mark.slow
 def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
     points = grid(init=["xavier", "randn", "he", "lecun", "normal"], lr=[0.01, 0.1, 1, 10])
     compared = comparison(points, seeds=[0, 1], diverged={(19, 0): 700})

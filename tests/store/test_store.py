@@ -442,6 +442,7 @@ while taken < 200:
 """
 
 
+@pytest.mark.slow
 def test_rivals_never_hold_a_lock_at_once_though_its_file_comes_and_goes(tmp_path: Path) -> None:
     root = ROOT
     command = [sys.executable, "-c", RIVALS, str(tmp_path)]
