@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pandas as pd
 
@@ -29,10 +30,12 @@ def typed(table: pd.DataFrame, index: list[str]) -> pd.DataFrame:
     ordered = ["arm", "run_id", *names[first:], *names[:first]]
     columns = {name: _typed(name, table[name]) for name in ordered}
     missing = [name for name in index if name not in ordered]  # where every run failed
-    return pd.DataFrame(columns).reindex(columns=[*ordered, *missing]).set_index(index)
+    whole = pd.DataFrame(columns).reindex(columns=[*ordered, *missing])
+    indexed: pd.DataFrame = whole.set_index(index)
+    return indexed
 
 
-def _typed(name: str, column: pd.Series) -> pd.Series:  # type: ignore[type-arg]
+def _typed(name: str, column: pd.Series[Any]) -> pd.Series[Any]:
     if name == "run_id" or column.dtype == bool or isinstance(column.dtype, pd.CategoricalDtype):
         return column
     if name == "status":
@@ -40,11 +43,12 @@ def _typed(name: str, column: pd.Series) -> pd.Series:  # type: ignore[type-arg]
     given = column.dropna()
     if len(given) and {*map(type, given)} == {bool}:
         return column.astype("boolean")
-    numbers = pd.to_numeric(column, errors="coerce")
+    numbers: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
     if name in _TEXT or numbers.notna().sum() < len(given):
         categories = list(dict.fromkeys(map(str, given)))
         text = column.where(column.isna(), column.astype(str))
-        return text.astype(pd.CategoricalDtype(categories))
+        categorical: pd.Series[Any] = text.astype(pd.CategoricalDtype(categories))
+        return categorical
     if _WHOLE.fullmatch(name):
         return numbers.astype("Int64" if numbers.isna().any() else "int64")
     return numbers.astype("int64" if pd.api.types.is_integer_dtype(numbers) else "float64")

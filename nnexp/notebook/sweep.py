@@ -86,30 +86,30 @@ class Sweep:
     def __iter__(self) -> Iterator[pd.DataFrame]:
         return iter((self.runs, self.metrics, self.layers))
 
-    @property
+    @functools.cached_property
     def runs(self) -> pd.DataFrame:
         """One row per run: its settings, status and final scores. The index is ``seed``."""
-        return self._runs.copy()
+        return typed(self._comparison.runs, ["seed"])
 
-    @property
+    @functools.cached_property
     def metrics(self) -> pd.DataFrame:
         """One row per evaluation of a run: losses and accuracies. The index is ``seed step``."""
-        return self._metrics.copy()
+        return typed(self._comparison.metrics, ["seed", "step"])
 
-    @property
+    @functools.cached_property
     def layers(self) -> pd.DataFrame:
         """One row per evaluation and layer. The index is ``seed step layer``."""
-        return self._layers.copy()
+        return typed(self._comparison.layers, ["seed", "step", "layer"])
 
-    @property
+    @functools.cached_property
     def summary(self) -> pd.DataFrame:
         """One row per arm; see `nnexp.analysis.arms.summarise`."""
-        return self._comparison.summary.copy()
+        return self._comparison.summary
 
-    @property
+    @functools.cached_property
     def effects(self) -> pd.DataFrame:
         """One row per comparison, with its interval; see `nnexp.analysis.effects.Effects`."""
-        return self._effects.table.copy()
+        return self._effects.table
 
     @property
     def findings(self) -> list[str]:
@@ -178,7 +178,7 @@ class Sweep:
         return f"<p><b>{heading}</b></p><ul>{sentences}</ul>{table}"
 
     def _counts(self) -> str:
-        status = self._runs["status"].value_counts()
+        status = self._comparison.summary[[FINISHED, DIVERGED, FAILED]].sum()
         others = (f"{status[s]} {s}" for s in (DIVERGED, FAILED) if status[s])
         runs = "run" if status[FINISHED] == 1 else "runs"
         return ", ".join([f"{status[FINISHED]} {runs} finished", *others])
@@ -194,15 +194,3 @@ class Sweep:
     @functools.cached_property
     def _pictures(self) -> dict[str, Callable[[], Picture]]:
         return pictures(self._comparison, self._records)
-
-    @functools.cached_property
-    def _runs(self) -> pd.DataFrame:
-        return typed(self._comparison.runs, ["seed"])
-
-    @functools.cached_property
-    def _metrics(self) -> pd.DataFrame:
-        return typed(self._comparison.metrics, ["seed", "step"])
-
-    @functools.cached_property
-    def _layers(self) -> pd.DataFrame:
-        return typed(self._comparison.layers, ["seed", "step", "layer"])
