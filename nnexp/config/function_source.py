@@ -98,7 +98,7 @@ def _content(function: FunctionType) -> tuple[str, str]:
         name = f"lambda_{digest[:6]}"
     copy = _Copy(function.__globals__)
     copy.add(name, function)
-    return name, "\n".join([_ABOUT, *copy.lines, *(f"\n{part}" for part in copy.functions)]) + "\n"
+    return name, "\n".join([_ABOUT, *copy.imports, *copy.constants, *copy.functions])
 
 
 class _Copy:
@@ -107,7 +107,8 @@ class _Copy:
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
         self.known: set[str] = set()
-        self.lines: list[str] = []
+        self.imports: list[str] = []
+        self.constants: list[str] = []
         self.functions: list[str] = []
 
     def add(self, name: str, function: FunctionType) -> None:
@@ -119,20 +120,20 @@ class _Copy:
                 self.add_value(used, self.names[used])
             elif not hasattr(builtins, used):
                 raise _CannotCopy(f"it uses the name {used!r}, which is not defined")
-        self.functions.append(source)
+        self.functions.append(f"\n\n{source}\n")
 
     def add_value(self, name: str, value: Any) -> None:
         """Add what the functions call ``name``."""
         self.known.add(name)
         if isinstance(value, ModuleType) and value.__name__ in sys.modules:
-            self.lines.append(_aliased(f"import {value.__name__}", value.__name__, name))
+            self.imports.append(_aliased(f"import {value.__name__}", value.__name__, name))
         elif (home := _home(value)) is not None:
             module, own = home
-            self.lines.append(_aliased(f"from {module} import {own}", own, name))
+            self.imports.append(_aliased(f"from {module} import {own}", own, name))
         elif isinstance(value, FunctionType):
             self.add(name, value)
         elif _is_literal(value):
-            self.lines.append(f"{name} = {value!r}")
+            self.constants.append(f"{name} = {value!r}")
         else:
             kind = type(value).__name__
             raise _CannotCopy(f"it uses {name!r}, a value of type {kind} that cannot be imported")

@@ -17,7 +17,6 @@ import pytest
 from matplotlib.figure import Figure
 
 import nnexp
-from nnexp.config.function_source import named
 from nnexp.errors import InputError
 from nnexp.notebook.arguments import Words
 from nnexp.notebook.frames import typed
@@ -219,33 +218,18 @@ def test_a_notebook_shows_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> Non
 
 # Functions.
 
-WIDTH = 0.5
 
-
-def helper(values: Any) -> Any:
-    return values * WIDTH
-
-
-def test_functions_and_lambdas_are_copied_with_what_they_use(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(helper, "__module__", "__main__")  # so that it cannot be imported
-
+def test_functions_and_lambdas_are_settings_with_parameters() -> None:
     def scaled(rng: np.random.Generator, fan_in: int, fan_out: int, std: float = 2.0) -> Any:
-        return helper(np.sqrt(rng.random((fan_in, fan_out)))) * std  # not in the copy
+        return np.sqrt(rng.random((fan_in, fan_out))) * std
 
-    factors = [1, 3]
-    two = [lambda rng, i, o, by=b: by * rng.random((i, o)) for b in factors]
-    swept = nnexp.sweep(**TINY, init=[scaled, *two, lambda rng, i, o: np.ones((i, o))])
-    names = [arm.partition("_")[0] for arm in swept.runs["arm"]]
-    assert names == ["scaled", *["lambda"] * 3]
-    assert swept.runs["init.source"].nunique() == 4
-    (copy,) = (f for f in Path("results/runs/.functions").iterdir() if "scaled" in f.read_text())
-    text = copy.read_text()
-    assert "WIDTH = 0.5" in text
-    assert "std=2.0" in text
-    parameters = nnexp.sweep(**TINY, init=scaled, **{"init.std": [1.0, 2.0]})
-    assert parameters.runs["reused"].tolist() == [False, True]
+    ones = nnexp.sweep(**TINY, init=[scaled, lambda rng, i, o: np.ones((i, o))])
+    names = [arm.partition("_")[0] for arm in ones.runs["arm"]]
+    assert names == ["scaled", "lambda"]
+    assert ones.runs["init.source"].nunique() == 2
+    swept = nnexp.sweep(**TINY, init=scaled, **{"init.std": [1.0, 2.0]})
+    assert swept.runs["reused"].tolist() == [False, True]
+    assert swept.runs["arm"].tolist() == ["scaled (std 1)", "scaled (std 2)"]
 
 
 def test_a_function_of_a_module_is_that_of_the_command(
@@ -258,31 +242,6 @@ def test_a_function_of_a_module_is_that_of_the_command(
     swept = nnexp.sweep(**TINY, init=own_module.f)
     assert quick(*WORDS, "init=own_module.py:f", "out=page").status == 0
     assert run_ids() == set(swept.runs["run_id"])
-
-
-def closure() -> Any:
-    scale = 2.0
-    return lambda rng, i, o: scale * rng.random((i, o))
-
-
-TABLE = np.ones(3)
-
-
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (np.tanh, "it is not a function written in Python"),
-        (closure(), "it uses the variable 'scale' of the function around it"),
-        (lambda rng, i, o: TABLE, "it uses 'TABLE', a value of type ndarray"),
-        (lambda rng, i, o: nowhere, "it uses the name 'nowhere', which is not defined"),  # type: ignore[name-defined]  # noqa: F821
-        (lambda rng, i, o, x=TABLE: x, "a default of its parameters is of type ndarray"),
-        (eval("lambda rng, i, o: 1"), "its source cannot be read"),
-    ],
-)
-def test_what_cannot_be_copied_is_refused(function: Any, reason: str) -> None:
-    with pytest.raises(InputError, match="put a function into a file") as refused:
-        named("init", function, Path("store"))
-    assert reason in str(refused.value)
 
 
 # Processes.
