@@ -188,7 +188,7 @@ def _warn(records: Sequence[Record], store: Path) -> None:
         last = (failed[0].error or "").strip().splitlines()[-1]
         warnings.warn(
             f"{len(failed)} of {len(records)} runs failed, the first with {last} (its traceback: "
-            f"python -m nnexp.runs show --store {store} {failed[0].run_id})",
+            f"python -m nnexp.runs show --store {shlex.quote(str(store))} {failed[0].run_id})",
             RuntimeWarning,
             stacklevel=3,
         )
