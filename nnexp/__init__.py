@@ -1,7 +1,8 @@
 """Experiments on how training choices affect a neural network, and tests of claims about them.
 
 >>> import nnexp
->>> tables = nnexp.load("results/sweeps/…")   # runs, metrics, layers as DataFrames
+>>> sweep = nnexp.sweep(init=["xavier", "he"], seed=range(6))  # tables, findings, figures
+>>> sweep = nnexp.load("results/sweeps/…")                     # the same of runs on disk
 >>> model = nnexp.MLP(hidden=(50,), lr=0.5).fit(x, y)
 """
 
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnexp.data import arrays as dataset
-    from nnexp.store.tables import load
+    from nnexp.notebook.functions import load, sweep
     from nnexp.training.estimator import MLP
 
 __version__ = "0.1.0"
-__all__ = ["MLP", "__version__", "dataset", "load"]
+__all__ = ["MLP", "__version__", "dataset", "load", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,10 +25,10 @@ def __getattr__(name: str) -> Any:
         from nnexp.training.estimator import MLP
 
         return MLP
-    if name == "load":
-        from nnexp.store.tables import load
+    if name in ("load", "sweep"):
+        from nnexp.notebook import functions
 
-        return load
+        return getattr(functions, name)
     if name == "dataset":
         from nnexp.data import arrays
 

@@ -20,12 +20,12 @@ LAYERS = (
     "errors threads startup interrupts rng validation files",
     "nn data config store training sweeps",
     "analysis plotting reports studies cli",
-    "report runs reproduce benchmarks __main__",
+    "notebook report runs reproduce benchmarks __main__",
 )
 ORDER = " ".join(LAYERS).split()
 # Which packages may import what is slow to load or belongs to the command line.
 USERS = {
-    "matplotlib": {"plotting", "studies", "benchmarks"},
+    "matplotlib": {"plotting", "studies", "benchmarks", "notebook"},
     "hydra": {"config", "cli"},
     "omegaconf": {"config", "cli"},
     "sklearn": {"training", "benchmarks"},

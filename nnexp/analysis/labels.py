@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from nnexp.config.function_source import without_copies
 from nnexp.data import KINDS
 
 Rows = list[dict[str, str]]
@@ -57,7 +58,7 @@ def text(value: object) -> str:
     """Return a cell of a table of runs as text, empty for a missing value."""
     if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
         return ""
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else without_copies(str(value))
 
 
 def values(rows: Rows, *columns: str) -> set[str | tuple[str, ...]]:
@@ -77,7 +78,7 @@ def label(row: Mapping[str, str], rows: Rows, varied: tuple[str, ...]) -> str:
 
 
 def _choice(row: Mapping[str, str], rows: Rows, root: str, varied: tuple[str, ...]) -> str:
-    own = [c for c in _parameters(row, root) if len(values(rows, c)) > 1]
+    own = _differing(row, rows, root, varied)
     few = len(_parameters(row, root)) <= _FEW_IN_LABEL
     return _phrase(row, root, [c for c in own if few or c in varied])
 
@@ -86,7 +87,7 @@ def levels(rows: Rows, varied: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Return the values of each varied setting, with parameters that differ between runs."""
     levels = {}
     for root in roots(varied):
-        own = ([c for c in _parameters(row, root) if len(values(rows, c)) > 1] for row in rows)
+        own = (_differing(row, rows, root, varied) for row in rows)
         named = (_named(row[root] or "none", row, o) for row, o in zip(rows, own, strict=True))
         levels[root] = tuple(dict.fromkeys(named))
     return levels
@@ -100,6 +101,12 @@ def cells(
         arm: {root: _choice(row, rows, root, varied) or f"no {root}" for root in roots(varied)}
         for arm, row in arms.items()
     }
+
+
+def _differing(row: Mapping[str, str], rows: Rows, root: str, varied: tuple[str, ...]) -> list[str]:
+    """Return the parameters that differ between runs; digests of code only if nothing else does."""
+    own = (c for c in _parameters(row, root) if len(values(rows, c)) > 1)
+    return [c for c in own if c in varied or not c.endswith(".source")]
 
 
 def _parameters(row: Mapping[str, str], root: str) -> list[str]:

@@ -29,13 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    for word in arguments:
-        if not word.isprintable():
-            raise InputError(f"{word!r} contains an unprintable character: remove it")
-        if re.search(TOO_LONG, word):
-            raise InputError(
-                f"{word} contains a number of more than {MOST_DIGITS} digits: shorten it"
-            )
+    check_characters(arguments)
     if "--version" in arguments:
         print(f"nnexp {__version__}")
         return 0
@@ -56,6 +50,23 @@ def _main(arguments: list[str]) -> int:
     check_guesses(options.overrides, multirun=options.multirun)
     records = run(options.overrides, multirun=options.multirun)
     return int(any(record.status == FAILED for record in records))
+
+
+def check_characters(words: Sequence[str]) -> None:
+    """Refuse words that no setting can hold.
+
+    Raises
+    ------
+    InputError
+        For the first word with an unprintable character, or a number of too many digits.
+    """
+    for word in words:
+        if not word.isprintable():
+            raise InputError(f"{word!r} contains an unprintable character: remove it")
+        if re.search(TOO_LONG, word):
+            raise InputError(
+                f"{word} contains a number of more than {MOST_DIGITS} digits: shorten it"
+            )
 
 
 def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> list[Record]:

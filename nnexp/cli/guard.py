@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -25,6 +26,8 @@ STOPPED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 RESUMABLE = "Interrupted. Finished runs are saved; rerun to resume."
 # Hydra's environment variable that shows tracebacks.
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+# The errors that say what is wrong with the input.
+REFUSALS = (InputError, DamagedRecord, HydraException, OmegaConfBaseException, OSError)
 # The largest number of characters in a message.
 _LONGEST = 1000
 
@@ -52,11 +55,28 @@ def guarded(
     except SweepStopped as error:
         print(f"nnexp: {error}", file=sys.stderr)
         return STOPPED
-    except (InputError, DamagedRecord, HydraException, OmegaConfBaseException, OSError) as error:
+    except REFUSALS as error:
         if full_error:
             raise
         print(f"nnexp: {_printable(sentence(error))}", file=sys.stderr)
         return BAD_INPUT
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn errors about the input into an `InputError` of one sentence within a ``with`` block.
+
+    Raises
+    ------
+    InputError
+        Instead of the `REFUSALS`.
+    """
+    try:
+        yield
+    except REFUSALS as error:
+        if os.environ.get(_FULL_ERROR) == "1":
+            raise
+        raise InputError(_printable(sentence(error))) from None
 
 
 def sentence(error: Exception) -> str:

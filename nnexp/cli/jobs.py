@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from nnexp.cli.progress import followed
 from nnexp.config.composition import Composer, unquoted
 from nnexp.config.experiment_file import NO_NAMES, PLACES, STUDY
+from nnexp.config.function_source import without_copies
 from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError, unknown
 from nnexp.sweeps.jobs import Job
@@ -69,7 +70,8 @@ def compose_jobs(
     shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
     for point in followed(points, "runs composed"):
         settings = composer.compose(expand(point, arms))
-        label = " ".join(o for o in point if o not in shared and not o.startswith("seed="))
+        words = (o for o in point if o not in shared and not o.startswith("seed="))
+        label = without_copies(" ".join(words))
         arm = arm_of(point) if named else None
         job = Job(RunConfig.from_mapping(scientific(settings)), label, arm)
         if job.run_id in jobs:

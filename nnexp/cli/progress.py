@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from nnexp.cli.notebook_cell import Cell
 from nnexp.cli.terminal import terminal
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.sweeps.jobs import Job
@@ -41,7 +42,7 @@ _ARMS_SHOWN = 12
 
 
 class Display:
-    """Live progress on a terminal, otherwise a line every few seconds, on standard error.
+    """Live progress on a terminal or in a notebook, otherwise a line every few seconds.
 
     The live display shows the number of runs done, running, failed and left, the elapsed and
     remaining time, and each arm's mean test accuracy so far.
@@ -66,10 +67,12 @@ class Display:
         self.progress = Progress(*columns, console=self.console)
         self.task = self.progress.add_task("", total=self.total)
         self.live = Live(console=self.console, get_renderable=self._render, transient=True)
+        self.cell = Cell() if self.console.is_jupyter else None
 
     def __enter__(self) -> Display:
         if self.console.is_terminal:
             self.live.start()
+        self._show()
         return self
 
     def __exit__(
@@ -80,6 +83,8 @@ class Display:
     ) -> None:
         if self.console.is_terminal:
             self.live.stop()
+        self.running = 0
+        self._show()
 
     def started(self, total: int, reused: Sequence[Record]) -> None:
         """Print and count the runs that are already in the store."""
@@ -95,10 +100,11 @@ class Display:
             f"epoch {evaluation.epoch:.4g}, step {evaluation.step}: "
             f"test accuracy {metrics['test_accuracy']:.4f}, loss {metrics['test_loss']:.4f}"
         )
-        if self.total == 1:
+        if self.total == 1 and self.cell is None:
             self.say(self.moment)
-        else:
+        elif self.total > 1:
             self.moment = f"{job.label}, {self.moment}"
+        self._show(_SHOW_EVERY)
 
     def recorded(self, record: Record) -> None:
         """Count a finished run."""
@@ -112,7 +118,9 @@ class Display:
         """Update the number of running jobs; without a terminal, log every few seconds."""
         self.running = running
         now = time.monotonic()
-        if not self.console.is_terminal and self.total > 1 and now - self.logged_at > _LOG_EVERY:
+        if self.cell is not None or self.console.is_terminal:
+            self._show(_SHOW_EVERY)
+        elif self.total > 1 and now - self.logged_at > _LOG_EVERY:
             self.logged_at = now
             self.say(f"{self._status()} after {now - self.started_at:.0f} s")
 
@@ -134,13 +142,27 @@ class Display:
         parts = [f"{count} {name}" for name, count in counts.items() if count]
         return ", ".join([f"{self.done} of {self.total} done", *parts, f"{left} left"])
 
-    def _render(self) -> Group:
-        self.progress.update(self.task, completed=self.done, description=self._status())
-        table = Table(box=None, show_header=False, pad_edge=False)
+    def _show(self, every: float = 0.0) -> None:
+        """Update the display of a notebook, if the last update is ``every`` seconds ago."""
+        now = time.monotonic()
+        if self.cell is not None and now - self.logged_at >= every:
+            self.logged_at = now
+            status = f"{self._status()} after {now - self.started_at:.0f} s"
+            lines = map(", ".join, self._means())
+            self.cell.show(self.done, self.total, [status, *filter(None, [*lines, self.moment])])
+
+    def _means(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the last arms and their mean test accuracies so far."""
         known = [(label, scores) for label, scores in self.scores.items() if scores]
         for label, scores in known[-_ARMS_SHOWN:]:
             mean = sum(scores) / len(scores)
-            table.add_row(label, f"test accuracy {mean:.4f}", f"n = {len(scores)}")
+            yield label, f"test accuracy {mean:.4f}", f"n = {len(scores)}"
+
+    def _render(self) -> Group:
+        self.progress.update(self.task, completed=self.done, description=self._status())
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for row in self._means():
+            table.add_row(*row)
         return Group(table, self.moment, self.progress)
 
 

@@ -12,13 +12,10 @@ import pandas as pd
 from nnexp.cli.arguments import Parser, with_store
 from nnexp.cli.guard import guarded
 from nnexp.cli.reproduce import relevant, sound
-from nnexp.cli.selection import DAMAGED, NEWER, select
+from nnexp.cli.selection import finished
 from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder
-from nnexp.store.record import FAILED, Record
-from nnexp.store.record_files import DamagedRecord
-from nnexp.store.store import Store
 from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
 
@@ -53,7 +50,7 @@ def _main(arguments: list[str]) -> int:
     if options.out is None:
         raise InputError("--out is missing: give --out FOLDER for the tables, plots and page")
     check_folder(options.out, "--out FOLDER")
-    records = [] if folders else _of_store(options.store or _STORE, filters)
+    records = [] if folders else finished(options.store or _STORE, filters)
     found = _of_folders(folders) if folders else tables(records)
     command = shlex.join(["python", "-m", "nnexp.report", *arguments])
     written = write_sweep(options.out, *found, command=command, records=records)
@@ -91,22 +88,3 @@ def _of_folders(folders: Sequence[str]) -> Tables:
         metrics.drop_duplicates(["run_id", "step"]).reset_index(drop=True),
         layers.drop_duplicates(["run_id", "step", "layer"]).reset_index(drop=True),
     )
-
-
-def _of_store(folder: Path, filters: Sequence[str]) -> list[Record]:
-    """Return the records in a store that match all ``filters``."""
-    if not folder.is_dir():
-        raise InputError(f"there is no store {str(folder)!r}: give --store FOLDER")
-    store = Store(folder)
-    rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, NEWER, FAILED)]
-    if not rows:
-        raise InputError(f"no finished run in {folder} matches {' '.join(filters)}")
-    records = []
-    for row in rows:
-        try:
-            records.append(store.load(row["run_id"]))
-        except DamagedRecord as error:
-            print(f"left out, damaged: {error}", file=sys.stderr)
-    if not records:
-        raise InputError(f"all matching runs in {folder} are damaged: train them again")
-    return records

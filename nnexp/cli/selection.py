@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nnexp.cli.run_tables import cell
 from nnexp.errors import InputError, suggestion, unknown
-from nnexp.store.record import Row
+from nnexp.store.record import FAILED, Record, Row
 from nnexp.store.record_files import DamagedRecord, NewerRecord
 from nnexp.store.store import Store
 
@@ -66,6 +67,34 @@ def select(store: Store, filters: Sequence[str]) -> list[Row]:
             for key, values in wanted.items()
         )
     ]
+
+
+def finished(folder: Path, filters: Sequence[str]) -> list[Record]:
+    """Return the records of finished runs in a store that match all ``filters``.
+
+    Damaged records are left out, with a note on standard error.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no store {str(folder)!r}: give --store FOLDER")
+    store = Store(folder)
+    rows = [row for row in select(store, filters) if row["status"] not in (DAMAGED, NEWER, FAILED)]
+    if not rows:
+        matching = f" matches {' '.join(filters)}" if filters else ""
+        raise InputError(f"there is no finished run in {folder}{matching}")
+    records = []
+    for row in rows:
+        try:
+            records.append(store.load(row["run_id"]))
+        except DamagedRecord as error:
+            print(f"left out, damaged: {error}", file=sys.stderr)
+    if not records:
+        raise InputError(f"all matching runs in {folder} are damaged: train them again")
+    return records
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from nnexp.files import sync
 from nnexp.nn.activations import wrong_slope
 from nnexp.plotting.rendering import Renderer
 from nnexp.store.folders import check_folder
-from nnexp.store.record import Record, tidy, to_csv
+from nnexp.store.record import Record, csv_files
 from nnexp.store.store import Store
 from nnexp.store.tables import tables
 from nnexp.sweeps.executors import ExecutorFactory
@@ -218,13 +218,7 @@ def collect(
     from nnexp.analysis.findings import findings
     from nnexp.reports.sweep_page import write_page
 
-    rows = {
-        "runs.csv": [record.summary_row() for record in records],
-        "metrics.csv": [row for r in records for row in tidy(r, r.metrics)],
-        "layers.csv": [row for r in records for row in tidy(r, r.layers)],
-    }
-    comparison = compare(*tables(records))
-    csv = {name: to_csv(content) for name, content in rows.items()}
+    comparison, csv = compare(*tables(records)), csv_files(records)
     written = write_page(
         folder, comparison, csv, command=command(), renderer=renderer, records=records
     )

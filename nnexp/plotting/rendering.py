@@ -94,10 +94,9 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
     The weights of ``records`` that have them are drawn as well.
     """
     from nnexp.plotting.styles import arm_styles
-    from nnexp.plotting.sweep_figures import figures
 
     looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
-    tasks = [*figures(comparison).values(), *_weight_images(comparison, records)]
+    tasks = [*pictures(comparison, records).values()]
     if not _can_fork():
         return Rendered(_drawn(tasks), looks)
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -122,16 +121,25 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
     return Rendered(drawings, looks)
 
 
+def pictures(
+    comparison: Comparison, records: Sequence[Record] = ()
+) -> dict[str, Callable[[], Picture]]:
+    """Return a function that draws each figure of a page, by name, as in `draw`."""
+    from nnexp.plotting.sweep_figures import figures
+
+    return {**figures(comparison), **_weight_images(comparison, records)}
+
+
 def _weight_images(
     comparison: Comparison, records: Sequence[Record]
-) -> list[Callable[[], Picture]]:
+) -> dict[str, Callable[[], Picture]]:
     if all(record.weights is None for record in records):
-        return []
+        return {}
     from nnexp.plotting import weight_images
 
     arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
-    pictures = weight_images.pictures(weight_images.tabulate(records, arms))
-    return [functools.partial(_same, picture) for picture in pictures]
+    drawn = weight_images.pictures(weight_images.tabulate(records, arms))
+    return {picture.name: functools.partial(_same, picture) for picture in drawn}
 
 
 def _same(picture: Picture) -> Picture:

@@ -109,15 +109,15 @@ def write_page(
     order = [*leading, *(name for name in names if name not in leading)]
     shown.sort(key=lambda picture: order.index(picture["name"]))
     arms = list(_arms(comparison, rendered.looks))
-    most, needed = _most_seeds(comparison, found), _fewest_seeds(found)
+    most = _most_seeds(comparison, found)
     files["index.html"] = page.render(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
-        title=_title(comparison),
+        title=title(comparison),
         command=command,
         levels=comparison.levels,
         held=comparison.held,
         held_settings=comparison.held_settings,
-        observed=observed(comparison, needed) if most < needed else "",
+        observed=without_findings(comparison, found),
         findings=findings(found.table),
         undecided=undecided(found.table) if most > 1 else [],
         doubts=[*found.doubts, *versions.mixed(records)],
@@ -138,7 +138,8 @@ def write_page(
     return fill(folder, files)
 
 
-def _title(comparison: Comparison) -> str:
+def title(comparison: Comparison) -> str:
+    """Return what a sweep compares, as the title of its page."""
     if len(comparison.levels) == 1:
         [(setting, levels)] = comparison.levels.items()
         return f"Comparing {setting}: {', '.join(levels)}"
@@ -149,6 +150,12 @@ def _title(comparison: Comparison) -> str:
         if len(comparison.runs) == 1
         else f"{len(comparison.runs)} runs of the same settings"
     )
+
+
+def without_findings(comparison: Comparison, found: Effects) -> str:
+    """Return what was `observed` if there are too few seeds for findings, else an empty text."""
+    needed = _fewest_seeds(found)
+    return observed(comparison, needed) if _most_seeds(comparison, found) < needed else ""
 
 
 def observed(comparison: Comparison, needed: int) -> str:

@@ -75,6 +75,15 @@ def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:
     return [{"run_id": record.run_id, **record.columns, **row} for row in rows]
 
 
+def csv_files(records: Sequence[Record]) -> dict[str, str]:
+    """Return the tables of ``records`` as CSV: ``runs.csv``, ``metrics.csv`` and ``layers.csv``."""
+    return {
+        "runs.csv": to_csv([record.summary_row() for record in records]),
+        "metrics.csv": to_csv([row for r in records for row in tidy(r, r.metrics)]),
+        "layers.csv": to_csv([row for r in records for row in tidy(r, r.layers)]),
+    }
+
+
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return ``rows`` as CSV: floats in their shortest exact form, ``None`` as an empty cell.
 

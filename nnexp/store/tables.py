@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Tables(NamedTuple):
-    """The tables of a sweep or of one run, as ``nnexp.load`` returns them."""
+    """The tables of a sweep or of one run, as they are written."""
 
     runs: pd.DataFrame
     metrics: pd.DataFrame
@@ -76,7 +76,8 @@ def load(folder: str | Path) -> Tables:
     missing = [f"{name}.csv" for name in names if not (folder / f"{name}.csv").is_file()]
     if missing:
         raise InputError(
-            f"{str(folder)!r} has no {missing[0]}: give the folder of a sweep or of a run's record"
+            f"{str(folder)!r} has no {missing[0]}: give the folder of a sweep, of a run's record, "
+            f"or a store of runs"
         )
     # "NA" is a valid name of an arm, so only empty cells and nan are missing values.
     text = {"hidden": str, "batch_size": str, "evaluate_at": str, "arm": str}

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp import load
 from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.files import write_whole
@@ -28,6 +27,7 @@ from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.store.record_files import DamagedRecord
 from nnexp.store.store import Store
+from nnexp.store.tables import load
 from nnexp.sweeps.executors import SerialExecutor
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.processes import WorkerDied

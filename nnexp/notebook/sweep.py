@@ -1,0 +1,196 @@
+"""The result of a sweep: its tables, findings, figures and page."""
+
+from __future__ import annotations
+
+import functools
+import html
+import webbrowser
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnexp.analysis.arms import Comparison, compare
+from nnexp.analysis.effects import Effects, effects
+from nnexp.analysis.findings import findings
+from nnexp.errors import unknown
+from nnexp.notebook.frames import typed
+from nnexp.plotting.rendering import pictures
+from nnexp.reports.sweep_page import title, without_findings, write_page
+from nnexp.store.csv_cells import frame_to_csv
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, csv_files
+from nnexp.store.tables import Tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from nnexp.plotting.picture import Picture
+
+_PAGES = Path("results/sweeps")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A sweep's page, which a notebook shows as the output of its cell; a path for `open`."""
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def open(self) -> None:
+        """Open the page in a web browser."""
+        webbrowser.open(self.path.resolve().as_uri())
+
+    def _repr_html_(self) -> str:
+        # The page is a single file; by its address, not every front end could reach it.
+        content = html.escape(self.path.read_text("utf-8"))
+        style = "width: 100%; height: 80vh; min-height: 480px; border: 1px solid #ccc"
+        return f'<iframe srcdoc="{content}" style="{style}"></iframe>'
+
+
+class Sweep:
+    """The runs of a sweep, grouped into arms, which differ in more than their seed.
+
+    `nnexp.sweep` and `nnexp.load` return it. Everything is computed when it is first used.
+
+    The tables have a column ``arm``, an ordered categorical, and an index of what the rows of
+    different arms have in common. So ``pivot(columns="arm", values=…)`` puts the arms side by side:
+
+    >>> sweep.runs.pivot(columns="arm", values="test_accuracy")            # paired by seed
+    >>> curves = sweep.metrics.pivot(columns="arm", values="test_accuracy")
+    >>> curves.groupby("step").mean().plot()                               # means over seeds
+
+    Unpacking gives the first three tables: ``runs, metrics, layers = sweep``.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        command: str,
+        records: tuple[Record, ...] = (),
+        folder: Path | None = None,
+    ) -> None:
+        # ``command`` made the tables; ``folder`` has the page, if it has been written.
+        self._tables = tables
+        self._command = command
+        self._records = records
+        self._folder = folder
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return iter((self.runs, self.metrics, self.layers))
+
+    @functools.cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per run: its settings, status and final scores. The index is ``seed``."""
+        return typed(self._comparison.runs, ["seed"])
+
+    @functools.cached_property
+    def metrics(self) -> pd.DataFrame:
+        """One row per evaluation of a run: losses and accuracies. The index is ``seed step``."""
+        return typed(self._comparison.metrics, ["seed", "step"])
+
+    @functools.cached_property
+    def layers(self) -> pd.DataFrame:
+        """One row per evaluation and layer. The index is ``seed step layer``."""
+        return typed(self._comparison.layers, ["seed", "step", "layer"])
+
+    @functools.cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per arm; see `nnexp.analysis.arms.summarise`."""
+        return self._comparison.summary
+
+    @functools.cached_property
+    def effects(self) -> pd.DataFrame:
+        """One row per comparison, with its interval; see `nnexp.analysis.effects.Effects`."""
+        return self._effects.table
+
+    @property
+    def findings(self) -> list[str]:
+        """A sentence for each finding, the largest first; empty if there are too few seeds."""
+        return findings(self._effects.table)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of the figures, as `plot` takes them."""
+        return tuple(self._pictures)
+
+    def plot(self, name: str) -> Figure:
+        """Return a new Matplotlib figure, one of `figures`.
+
+        Raises
+        ------
+        InputError
+            If the sweep has no figure of this name.
+        """
+        from nnexp.plotting import layout
+
+        if name not in self._pictures:
+            raise unknown("figure", name, self._pictures)
+        figure = self._pictures[name]().figure
+        # A notebook shows it in this form, whether or not pyplot has been imported.
+        figure._repr_png_ = functools.partial(layout.png, figure)  # type: ignore[attr-defined]
+        return figure
+
+    def page(self, folder: str | Path | None = None) -> Page:
+        """Write the page with its tables and figures to ``folder``, and return it.
+
+        By default, this is a new folder in ``results/sweeps``, and a page that has been written is
+        not written again.
+
+        Raises
+        ------
+        InputError
+            If the folder has files that nnexp did not write, or cannot be written.
+        """
+        if folder is None and self._folder is not None:
+            return Page(self._folder / "index.html")
+        if folder is None:
+            folder = _PAGES / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+        csv = (
+            csv_files(self._records)
+            if self._records
+            else {
+                f"{name}.csv": frame_to_csv(table) for name, table in self._tables._asdict().items()
+            }
+        )
+        written = write_page(
+            Path(folder), self._comparison, csv, command=self._command, records=self._records
+        )
+        self._folder = Path(folder)
+        return Page(written[-1])
+
+    def __repr__(self) -> str:
+        return f"<Sweep: {title(self._comparison)}; {self._counts()}>"
+
+    def _repr_html_(self) -> str:
+        shown = ["arm", "runs", "test_accuracy_mean", "test_accuracy_std", "test_loss_mean"]
+        table = self.summary[shown].to_html(index=False, float_format="{:.4f}".format, na_rep="")
+        said = self.findings or [without_findings(self._comparison, self._effects)]
+        sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in said if sentence)
+        heading = html.escape(f"{title(self._comparison)}; {self._counts()}")
+        return f"<p><b>{heading}</b></p><ul>{sentences}</ul>{table}"
+
+    def _counts(self) -> str:
+        status = self._comparison.summary[[FINISHED, DIVERGED, FAILED]].sum()
+        others = (f"{status[s]} {s}" for s in (DIVERGED, FAILED) if status[s])
+        runs = "run" if status[FINISHED] == 1 else "runs"
+        return ", ".join([f"{status[FINISHED]} {runs} finished", *others])
+
+    @functools.cached_property
+    def _comparison(self) -> Comparison:
+        return compare(*self._tables)
+
+    @functools.cached_property
+    def _effects(self) -> Effects:
+        return effects(self._comparison)
+
+    @functools.cached_property
+    def _pictures(self) -> dict[str, Callable[[], Picture]]:
+        return pictures(self._comparison, self._records)
