@@ -410,7 +410,9 @@ def test_the_checks_notice_what_is_wrong(browser, example, tmp_path):
     found = read(browser, broken, READ, tmp_path, 390)
     assert any("planted" in message for message in found["wrong"])
     refused = [message.split()[1] for message in found["wrong"] if message.startswith("refused")]
-    assert sorted(refused) == ["script-src-attr", "script-src-elem", "style-src-attr"]
+    # Some versions of Chromium name only the directive that the page has.
+    directives = {word.removesuffix("-attr").removesuffix("-elem") for word in refused}
+    assert directives == {"script-src", "style-src"}
     assert "P.planted" in found["wide"]
     assert any(message.startswith("P.planted 1.") for message in found["pale"])
     assert len(found["missing"]) == 1
