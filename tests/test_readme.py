@@ -93,7 +93,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "mine.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     shutil.copytree(ROOT / "nnexp" / "data" / "files", folder / "FOLDER")
     shutil.copytree(ROOT / "results" / "demo", folder / "results" / "demo")
-    for name, code in blocks("python"):
+    for _, code in blocks("python"):
         if "def sparse(" in code:
             (folder / "mine.py").write_text(code)
     (folder / "experiments").mkdir()
