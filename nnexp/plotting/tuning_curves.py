@@ -20,8 +20,8 @@ Array = npt.NDArray[np.float64]
 
 _COLOUR = "#0072B2"
 _COLUMNS = 2
-# The longest name of a panel, in characters.
-_NAME = 29
+# The longest line of a panel's name, in characters; it has at most two.
+_NAME = 25
 # Which numbers of each decade fit on the axis, by the number of decades.
 _SUBS = {1.6: (1, 2, 5), 2.6: (1, 3)}
 
@@ -77,7 +77,7 @@ def _draw(ax: Axes, curve: TuningCurve) -> None:
         ax.plot(curve.values[here], curve.scores[here], **dots, zorder=3)
     chosen = curve.values == curve.best
     ax.plot(curve.values[chosen], curve.scores[chosen], "D", color=INK, markersize=7, zorder=4)
-    ax.set_title(textwrap.shorten(curve.name, _NAME, placeholder="…"))
+    ax.set_title("\n".join(textwrap.wrap(curve.name, _NAME, max_lines=2, placeholder="…")))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3))
     ax.margins(y=0.15)
 
