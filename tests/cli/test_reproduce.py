@@ -79,9 +79,7 @@ def test_a_study_is_run_judged_and_reported(
     )
     assert "D2: 제목" in study
     assert "Random weights end above weights of zero." in report
-    lead = (
-        "Of the documents' 2 claims, 1 holds and 1 does not hold. They rest on 2 checks in 1 study."
-    )
+    lead = "Of the documents' 2 claims, 1 holds and 1 does not hold. 2 checks in 1 study, all on one page"
     assert lead in report
     for page, place in ((study, folder), (report, Path("results"))):
         for link in re.findall(r"\]\(([^)]+)\)", page):
@@ -221,7 +219,7 @@ def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Comman
     define()
     done = reproduce("store=mine", "hydra.launcher.workers=1")
     assert done.status == 0, done.err
-    assert "2 checks in 1 study." in Path("results/README.md").read_text("utf-8")
+    assert "2 checks in 1 study, all on one page" in Path("results/README.md").read_text("utf-8")
     assert len(Store(Path("mine")).run_ids()) == 12
     assert {path.name for path in Path("results").iterdir() if path.is_dir()} == {"tiny"}
 
@@ -372,7 +370,7 @@ def test_a_claim_that_is_not_judged_yet_does_not_hold_up_a_report(again: Command
     assert "python -m nnexp.reproduce tiny" in report
     assert "1 study" in report
     page = Path("results/README.md").read_text("utf-8")
-    assert "2 checks in 1 study." in page
+    assert "2 checks in 1 study, all on one page" in page
     define(text=STUDY.replace("id: begins", "id: renamed"))
     define(name="other")
     assert again("other").status == 0
