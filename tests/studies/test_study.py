@@ -60,7 +60,7 @@ def test_a_study_is_read(file: Path) -> None:
     assert study.arms == {"a": ("init=xavier",), "b": ("init=zero",)}
     assert study.has_runs
     first, second = study.claims
-    assert study.family(first) == study.family(second) == 1  # a figure is no comparison
+    assert study.family(first) == study.family(second) == 1  # a figure is not a comparison
     assert (first.role, second.role, study.rows) == ("support", "support", {})
     assert isinstance(first.test, Comparison)
     assert (first.test.name, first.test.arms, first.test.matters) == ("greater", ("a", "b"), 0.003)
