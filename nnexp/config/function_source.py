@@ -27,7 +27,7 @@ from nnexp.errors import InputError
 
 # The folder of the copies, inside the store.
 FOLDER = ".functions"
-_COPY = re.compile(rf"'?[^'=]*{re.escape(FOLDER)}/[0-9a-f]+\.py:(\w+)'?")
+_COPY = re.compile(rf"(?<![^'=])'?[^'=]*{re.escape(FOLDER)}/[0-9a-f]+\.py:(\w+)'?")
 _DIGITS = 12
 _ABOUT = '"""A function given to nnexp.sweep; runs in this store refer to this file."""\n'
 # The flags of code that say which ``__future__`` features it was compiled with.
