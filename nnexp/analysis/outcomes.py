@@ -18,6 +18,7 @@ from nnexp.store.record import DIVERGED, FAILED
 from nnexp.store.tables import Tables
 
 Mask = npt.NDArray[np.bool_]
+Rows = Mapping[str, npt.NDArray[Any]]
 
 # The columns of metrics.csv that a claim may measure.
 METRICS = (
@@ -33,6 +34,8 @@ LAYER_VALUES = (
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
     *("weight_norm", "update_ratio"),
 )
+# The columns that say which evaluation and layer a row is of.
+_PLACES = ("step", "layer", "kind")
 # Names of columns in sentences; others are used as they are.
 _NAMES = {"dead": "share of dead units", "saturated": "saturated share"}
 
@@ -112,10 +115,18 @@ def of_runs(
     source = tables.layers if outcome.kind in ("layer", "factor_per_layer") else tables.metrics
     if outcome.of not in source:
         raise unknown("outcome", outcome.of, map(str, source.columns))
-    own = source[source["run_id"].isin(status.index)]
+    own = source[source["run_id"].isin(status.index)].sort_values("step", kind="stable")
+    columns = {name: own[name].to_numpy() for name in own if name in (*_PLACES, *at)}
+    measures = [outcome.of, *(["test_accuracy"] if outcome.kind == "steps_to" else [])]
+    columns |= {name: own[name].to_numpy(float) for name in measures}
     values = {
-        run_id: _measure(outcome, rows, at, status[run_id] == DIVERGED)
-        for run_id, rows in own.groupby("run_id", sort=False)
+        run_id: _measure(
+            outcome,
+            {name: column[rows] for name, column in columns.items()},
+            at,
+            status[run_id] == DIVERGED,
+        )
+        for run_id, rows in own.groupby("run_id", sort=False).indices.items()
     }
     by_run: pd.Series[float] = pd.Series(values, dtype=float)
     return by_run
@@ -192,47 +203,41 @@ def _equal(column: pd.Series[Any], value: Any) -> Mask:
     return np.asarray(pd.to_numeric(column, errors="coerce") == value)
 
 
-def _measure(
-    outcome: Outcome, rows: pd.DataFrame, at: Mapping[str, float], diverged: bool
-) -> float:
-    """Return the outcome of one run from the ``rows`` of its metrics or layers."""
-    rows = rows.sort_values("step")
-    evaluated = rows[_moment(rows, at, diverged)]
-    rows = rows[rows["step"] <= evaluated["step"].iloc[0]]
-    column = rows[outcome.of].astype(float)
+def _measure(outcome: Outcome, rows: Rows, at: Mapping[str, float], diverged: bool) -> float:
+    """Return the outcome of one run from its ``rows``, in the order of the steps."""
+    chosen = _moment(rows, at, diverged)
+    now, until = rows[outcome.of][chosen], rows["step"] <= rows["step"][chosen][0]
+    curve = rows[outcome.of][until]
     if outcome.kind == "smallest_fall":
-        return float((-np.diff(column.to_numpy())).min(initial=math.inf))
+        return float((-np.diff(curve)).min(initial=math.inf))
     if outcome.kind == "change":
-        return float(column.iloc[-1] - column.iloc[0])
+        return float(curve[-1] - curve[0])
     if outcome.kind == "steps_to":
-        reached = rows["step"][rows["test_accuracy"] >= outcome.level]
-        return float(reached.iloc[0]) if len(reached) else math.inf
+        reached = rows["step"][until & (rows["test_accuracy"] >= outcome.level)]
+        return float(reached[0]) if len(reached) else math.inf
     if outcome.kind == "metric":
-        return float(evaluated[outcome.of].iloc[0])
-    by_layer = evaluated.set_index("layer")[outcome.of].astype(float).sort_index()
+        return float(now[0])
+    layers: npt.NDArray[np.intp] = np.argsort(rows["layer"][chosen], kind="stable")
     if outcome.kind == "layer":
         place = outcome.index - 1 if outcome.index > 0 else outcome.index
-        if not -len(by_layer) <= place < len(by_layer):
-            raise InputError(
-                f"there is no layer {outcome.index}: the run has {len(by_layer)} layers"
-            )
-        return float(by_layer.iloc[place])
-    hidden = evaluated[evaluated["kind"] == "hidden"]
-    hidden = hidden.set_index("layer")[outcome.of].astype(float).sort_index()
+        if not -len(layers) <= place < len(layers):
+            raise InputError(f"there is no layer {outcome.index}: the run has {len(layers)} layers")
+        return float(now[layers[place]])
+    hidden = now[layers][rows["kind"][chosen][layers] == "hidden"]
     if len(hidden) < 2:
         raise InputError("a factor per layer needs at least two hidden layers")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float((hidden.iloc[0] / hidden.iloc[-1]) ** (1 / (len(hidden) - 1)))
+        return float((hidden[0] / hidden[-1]) ** (1 / (len(hidden) - 1)))
 
 
-def _moment(rows: pd.DataFrame, at: Mapping[str, float], diverged: bool) -> Mask:
+def _moment(rows: Rows, at: Mapping[str, float], diverged: bool) -> Mask:
     """Return a mask of the rows of the evaluation ``at``, or the last if a run diverged earlier."""
-    steps = rows["step"].to_numpy()
+    steps = rows["step"]
     last: Mask = steps == steps.max()
     if not at:
         return last
     ((by, value),) = at.items()
-    clock = rows[by].to_numpy(float)
+    clock = rows[by].astype(float)
     # Epochs are fractions of steps and may be rounded, so they match within 0.01 steps.
     tolerance = 0.01 * clock.max() / max(steps.max(), 1) if by == "epoch" else 0.0
     chosen: Mask = np.abs(clock - value) <= tolerance

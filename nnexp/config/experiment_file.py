@@ -41,9 +41,10 @@ _TEXT = "tag:yaml.org,2002:str"
 _SPECIAL, _SPECIAL_OR_MERGE = re.compile(r"_\w+_"), re.compile(r"_\w+_|<<")
 # Limits on a file's size, its number of values (aliases expanded), and their nesting.
 _MOST_BYTES, _MOST_NODES, _DEEPEST = 1_000_000, 100_000, 30
+_NESTED = f"{{}} is nested more than {_DEEPEST} deep: make it flat"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads YAML and adds line numbers to every mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -96,12 +97,14 @@ def checked(file: Path) -> str:
     except UnicodeDecodeError:
         raise InputError(f"{file}: not UTF-8 text: save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in str(error.problem):
+            raise InputError(_NESTED.format(file)) from None
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{file}, line {line}: not valid YAML, {error.problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{file}: not valid YAML, {' '.join(str(error).split())}") from None
     except RecursionError:
-        raise InputError(f"{file} is nested more than {_DEEPEST} deep: make it flat") from None
+        raise InputError(_NESTED.format(file)) from None
     if root is None:
         return text
     if not isinstance(root, yaml.MappingNode):
