@@ -20,9 +20,8 @@ SIZES = {"kills": 3, "disks": 1, "turns": 1, "cuts": 1, "commands": 20, "sweeps"
         "kills",
         # It has to come before the sweep ends.
         pytest.param("read_only", marks=pytest.mark.serial),
-        "full_disk clock",
-        "power_cut at_once",
-        "hostile",
+        "full_disk hostile",
+        "power_cut clock at_once",
     ],
 )
 def test_nnexp_survives(faults: str) -> None:
