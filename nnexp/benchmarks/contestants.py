@@ -6,100 +6,26 @@ that order and gather the batches themselves, and compute in float32 (`Textbook`
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.benchmarks.workloads import Workload
 from nnexp.config.run_config import RunConfig
-from nnexp.data import Dataset, load
+from nnexp.data import Dataset, Split, load
 from nnexp.rng import stream
 from nnexp.training.builder import build_network
 from nnexp.training.trainer import Trainer
 
 Array = npt.NDArray[Any]
 Layers = list[tuple[Array, Array]]
+Score = tuple[float, float]
 # Our own name among the contestants.
 OWN = "nnexp"
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A configuration and the number of ``steps`` to time, which are one ``unit``."""
-
-    name: str
-    title: str
-    unit: str
-    settings: dict[str, Any]
-    steps: int
-
-    def config(self) -> RunConfig:
-        """Return the settings of a run with more steps than any benchmark takes."""
-        return RunConfig.from_mapping({**_DEFAULTS, **self.settings})
-
-    def flops(self) -> float:
-        """Return the operations in the matrix products of a unit; a multiply-add counts as two."""
-        config = self.config()
-        first, *others = [
-            i * o for i, o in zip(config.sizes()[:-1], config.sizes()[1:], strict=True)
-        ]
-        whole, rest = divmod(self.steps, config.steps_per_epoch())
-        size = load(config.data, config.dtype).description.train_size
-        samples = whole * size + rest * config.rows()
-        return 2 * samples * (2 * first + 3 * sum(others))
-
-
-_DEFAULTS: dict[str, Any] = {
-    "data": {"name": "mnist"},
-    "init": "xavier",
-    "bias_init": "zero",
-    "activation": "sigmoid",
-    "loss": "cross_entropy",
-    "optimizer": "sgd",
-    "sampling": "shuffle",
-    "hidden": "100",
-    "batch_size": 100,
-    "lr": 0.1,
-    "weight_decay": 0.0,
-    "epochs": None,
-    "steps": 10**8,
-    "evaluate_every": None,
-    "evaluate_at": [],
-    "gradient": "backprop",
-    "quirk": None,
-    "dtype": "float32",
-    "seed": 0,
-}
-WORKLOADS = [
-    Workload(
-        "W1",
-        "online: 784-100-10, sigmoid outputs, squared error, batch 1",
-        "4096 steps",
-        {"batch_size": 1, "loss": {"name": "mse", "reduction": "sum"}},
-        4096,
-    ),
-    Workload("W2", "small: 784-50-10, batch 100", "epoch", {"hidden": "50"}, 600),
-    Workload(
-        "W3",
-        "deep: 784-512-256-10, batch 600",
-        "epoch",
-        {"hidden": "512x256", "batch_size": 600},
-        100,
-    ),
-    Workload(
-        "W4", "full batch: 784-512-10", "iteration", {"hidden": "512", "batch_size": "full"}, 1
-    ),
-    Workload(
-        "W5",
-        "ReLU: 784-256-128-10, batch 128",
-        "epoch",
-        {"hidden": "256x128", "batch_size": 128, "activation": "relu"},
-        469,
-    ),
-]
 
 
 class Contestant(Protocol):
@@ -233,68 +159,125 @@ class PyTorch(_Peer):
             loss.backward()
             self.optimizer.step()
 
+    def score(self, split: Split) -> Score:
+        """Return the mean loss and the accuracy of all examples of ``split``."""
+        torch = self.torch
+        labels = torch.from_numpy(split.labels)
+        with torch.no_grad():
+            output = self.model(torch.from_numpy(split.x))
+            if self.squared:
+                loss = 0.5 * ((output - self.eye[labels]) ** 2).sum() / len(labels)
+            else:
+                loss = torch.nn.functional.cross_entropy(output, labels)
+            return float(loss), float((output.argmax(1) == labels).float().mean())
+
     def layers(self) -> Layers:
         """Return weights and biases."""
         found = [(one.weight.detach().numpy().T, one.bias.detach().numpy()) for one in self.linears]
         return [(w.copy(), b.copy()) for w, b in found]
 
 
+class _JaxFunctions(NamedTuple):
+    """What JAX compiles; all networks of the same kind share it."""
+
+    whole: Callable[..., Any]  # a step of a full batch
+    one: Callable[..., Any]  # a step of the given rows
+    many: Callable[..., Any]  # a scan over the rows of many steps
+    scored: Callable[..., Any]  # mean loss and accuracy
+
+
+@functools.cache
+def _jax_functions(
+    relu: bool, squared: bool, outputs: int, lr: float, wrap: Callable[..., Any] | None
+) -> _JaxFunctions:
+    """Return the compiled functions, each changed by ``wrap(function, batches)`` before."""
+    jax: Any = importlib.import_module("jax")
+    numpy, activation = jax.numpy, jax.nn.relu if relu else jax.nn.sigmoid
+
+    def predict(parameters: Any, x: Any) -> Any:
+        for w, b in parameters[:-1]:
+            x = activation(x @ w + b)
+        w, b = parameters[-1]
+        return x @ w + b
+
+    def mean_loss(z: Any, labels: Any) -> Any:
+        if squared:
+            error = jax.nn.sigmoid(z) - jax.nn.one_hot(labels, outputs)
+            return 0.5 * numpy.sum(error**2) / len(labels)
+        return -numpy.mean(numpy.take_along_axis(jax.nn.log_softmax(z), labels[:, None], 1))
+
+    def loss(parameters: Any, x: Any, labels: Any) -> Any:
+        return mean_loss(predict(parameters, x), labels)
+
+    def scored(parameters: Any, x: Any, labels: Any) -> Any:
+        z = predict(parameters, x)
+        return mean_loss(z, labels), numpy.mean(numpy.argmax(z, 1) == labels)
+
+    def descend(parameters: Any, x: Any, labels: Any) -> Any:
+        gradient = jax.grad(loss)(parameters, x, labels)
+        return jax.tree.map(lambda p, g: p - lr * g, parameters, gradient)
+
+    def gathered(parameters: Any, x: Any, labels: Any, rows: Any) -> Any:
+        return descend(parameters, x[rows], labels[rows])
+
+    def scanned(parameters: Any, x: Any, labels: Any, orders: Any) -> Any:
+        def one(carry: Any, rows: Any) -> Any:
+            return gathered(carry, x, labels, rows), None
+
+        return jax.lax.scan(one, parameters, orders)[0]
+
+    def step(function: Callable[..., Any], batches: bool = True) -> Any:
+        return jax.jit(wrap(function, batches) if wrap else function, donate_argnums=0)
+
+    return _JaxFunctions(
+        step(descend, False),
+        step(gathered),
+        step(scanned),
+        jax.jit(wrap(scored, False) if wrap else scored),
+    )
+
+
+@functools.cache
+def _in_jax(split: Split) -> tuple[Any, Any]:
+    numpy: Any = importlib.import_module("jax.numpy")
+    return numpy.array(split.x), numpy.array(split.labels)
+
+
 class Jax(_Peer):
     """A jitted step, called for each batch or scanned over all batches."""
 
+    wrap: Callable[..., Any] | None = None
+
     def __init__(self, config: RunConfig, data: Dataset, scan: bool) -> None:
         super().__init__(config, data)
-        self.jax = jax = importlib.import_module("jax")
-        numpy, squared, lr, outputs = jax.numpy, self.squared, self.lr, self.outputs
+        self.jax = importlib.import_module("jax")
         self.scans = scan
-        self.parameters = [(numpy.array(w), numpy.array(b)) for w, b in self.start]
-        self.x, self.labels = numpy.array(data.train.x), numpy.array(data.train.labels)
-        activation = jax.nn.relu if self.relu else jax.nn.sigmoid
-
-        def loss(parameters: Any, x: Any, labels: Any) -> Any:
-            for w, b in parameters[:-1]:
-                x = activation(x @ w + b)
-            w, b = parameters[-1]
-            z = x @ w + b
-            if squared:
-                error = jax.nn.sigmoid(z) - jax.nn.one_hot(labels, outputs)
-                return 0.5 * numpy.sum(error**2) / len(labels)
-            return -numpy.mean(numpy.take_along_axis(jax.nn.log_softmax(z), labels[:, None], 1))
-
-        def descend(parameters: Any, x: Any, labels: Any) -> Any:
-            gradient = jax.grad(loss)(parameters, x, labels)
-            return jax.tree.map(lambda p, g: p - lr * g, parameters, gradient)
-
-        def gathered(parameters: Any, x: Any, labels: Any, rows: Any) -> Any:
-            return descend(parameters, x[rows], labels[rows])
-
-        def scanned(parameters: Any, x: Any, labels: Any, orders: Any) -> Any:
-            def one(carry: Any, rows: Any) -> Any:
-                return gathered(carry, x, labels, rows), None
-
-            return jax.lax.scan(one, parameters, orders)[0]
-
-        self.whole = jax.jit(descend, donate_argnums=0)
-        self.one = jax.jit(gathered, donate_argnums=0)
-        self.many = jax.jit(scanned, donate_argnums=0)
+        array = self.jax.numpy.array
+        self.parameters = [(array(w), array(b)) for w, b in self.start]
+        self.x, self.labels = _in_jax(data.train)
+        self.functions = _jax_functions(self.relu, self.squared, self.outputs, self.lr, self.wrap)
 
     def advance(self, steps: int) -> None:
         """Take this number of further steps."""
         orders, batch = list(self.batches(steps)), self.batch
         if self.full:
             for _ in orders:
-                self.parameters = self.whole(self.parameters, self.x, self.labels)
+                self.parameters = self.functions.whole(self.parameters, self.x, self.labels)
         else:
             if self.scans:
                 full = [rows for rows in orders if len(rows) == batch]
-                self._call(self.many, np.stack(full))
+                self._call(self.functions.many, np.stack(full))
                 orders = [rows for rows in orders if len(rows) < batch]
             for rows in orders:
-                self._call(self.one, rows)
+                self._call(self.functions.one, rows)
         self.jax.block_until_ready(self.parameters)
 
     def _call(self, function: Callable[..., Any], rows: Array) -> None:
         self.parameters = function(self.parameters, self.x, self.labels, rows)
+
+    def score(self, split: Split) -> Any:
+        """Return the mean loss and the accuracy of all examples of ``split``."""
+        return self.functions.scored(self.parameters, *_in_jax(split))
 
     def layers(self) -> Layers:
         """Return weights and biases."""
@@ -335,6 +318,12 @@ class ScikitLearn(_Peer):
         else:
             rows = np.concatenate(list(self.batches(steps)))
             self.model.partial_fit(x[rows], labels[rows])
+
+    def score(self, split: Split) -> Score:
+        """Return the mean loss and the accuracy of all examples of ``split``."""
+        shares = self.model.predict_proba(split.x)
+        chosen = np.take_along_axis(shares, split.labels[:, None], axis=1)
+        return float(-np.log(chosen).mean()), float((shares.argmax(1) == split.labels).mean())
 
     def layers(self) -> Layers:
         """Return weights and biases."""

@@ -23,15 +23,10 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
-from nnexp.benchmarks.contestants import (
-    OWN,
-    WORKLOADS,
-    Contestant,
-    Layers,
-    Workload,
-    contestants,
-)
-from nnexp.benchmarks.page import draw_race, draw_scaling, page
+from nnexp.benchmarks import sweeps
+from nnexp.benchmarks.contestants import OWN, Contestant, Layers, contestants
+from nnexp.benchmarks.page import draw_race, draw_scaling, draw_sweeps, page
+from nnexp.benchmarks.workloads import WORKLOADS, Workload
 from nnexp.data import load
 from nnexp.nn.numerical_gradient import numerical_gradient
 from nnexp.plotting import layout
@@ -327,22 +322,28 @@ def machine(cores: int) -> Row:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks and write tables, figures and a page."""
     parser = argparse.ArgumentParser(prog="python -m nnexp.benchmarks", description=__doc__)
-    names = [workload.name for workload in WORKLOADS]
+    names = [*(workload.name for workload in WORKLOADS), *sweeps.SWEEPS]
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--repeats", type=int, default=9, help="turns of each contestant")
-    parser.add_argument("--only", nargs="*", choices=names, default=names, metavar="W")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each sweep")
     parser.add_argument(
-        "--race", action="store_true", help="only time the workloads, without writing files"
+        "--only", nargs="*", choices=names, default=names, metavar="NAME", help=", ".join(names)
+    )
+    parser.add_argument(
+        "--race", action="store_true", help="only time sweeps and workloads, without writing files"
     )
     options = parser.parse_args(arguments)
     check_folder(options.out, "--out FOLDER")
     cores = available_cores()
+    swept = [s for name, s in sweeps.SWEEPS.items() if name in options.only]
     raced = [w for w in WORKLOADS if w.name in options.only]
+    whole = [row for sweep in swept for row in sweeps.race(sweep, options.turns, cores)]
     rows = [row for workload in raced for row in race(workload, options.repeats, cores)]
     if options.race:
         return 0
     facts = machine(cores)
     measures: dict[str, Callable[[], list[Row]]] = {
+        "sweeps": lambda: whole,
         "workloads": lambda: rows,
         "costs": lambda: [*evaluation_share(cores), *command_line()],
         "scaling": lambda: scaling(cores),
@@ -355,6 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files[f"{name}.csv"] = tables[name].to_csv(index=False)
         fill(options.out, files)
     figures = {
+        "sweeps": draw_sweeps(tables["sweeps"]),
         "workloads": draw_race(tables["workloads"]),
         "scaling": draw_scaling(tables["scaling"], 1e9 * facts[f"sgemm_gflops_{cores}"]),
     }

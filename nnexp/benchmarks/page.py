@@ -14,6 +14,28 @@ from nnexp.plotting import layout
 Row = dict[str, Any]
 
 
+def draw_sweeps(table: pd.DataFrame) -> Figure:
+    """Return a figure of the sweeps: seconds per run, and how many times nnexp's."""
+    names = list(table["sweep"].unique())
+    with layout.style():
+        figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
+        for ax, name in zip(figure.subplots(len(names), 1, squeeze=False).flat, names, strict=True):
+            rows = table[table["sweep"] == name].iloc[::-1]
+            own = rows["contestant"] == OWN
+            ax.barh(
+                rows["contestant"], rows["seconds_a_run"], color=np.where(own, "#0072B2", "#B8B8B8")
+            )
+            for place, (seconds, ratio) in enumerate(
+                zip(rows["seconds_a_run"], rows["ratio"], strict=True)
+            ):
+                ax.annotate(f" {ratio:.2f}x", (seconds, place), va="center", fontsize=9)
+            first = rows.iloc[0]
+            ax.set_title(f"{name}, {first['runs']} runs of {first['network']}: seconds per run")
+            ax.grid(visible=False, axis="y")
+            ax.margins(x=0.12)
+    return figure
+
+
 def draw_race(table: pd.DataFrame) -> Figure:
     """Return a figure of the workloads: median seconds, with whiskers from minimum to maximum."""
     names = list(table["workload"].unique())
@@ -65,7 +87,18 @@ def page(facts: Row, tables: dict[str, pd.DataFrame]) -> str:
     listed = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     parts = [
         "# Benchmarks",
-        "Made by `make bench`. Times are medians of wall times, measured in turns. They include "
+        "Made by `make bench`.",
+        "## Whole sweeps",
+        "Each is a whole process or several: start-up, compilation, training, and the loss and "
+        "accuracy of the full training and test sets on the same schedule. nnexp is its command as "
+        "users run it, which also measures layers, stores records and draws a page. All took part "
+        "in the first turn, and the fastest arrangement of each library in all `turns`; seconds "
+        "are medians. Their mean final scores were compared with nnexp's. `ratio` is a time "
+        "divided by nnexp's: above 1, nnexp is faster.",
+        "![Seconds per run of each sweep](sweeps.svg)",
+        _table(tables["sweeps"].drop(columns=["network"])),
+        "## Training steps",
+        "Times are medians of wall times, measured in turns. They include "
         "drawing the order of the examples and gathering the batches, but not evaluation. "
         "`ratio` is a contestant's time divided by nnexp's: above 1, nnexp is faster. "
         "`peak_share` is the rate of the matrix products relative to large float32 products on "
@@ -89,8 +122,9 @@ def page(facts: Row, tables: dict[str, pd.DataFrame]) -> str:
         "## What this does not show",
         "The results hold for a few cores of one machine, not for GPUs or many cores, for which "
         "PyTorch and JAX are made. The networks are small, dense and trained on MNIST. The other "
-        "libraries are used as in their tutorials; JAX's compilation is not timed. The ratios "
-        "differ between processors, depending on the matrix products of each library.",
+        "libraries are used as in their tutorials; JAX's compilation is timed in whole sweeps "
+        "alone. The ratios differ between processors, depending on the matrix products of each "
+        "library.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -9,11 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.benchmarks import contestants, measurements
-from nnexp.benchmarks.contestants import WORKLOADS, NNexp, Textbook, Workload
+from nnexp.benchmarks import contestants, measurements, sweeps
+from nnexp.benchmarks.contestants import NNexp, Textbook
+from nnexp.benchmarks.rival import scores
+from nnexp.benchmarks.sweeps import Sweep
+from nnexp.benchmarks.workloads import WORKLOADS, Workload
 from nnexp.data import load
 
 BLOBS = {"name": "blobs", "n": 2100, "features": 30, "classes": 10, "std": 2.0}
@@ -100,6 +104,9 @@ def test_the_tables_figures_and_page_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measurements, "WORKLOADS", [small("W2"), small("W4")])
+    monkeypatch.setattr(sweeps, "SWEEPS", {"S2": Sweep("S2", small("W2"), 10, 5)})
+    monkeypatch.setattr(sweeps, "own_time", lambda sweep: (3.0, 0.5, 0.9))
+    monkeypatch.setattr(sweeps, "rival_time", lambda sweep, one: (4.5, 0.5, 0.9))
     costs: list[dict[str, Any]] = [{"measure": "a run of one step", "unit": "s", "value": 1.25}]
     scaling = [
         {"varied": what, "size": size, "form": "plain", "seconds_a_step": 1e-3 * (size + 1)}
@@ -114,10 +121,14 @@ def test_the_tables_figures_and_page_are_written(
     monkeypatch.setattr(measurements, "gradients", lambda: [{"parameters": 3, "ratio": 1000.0}])
     assert measurements.main(["--out", str(tmp_path / "new"), "--repeats", "1"]) == 0
     written = {path.name for path in (tmp_path / "new").iterdir()}
-    names = ("workloads", "costs", "scaling", "gradients")
+    names = ("sweeps", "workloads", "costs", "scaling", "gradients")
     assert written == {
         *(f"{name}.csv" for name in names),
-        *(f"{name}.{form}" for name in ("workloads", "scaling") for form in ("png", "svg")),
+        *(
+            f"{name}.{form}"
+            for name in ("sweeps", "workloads", "scaling")
+            for form in ("png", "svg")
+        ),
         "machine.json",
         "README.md",
         ".nnexp",
@@ -126,6 +137,7 @@ def test_the_tables_figures_and_page_are_written(
     assert json.loads((tmp_path / "new" / "machine.json").read_text("utf-8"))["cores"] >= 1
     page = (tmp_path / "new" / "README.md").read_text("utf-8")
     assert "| a run of one step | s | 1.25 |" in page
+    assert "| S2 | 16 | 10 | JAX, vmap | 4.5 | 0.2812 | 1.5 | 3 |" in page
     assert "What this does not show" in page
 
 
@@ -136,3 +148,50 @@ def test_every_workload_has_all_its_contestants() -> None:
     assert names["W3"] == names["W5"] == everyone
     assert names["W4"] == everyone - {"JAX scan"}
     assert names["W1"] == everyone - {"scikit-learn"}
+
+
+def timed(walls: dict[str, tuple[float, float, float]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a sweep take these seconds, with these mean losses and accuracies."""
+    monkeypatch.setattr(sweeps, "own_time", lambda sweep: walls["nnexp"])
+    monkeypatch.setattr(sweeps, "rival_time", lambda sweep, one: walls.get(one.name))
+
+
+def test_the_fastest_arrangement_of_each_library_takes_every_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walls = {
+        "nnexp": (2.0, 0.5, 0.9),
+        "JAX, vmap": (3.0, 0.5, 0.9),
+        "JAX, one after another": (4.0, 0.505, 0.903),
+    }
+    timed(walls, monkeypatch)
+    rows = sweeps.race(Sweep("S2", small("W2"), 10, 5), 3, 2)
+    found = {row["contestant"]: (row["turns"], row["ratio"], row["seconds_a_run"]) for row in rows}
+    assert found == {
+        "nnexp": (3, 1.0, 2 / 16),
+        "JAX, vmap": (3, 1.5, 3 / 16),
+        "JAX, one after another": (1, 2.0, 4 / 16),
+    }
+
+
+@pytest.mark.parametrize("wrong", [(3.0, 0.52, 0.9), (3.0, 0.5, 0.89)])
+def test_an_arrangement_with_other_scores_stops_the_race(
+    wrong: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed({"nnexp": (2.0, 0.5, 0.9), "JAX, vmap": wrong}, monkeypatch)
+    with pytest.raises(RuntimeError, match="S2: JAX, vmap reached a mean test loss of"):
+        sweeps.race(Sweep("S2", small("W2"), 10, 5), 1, 2)
+
+
+@pytest.mark.slow
+def test_a_sweep_and_its_rival_train_the_same_networks() -> None:
+    sweep = Sweep("S2", small("W2"), steps=20, every=10, seeds=2)
+    wall, loss, accuracy = sweeps.own_time(sweep)
+    assert wall > 0
+    found = scores(sweep.configs(), "scikit-learn", "joblib", 1)
+    assert len(found) == 8
+    losses, accuracies = np.mean(found, axis=0)
+    assert losses == pytest.approx(loss, rel=1e-4)
+    assert accuracies == pytest.approx(accuracy, abs=1e-3)
+    untrained = scores([sweep.workload.config(steps=1)], "scikit-learn", "joblib", 1)
+    assert untrained[0][0] > 1.1 * loss
