@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.benchmarks.contestants import OWN
-from nnexp.benchmarks.workloads import WORKLOADS, Workload
+from nnexp.benchmarks.workloads import DEFAULTS, WORKLOADS, Workload
 from nnexp.config.run_config import RunConfig
 
 Row = dict[str, Any]
@@ -55,7 +55,8 @@ class Sweep:
 
     def words(self) -> list[str]:
         """Return the words of nnexp's command."""
-        words = [f"{key}={value}" for key, value in _flat(self.workload.settings)]
+        usual = {key: DEFAULTS[key] for key in ("hidden", "batch_size", "lr")}
+        words = [f"{key}={value}" for key, value in _flat({**usual, **self.workload.settings})]
         own = (f"init={','.join(self.inits)}", f"seed=range({self.seeds})", f"steps={self.steps}")
         return ["-m", *words, *own, f"evaluate_every='{self.every} steps'"]
 

@@ -24,7 +24,7 @@ class Workload:
 
         By default it has more steps than any benchmark takes.
         """
-        return RunConfig.from_mapping({**_DEFAULTS, **self.settings, **others})
+        return RunConfig.from_mapping({**DEFAULTS, **self.settings, **others})
 
     def flops(self) -> float:
         """Return the operations in the matrix products of a unit; a multiply-add counts as two."""
@@ -38,7 +38,8 @@ class Workload:
         return 2 * samples * (2 * first + 3 * sum(others))
 
 
-_DEFAULTS: dict[str, Any] = {
+# Settings of a run that a workload does not change.
+DEFAULTS: dict[str, Any] = {
     "data": {"name": "mnist"},
     "init": "xavier",
     "bias_init": "zero",

@@ -185,7 +185,7 @@ def test_an_arrangement_with_other_scores_stops_the_race(
 
 @pytest.mark.slow
 def test_a_sweep_and_its_rival_train_the_same_networks() -> None:
-    sweep = Sweep("S2", small("W2"), steps=20, every=10, seeds=2)
+    sweep = Sweep("S2", small("W2"), steps=16, every=8, seeds=2)
     wall, loss, accuracy = sweeps.own_time(sweep)
     assert wall > 0
     found = scores(sweep.configs(), "scikit-learn", "joblib", 1)
@@ -194,4 +194,4 @@ def test_a_sweep_and_its_rival_train_the_same_networks() -> None:
     assert losses == pytest.approx(loss, rel=1e-4)
     assert accuracies == pytest.approx(accuracy, abs=1e-3)
     untrained = scores([sweep.workload.config(steps=1)], "scikit-learn", "joblib", 1)
-    assert untrained[0][0] > 1.1 * loss
+    assert untrained[0][0] > loss + 0.1
