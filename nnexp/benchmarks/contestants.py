@@ -120,6 +120,12 @@ class Textbook(_Peer):
         return self.parameters
 
 
+@functools.cache
+def _in_torch(split: Split) -> tuple[Any, Any]:
+    torch: Any = importlib.import_module("torch")
+    return torch.from_numpy(split.x.copy()), torch.from_numpy(split.labels.copy())
+
+
 class PyTorch(_Peer):
     """Modules, autograd and ``torch.optim.SGD``, as in PyTorch's tutorials."""
 
@@ -137,8 +143,7 @@ class PyTorch(_Peer):
         self.linears = modules[::2]
         self.model = torch.nn.Sequential(*(modules if self.squared else modules[:-1]))
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=self.lr)
-        self.x = torch.from_numpy(data.train.x.copy())
-        self.labels = torch.from_numpy(data.train.labels.copy())
+        self.x, self.labels = _in_torch(data.train)
         self.eye = torch.eye(self.outputs)
 
     def advance(self, steps: int) -> None:
@@ -162,9 +167,9 @@ class PyTorch(_Peer):
     def score(self, split: Split) -> Score:
         """Return the mean loss and the accuracy of all examples of ``split``."""
         torch = self.torch
-        labels = torch.from_numpy(split.labels)
+        x, labels = _in_torch(split)
         with torch.no_grad():
-            output = self.model(torch.from_numpy(split.x))
+            output = self.model(x)
             if self.squared:
                 loss = 0.5 * ((output - self.eye[labels]) ** 2).sum() / len(labels)
             else:
