@@ -29,6 +29,7 @@ _USUAL = {
     "data.scale": "unit",
     "data.targets": "one_hot",
     "data.validation": "0",
+    "data.validation_last": "0",
     "data.label_noise": "0",
     "data.seed": "0",
 }

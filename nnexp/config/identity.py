@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nnexp.config.registry import CHOICES, CUSTOM
+from nnexp.config.registry import ADDED, CHOICES, CUSTOM, defaults_of
 from nnexp.config.user_functions import is_custom
 from nnexp.data import PATHS
 
@@ -18,6 +18,9 @@ _DIGITS = 8
 # Names of digest columns after the dot, and the settings with such columns.
 _DIGESTS = ("digest", "source")
 _GROUPS = ("data", *CHOICES)
+# Settings that choices got later, with the value at which a run is what it was without them: they
+# are then left out of its settings, and so of its ID.
+_LATER = {**ADDED, "data": {"validation_last": 0}}
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
@@ -39,6 +42,35 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
         key: {**config[key], "name": own_name(name)} for key, name in own_functions(config).items()
     }
     return {**config, "data": data, **own}
+
+
+def without_later(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's nested settings without those that were added later and change nothing."""
+    cut = dict(config)
+    for key, later in _LATER.items():
+        if config[key]["name"] != "orthogonal":  # it always had its gain
+            cut[key] = {k: v for k, v in config[key].items() if later.get(k, ...) != v}
+    return cut
+
+
+def with_later(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table: what `without_later` left out is in all rows, if it is in any."""
+    for key, later in _LATER.items():
+        for parameter, value in later.items():
+            column = f"{key}.{parameter}"
+            if any(column in row for row in rows):
+                rows = [_with_setting(row, key, parameter, value) for row in rows]
+    return rows
+
+
+def _with_setting(row: dict[str, Any], key: str, parameter: str, value: Any) -> dict[str, Any]:
+    column, name = f"{key}.{parameter}", row[key]
+    takes = key == "data" or (not is_custom(name) and parameter in defaults_of(key, name))
+    if column in row or not takes:
+        return row
+    place = [*row].index(key) + 1
+    cells = [*row.items()]
+    return dict([*cells[:place], (column, value), *cells[place:]])
 
 
 def columns(config: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:

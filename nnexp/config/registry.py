@@ -40,6 +40,9 @@ CHOICES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "optimizer": OPTIMIZERS,
     "sampling": SAMPLINGS,
 }
+# Parameters that choices got later, with the value at which they change nothing. Choices that do not
+# take them accept this value, which an experiment's ``init: {name: …}`` inherits from the default.
+ADDED: dict[str, dict[str, Any]] = {"init": {"gain": 1.0}}
 # Groups that accept the user's own functions.
 CUSTOM = ("init", "bias_init", "activation", "loss")
 
@@ -142,6 +145,7 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
         elif isinstance(v, float):
             v += 0.0  # -0.0 is 0.0
         parameters[parameter] = v
+    given = {k: v for k, v in given.items() if ADDED.get(key, {}).get(k, ...) != v}
     if given:
         takes = f"it takes {', '.join(defaults)}" if defaults else "it takes no parameters"
         raise InputError(f"{key}={name} has no parameter {next(iter(given))!r}: {takes}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnexp import validation
 from nnexp.config.hidden_layers import format_hidden, parse_hidden
-from nnexp.config.identity import columns, fingerprint, own_name, without_places
+from nnexp.config.identity import columns, fingerprint, own_name, without_later, without_places
 from nnexp.config.quirks import read_quirk
 from nnexp.config.registry import CHOICES, CUSTOM, RANGES, Choice, as_mapping, read
 from nnexp.data import DataSettings, Description, describe
@@ -156,7 +156,7 @@ class RunConfig:
             elif key == "evaluate_at":
                 value = list(value)
             mapping[key] = value
-        return mapping
+        return without_later(mapping)
 
     def columns(self) -> dict[str, Any]:
         """Return the settings flattened for a table: ``init``, ``init.std``, ….

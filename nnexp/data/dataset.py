@@ -87,6 +87,7 @@ def in_memory(description: Description, targets: str = "one_hot") -> DataSetting
         outputs=None,
         train_size=None,
         validation=0,
+        validation_last=0,
         label_noise=0.0,
         seed=0,
     )
@@ -249,7 +250,7 @@ def _arranged(settings: DataSettings, state: Hashable) -> _Arranged:
         name=settings.name,
         train_size=len(train.rows),
         test_size=len(test.rows),
-        validation_size=settings.validation,
+        validation_size=len(validation.rows) if validation else 0,
         features=raw.x_train.shape[1],
         classes=len(labels),
         image_shape=raw.image_shape,
@@ -325,16 +326,19 @@ def _first(settings: DataSettings, raw: Raw) -> npt.NDArray[np.intp]:
 
 def _validation(settings: DataSettings, train: Part) -> tuple[Part, Part | None]:
     """Return the remaining training examples and those held out."""
-    count = settings.validation
+    count, size = settings.validation or settings.validation_last, len(train.rows)
     if count == 0:
         return train, None
-    rng = stream(settings.seed, "subset", _VALIDATION)
-    which = subset.balanced_subset(train.labels, count, rng)
+    if settings.validation:
+        key, rng = "validation", stream(settings.seed, "subset", _VALIDATION)
+        which = subset.balanced_subset(train.labels, count, rng)
+    else:
+        key, which = "validation_last", np.arange(max(0, size - count), size)
     rest = train.without(which)
     if len(np.unique(rest.labels)) < len(np.unique(train.labels)):
         raise InputError(
-            f"data.validation={count} leaves a class without training examples, "
-            f"out of {len(train.rows)}: give a smaller number"
+            f"data.{key}={count} leaves a class without training examples, out of {size}: "
+            f"give a smaller number"
         )
     return rest, train.cut(which)
 

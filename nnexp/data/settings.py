@@ -29,6 +29,7 @@ _COMMON: dict[str, object] = {
     "outputs": None,
     "train_size": None,
     "validation": 0,
+    "validation_last": 0,
     "label_noise": 0.0,
     "seed": 0,
 }
@@ -50,6 +51,7 @@ class DataSettings:
     outputs: int | None  # output units; None: one per class
     train_size: int | None  # size of a class-balanced training subset; None: all
     validation: int  # examples held out of training, class-balanced
+    validation_last: int  # examples held out from the end of the training file
     label_noise: float  # fraction of training labels replaced by another class
     seed: int  # of the subsets, the noise and synthetic data
 
@@ -77,7 +79,12 @@ class DataSettings:
         values = {**defaults, **mapping}
         common = {key: None if key in kind.keys else values[key] for key in _COMMON}
         first, classes, outputs = common["first"], common["classes"], common["outputs"]
-        size, held = common["train_size"], common["validation"]
+        size, held, last = (common[k] for k in ("train_size", "validation", "validation_last"))
+        if held and last:
+            raise InputError(
+                f"data.validation={held} and data.validation_last={last} both hold out examples: "
+                f"give one of them"
+            )
         return cls(
             name=name,
             source=kind.make({key: values[key] for key in kind.keys}),
@@ -88,6 +95,7 @@ class DataSettings:
             outputs=None if outputs is None else validation.whole("data.outputs", outputs, 1),
             train_size=None if size is None else validation.whole("data.train_size", size, 1),
             validation=0 if held is None else validation.whole("data.validation", held, 0),
+            validation_last=validation.whole("data.validation_last", last, 0),
             label_noise=validation.real("data.label_noise", common["label_noise"], 0, 1),
             seed=validation.whole("data.seed", common["seed"], 0),
         )

@@ -67,18 +67,22 @@ def orthogonal(rng: np.random.Generator, fan_in: int, fan_out: int, gain: float 
 def variance_scaling(
     scale: float, mode: Literal["fan_in", "fan_avg"], distribution: Literal["normal", "uniform"]
 ) -> Initializer:
-    """Return an initialiser of weights with mean 0 and variance ``scale / fan``.
+    """Return an initialiser of weights with mean 0 and variance ``gain² scale / fan``.
 
     ``mode`` selects the fan: ``fan_in``, or ``fan_avg`` = (fan_in + fan_out) / 2. The normal
     distribution is not truncated; the uniform one is U[-sqrt(3 var), sqrt(3 var)).
     """
     fan = _FANS[mode]
 
-    def scaled_normal(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-        return normal(rng, fan_in, fan_out, std=np.sqrt(scale / fan(fan_in, fan_out)))
+    def scaled_normal(
+        rng: np.random.Generator, fan_in: int, fan_out: int, gain: float = 1.0
+    ) -> Array:
+        return normal(rng, fan_in, fan_out, std=gain * np.sqrt(scale / fan(fan_in, fan_out)))
 
-    def scaled_uniform(rng: np.random.Generator, fan_in: int, fan_out: int) -> Array:
-        limit = np.sqrt(3 * scale / fan(fan_in, fan_out))
+    def scaled_uniform(
+        rng: np.random.Generator, fan_in: int, fan_out: int, gain: float = 1.0
+    ) -> Array:
+        limit = gain * np.sqrt(3 * scale / fan(fan_in, fan_out))
         return uniform(rng, fan_in, fan_out, -limit, limit)
 
     return scaled_normal if distribution == "normal" else scaled_uniform
@@ -106,5 +110,6 @@ BIAS_INITIALIZERS: dict[str, Initializer] = {
     "zero": zero,
     "rand": rand,
     "randn": randn,
+    "normal": normal,
     "constant": constant,
 }

@@ -46,12 +46,12 @@ _MOMENTS: dict[str, Callable[..., tuple[float, float]]] = {
     "uniform": lambda i, o, low=-0.05, high=0.05: _uniform(i, o, low, high),
     "zero": lambda i, o: (0.0, 0.0),
     "constant": lambda i, o, value=0.1: (value, value**2),
-    "xavier": lambda i, o: (0.0, 2 / (i + o)),
-    "xavier_uniform": lambda i, o: (0.0, 2 / (i + o)),
-    "he": lambda i, o: (0.0, 2 / i),
-    "he_uniform": lambda i, o: (0.0, 2 / i),
-    "lecun": lambda i, o: (0.0, 1 / i),
-    "lecun_uniform": lambda i, o: (0.0, 1 / i),
+    "xavier": lambda i, o, gain=1.0: (0.0, gain**2 * 2 / (i + o)),
+    "xavier_uniform": lambda i, o, gain=1.0: (0.0, gain**2 * 2 / (i + o)),
+    "he": lambda i, o, gain=1.0: (0.0, gain**2 * 2 / i),
+    "he_uniform": lambda i, o, gain=1.0: (0.0, gain**2 * 2 / i),
+    "lecun": lambda i, o, gain=1.0: (0.0, gain**2 / i),
+    "lecun_uniform": lambda i, o, gain=1.0: (0.0, gain**2 / i),
     # min(i, o) rows or columns of norm gain, spread over i·o entries.
     "orthogonal": lambda i, o, gain=1.0: (0.0, gain**2 / max(i, o)),
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nnexp.config.identity import with_later
 from nnexp.store.csv_cells import guarded
 
 if TYPE_CHECKING:
@@ -75,12 +76,20 @@ def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:
     return [{"run_id": record.run_id, **record.columns, **row} for row in rows]
 
 
+def rows(records: Sequence[Record]) -> tuple[list[Row], list[Row], list[Row]]:
+    """Return the rows of the tables of ``records``: of runs, evaluations and layers."""
+    return (
+        with_later([record.summary_row() for record in records]),
+        with_later([row for r in records for row in tidy(r, r.metrics)]),
+        with_later([row for r in records for row in tidy(r, r.layers)]),
+    )
+
+
 def csv_files(records: Sequence[Record]) -> dict[str, str]:
     """Return the tables of ``records`` as CSV: ``runs.csv``, ``metrics.csv`` and ``layers.csv``."""
     return {
-        "runs.csv": to_csv([record.summary_row() for record in records]),
-        "metrics.csv": to_csv([row for r in records for row in tidy(r, r.metrics)]),
-        "layers.csv": to_csv([row for r in records for row in tidy(r, r.layers)]),
+        f"{name}.csv": to_csv(table)
+        for name, table in zip(("runs", "metrics", "layers"), rows(records), strict=True)
     }
 
 

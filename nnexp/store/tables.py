@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nnexp.errors import InputError
 from nnexp.store.csv_cells import unguarded_frame
 from nnexp.store.folders import check_finished
-from nnexp.store.record import SCORES, Record, tidy
+from nnexp.store.record import SCORES, Record, rows
 from nnexp.store.record_files import DamagedRecord
 from nnexp.store.store import Store
 
@@ -30,10 +30,9 @@ def tables(records: Iterable[Record]) -> Tables:
     import pandas as pd
 
     records = list(records)
-    metrics = [row for record in records for row in tidy(record, record.metrics)]
-    layers = [row for record in records for row in tidy(record, record.layers)]
+    summaries, metrics, layers = rows(records)
     keys = ["run_id", "epoch", "step"]
-    runs = pd.DataFrame([record.summary_row() for record in records])
+    runs = pd.DataFrame(summaries)
     return Tables(
         runs.astype(dict.fromkeys(SCORES, float)) if records else runs,
         pd.DataFrame(metrics) if metrics else pd.DataFrame(columns=keys),

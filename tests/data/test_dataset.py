@@ -268,6 +268,17 @@ def test_validation_is_held_out_of_training(numbered: str) -> None:
     assert np.bincount(small.train.labels).tolist() == [1, 46, 53]
 
 
+def test_the_end_of_the_file_is_held_out_of_training(numbered: str) -> None:
+    plain = data("npz", file=numbered, scale="raw")
+    held = data("npz", file=numbered, scale="raw", validation_last=12)
+    assert held.validation is not None
+    assert (held.description.validation_size, held.description.train_size) == (12, 543)
+    assert rows(held.train) + rows(held.validation) == rows(plain.train)
+    some = data("npz", file=numbered, scale="raw", first=100, validation_last=12)
+    assert some.validation is not None
+    assert rows(some.train) + rows(some.validation) == rows(plain.train)[:100]
+
+
 def test_label_noise_replaces_a_fraction_by_other_classes() -> None:
     clean = data("mnist")
     noisy = data("mnist", label_noise=0.3)

@@ -21,6 +21,7 @@ from nnexp.nn.initializers import (
 )
 from nnexp.nn.layer_statistics import distinct_units, measure
 from nnexp.nn.losses import cross_entropy, mse
+from nnexp.nn.mean_field import moments
 from nnexp.nn.network import Network
 from nnexp.rng import stream
 
@@ -126,6 +127,19 @@ def test_mean_and_variance_of_the_weights(name: str, fan_in: int, fan_out: int) 
     std = np.sqrt(variance)
     assert abs(w.mean() - mean) <= 5 * std / np.sqrt(w.size) + 1e-15
     assert abs(w.std() - std) <= 5 * std / np.sqrt(2 * w.size) + 1e-15
+
+
+@pytest.mark.parametrize(
+    "name", ["xavier", "xavier_uniform", "he", "he_uniform", "lecun", "lecun_uniform"]
+)
+def test_a_gain_multiplies_the_weights(name: str) -> None:
+    draw = INITIALIZERS[name]
+    plain = draw(stream(0, "weights"), 30, 20)
+    assert np.array_equal(draw(stream(0, "weights"), 30, 20, gain=1.0), plain)
+    scaled = draw(stream(0, "weights"), 30, 20, gain=1.7)
+    np.testing.assert_allclose(scaled, 1.7 * plain, rtol=1e-12, atol=1e-15)
+    mean, square = moments(name, gain=1.7)(30, 20)  # type: ignore[misc]
+    assert (mean, square) == (0, pytest.approx(1.7**2 * MOMENTS[name](30, 20)[1]))
 
 
 BOUNDS = {
