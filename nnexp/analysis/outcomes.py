@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,13 @@ LAYER_VALUES = (
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
     *("weight_norm", "update_ratio"),
 )
+# Outcomes of the whole curve of a column, up to an evaluation.
+CURVES = (
+    *("change", "smallest_fall", "largest_rise", "highest", "lowest"),
+    *("drop_from_highest", "step_of_highest", "step_of_lowest"),
+)
+# Those of them that are in the unit of the column.
+_SAME_UNIT = ("metric", *(kind for kind in CURVES if not kind.startswith("step_")))
 # The columns that say which evaluation and layer a row is of.
 _PLACES = ("step", "layer", "kind")
 # Names of columns in sentences; others are used as they are.
@@ -45,8 +52,10 @@ class Outcome:
     """An outcome of a run.
 
     ``kind`` is ``metric`` (the column ``of`` of the metrics), ``layer`` (the column ``of`` at layer
-    ``index``, counted from 1, or backward from the output, -1), ``factor_per_layer``,
-    ``smallest_fall``, ``change`` (of a column) or ``steps_to`` (the test accuracy ``level``).
+    ``index``, counted from 1, or backward from the output, -1), ``factor_per_layer``, one of
+    `CURVES` (of a column of the metrics, or of a layer if ``index`` is not 0), or ``steps_to``: the
+    first step at which the column ``of`` is at least ``level``, or at most if it is a loss. There,
+    ``step`` stands for the test accuracy.
     """
 
     kind: str
@@ -57,19 +66,36 @@ class Outcome:
     @property
     def is_accuracy(self) -> bool:
         """Whether it is an accuracy or a change of one, as a fraction of the examples."""
-        return self.of.endswith("accuracy") and self.kind in ("metric", "change", "smallest_fall")
+        return self.of.endswith("accuracy") and self.kind in _SAME_UNIT
+
+    @property
+    def is_of_layers(self) -> bool:
+        """Whether it is measured in ``layers.csv``."""
+        return self.kind == "factor_per_layer" or self.index != 0
+
+    @property
+    def reached(self) -> str:
+        """The column of ``steps_to``."""
+        return "test_accuracy" if self.of == "step" else self.of
 
     def __str__(self) -> str:
         name = _NAMES.get(self.of, self.of.replace("_", " "))
-        if self.kind == "layer":
+        if self.index:
             place = {-1: "the output layer", -2: "the last hidden layer"}
-            return f"{name} of {place.get(self.index, f'layer {self.index}')}"
+            name += f" of {place.get(self.index, f'layer {self.index}')}"
         return {
             "metric": name,
+            "layer": name,
             "factor_per_layer": f"{name}, factor from a layer to the one below",
             "smallest_fall": f"smallest fall of the {name} between evaluations",
-            "steps_to": f"updates to a test accuracy of {self.level:g}",
+            "largest_rise": f"largest rise of the {name} between evaluations",
+            "steps_to": f"updates to a {self.reached.replace('_', ' ')} of {self.level:g}",
             "change": f"change of the {name}",
+            "highest": f"highest {name}",
+            "lowest": f"lowest {name}",
+            "drop_from_highest": f"fall of the {name} from its highest value",
+            "step_of_highest": f"updates to the highest {name}",
+            "step_of_lowest": f"updates to the lowest {name}",
         }[self.kind]
 
 
@@ -112,13 +138,13 @@ def of_runs(
         If there is no such column or evaluation.
     """
     status = runs[runs["status"] != FAILED].set_index("run_id")["status"]
-    source = tables.layers if outcome.kind in ("layer", "factor_per_layer") else tables.metrics
-    if outcome.of not in source:
-        raise unknown("outcome", outcome.of, map(str, source.columns))
+    source = tables.layers if outcome.is_of_layers else tables.metrics
+    column = outcome.reached if outcome.kind == "steps_to" else outcome.of
+    if column not in source:
+        raise unknown("outcome", column, map(str, source.columns))
     own = source[source["run_id"].isin(status.index)].sort_values("step", kind="stable")
     columns = {name: own[name].to_numpy() for name in own if name in (*_PLACES, *at)}
-    measures = [outcome.of, *(["test_accuracy"] if outcome.kind == "steps_to" else [])]
-    columns |= {name: own[name].to_numpy(float) for name in measures}
+    columns[column] = own[column].to_numpy(float)
     values = {
         run_id: _measure(
             outcome,
@@ -206,28 +232,59 @@ def _equal(column: pd.Series[Any], value: Any) -> Mask:
 def _measure(outcome: Outcome, rows: Rows, at: Mapping[str, float], diverged: bool) -> float:
     """Return the outcome of one run from its ``rows``, in the order of the steps."""
     chosen = _moment(rows, at, diverged)
-    now, until = rows[outcome.of][chosen], rows["step"] <= rows["step"][chosen][0]
-    curve = rows[outcome.of][until]
-    if outcome.kind == "smallest_fall":
-        return float((-np.diff(curve)).min(initial=math.inf))
-    if outcome.kind == "change":
-        return float(curve[-1] - curve[0])
+    until = rows["step"] <= rows["step"][chosen][0]
     if outcome.kind == "steps_to":
-        reached = rows["step"][until & (rows["test_accuracy"] >= outcome.level)]
-        return float(reached[0]) if len(reached) else math.inf
-    if outcome.kind == "metric":
+        return _steps_to(outcome, {name: column[until] for name, column in rows.items()})
+    if outcome.index:
+        own = rows["layer"] == _layer(outcome.index, rows["layer"])
+        chosen, until = chosen & own, until & own
+    now = rows[outcome.of][chosen]
+    if outcome.kind in CURVES:
+        return _of_curve(outcome.kind, rows["step"][until], rows[outcome.of][until])
+    if outcome.kind in ("metric", "layer"):
         return float(now[0])
     layers: npt.NDArray[np.intp] = np.argsort(rows["layer"][chosen], kind="stable")
-    if outcome.kind == "layer":
-        place = outcome.index - 1 if outcome.index > 0 else outcome.index
-        if not -len(layers) <= place < len(layers):
-            raise InputError(f"there is no layer {outcome.index}: the run has {len(layers)} layers")
-        return float(now[layers[place]])
     hidden = now[layers][rows["kind"][chosen][layers] == "hidden"]
     if len(hidden) < 2:
         raise InputError("a factor per layer needs at least two hidden layers")
     with np.errstate(divide="ignore", invalid="ignore"):
         return float((hidden[0] / hidden[-1]) ** (1 / (len(hidden) - 1)))
+
+
+def _layer(index: int, layers: npt.NDArray[Any]) -> int:
+    """Return the number of the layer ``index``, which may count backward from the output."""
+    count = int(layers.max())
+    if not 0 < abs(index) <= count:
+        raise InputError(f"there is no layer {index}: the run has {count} layers")
+    return index if index > 0 else count + 1 + index
+
+
+def _steps_to(outcome: Outcome, rows: Rows) -> float:
+    column = rows[outcome.reached]
+    loss = outcome.reached.endswith("loss")
+    reached = rows["step"][column <= outcome.level if loss else column >= outcome.level]
+    return float(reached[0]) if len(reached) else math.inf
+
+
+def _of_curve(kind: str, steps: npt.NDArray[Any], curve: npt.NDArray[Any]) -> float:
+    """Return what ``kind``, one of `CURVES`, says of a curve, without missing values."""
+    there = ~np.isnan(curve)
+    steps, curve = steps[there], curve[there]
+    if not len(curve):
+        return math.nan
+    with np.errstate(invalid="ignore"):  # of two infinite losses
+        changes = np.diff(curve)
+    measures: dict[str, Callable[[], float]] = {
+        "change": lambda: curve[-1] - curve[0],
+        "smallest_fall": lambda: (-changes).min(initial=math.inf),
+        "largest_rise": lambda: changes.max(initial=-math.inf),
+        "highest": curve.max,
+        "lowest": curve.min,
+        "drop_from_highest": lambda: curve.max() - curve[-1],
+        "step_of_highest": lambda: steps[curve.argmax()],
+        "step_of_lowest": lambda: steps[curve.argmin()],
+    }
+    return float(measures[kind]())
 
 
 def _moment(rows: Rows, at: Mapping[str, float], diverged: bool) -> Mask:

@@ -345,6 +345,55 @@ def test_outcomes_of_layers_and_of_the_course_of_training(study: Any) -> None:
     # The loss falls least in the last of five epochs: by a 25th of the whole way.
     assert first("{smallest_fall: test_loss}") == pytest.approx((2.3 - 0.245) / 25)
     assert first("{steps_to: 0.85}") == 2400
+    assert first("{steps_to: 0.85, of: train_accuracy}") == 2400
+    assert first("{steps_to: 0.6, of: test_loss}") == 1800  # 0.245 + 2.055 · 0.4² = 0.57
+    # The same from the whole curve of a layer: the norm is largest at the start.
+    assert first("{highest: gradient_norm, layer: 2}") == pytest.approx(0.25)
+    assert first("{lowest: gradient_norm, layer: -1}") == pytest.approx(0.5**4 / 6)
+    assert first("{step_of_highest: gradient_norm, layer: 1}") == 0
+    assert first("{step_of_lowest: gradient_norm, layer: 1}") == 3000
+
+
+def test_what_a_curve_is_measured_by(study: Any) -> None:
+    tables = planted(0.0, 0.95, 0.93)
+    curve = dict(
+        zip((0, 600, 1200, 1800, 2400, 3000), (2, 0.5, 0.25, 0.75, np.inf, 1), strict=True)
+    )
+    tables.metrics["test_loss"] = tables.metrics["step"].map(curve)
+
+    def first(outcome: str, at: str = "") -> float | None:
+        text = f"test: greater, arm: a, threshold: 0, outcome: {outcome}, matters: 0.01{at}"
+        return judge(study(f"{text}, expected: reproduced"), tables)[0].first
+
+    early = ", at: {epoch: 3}"
+    measured = {
+        "highest": (2, np.inf),
+        "lowest": (0.25, 0.25),
+        "step_of_highest": (0, 2400),
+        "step_of_lowest": (1200, 1200),
+        "drop_from_highest": (1.25, np.inf),
+        "largest_rise": (0.5, np.inf),
+    }
+    for kind, (by_then, in_all) in measured.items():
+        assert first(f"{{{kind}: test_loss}}", early) == by_then, kind
+        assert first(f"{{{kind}: test_loss}}") == in_all, kind
+    tables.metrics["batch_loss"] = tables.metrics["test_loss"].where(tables.metrics["step"] > 0)
+    assert first("{highest: batch_loss}", early) == 0.75  # there is none before the first update
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("{highest: gradient_norm}", "unknown outcome of highest 'gradient_norm'"),
+        ("{highest: test_loss, layer: 1}", "unknown outcome of highest 'test_loss'"),
+        ("{steps_to: 0.9, of: step}", "unknown outcome of steps_to 'step'"),
+        ("{factor_per_layer: dead, layer: 1}", "unknown key 'layer'"),
+        ("{lowest: dead, layer: 0}", "layer=0: give 1, 2, … or -1 for the output"),
+    ],
+)
+def test_outcomes_that_are_refused(outcome: str, words: str, study: Any) -> None:
+    with pytest.raises(InputError, match=words):
+        study(f"test: less, arm: a, threshold: 0, outcome: {outcome}, expected: reproduced")
 
 
 def test_a_run_that_never_gets_there_ties_with_another_that_does_not(study: Any) -> None:

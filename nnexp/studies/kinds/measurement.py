@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from nnexp.analysis.outcomes import LAYER_VALUES, METRICS, SCORES, Outcome
+from nnexp.analysis.outcomes import CURVES, LAYER_VALUES, METRICS, SCORES, Outcome
 from nnexp.config.experiment_file import Design
 from nnexp.config.run_config import takes_any_positive
 from nnexp.errors import InputError
@@ -14,7 +14,7 @@ from nnexp.studies.entry import Entry
 
 # The widest prediction interval of an accuracy from which a figure can be judged, as half-width.
 CAP = 0.01
-_FORMS = ("layer", "factor_per_layer", "smallest_fall", "steps_to", "change")
+_FORMS = (*CURVES, "factor_per_layer", "steps_to", "layer")  # a curve may have a layer
 _CLOCKS = ("epoch", "step")
 
 
@@ -27,18 +27,26 @@ def read_outcome(entry: Entry) -> Outcome:
     if form is None:
         raise entry.error(f"outcome={given}: give a column, or one of {', '.join(_FORMS)}")
     part = entry.part("outcome")
+    index = _read_layer(part) if "layer" in part else 0
     if form == "layer":
         part.check_keys(("layer", "value"), ("layer", "value"))
-        index = part["layer"]
-        if not isinstance(index, int) or isinstance(index, bool) or not index:
-            raise part.error(f"layer={index}: give 1, 2, … or -1 for the output")
         value = part.one_of("value of a layer", part["value"], LAYER_VALUES)
         return Outcome("layer", value, index=index)
-    part.check_keys((form,), (form,))
     if form == "steps_to":
-        return Outcome("steps_to", "step", level=part.number("steps_to", part["steps_to"]))
-    columns = LAYER_VALUES if form == "factor_per_layer" else METRICS
-    return Outcome(form, part.one_of(f"outcome of {form}", part[form], columns))
+        part.check_keys(("steps_to", "of"), ("steps_to",))
+        level = part.number("steps_to", part["steps_to"])
+        of = part.one_of("outcome of steps_to", part["of"], METRICS) if "of" in part else "step"
+        return Outcome("steps_to", of, level=level)
+    part.check_keys((form, "layer") if form in CURVES else (form,), (form,))
+    columns = LAYER_VALUES if index or form == "factor_per_layer" else METRICS
+    return Outcome(form, part.one_of(f"outcome of {form}", part[form], columns), index=index)
+
+
+def _read_layer(part: Entry) -> int:
+    index = part["layer"]
+    if not isinstance(index, int) or isinstance(index, bool) or not index:
+        raise part.error(f"layer={index}: give 1, 2, … or -1 for the output")
+    return index
 
 
 def read_arm(entry: Entry, arms: Collection[str]) -> str:
