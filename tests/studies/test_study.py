@@ -234,7 +234,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
         (
             "arms: [a, b]",
             "arms: [a, b]\n      outcome: {worst: test_loss}",
-            r"line 11: .*outcome=\{'worst': 'test_loss'\}: give a column, or one of layer,",
+            r"line 11: .*outcome=\{'worst': 'test_loss'\}: give a column, or one of change,",
         ),
         (
             "test: greater",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from nnexp.studies.kinds.comparison import ORDERS, Comparison
 from nnexp.studies.kinds.computed import Computed
 from nnexp.studies.kinds.curve import Curve
+from nnexp.studies.kinds.exponent import Exponent
 from nnexp.studies.kinds.published import Published
 from nnexp.studies.kinds.reachable import Reachable
 from nnexp.studies.kinds.share import Share
@@ -17,6 +18,7 @@ from nnexp.studies.study import ClaimTest
 KINDS: dict[str, type[ClaimTest]] = {
     **dict.fromkeys(ORDERS, Comparison),
     "share": Share,
+    "exponent": Exponent,
     "published": Published,
     "curve": Curve,
     "reachable": Reachable,
