@@ -24,7 +24,7 @@ Rows = Mapping[str, npt.NDArray[Any]]
 METRICS = (
     *("train_loss", "train_accuracy", "test_loss", "test_accuracy"),
     *("validation_loss", "validation_accuracy"),
-    *("batch_loss", "running_loss", "running_accuracy", "seconds"),
+    *("batch_loss", "running_loss", "running_accuracy", "sharpness", "seconds"),
 )
 # The metrics by which a setting may be tuned: not those of the test set, which claims are about.
 SCORES = ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from nnexp import validation
@@ -56,7 +57,8 @@ class RunConfig:
     batch. Exactly one of ``epochs`` and ``steps`` is set. ``evaluate_every`` is ``None`` to
     evaluate only at the first and the last step. ``quirk`` is a name, or sorted names joined by
     ``+``. ``evaluate_first`` is the number of test examples to score, and ``evaluate_epsilon`` is
-    added to each probability in the loss of an evaluation. These two are part of the identity only
+    added to each probability in the loss of an evaluation; ``evaluate_sharpness`` is the number of
+    training examples on which the sharpness is measured. These three are part of the identity only
     if they are set, as runs stored before they existed keep their IDs.
     """
 
@@ -81,6 +83,7 @@ class RunConfig:
     seed: int
     evaluate_first: int | None = None
     evaluate_epsilon: float | None = None
+    evaluate_sharpness: int | None = None
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, trusted: bool = True) -> RunConfig:
@@ -131,9 +134,14 @@ class RunConfig:
                 mapping.get("evaluate_epsilon"),
                 lambda v: validation.real("evaluate_epsilon", v, 0, 1, open_=True),
             ),
+            evaluate_sharpness=_optional(
+                mapping.get("evaluate_sharpness"),
+                lambda v: validation.whole("evaluate_sharpness", v, 1),
+            ),
             **choices,
         )
         _check_quirk(run)
+        _check_sharpness(run, describe(run.data))
         _check_fit(run, describe(run.data))
         _check_size(run)
         return run
@@ -293,6 +301,26 @@ def _check_quirk(run: RunConfig) -> None:
     if "plain_hidden_error" in (run.quirk or "") and dict(run.loss.parameters) != plain:
         raise InputError(
             "quirk=plain_hidden_error needs loss=mse loss.reduction=sum loss.output=sigmoid"
+        )
+
+
+def _check_sharpness(run: RunConfig, data: Description) -> None:
+    given = run.evaluate_sharpness
+    if given is None:
+        return
+    if given > data.train_size:
+        raise InputError(
+            f"evaluate_sharpness={given} is larger than the {data.train_size} training examples of "
+            f"{data.name}: give at most {data.train_size}, or null to measure none"
+        )
+    if run.quirk:
+        raise InputError(
+            f"evaluate_sharpness={given} does not fit quirk={run.quirk}, which changes the "
+            f"gradient: leave one of them out"
+        )
+    if find_spec("scipy") is None:
+        raise InputError(
+            f"evaluate_sharpness={given} needs the package scipy: pip install 'nnexp[sharpness]'"
         )
 
 

@@ -22,6 +22,7 @@ from nnexp.nn.network import Network
 from nnexp.nn.quirks import PositionBias, UpdatedWeights
 from nnexp.training.builder import build_network, form, scored
 from nnexp.training.progress import Batches, Progress
+from nnexp.training.sharpness import Sharpness
 from nnexp.training.steps import DelayedSteps, PlainSteps, Steps, ThreadedSteps, Update
 
 Array = npt.NDArray[Any]
@@ -35,7 +36,8 @@ class Evaluation:
     ``metrics`` has ``train_loss``, ``train_accuracy``, ``test_…``, ``validation_…`` (if held out),
     ``batch_loss`` (of the last batch, before its update), ``running_loss`` and
     ``running_accuracy`` (over the batches since the last evaluation, each before its update).
-    Losses are means per example and accuracies fractions. ``layers`` has a mapping for each layer.
+    Losses are means per example and accuracies fractions. If it is asked for, there is
+    ``sharpness``, ``None`` where it could not be measured. ``layers`` has a mapping for each layer.
     ``seconds`` is the training time, without evaluations.
     """
 
@@ -105,6 +107,7 @@ class Trainer:
         rows = self.network.evaluation_rows
         second = self.network.with_own_buffers(rows) if threads > 1 else self.network
         self._evaluators = [self.network, second]  # one for each half of the work
+        self._sharpness = self._make_sharpness()
 
     def _make_steps(self) -> Steps:
         """Return the `Steps` of this run's form."""
@@ -116,6 +119,10 @@ class Trainer:
         numerical = config.gradient == "numerical"
         plain = PlainSteps(self.network, train, self.codes, batches, update, numerical)
         return DelayedSteps(plain, config.lr) if self.form == "delayed" else plain
+
+    def _make_sharpness(self) -> Sharpness | None:
+        count = self.config.evaluate_sharpness
+        return Sharpness(self.network, *self._examples(count)) if count else None
 
     def advance(self, until: int) -> None:
         """Train up to step ``until``, or until the loss is no longer finite."""
@@ -133,6 +140,10 @@ class Trainer:
         update = self.network.grad if progress.step and not progress.diverged else None
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             metrics, layers = self._measure(update)
+            if self._sharpness is not None:
+                lost = progress.diverged or math.inf in metrics.values()
+                sharpness = math.nan if lost else self._sharpness.measure(self.network.theta)
+                metrics["sharpness"] = None if math.isnan(sharpness) else sharpness
         batch_loss = math.inf if progress.diverged else progress.batch_loss
         return Evaluation(
             epoch=progress.step / self.config.steps_per_epoch(),
@@ -194,9 +205,12 @@ class Trainer:
 
         These are 1000 examples spread evenly over the training set, or all if there are fewer.
         """
-        train, most = self.data.train, self.network.evaluation_rows
-        last, count = len(train.labels) - 1, min(most, len(train.labels))
-        rows = train.rows(np.linspace(0, last, count).astype(np.intp))
+        return self._examples(min(self.network.evaluation_rows, len(self.data.train.labels)))
+
+    def _examples(self, count: int) -> tuple[Array, Array]:
+        """Return inputs and targets of ``count`` examples spread evenly over the training set."""
+        train = self.data.train
+        rows = train.rows(np.linspace(0, len(train.labels) - 1, count).astype(np.intp))
         return train.x[rows, : train.width(rows)], self.codes[train.labels[rows]]
 
 

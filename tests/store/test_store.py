@@ -677,6 +677,7 @@ CHANGES: list[dict[str, Any]] = [
     {"seed": 4},
     {"evaluate_first": 5},
     {"evaluate_epsilon": 1e-7},
+    {"evaluate_sharpness": 7},
 ]
 
 
@@ -702,6 +703,7 @@ def test_every_setting_makes_another_run() -> None:
         {"quirk": []},
         {"evaluate_first": None},
         {"evaluate_epsilon": "none"},
+        {"evaluate_sharpness": None},
     ],
     ids=str,
 )

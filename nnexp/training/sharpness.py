@@ -1,0 +1,92 @@
+"""Sharpness: the largest eigenvalue of the Hessian of the training loss.
+
+It is found by Lanczos iterations (ARPACK, by `scipy.sparse.linalg.eigsh`) on products of the
+Hessian with vectors, which are central differences of gradients in float64. Cohen, Kaur, Li,
+Kolter, Talwalkar 2021 ("Gradient descent on neural networks typically occurs at the edge of
+stability") measure it in the same way: gradient descent of learning rate lr is stable while it is
+below 2 / lr.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.nn.network import Network
+from nnexp.rng import stream
+
+Array = npt.NDArray[Any]
+
+# The length of the step between two gradients, whose difference is then exact to about ten digits.
+_STEP = 1e-5
+_TOLERANCE = 1e-4  # of the eigenvalue
+_MOST_RESTARTS = 100
+
+
+class Sharpness:
+    """Measures the sharpness of ``network`` on the examples ``x (n, p)``, ``targets (n, k)``.
+
+    The loss is the mean over these examples, without weight decay.
+    """
+
+    def __init__(self, network: Network, x: Array, targets: Array) -> None:
+        self.x, self.targets = x.astype(np.float64), np.asfortranarray(targets, np.float64)
+        self.network = Network(network.sizes, network.activation, network.loss, len(x), np.float64)
+        self.start = stream(0, "sharpness").standard_normal(self.network.theta.size)
+
+    def measure(self, theta: Array) -> float:
+        """Return the largest eigenvalue at the parameters ``theta (size,)``.
+
+        nan if the parameters or the gradients are not finite, or the iterations do not converge.
+        """
+        from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+
+        if not np.isfinite(theta).all():
+            return math.nan
+        self.network.theta[...] = theta
+        first = self._product(self.start)
+        if not np.isfinite(first).all():
+            return math.nan
+        if not first.any():
+            return 0.0
+        size = len(self.start)
+        operator = LinearOperator((size, size), matvec=self._product, dtype=np.float64)
+        try:
+            (largest,) = eigsh(
+                operator,
+                k=1,
+                which="LA",
+                v0=self.start,
+                tol=_TOLERANCE,
+                maxiter=_MOST_RESTARTS,
+                return_eigenvectors=False,
+            )
+        except ArpackError:
+            return math.nan
+        return float(largest)
+
+    def _product(self, vector: Array) -> Array:
+        """Return the Hessian times ``vector (size,)``."""
+        vector = vector.ravel()
+        length = float(np.linalg.norm(vector))
+        if length == 0:
+            return np.zeros_like(vector)
+        step = _STEP / length * vector
+        theta = self.network.theta.copy()
+        above = self._gradient(theta + step)
+        below = self._gradient(theta - step)
+        self.network.theta[...] = theta
+        product: Array = (above - below) * (length / (2 * _STEP))
+        return product
+
+    def _gradient(self, theta: Array) -> Array:
+        network = self.network
+        network.theta[...] = theta
+        network.forward(self.x)
+        network.compute_loss(self.targets)
+        network.backward(self.x)
+        gradient: Array = network.grad.copy()
+        return gradient
