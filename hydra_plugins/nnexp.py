@@ -39,8 +39,13 @@ class LocalLauncher(Launcher):
         from nnexp.cli.jobs import compose_jobs, read_arms
         from nnexp.cli.sweep import job_returns
         from nnexp.config.composition import Composer
+        from nnexp.errors import InputError
 
         loader, settings = self.context.config_loader, _settings(self.settings)
+        if settings["tune"] is not None:
+            raise InputError(
+                f"tune={settings['tune']} needs nnexp's sweeper: leave one of them out"
+            )
         arms = read_arms(loader, settings["arms"])
         jobs = compose_jobs(Composer(loader), job_overrides, arms)
         return job_returns(self.run(jobs, settings))

@@ -7,7 +7,7 @@ An arm is a group of runs that differ only in ``seed``. Diverged runs are part o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from nnexp.analysis import labels
 from nnexp.analysis.labels import NAMED, Rows, values
+from nnexp.analysis.trials import Trials, arm_of, is_tuned
 from nnexp.errors import InputError
 from nnexp.nn import layer_statistics
 from nnexp.store.record import DIVERGED, FAILED, FINISHED
@@ -38,7 +39,9 @@ class Comparison:
     ``cells`` has the values of each arm in the words of its label
     (``{"he, lr 1": {"init": "he", "lr": "lr 1"}}``). ``bundled`` are the settings that a named arm
     stands for. ``held_settings`` are the settings that all runs share, and ``held`` the most
-    important of them in one line. ``summary`` has one row per arm, see `summarise`.
+    important of them in one line. ``summary`` has one row per arm, see `summarise`. ``tuned`` are
+    the settings of which each arm has the values that were best in its ``trials``; they vary
+    without being compared.
     """
 
     runs: pd.DataFrame
@@ -51,6 +54,8 @@ class Comparison:
     held: str
     held_settings: dict[str, str]
     summary: pd.DataFrame
+    tuned: tuple[str, ...]
+    trials: Mapping[str, Trials]
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -63,6 +68,15 @@ class Comparison:
         named = ("arm" if name == NAMED else name.replace("_", " ") for name in self.varied)
         *others, last = list(named) or [""]
         return f"{', '.join(others)} and {last}" if others else last
+
+    @property
+    def at_best(self) -> str:
+        """What was tuned, in words: ``each at its best lr``; empty if nothing was."""
+        return f"each at its best {labels.listed(labels.spaced(self.tuned))}" if self.tuned else ""
+
+    def short(self, arm: str) -> str:
+        """Return an arm's label without tuned values, which is empty if nothing else varies."""
+        return ", ".join(self.cells[arm].values()) if self.tuned else arm
 
     @property
     def mechanism(self) -> pd.DataFrame:
@@ -81,8 +95,16 @@ class Comparison:
         return labels.n_words(self.summary["runs"] - self.summary[FAILED])
 
 
-def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> Comparison:
+def compare(
+    runs: pd.DataFrame,
+    metrics: pd.DataFrame,
+    layers: pd.DataFrame,
+    trials: pd.DataFrame | None = None,
+) -> Comparison:
     """Group the runs into arms; duplicate runs count once.
+
+    ``trials``, if not empty, are those by which settings were tuned, as from
+    `nnexp.store.tables.trials`.
 
     Raises
     ------
@@ -96,15 +118,22 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
     runs = runs.drop_duplicates("run_id").reset_index(drop=True)
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
     rows = [{c: labels.text(row[c]) for c in settings} for row in runs.to_dict("records")]
-    varied = tuple(c for c in settings if c != "seed" and _varies(rows, c))
+    tuned = () if trials is None or trials.empty else tuple(str(trials["tuned"].iloc[0]).split())
+    fixed = [c for c in settings if not is_tuned(c, tuned)]
+    varied = tuple(c for c in fixed if c != "seed" and _varies(rows, c))
     bundled: tuple[str, ...] = ()
     if NAMED in varied:  # a named arm stands for the settings that it determines
         names = len(values(rows, NAMED))
         bundled = tuple(c for c in varied if c != NAMED and len(values(rows, NAMED, c)) == names)
         varied = tuple(c for c in varied if c not in bundled)
-    of_run = [labels.label(row, rows, varied) for row in rows]
+    of_run = [labels.label(row, rows, (*varied, *tuned)) for row in rows]
     runs["arm"] = pd.Categorical(of_run, categories=list(dict.fromkeys(of_run)), ordered=True)
-    held = {c: v for c, v in rows[0].items() if v and c != "seed" and values(rows, c) == {v}}
+    held = {c: v for c in fixed if (v := rows[0][c]) and c != "seed" and values(rows, c) == {v}}
+    words = (
+        labels.held_words(held, layers),
+        f"{labels.listed(labels.spaced(tuned))} tuned" if tuned else "",
+        labels.seed_words(rows),
+    )
     return Comparison(
         runs=runs,
         metrics=_with_arm(metrics.drop_duplicates(["run_id", "step"]), runs),
@@ -113,10 +142,28 @@ def compare(runs: pd.DataFrame, metrics: pd.DataFrame, layers: pd.DataFrame) -> 
         levels=labels.levels(rows, varied),
         cells=labels.cells(dict(zip(of_run, rows, strict=True)), rows, varied),
         bundled=bundled,
-        held=", ".join(filter(None, (labels.held_words(held, layers), labels.seed_words(rows)))),
+        held=", ".join(filter(None, words)),
         held_settings=held,
-        summary=summarise(runs, varied),
+        summary=summarise(runs, (*varied, *tuned)),
+        tuned=tuned,
+        trials=_trials(trials, tuned, dict(zip(of_run, rows, strict=True))),
     )
+
+
+def _trials(
+    table: pd.DataFrame | None, tuned: tuple[str, ...], arms: Mapping[str, Mapping[str, str]]
+) -> dict[str, Trials]:
+    """Return the trials in ``table`` of each of the ``arms``, given a row of settings of each."""
+    if table is None or not tuned:
+        return {}
+    table = table.rename(columns={"arm": NAMED})
+    columns = [c for row in arms.values() for c in row if c in table]
+    rows = table[list(dict.fromkeys(columns))].to_dict("records")
+    places: dict[frozenset[tuple[str, str]], list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(arm_of(row, tuned), []).append(place)
+    keys = {arm: arm_of(row, tuned) for arm, row in arms.items()}
+    return {a: Trials(tuned, table.iloc[places[key]]) for a, key in keys.items() if key in places}
 
 
 def summarise(runs: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import NormalDist
 
 from nnexp.analysis.arms import Comparison
-from nnexp.analysis.labels import listed, spaced
+from nnexp.analysis.labels import listed, spaced, text
 from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
 from nnexp.analysis.verdicts import ALPHA, BORDERLINE, CONSISTENT, EXCEEDED, SHORT_OF
 
@@ -20,6 +20,9 @@ _COMPARED = (
     "are not given."
 )
 _RARE = 0.1
+# Settings whose values have a name of their own.
+_BEYOND = {"smallest": "smaller", "largest": "larger"}
+_PLURALS = {"lr": "learning rates", "batch_size": "batch sizes"}
 UNPAIRED = "No two arms have a seed in common: nothing can be paired."
 
 
@@ -43,6 +46,31 @@ def bundled(comparison: Comparison) -> list[str]:
     return [
         f"Named arms differ in {listed(names)} at once: a difference between two arms may come "
         "from any setting in which they differ."
+    ]
+
+
+def tuning(comparison: Comparison) -> list[str]:
+    """Return a sentence for best values at an edge of the values tried, and for lost trials."""
+    edges: dict[tuple[str, str, str], list[str]] = {}
+    lost: list[str] = []
+    for arm, trials in comparison.trials.items():
+        name = comparison.short(arm) or "the network"
+        for setting in comparison.tuned:
+            if side := trials.edge(setting):
+                at = f"{setting.replace('_', ' ')} {text(trials.best[setting])}"
+                edges.setdefault((setting, side, at), []).append(name)
+        if not trials.sound:
+            tried = listed(spaced(comparison.tuned))
+            chosen = listed([text(value) for value in trials.best.values()])
+            best = "the best of these" if trials.scored else "the first, as no trial has a score"
+            lost.append(
+                f"Trials of {name} diverged or failed at every {tried}; it is compared at "
+                f"{chosen}, {best}."
+            )
+    return lost + [
+        f"Tuning: {listed(arms)} {'is' if len(arms) == 1 else 'are'} best at {at}, the {side} that "
+        f"was tried: try {_BEYOND[side]} {_PLURALS.get(setting, f'values of {setting}')}."
+        for (setting, side, at), arms in edges.items()
     ]
 
 

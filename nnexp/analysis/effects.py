@@ -92,7 +92,7 @@ def effects(comparison: Comparison) -> Effects:
     scores = by_seed.mean().unstack()
     arms = [arm for arm in comparison.arms if arm in scores]
     groups = _joined(comparison)
-    doubts = doubtful.bundled(comparison)
+    doubts = doubtful.tuning(comparison) + doubtful.bundled(comparison)
     doubts += [doubtful.joined(group) for group in groups if len(group) > 1]
     grid = tuple(f for g in groups if len((f := _factor(comparison, g, scores, arms)).levels) > 1)
     factors = grid

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from nnexp.analysis import verdicts
+from nnexp.analysis import doubts, verdicts
+from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import (
     ABOVE,
     ALIKE,
@@ -16,6 +17,7 @@ from nnexp.analysis.effects import (
     LEVEL,
     TOO_FEW,
     UNDECIDED,
+    Effects,
 )
 from nnexp.analysis.labels import listed, n_words, signs
 from nnexp.analysis.power import MOST_SEEDS
@@ -25,16 +27,34 @@ _MATTERS = f"{in_points(MATTERS)} points"
 _SHOW = f"would show a difference of {_MATTERS}"
 
 
-def findings(table: pd.DataFrame) -> list[str]:
+def findings(table: pd.DataFrame, at_best: str = "") -> list[str]:
     """Return a sentence for each finding in the ``table`` of `Effects`, the largest first.
 
-    Levels come before interactions. Rows without a finding are skipped.
+    Levels come before interactions. Rows without a finding are skipped. ``at_best`` says what was
+    tuned, as `Comparison.at_best`.
     """
     decided = table[table["finding"].isin([ABOVE, BELOW, ALIKE])]
     size = decided["difference"].abs()
     ranked = decided.assign(later=decided["kind"] == INTERACTION, size=-size)
     rows = ranked.sort_values(["later", "size"], kind="stable").to_dict("records")
-    return [f"Final test accuracy: {_sentence(row)}." for row in rows]
+    return [f"Final test accuracy: {_sentence(row, at_best)}." for row in rows]
+
+
+def remarks(comparison: Comparison, found: Effects) -> list[str]:
+    """Return what a reader of the findings has to know about tuning, in sentences."""
+    return [*doubts.tuning(comparison), *averaged(found)]
+
+
+def averaged(found: Effects) -> list[str]:
+    """Return a sentence if effects are averaged over learning rates."""
+    rates = next((factor.numbers for factor in found.factors if factor.name == "lr"), {})
+    if len(found.factors) == 1 or not rates or not (found.table["n"] > 1).any():
+        return []
+    values = [f"{rate:g}" for rate in sorted(rates.values())]
+    return [
+        f"Effects are averaged over lr = {listed(values)}; tune=lr compares each arm at its best "
+        "learning rate."
+    ]
 
 
 def undecided(table: pd.DataFrame) -> list[str]:
@@ -73,12 +93,13 @@ def undecided(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def _sentence(row: Mapping[Any, Any]) -> str:
+def _sentence(row: Mapping[Any, Any], at_best: str) -> str:
     level, reference, finding = row["level"], row["reference"], row["finding"]
     low, high, difference = (100 * row[column] for column in ("low", "high", "difference"))
     digits = 1 if abs(difference) >= 1 else 2
     ends = signs(f"{low:.{digits}f} to {high:.{digits}f}")
     over = f", averaged over {row['over']}" if row["over"] else ""
+    over += f", {at_best}" if at_best else ""
     numbers = f"({100 * (1 - ALPHA):g} % interval {ends}, n = {row['n']})"
     if low == high:
         numbers = f"(the same in all {row['n']} pairs)"

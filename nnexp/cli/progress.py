@@ -172,11 +172,12 @@ def conclude(
     records: Sequence[Record],
     store: Path,
     written: Sequence[Path],
+    remarks: Sequence[str] = (),
 ) -> None:
     """Print a table with one row per arm, the findings, failed runs and written files.
 
-    ``summary`` comes from `nnexp.analysis.arms.summarise`, ``findings`` from
-    `nnexp.analysis.effects.findings`.
+    ``summary`` comes from `nnexp.analysis.arms.summarise`, ``findings`` and ``remarks`` from
+    `nnexp.analysis.findings`.
     """
     console = terminal(width=None if sys.stdout.isatty() else 100)
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -203,6 +204,8 @@ def conclude(
         console.print(f"found   {finding}", soft_wrap=True)
     if len(findings) > _FINDINGS_SHOWN:
         console.print(f"        and {len(findings) - _FINDINGS_SHOWN} more, on the page")
+    for remark in remarks:
+        console.print(f"note    {remark}", soft_wrap=True)
     for record in records:
         if record.status == FAILED:
             last = (record.error or "").strip().splitlines()[-1]

@@ -16,7 +16,7 @@ from nnexp.cli.selection import finished
 from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder
-from nnexp.store.tables import Tables, load, tables
+from nnexp.store.tables import Tables, load, load_trials, tables, trials
 from nnexp.studies import markdown_report
 
 _STORE = Path("results/runs")
@@ -52,8 +52,10 @@ def _main(arguments: list[str]) -> int:
     check_folder(options.out, "--out FOLDER")
     records = [] if folders else finished(options.store or _STORE, filters)
     found = _of_folders(folders) if folders else tables(records)
+    # Several sweeps are compared as they are, since each may have been tuned in its own way.
+    tuning = load_trials(folders[0]) if len(folders) == 1 else trials(records)
     command = shlex.join(["python", "-m", "nnexp.report", *arguments])
-    written = write_sweep(options.out, *found, command=command, records=records)
+    written = write_sweep(options.out, *found, tuning, command=command, records=records)
     print(f"page    {written[-1]}")
     return 0
 

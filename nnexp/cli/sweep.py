@@ -15,6 +15,15 @@ from omegaconf import DictConfig
 
 from nnexp.cli.jobs import compose_jobs, overridden, read_arms
 from nnexp.cli.progress import Display, conclude
+from nnexp.cli.tuning import (
+    best_words,
+    check_arms,
+    chosen,
+    holding_out,
+    read_tuned,
+    trial_jobs,
+    tuning_notes,
+)
 from nnexp.cli.wrong_guesses import plain_widths
 from nnexp.config.composition import Composer, composing, parse_sweep
 from nnexp.config.registry import build
@@ -27,7 +36,7 @@ from nnexp.plotting.rendering import Renderer
 from nnexp.store.folders import check_folder
 from nnexp.store.record import Record, csv_files
 from nnexp.store.store import Store
-from nnexp.store.tables import tables
+from nnexp.store.tables import tables, trials
 from nnexp.sweeps.executors import ExecutorFactory
 from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.scheduler import run_all
@@ -215,15 +224,18 @@ def collect(
         renderer.start(records)
     from nnexp.analysis.arms import compare
     from nnexp.analysis.effects import effects
-    from nnexp.analysis.findings import findings
+    from nnexp.analysis.findings import findings, remarks
     from nnexp.reports.sweep_page import write_page
 
-    comparison, csv = compare(*tables(records)), csv_files(records)
+    comparison = compare(*tables(records), trials(records))
+    csv = csv_files(records)
     written = write_page(
         folder, comparison, csv, command=command(), renderer=renderer, records=records
     )
-    found = findings(effects(comparison).table)
-    conclude(comparison.summary, found, records, store, written)
+    found = effects(comparison)
+    sentences = findings(found.table, comparison.at_best)
+    notes = remarks(comparison, found)
+    conclude(comparison.summary, sentences, records, store, written, notes)
 
 
 def command() -> str:
@@ -258,7 +270,13 @@ def sweep(
         points = parse_sweep(loader, params, arguments, named)
         if single and len(points) > 1:
             raise InputError(f"there are {len(points)} values to sweep: add -m to run them all")
-        jobs = compose_jobs(Composer(loader), points, named)
+        if single and settings["tune"] is not None:
+            raise InputError(f"tune={settings['tune']} is for sweeps: add -m and values to try")
+        tuned = read_tuned(settings["tune"], points)
+        jobs = given = compose_jobs(Composer(loader), points, named)
+        if tuned:
+            check_arms(jobs, tuned)
+            jobs = holding_out(jobs)
         check_launcher(launcher, settings)
     places = {"store": settings["store"]}
     if output is not None:
@@ -276,17 +294,28 @@ def sweep(
             f"hidden={widths.replace(',', 'x')} is one network with a layer of each width",
             file=sys.stderr,
         )
-    for note in _notes(jobs):
+    for note in [*_notes(jobs), *(tuning_notes(given, jobs, tuned) if tuned else [])]:
         print(note, file=sys.stderr)
     made = prepare(places)
+    trials: list[Record] = []
     try:
-        records = launcher.run(jobs, settings)
+        if tuned:
+            trials = _run(launcher, trial_jobs(jobs), {**settings, "save_weights": False})
+            jobs = chosen(jobs, trials, tuned)
+            print(best_words(jobs), file=sys.stderr)
+        records = _run(launcher, jobs, settings)
     except BaseException:
         unmake(made)
         raise
+    if records and output is not None:
+        collect([*records, *trials], output.folder, Path(settings["store"]), renderer)
+    return [*records, *trials]
+
+
+def _run(launcher: Any, jobs: Sequence[Job], settings: Mapping[str, Any]) -> list[Record]:
+    """Run ``jobs`` and return their records, with the names of their arms."""
+    records: list[Record] = launcher.run(jobs, settings)
     names = {job.run_id: job.arm for job in jobs}
     for record in records:
         record.arm, record.asked = names[record.run_id], True
-    if records and output is not None:
-        collect(records, output.folder, Path(settings["store"]), renderer)
-    return list(records)
+    return records

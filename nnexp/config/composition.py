@@ -204,7 +204,8 @@ def check_overrides(loader: ConfigLoader, arguments: Sequence[str], *, multirun:
         _check_plugins(key, override)
         if override.is_sweep_override():
             if key in PLACES:
-                raise InputError(f"{key!r} cannot be swept: give one value for the whole sweep")
+                remedy = "tune=[lr,batch_size]" if key == "tune" else "one value"
+                raise InputError(f"{key!r} cannot be swept: give {remedy} for the whole sweep")
         elif override.is_delete():
             raise InputError(f"{override.input_line!r} removes a setting: give {key}=… instead")
         elif composer.is_group(override) and not isinstance(override.value(), str):

@@ -18,6 +18,8 @@ from nnexp.errors import InputError
 
 # Settings of which a single value is a list; for these, a tuple is one value.
 _LISTS = ("hidden", "evaluate_at", "quirk")
+# Keys that are never swept: a list is one value.
+_NEVER_SWEPT = ("tune",)
 _KEY = re.compile(r"[A-Za-z_][\w./]*")
 
 
@@ -45,7 +47,7 @@ class Words:
         if isinstance(value, np.ndarray):
             value = value.tolist()
         one = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
-        if one or (isinstance(value, tuple) and key in _LISTS):
+        if one or key in _NEVER_SWEPT or (isinstance(value, tuple) and key in _LISTS):
             return self.single(key, value)
         values = [self.single(key, v) for v in value]
         if not values:
@@ -66,9 +68,9 @@ class Words:
             return "null"
         if isinstance(value, str | PathLike):
             return quoted(fspath(value))
-        if key in _LISTS and isinstance(value, list | tuple):
+        if key in (*_LISTS, *_NEVER_SWEPT) and isinstance(value, list | tuple):
             parts = [self.single(key, v) for v in value]
-            if key == "evaluate_at":
+            if key in ("evaluate_at", *_NEVER_SWEPT):
                 return f"[{','.join(parts)}]"
             return ("x" if key == "hidden" else "+").join(parts) or "none"
         if isinstance(value, Mapping):

@@ -98,7 +98,12 @@ def sweep(
             records = _run(words)
     _warn(records, runs_folder)
     command = shlex.join(["python", "-m", "nnexp", "-m", *words])
-    result = Sweep(tables.tables(records), command=command, records=tuple(records))
+    result = Sweep(
+        tables.tables(records),
+        command=command,
+        records=tuple(records),
+        trials=tables.trials(records),
+    )
     if page_folder is not None:
         result.page(page_folder)
     return result
@@ -139,7 +144,8 @@ def load(place: str | os.PathLike[str], **settings: Any) -> Sweep:
             f"give the folder of a store, such as {_STORE}"
         )
     page = folder if (folder / "index.html").is_file() else None
-    return Sweep(tables.load(folder), command=call, folder=page)
+    trials = tables.load_trials(folder)
+    return Sweep(tables.load(folder), command=call, folder=page, trials=trials)
 
 
 def _folder(key: str, value: object) -> Path:

@@ -11,9 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.effects import Effects, effects
-from nnexp.analysis.findings import findings
+from nnexp.analysis.findings import findings, remarks
 from nnexp.errors import unknown
 from nnexp.notebook.frames import typed
 from nnexp.plotting.rendering import pictures
@@ -23,7 +25,6 @@ from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, csv_files
 from nnexp.store.tables import Tables
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from nnexp.plotting.picture import Picture
@@ -76,9 +77,12 @@ class Sweep:
         command: str,
         records: tuple[Record, ...] = (),
         folder: Path | None = None,
+        trials: pd.DataFrame | None = None,
     ) -> None:
-        # ``command`` made the tables; ``folder`` has the page, if it has been written.
+        # ``command`` made the tables; ``folder`` has the page, if it has been written; ``trials``
+        # are those by which settings were tuned.
         self._tables = tables
+        self._trials = trials
         self._command = command
         self._records = records
         self._folder = folder
@@ -111,10 +115,27 @@ class Sweep:
         """One row per comparison, with its interval; see `nnexp.analysis.effects.Effects`."""
         return self._effects.table
 
+    @functools.cached_property
+    def tuning(self) -> pd.DataFrame:
+        """One row per trial by which settings were tuned; empty if nothing was tuned.
+
+        ``chosen`` is whether the trial has the values at which its arm is compared. The index is
+        ``seed``.
+        """
+        trials = [own.runs.assign(arm=arm) for arm, own in self._comparison.trials.items()]
+        table: pd.DataFrame = pd.concat(trials) if trials else pd.DataFrame()
+        if trials:
+            table["arm"] = pd.Categorical(table["arm"], self._comparison.arms, ordered=True)
+            table = typed(table.drop(columns="tuned"), ["seed"])
+        return table
+
     @property
     def findings(self) -> list[str]:
-        """A sentence for each finding, the largest first; empty if there are too few seeds."""
-        return findings(self._effects.table)
+        """A sentence for each finding, the largest first, and for what limits them.
+
+        It has no finding if there are too few seeds.
+        """
+        return [*self._findings, *remarks(self._comparison, self._effects)]
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -153,13 +174,12 @@ class Sweep:
             return Page(self._folder / "index.html")
         if folder is None:
             folder = _PAGES / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-        csv = (
-            csv_files(self._records)
-            if self._records
-            else {
-                f"{name}.csv": frame_to_csv(table) for name, table in self._tables._asdict().items()
-            }
-        )
+        csv = csv_files(self._records)
+        if not self._records:
+            loaded = self._tables._asdict()
+            if self._comparison.tuned:
+                loaded["tuning"] = self._trials
+            csv = {f"{name}.csv": frame_to_csv(table) for name, table in loaded.items()}
         written = write_page(
             Path(folder), self._comparison, csv, command=self._command, records=self._records
         )
@@ -172,7 +192,8 @@ class Sweep:
     def _repr_html_(self) -> str:
         shown = ["arm", "runs", "test_accuracy_mean", "test_accuracy_std", "test_loss_mean"]
         table = self.summary[shown].to_html(index=False, float_format="{:.4f}".format, na_rep="")
-        said = self.findings or [without_findings(self._comparison, self._effects)]
+        said = self._findings or [without_findings(self._comparison, self._effects)]
+        said += remarks(self._comparison, self._effects)
         sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in said if sentence)
         heading = html.escape(f"{title(self._comparison)}; {self._counts()}")
         return f"<p><b>{heading}</b></p><ul>{sentences}</ul>{table}"
@@ -185,7 +206,11 @@ class Sweep:
 
     @functools.cached_property
     def _comparison(self) -> Comparison:
-        return compare(*self._tables)
+        return compare(*self._tables, self._trials)
+
+    @property
+    def _findings(self) -> list[str]:
+        return findings(self._effects.table, self._comparison.at_best)
 
     @functools.cached_property
     def _effects(self) -> Effects:

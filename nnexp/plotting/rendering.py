@@ -72,11 +72,11 @@ def start_renderer() -> Iterator[Renderer | None]:
         gc.disable()  # it would cost a tenth of the time of a process that soon ends
         from nnexp.analysis.arms import compare
         from nnexp.plotting import sweep_figures  # noqa: F401
-        from nnexp.store.tables import tables
+        from nnexp.store.tables import tables, trials
 
         with suppress(EOFError, ConnectionError):
             records = child_end.recv()
-            child_end.send(draw(compare(*tables(records)), records))
+            child_end.send(draw(compare(*tables(records), trials(records)), records))
 
     process = _forked(serve)
     child_end.close()

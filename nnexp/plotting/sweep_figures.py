@@ -14,9 +14,11 @@ from nnexp.plotting import (
     layout,
     signal_propagation,
     training_figures,
+    tuning_figures,
 )
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style, arm_styles
+from nnexp.plotting.tuning_figures import PREFIX
 
 
 class _Sweep(NamedTuple):
@@ -40,16 +42,14 @@ def pictures(comparison: Comparison, names: Collection[str] | None = None) -> It
 def figures(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
     """Return a function that draws each of the `FIGURES` that ``comparison`` has, by its name.
 
-    The result is empty if every run failed.
+    A figure for each tuned setting follows. The result is empty if every run failed.
     """
     if comparison.metrics.empty:
         return {}
     sweep = _Sweep(comparison, arm_styles(comparison), effects(comparison))
-    return {
-        name: functools.partial(_styled, draw, sweep)
-        for name, (applies, draw) in FIGURES.items()
-        if applies(sweep)
-    }
+    drawn = {name: draw for name, (applies, draw) in FIGURES.items() if applies(sweep)}
+    drawn |= {f"{PREFIX}{s}": functools.partial(_tuning, setting=s) for s in comparison.tuned}
+    return {name: functools.partial(_styled, draw, sweep) for name, draw in drawn.items()}
 
 
 def _styled(draw: Callable[[_Sweep], Picture], sweep: _Sweep) -> Picture:
@@ -124,6 +124,10 @@ def _response(sweep: _Sweep) -> Picture:
 def _depth(sweep: _Sweep) -> Picture:
     inputs = signal_propagation.inputs(sweep.comparison)
     return signal_propagation.picture(sweep.comparison, inputs)
+
+
+def _tuning(sweep: _Sweep, setting: str) -> Picture:
+    return tuning_figures.tuning(sweep.comparison, setting)
 
 
 def _plain(

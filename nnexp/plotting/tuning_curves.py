@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,13 @@ from nnexp.plotting.styles import INK
 
 Array = npt.NDArray[np.float64]
 
-_COLOUR = "#0072B2"
+_COLOUR, _EDGE = "#0072B2", "#D55E00"
 _COLUMNS = 2
 # The longest line of a panel's name, in characters; it has at most two.
 _NAME = 25
+_RUN: Look = {"linestyle": "none", "markersize": 3, "alpha": 0.5}
+_BEST: Look = {"linestyle": "none", "marker": "D", "markersize": 7}
+_LOST: Look = {"linestyle": "none", "marker": "x", "markersize": 9, "markeredgewidth": 2}
 # Which numbers of each decade fit on the axis, by the number of decades.
 _SUBS = {1.6: (1, 2, 5), 2.6: (1, 3)}
 
@@ -30,7 +33,9 @@ _SUBS = {1.6: (1, 2, 5), 2.6: (1, 3)}
 class TuningCurve:
     """The mean ``scores (n,)`` of an arm at ``values (n,)``, and the ``best`` of these.
 
-    ``own (n,)`` says which values are the study's own; tuning added the others.
+    ``own (n,)`` says which values are a study's own; tuning added the others. ``runs (m, 2)`` has
+    the value and the score of single runs to show, and ``lost (n,)`` says at which values a run
+    diverged or failed. ``edge`` is whether better values may lie beyond those that were tried.
     """
 
     name: str
@@ -38,12 +43,24 @@ class TuningCurve:
     scores: Array
     own: npt.NDArray[np.bool_]
     best: float
+    runs: Array = field(default_factory=lambda: np.empty((0, 2)))
+    lost: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    edge: bool = False
 
 
-def tuning_figure(title: str, curves: Sequence[TuningCurve], over: str, score: str) -> Figure:
-    """Return a figure with a panel for each of ``curves``, ``over`` a logarithmic axis they share.
+def tuning_figure(
+    title: str,
+    curves: Sequence[TuningCurve],
+    over: str,
+    score: str,
+    *,
+    log: bool = True,
+    ticks: Mapping[float, str] | None = None,
+) -> Figure:
+    """Return a figure with a panel for each of ``curves``, ``over`` an axis they share.
 
-    The scores have an axis of their own in each panel, as they differ much between arms.
+    It is logarithmic unless ``log`` is false, with labels at the ``ticks`` if they are given. The
+    scores have an axis of their own in each panel, as they differ much between arms.
     """
     columns = min(_COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
@@ -57,26 +74,45 @@ def tuning_figure(title: str, curves: Sequence[TuningCurve], over: str, score: s
     for ax in grid[len(curves) - columns : len(curves)]:
         ax.tick_params(labelbottom=True)
         ax.set_xlabel(over)
-    _log_axis(grid[0], np.concatenate([curve.values for curve in curves]))
-    figure.supylabel(score, fontsize=BASE)
-    line: Look = {"color": _COLOUR, "marker": "o"}
-    entries = [
-        Line2D([], [], **line, **EDGE, label="the study's values"),
-        Line2D([], [], **line, markerfacecolor="white", label="added"),
-        Line2D([], [], color=INK, marker="D", linestyle="none", label="best"),
-    ]
-    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries))
+    if log:
+        _log_axis(grid[0], np.concatenate([curve.values for curve in curves]))
+    if ticks:
+        grid[0].set_xticks(list(ticks), list(ticks.values()))
+    figure.supylabel(textwrap.fill(score, 17) if rows == 1 else score, fontsize=BASE)
+    entries = list(_entries(curves))
+    figure.legend(handles=entries, loc="outside lower center", ncols=min(3, len(entries)))
     return figure
+
+
+def _entries(curves: Sequence[TuningCurve]) -> Iterator[Line2D]:
+    """Yield the entries of the legend: what is in any of ``curves``."""
+    if any(len(curve.runs) for curve in curves):
+        yield Line2D([], [], color=_COLOUR, marker="o", **_RUN, label="one run")
+    line: Look = {"color": _COLOUR, "marker": "o"}
+    added = not all(curve.own.all() for curve in curves)
+    yield Line2D([], [], **line, **EDGE, label="the study's values" if added else "mean")
+    if added:
+        yield Line2D([], [], **line, markerfacecolor="white", label="added")
+    marked = {curve.edge for curve in curves}
+    if False in marked:
+        yield Line2D([], [], color=INK, **_BEST, label="best")
+    if True in marked:
+        yield Line2D([], [], color=_EDGE, **_BEST, label="best, at the edge")
+    if any(curve.lost.any() for curve in curves):
+        yield Line2D([], [], color=_COLOUR, **_LOST, label="some diverged or failed")
 
 
 def _draw(ax: Axes, curve: TuningCurve) -> None:
     ax.plot(curve.values, curve.scores, color=_COLOUR)
-    for own, look in ((True, EDGE), (False, {"markerfacecolor": "white"})):
-        here = curve.own == own
+    ax.plot(*curve.runs.T, "o", color=_COLOUR, **_RUN, zorder=2)
+    for here, look in ((curve.own, EDGE), (~curve.own, {"markerfacecolor": "white"})):
         dots: Look = {"linestyle": "none", "marker": "o", "color": _COLOUR, **look}
         ax.plot(curve.values[here], curve.scores[here], **dots, zorder=3)
+    lost = np.flatnonzero(curve.lost)
+    ax.plot(curve.values[lost], curve.scores[lost], color=_COLOUR, **_LOST, zorder=3.5)
     chosen = curve.values == curve.best
-    ax.plot(curve.values[chosen], curve.scores[chosen], "D", color=INK, markersize=7, zorder=4)
+    look = {"color": _EDGE if curve.edge else INK, **_BEST}
+    ax.plot(curve.values[chosen], curve.scores[chosen], **look, zorder=4)
     ax.set_title("\n".join(textwrap.wrap(curve.name, _NAME, max_lines=2, placeholder="…")))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3))
     ax.margins(y=0.15)

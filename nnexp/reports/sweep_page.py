@@ -12,13 +12,15 @@ import pandas as pd
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.doubts import unseen
 from nnexp.analysis.effects import LEVEL, Effects, effects
-from nnexp.analysis.findings import findings, undecided
+from nnexp.analysis.findings import averaged, findings, undecided
 from nnexp.analysis.intervals import fewest
 from nnexp.analysis.labels import signs
 from nnexp.analysis.verdicts import ALPHA, MATTERS
 from nnexp.plotting.rendering import Renderer, draw
+from nnexp.plotting.tuning_figures import PREFIX
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
+from nnexp.reports.tuning_section import tuning_section
 from nnexp.store import versions
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import fill
@@ -30,6 +32,7 @@ _FILES = {
     "runs.csv": "one row per run",
     "metrics.csv": "one row per evaluation",
     "layers.csv": "one row per evaluation and layer",
+    "tuning.csv": "one row per trial of tuning",
 }
 _NOTHING = "none"
 # The figures that open the page: from each tuple, the first that exists.
@@ -48,6 +51,7 @@ def write_sweep(
     runs: pd.DataFrame,
     metrics: pd.DataFrame,
     layers: pd.DataFrame,
+    trials: pd.DataFrame | None = None,
     *,
     command: str,
     renderer: Renderer | None = None,
@@ -55,7 +59,8 @@ def write_sweep(
 ) -> list[Path]:
     """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
-    The tables are those of the records, and ``command`` is the line that made them. A ``renderer``
+    The tables are those of the records, and ``command`` is the line that made them. ``trials`` are
+    those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. A ``renderer``
     has been started on the same records; without one, the figures are drawn in this process, with
     the weights of ``records``. Each plot is written as PNG, as SVG, and as the CSV of its numbers.
     Files that nnexp wrote into ``folder`` before are removed. The page needs no other file and no
@@ -71,8 +76,10 @@ def write_sweep(
     InputError
         If there is no run, or the folder holds files that nnexp did not write.
     """
-    comparison = compare(runs, metrics, layers)
+    comparison = compare(runs, metrics, layers, trials)
     found = {"runs.csv": runs, "metrics.csv": metrics, "layers.csv": layers}
+    if trials is not None and len(trials):
+        found["tuning.csv"] = trials
     tables = {name: frame_to_csv(table) for name, table in found.items()}
     return write_page(
         folder, comparison, tables, command=command, renderer=renderer, records=records
@@ -118,7 +125,8 @@ def write_page(
         held=comparison.held,
         held_settings=comparison.held_settings,
         observed=without_findings(comparison, found),
-        findings=findings(found.table),
+        findings=findings(found.table, comparison.at_best),
+        averaged=averaged(found),
         undecided=undecided(found.table) if most > 1 else [],
         doubts=[*found.doubts, *versions.mixed(records)],
         effects=list(_effects(found)) if most > 1 else [],
@@ -130,8 +138,10 @@ def write_page(
         scores=_present(comparison),
         milestones=_milestones(comparison),
         seeds=comparison.seeds,
-        pictures=shown,
+        pictures=[p for p in shown if not p["name"].startswith(PREFIX)],
         leading=len(leading),
+        tuning=tuning_section(comparison),
+        tuning_pictures=[p for p in shown if p["name"].startswith(PREFIX)],
         runs=list(_runs(comparison)),
         tables={name: rows for name, rows in _FILES.items() if name in files},
     )
@@ -140,11 +150,14 @@ def write_page(
 
 def title(comparison: Comparison) -> str:
     """Return what a sweep compares, as the title of its page."""
+    tuned = f", {comparison.at_best}" if comparison.tuned else ""
     if len(comparison.levels) == 1:
         [(setting, levels)] = comparison.levels.items()
-        return f"Comparing {setting}: {', '.join(levels)}"
+        return f"Comparing {setting}: {', '.join(levels)}{tuned}"
     if comparison.varied:
-        return f"Comparing {comparison.factors}"
+        return f"Comparing {comparison.factors}{tuned}"
+    if comparison.tuned:
+        return f"One arm {tuned.removeprefix(', each ')}"
     return (
         "One run"
         if len(comparison.runs) == 1
@@ -172,16 +185,18 @@ def observed(comparison: Comparison, needed: int) -> str:
     if len(ranked) == 1 and not comparison.varied:
         values, each = f"{ranked.iloc[0]:.{digits}f} %", ""
     else:
-        words = [f"{arm} {mean:.{digits}f} %" for arm, mean in ranked.items()]
-        separator = "; " if any("," in str(arm) for arm in ranked.index) else ", "
-        values, each = separator.join(words), " each"
+        names = [comparison.short(str(arm)) or str(arm) for arm in ranked.index]
+        words = [f"{a} {mean:.{digits}f} %" for a, mean in zip(names, ranked, strict=True)]
+        separator = "; " if any("," in name for name in names) else ", "
+        values, each = separator.join(words), f" {comparison.at_best or 'each'}"
         if len(words) > _MOST_OBSERVED:
             values = f"{separator.join(words[:3])} … {words[-1]}"
             each += f" of {len(words)} arms, highest first"
     if one:
         count, purpose = f"one seed{each}", "intervals"
     else:
-        count, purpose = f"means over seeds ({comparison.seeds})", "findings"
+        means_of = f"means over seeds{f' {comparison.at_best}' * bool(comparison.tuned)}"
+        count, purpose = f"{means_of} ({comparison.seeds})", "findings"
     return f"Final test accuracy: {values}; {count}: add 'seed=range({needed})' for {purpose}."
 
 

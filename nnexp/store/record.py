@@ -33,9 +33,11 @@ class Record:
     traceback of a failed run, ``weights`` the final parameters if they were saved, and ``parent``
     the ``run_id`` and ``step`` of the stored run that it continued, if any.
 
-    Two fields are not stored: ``arm`` is the run's name in the current sweep, if any, and ``asked``
-    is whether the user's command names this run. Only then are the user's own functions imported,
-    since a record may name any file.
+    The other fields are not stored. ``arm`` is the run's name in the current sweep, if any, and
+    ``asked`` is whether the user's command names this run. Only then are the user's own functions
+    imported, since a record may name any file. ``tuned`` are the settings of which the run is a
+    trial, none if it is compared, and ``chosen`` is whether a trial has the values chosen for its
+    arm.
     """
 
     run_id: str
@@ -53,10 +55,14 @@ class Record:
     reused: bool = False
     arm: str | None = None
     asked: bool = False
+    tuned: tuple[str, ...] = ()
+    chosen: bool = False
 
     def summary_row(self) -> Row:
-        """Return the run's row of ``runs.csv``."""
-        named = {"run_id": self.run_id} | ({"arm": self.arm} if self.arm else {})
+        """Return the run's row of ``runs.csv``, or of ``tuning.csv`` if it is a trial."""
+        named: Row = {"run_id": self.run_id} | ({"arm": self.arm} if self.arm else {})
+        if self.tuned:
+            named |= {"tuned": " ".join(self.tuned), "chosen": self.chosen}
         row = {**named, **self.columns, "status": self.status, **self.outcome()}
         return row | {"seconds": self.seconds, "reused": self.reused}
 
@@ -86,11 +92,17 @@ def rows(records: Sequence[Record]) -> tuple[list[Row], list[Row], list[Row]]:
 
 
 def csv_files(records: Sequence[Record]) -> dict[str, str]:
-    """Return the tables of ``records`` as CSV: ``runs.csv``, ``metrics.csv`` and ``layers.csv``."""
-    return {
+    """Return the tables of ``records`` as CSV: ``runs.csv``, ``metrics.csv`` and ``layers.csv``.
+
+    If some are trials, these have a table of their own, ``tuning.csv``.
+    """
+    trials = with_later([record.summary_row() for record in records if record.tuned])
+    compared = rows([record for record in records if not record.tuned])
+    files = {
         f"{name}.csv": to_csv(table)
-        for name, table in zip(("runs", "metrics", "layers"), rows(records), strict=True)
+        for name, table in zip(("runs", "metrics", "layers"), compared, strict=True)
     }
+    return files | ({"tuning.csv": to_csv(trials)} if trials else {})
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -26,10 +26,13 @@ class Tables(NamedTuple):
 
 
 def tables(records: Iterable[Record]) -> Tables:
-    """Return the tables of ``records``, with a row per run, per evaluation and per layer."""
+    """Return the tables of ``records``, with a row per run, per evaluation and per layer.
+
+    They leave out the trials of tuned settings.
+    """
     import pandas as pd
 
-    records = list(records)
+    records = [record for record in records if not record.tuned]
     summaries, metrics, layers = rows(records)
     keys = ["run_id", "epoch", "step"]
     runs = pd.DataFrame(summaries)
@@ -38,6 +41,18 @@ def tables(records: Iterable[Record]) -> Tables:
         pd.DataFrame(metrics) if metrics else pd.DataFrame(columns=keys),
         pd.DataFrame(layers) if layers else pd.DataFrame(columns=[*keys, "layer", "units"]),
     )
+
+
+def trials(records: Iterable[Record]) -> pd.DataFrame:
+    """Return the trials of tuned settings among ``records``, with a row per trial.
+
+    The columns are those of `Tables.runs`, and ``tuned`` (the settings, separated by spaces) and
+    ``chosen`` (whether the trial has the values chosen for its arm).
+    """
+    import pandas as pd
+
+    table: pd.DataFrame = pd.DataFrame([r.summary_row() for r in records if r.tuned])
+    return table
 
 
 def read_exactly(file: Path, **how: Any) -> pd.DataFrame:
@@ -78,12 +93,22 @@ def load(folder: str | Path) -> Tables:
             f"{str(folder)!r} has no {missing[0]}: give the folder of a sweep, of a run's record, "
             f"or a store of runs"
         )
-    # "NA" is a valid name of an arm, so only empty cells and nan are missing values.
-    text = {"hidden": str, "batch_size": str, "evaluate_at": str, "arm": str}
-    empty = {"keep_default_na": False, "na_values": ["", "nan"]}
     found = tables([])._asdict()
     for name in names:
         file = folder / f"{name}.csv"
         if file.read_bytes().strip():  # empty where all runs failed
-            found[name] = read_exactly(file, dtype=text, **empty)
+            found[name] = _read(file)
     return Tables(**found)
+
+
+def load_trials(folder: str | Path) -> pd.DataFrame:
+    """Read the `trials` from a sweep's folder; the table is empty if nothing was tuned."""
+    file = Path(folder) / "tuning.csv"
+    return _read(file) if file.is_file() else trials([])
+
+
+def _read(file: Path) -> pd.DataFrame:
+    # "NA" is a valid name of an arm, so only empty cells and nan are missing values.
+    text = {"hidden": str, "batch_size": str, "evaluate_at": str, "arm": str}
+    empty = {"keep_default_na": False, "na_values": ["", "nan"]}
+    return read_exactly(file, dtype=text, **empty)

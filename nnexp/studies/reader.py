@@ -38,6 +38,8 @@ def read_study(file: Path) -> Study | None:
     whole = Entry(file, "experiment", content)
     if not isinstance(content["study"], dict):
         raise whole.error("study is not a mapping: give title, question, claims …")
+    if "tune" in content:
+        raise whole.error("tune is for sweeps without claims: give each claim 'tuned'")
     arms = {name: tuple(map(str, own)) for name, own in whole.mapping("arms", "name: […]").items()}
     varied = design(plain(content), arms)
     entry = Entry(file, "study", content["study"])

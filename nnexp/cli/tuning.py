@@ -1,0 +1,199 @@
+"""Tuning in a sweep: settings that are chosen for each arm by trials, with seeds of their own.
+
+The points of the sweep give the arms, the values to try and the seeds to compare. Trials are the
+same runs with other seeds, so that choosing does not flatter the runs that are compared. All of
+them hold out the same examples, by which values are chosen.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nnexp.config.run_config import RunConfig
+from nnexp.data import DataSettings, describe
+from nnexp.errors import InputError, SweepStopped, suggestion
+from nnexp.store.record import Record
+from nnexp.store.tables import trials as table_of
+from nnexp.sweeps.jobs import Job
+
+# Trials have the seeds from the next multiple of this number on.
+_APART = 1000
+# The share of the training examples to hold out if the user does not say.
+_HELD_OUT = 10
+_NOT_TUNED = {
+    "seed": "trials have seeds of their own",
+    "data": "scores on different data cannot be compared",
+    "arm": "arms are what is compared",
+    "evaluate_every": "it does not affect training",
+    "evaluate_at": "it does not affect training",
+    "evaluate_first": "it does not affect training",
+    "evaluate_epsilon": "it does not affect training",
+}
+
+
+def read_tuned(given: object, points: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the settings that ``tune`` names; none if it is ``None``.
+
+    Raises
+    ------
+    InputError
+        If it does not name settings that the ``points`` of the sweep vary and that can be tuned.
+    """
+    names = [given] if isinstance(given, str) else given
+    if names is None:
+        return ()
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise InputError(
+            f"tune={given} names no settings: give a swept setting, as in tune=lr, or several, "
+            f"as in tune=[lr,batch_size]"
+        )
+    values: dict[str, set[str]] = {}
+    for key, _, value in (word.partition("=") for point in points for word in point):
+        values.setdefault(key.lstrip("+"), set()).add(value)
+    swept = [key for key, own in values.items() if len(own) > 1]
+    for name in names:
+        root = name.partition(".")[0]
+        if root in _NOT_TUNED:
+            raise InputError(
+                f"tune={name}: {root} cannot be tuned, as {_NOT_TUNED[root]}: tune a setting of "
+                f"training, such as lr"
+            )
+        if name not in swept:
+            hint = suggestion(name, swept) or ":"
+            raise InputError(
+                f"tune={name}: {name!r} is not swept{hint} give several values separated by "
+                f"commas, as in lr=0.03,0.1,0.3,1"
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def holding_out(jobs: Sequence[Job]) -> list[Job]:
+    """Return ``jobs``, with a tenth of the training examples held out where none are.
+
+    Raises
+    ------
+    InputError
+        If there are too few examples.
+    """
+    return [
+        job if job.config.data.validation else Job(_holding_out(job.config), job.label, job.arm)
+        for job in jobs
+    ]
+
+
+def _holding_out(config: RunConfig) -> RunConfig:
+    data = config.data
+    size, count = _examples(replace(data, train_size=None))
+    if count == 0:
+        raise InputError(
+            f"tune needs examples to choose by, and data={data.name} has only {size} training "
+            f"examples: give data.validation=N, or more examples"
+        )
+    held = replace(config, data=replace(data, validation=count))
+    try:
+        return RunConfig.from_mapping(held.to_mapping())
+    except InputError as error:
+        raise InputError(
+            f"{error} (tune holds out {count} of {size} training examples; data.validation=N "
+            f"holds out N)"
+        ) from None
+
+
+@functools.cache
+def _examples(data: DataSettings) -> tuple[int, int]:
+    """Return the number of training examples, and that of those to hold out."""
+    size = describe(data).train_size
+    return size, size // _HELD_OUT
+
+
+def trial_jobs(jobs: Sequence[Job]) -> list[Job]:
+    """Return the trials of the sweep of ``jobs``: as many seeds, apart from those of the jobs."""
+    seeds = sorted({job.config.seed for job in jobs})
+    first = (seeds[-1] // _APART + 1) * _APART
+    own = {seed: first + i for i, seed in enumerate(seeds)}
+    return [Job(replace(job.config, seed=own[job.config.seed]), job.label, job.arm) for job in jobs]
+
+
+def chosen(jobs: Sequence[Job], trials: Sequence[Record], tuned: tuple[str, ...]) -> list[Job]:
+    """Return those of ``jobs`` with the best values of their arm, by the records of ``trials``.
+
+    The records are marked as trials, and those with the best values as chosen.
+
+    Raises
+    ------
+    SweepStopped
+        If trials are missing, as the sweep stops when a run fails.
+    """
+    if len(trials) < len(jobs):
+        raise SweepStopped(
+            f"a trial failed, and {len(jobs) - len(trials)} of {len(jobs)} trials were not run, as "
+            f"on_error=stop: finished ones are saved"
+        )
+    from nnexp.analysis.trials import Trials, arm_of, values_of
+
+    by_arm: dict[Any, list[Record]] = {}
+    for record in trials:
+        record.tuned = tuned
+        by_arm.setdefault(arm_of(record.columns, tuned), []).append(record)
+    best = {a: values_of(Trials(tuned, table_of(own)).best, tuned) for a, own in by_arm.items()}
+
+    def has_best(run: Record) -> bool:
+        return best.get(arm_of(run.columns, tuned)) == values_of(run.columns, tuned)
+
+    for record in trials:
+        record.chosen = has_best(record)
+    return [job for job in jobs if has_best(job.blank)]
+
+
+def best_words(jobs: Sequence[Job]) -> str:
+    """Return which runs were chosen, for the terminal: ``best: activation=relu lr=0.1``."""
+    from nnexp.analysis.labels import listed
+
+    return f"best: {listed(list(dict.fromkeys(job.label for job in jobs)))}"
+
+
+def tuning_notes(
+    given: Sequence[Job], jobs: Sequence[Job], tuned: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield notes on how the sweep is tuned; ``given`` are the ``jobs`` before holding out."""
+    from nnexp.analysis.labels import seed_words
+
+    pairs = zip(given, jobs, strict=True)
+    held = {new.config.data: old.config.data for old, new in pairs if old.config != new.config}
+    for data in held:
+        size, _ = _examples(replace(data, validation=0, train_size=None))
+        yield (
+            f"note: {data.validation} of {size} training examples of data={data.name} are held "
+            f"out to tune by; data.validation=N holds out N"
+        )
+    seeds = seed_words([{"seed": str(job.config.seed)} for job in trial_jobs(jobs)])
+    yield (
+        f"note: {len(jobs)} trials tune {' and '.join(tuned)}, with {seeds}; the best of each arm "
+        f"is then run with the seeds of the sweep"
+    )
+
+
+def check_arms(jobs: Sequence[Job], tuned: tuple[str, ...]) -> None:
+    """Refuse arms in which a setting to tune has only one value.
+
+    Raises
+    ------
+    InputError
+        For the first of them.
+    """
+    from nnexp.analysis.trials import arm_of, values_of
+
+    values: dict[Any, list[tuple[str, ...]]] = {}
+    for job in jobs:
+        own = values.setdefault(arm_of(job.blank.columns, tuned), [])
+        own.append(values_of(job.blank.columns, tuned))
+    for own in values.values():
+        for setting, tried in zip(tuned, zip(*own, strict=True), strict=True):
+            if len(set(tried)) == 1:
+                raise InputError(
+                    f"tune={setting}: an arm has only {setting}={tried[0]}, as {setting} changes "
+                    f"together with another setting: sweep it for every arm"
+                )
