@@ -126,7 +126,7 @@ def compare(
         names = len(values(rows, NAMED))
         bundled = tuple(c for c in varied if c != NAMED and len(values(rows, NAMED, c)) == names)
         varied = tuple(c for c in varied if c not in bundled)
-    of_run = [labels.label(row, rows, (*varied, *tuned)) for row in rows]
+    of_run = [labels.label(row, rows, varied, tuned) for row in rows]
     runs["arm"] = pd.Categorical(of_run, categories=list(dict.fromkeys(of_run)), ordered=True)
     held = {c: v for c in fixed if (v := rows[0][c]) and c != "seed" and values(rows, c) == {v}}
     words = (

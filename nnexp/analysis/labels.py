@@ -72,9 +72,14 @@ def roots(varied: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(c.partition(".")[0] for c in varied))
 
 
-def label(row: Mapping[str, str], rows: Rows, varied: tuple[str, ...]) -> str:
-    """Return an arm's label: ``normal (std 0.01), lr 0.1``."""
+def label(
+    row: Mapping[str, str], rows: Rows, varied: tuple[str, ...], tuned: Iterable[str] = ()
+) -> str:
+    """Return an arm's label, ``normal (std 0.01), lr 0.1``, with the values of ``tuned`` last."""
     phrases = [_choice(row, rows, root, varied) for root in roots(varied)]
+    for setting in tuned:
+        _, _, parameter = setting.partition(".")
+        phrases.append(f"{parameter} {row[setting]}" if parameter else _phrase(row, setting, ()))
     return ", ".join(filter(None, phrases)) or ("this run" if len(rows) == 1 else "all runs")
 
 

@@ -119,7 +119,7 @@ class Trials:
     @property
     def _edges(self) -> pd.Series[int]:
         """The number of values of each row that are the smallest or largest with a score."""
-        count = pd.Series(0, index=self.table.index)
+        count: pd.Series[int] = pd.Series(0, index=self.table.index)
         for setting in self.over:
             if (values := numbers(self.table[setting])) is not None:
                 known = values[self._ranked.notna()]

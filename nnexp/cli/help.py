@@ -25,6 +25,10 @@ RECIPES = (
         "-m init=xavier,he,randn,zero 'seed=range(8)' epochs=2",
     ),
     ("activations by depth", "-m activation=sigmoid,tanh,relu hidden=50,50x50,50x50x50 lr=0.1"),
+    (
+        "activations compared, each at its best learning rate",
+        "-m activation=sigmoid,tanh,relu lr=0.03,0.1,0.3,1 tune=lr 'seed=range(8)' epochs=1",
+    ),
     ("mean squared error against cross-entropy", "-m loss=mse,cross_entropy lr=0.1,0.5,2"),
     (
         "batch sizes at equal updates",

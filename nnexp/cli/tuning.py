@@ -62,11 +62,9 @@ def read_tuned(given: object, points: Sequence[Sequence[str]]) -> tuple[str, ...
                 f"training, such as lr"
             )
         if name not in swept:
-            hint = suggestion(name, swept) or ":"
-            raise InputError(
-                f"tune={name}: {name!r} is not swept{hint} give several values separated by "
-                f"commas, as in lr=0.03,0.1,0.3,1"
-            )
+            remedy = ": give several values separated by commas, as in lr=0.03,0.1,0.3,1"
+            hint = suggestion(name, swept) or remedy
+            raise InputError(f"tune={name}: {name!r} is not swept{hint}")
     return tuple(dict.fromkeys(names))
 
 

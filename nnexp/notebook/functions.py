@@ -48,6 +48,10 @@ def sweep(
     module are used as its file now is. Others, such as lambdas, are copied into the store with the
     functions and numbers that they use, so editing them leads to new runs.
 
+    ``tune="lr"``, or ``tune=["lr", "batch_size"]``, compares each arm at the best of these values,
+    chosen by validation accuracy in trials with other seeds. The result has the runs at the best
+    values, and the trials as `Sweep.tuning`.
+
     Runs that are already in the store are read from it. After an interrupt, the finished runs are
     in the store; call it again to continue.
 
@@ -83,6 +87,7 @@ def sweep(
     --------
     >>> sweep = nnexp.sweep(init=["xavier", "he", "zero"], lr=[0.1, 0.5], seed=range(5), epochs=2)
     >>> sweep.plot("accuracy")
+    >>> tuned = nnexp.sweep(init=["xavier", "he"], lr=[0.1, 0.5, 2], tune="lr", seed=range(6))
     """
     runs_folder, page_folder = _folder("store", store), None if out is None else _folder("out", out)
     with refusing():

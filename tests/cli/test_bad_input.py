@@ -82,6 +82,22 @@ CASES = {
         ("optimizer=momentum optimizer.momentum=1.5", ["optimizer.momentum=1.5", "to 1"]),
         ("loss=mse loss.reduction=avg", ["loss.reduction 'avg'", "mean, sum"]),
     ],
+    "tuning": [
+        ("-m lr=1 tune=lr", ["'lr' is not swept: give several values separated by commas"]),
+        ("-m lr=0.1,1 tune=learning_rate", ["is not swept: did you mean 'lr'?"]),
+        ("-m lr=0.1,1 tune=lr,init", ["'tune' cannot be swept: give tune=[lr,batch_size]"]),
+        ("-m seed=0,1 tune=seed", ["seed cannot be tuned", "trials have seeds of their own"]),
+        ("-m data.first=99,999 tune=data.first", ["data cannot be tuned"]),
+        ("-m evaluate_at=1,2 tune=evaluate_at", ["it does not affect training"]),
+        ("-m lr=0.1,1 tune=[]", ["tune=[] names no settings", "as in tune=lr"]),
+        ("-m data=xor lr=0.1,1 tune=lr", ["data=xor has only 4 training examples"]),
+        (
+            "-m data=blobs data.n=20 batch_size=19 lr=0.1,1 tune=lr",
+            ["batch_size=19", "(tune holds out 2 of 20 training examples"],
+        ),
+        ("tune=lr", ["tune=lr is for sweeps: add -m"]),
+        ("lr=0.1,1 tune=lr", ["add -m to run them all"]),
+    ],
     "not one name": [
         ("init=[he,zero]", ["init=[he,zero]", "give one name"]),
         ("init=null", ["init=null", "give one name"]),

@@ -89,6 +89,8 @@ def test_a_second_call_trains_nothing(capsys: pytest.CaptureFixture[str]) -> Non
         ({"init": {"name": "normal", "std": [0.1, 1]}}, ["init=normal", "init.std=0.1,1"]),
         ({"data.first": 5, "force": True}, ["data.first=5", "force=true"]),
         ({"evaluate_every": "100 steps"}, ["evaluate_every='100 steps'"]),
+        ({"tune": ("lr",)}, ["tune=[lr]"]),
+        ({"tune": ["lr", "init.std"]}, ["tune=[lr,init.std]"]),
         ({"evaluate_at": (0, 5), "experiments": "xor"}, ["evaluate_at=[0,5]", "+experiments=xor"]),
     ],
 )
@@ -169,6 +171,22 @@ def test_a_page_is_written_once(sweep: Sweep) -> None:
     written = Path(page).stat().st_mtime_ns
     assert sweep.page() == nnexp.load("page").page() == page
     assert Path(page).stat().st_mtime_ns == written
+
+
+@pytest.mark.usefixtures("one_figure")
+def test_a_tuned_sweep_has_its_trials() -> None:
+    own: dict[str, Any] = {"data": "blobs", "data.n": 50, "lr": [0.1, 1], "workers": 1}
+    swept = nnexp.sweep(**own, steps=2, batch_size=9, init=["xavier", "he"], tune="lr", seed=[0, 1])
+    assert len(swept.runs) == 4
+    assert swept.tuning.index.tolist() == [1000, 1001] * 4
+    assert swept.tuning.groupby("arm", observed=True)["chosen"].sum().tolist() == [2, 2]
+    assert "each at its best lr" in repr(swept)
+    assert any("try" in finding for finding in swept.findings)
+    swept.page("page")
+    loaded = nnexp.load("page")
+    pd.testing.assert_frame_equal(loaded.tuning, swept.tuning)
+    assert loaded.findings == swept.findings
+    assert nnexp.sweep(**TINY).tuning.empty
 
 
 def test_a_store_is_loaded_and_filtered() -> None:

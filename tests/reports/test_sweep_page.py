@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import compare
 from nnexp.errors import InputError
+from nnexp.plotting import sweep_figures
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import MARKER
-from tests.synthetic import grid, make_tables
+from tests.synthetic import grid, make_tables, make_tuned
 
 INITS = grid(init=["xavier", "randn", "zero"])
 COMMAND = "python -m nnexp -m init=xavier,randn,zero 'seed=range(3)'"
@@ -126,6 +127,24 @@ def test_the_page_says_what_was_done(swept):
     assert "9 in 3 arms, n = 3 seeds each: 8 finished, 1 diverged" in page.text
     assert COMMAND in page.text
     assert page.attributes("button", "id") == ["copy"]
+
+
+def test_the_page_of_a_tuned_sweep_has_the_trials(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_figures, "FIGURES", {})
+    arms, rates = grid(activation=["sigmoid", "relu"]), grid(lr=[0.1, 0.3, 1.0])
+    tables, trials = make_tuned(arms, rates, [2, 1], lost={(1, 0): "diverged"})
+    write_sweep(tmp_path, *tables, trials, command=COMMAND)
+    page = Page(tmp_path / "index.html")
+    assert "Comparing activation: sigmoid, relu, each at its best lr" in page.text
+    assert "sigmoid is best at lr 1, the largest that was tried: try larger" in page.text
+    assert "Final test accuracy: sigmoid 91.0 %, relu 87.0 %; means over seeds each" in page.text
+    assert "lr was chosen by the highest mean validation accuracy over trials" in page.text
+    assert "(n = 3 per value, seeds 1000 to 1002)" in page.text
+    assert "Of 18 trials, 1 diverged." in page.text
+    assert "sigmoid 1 largest tried 0.1, 0.3, 1 0.9000 9 relu 0.3 0.1, 0.3, 1 0.9000 9" in page.text
+    assert "Every trial (18)" in page.text
+    assert {"tuning.csv", "tuning-lr.csv"} <= set(page.attributes("a", "href"))
+    assert len(pd.read_csv(tmp_path / "tuning.csv")) == 18
 
 
 def test_the_page_calls_out_a_run_that_diverged(swept):

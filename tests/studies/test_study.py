@@ -210,6 +210,7 @@ def test_an_experiment_without_claims_is_no_study(file: Path) -> None:
     ("old", "new", "said"),
     [
         ("question: Does it hold?", "", r"line 3: study: 'question' is missing: give question: …"),
+        ("arms:\n", "tune: lr\narms:\n", r"tune is for sweeps without claims: give each claim"),
         ("protocol: fixed", "protokol: fixed", r"line 6: .*'protokol': did you mean 'protocol'\?"),
         (
             "test: greater",
