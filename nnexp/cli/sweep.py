@@ -277,6 +277,7 @@ def sweep(
         if tuned:
             check_arms(jobs, tuned)
             jobs = holding_out(jobs)
+        tried = trial_jobs(jobs) if tuned else []
         check_launcher(launcher, settings)
     places = {"store": settings["store"]}
     if output is not None:
@@ -294,13 +295,13 @@ def sweep(
             f"hidden={widths.replace(',', 'x')} is one network with a layer of each width",
             file=sys.stderr,
         )
-    for note in [*_notes(jobs), *(tuning_notes(given, jobs, tuned) if tuned else [])]:
+    for note in [*_notes(jobs), *tuning_notes(given, tried, tuned)]:
         print(note, file=sys.stderr)
     made = prepare(places)
     trials: list[Record] = []
     try:
         if tuned:
-            trials = _run(launcher, trial_jobs(jobs), {**settings, "save_weights": False})
+            trials = _run(launcher, tried, {**settings, "save_weights": False})
             jobs = chosen(jobs, trials, tuned)
             print(best_words(jobs), file=sys.stderr)
         records = _run(launcher, jobs, settings)

@@ -108,10 +108,17 @@ def _examples(data: DataSettings) -> tuple[int, int]:
 
 
 def trial_jobs(jobs: Sequence[Job]) -> list[Job]:
-    """Return the trials of the sweep of ``jobs``: as many seeds, apart from those of the jobs."""
+    """Return the trials of the sweep of ``jobs``: as many seeds, apart from those of the jobs.
+
+    Raises
+    ------
+    InputError
+        If these seeds would be too large.
+    """
     seeds = sorted({job.config.seed for job in jobs})
     first = (seeds[-1] // _APART + 1) * _APART
     own = {seed: first + i for i, seed in enumerate(seeds)}
+    RunConfig.from_mapping({**jobs[0].config.to_mapping(), "seed": own[seeds[-1]]})
     return [Job(replace(job.config, seed=own[job.config.seed]), job.label, job.arm) for job in jobs]
 
 
@@ -154,28 +161,30 @@ def best_words(jobs: Sequence[Job]) -> str:
 
 
 def tuning_notes(
-    given: Sequence[Job], jobs: Sequence[Job], tuned: tuple[str, ...]
+    given: Sequence[Job], trials: Sequence[Job], tuned: tuple[str, ...]
 ) -> Iterator[str]:
-    """Yield notes on how the sweep is tuned; ``given`` are the ``jobs`` before holding out."""
+    """Yield notes on the ``trials`` of the jobs that were ``given``; none if nothing is tuned."""
+    if not tuned:
+        return
     from nnexp.analysis.labels import seed_words
 
-    pairs = zip(given, jobs, strict=True)
-    held = {new.config.data: old.config.data for old, new in pairs if old.config != new.config}
-    for data in held:
+    pairs = zip(given, trials, strict=True)
+    held = (new.config.data for old, new in pairs if not old.config.data.validation)
+    for data in dict.fromkeys(held):
         size, _ = _examples(replace(data, validation=0, train_size=None))
         yield (
             f"note: {data.validation} of {size} training examples of data={data.name} are held "
             f"out to tune by; data.validation=N holds out N"
         )
-    seeds = seed_words([{"seed": str(job.config.seed)} for job in trial_jobs(jobs)])
+    seeds = seed_words([{"seed": str(job.config.seed)} for job in trials])
     yield (
-        f"note: {len(jobs)} trials tune {' and '.join(tuned)}, with {seeds}; the best of each arm "
+        f"note: {len(trials)} trials tune {' and '.join(tuned)}, with {seeds}; the best of each arm "
         f"is then run with the seeds of the sweep"
     )
 
 
 def check_arms(jobs: Sequence[Job], tuned: tuple[str, ...]) -> None:
-    """Refuse arms in which a setting to tune has only one value.
+    """Refuse what is not a setting of all runs, and arms in which it has only one value.
 
     Raises
     ------
@@ -186,6 +195,12 @@ def check_arms(jobs: Sequence[Job], tuned: tuple[str, ...]) -> None:
 
     values: dict[Any, list[tuple[str, ...]]] = {}
     for job in jobs:
+        for setting in tuned:
+            if setting not in job.blank.columns:
+                raise InputError(
+                    f"tune={setting}: {setting!r} is not a setting of every run: tune one that is, "
+                    f"such as lr"
+                )
         own = values.setdefault(arm_of(job.blank.columns, tuned), [])
         own.append(values_of(job.blank.columns, tuned))
     for own in values.values():

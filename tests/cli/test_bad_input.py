@@ -89,6 +89,8 @@ CASES = {
         ("-m seed=0,1 tune=seed", ["seed cannot be tuned", "trials have seeds of their own"]),
         ("-m data.first=99,999 tune=data.first", ["data cannot be tuned"]),
         ("-m evaluate_at=1,2 tune=evaluate_at", ["it does not affect training"]),
+        ("-m init.name=he,zero tune=init.name", ["'init.name' is not a setting of every run"]),
+        ("-m lr=0.1,1 seed=9223372036854775808 tune=lr", ["seed=9223372036854776000 is"]),
         ("-m lr=0.1,1 tune=[]", ["tune=[] names no settings", "as in tune=lr"]),
         ("-m data=xor lr=0.1,1 tune=lr", ["data=xor has only 4 training examples"]),
         (
