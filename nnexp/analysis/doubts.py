@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import NormalDist
 
 from nnexp.analysis.arms import Comparison
-from nnexp.analysis.labels import listed, spaced, text
+from nnexp.analysis.labels import listed, spaced
 from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
+from nnexp.analysis.trials import value_text
 from nnexp.analysis.verdicts import ALPHA, BORDERLINE, CONSISTENT, EXCEEDED, SHORT_OF
 
 # The largest grid for which missing combinations are listed.
@@ -57,11 +58,11 @@ def tuning(comparison: Comparison) -> list[str]:
         name = comparison.short(arm) or "the network"
         for setting in comparison.tuned:
             if side := trials.edge(setting):
-                at = f"{setting.replace('_', ' ')} {text(trials.best[setting])}"
+                at = f"{setting.replace('_', ' ')} {value_text(trials.best[setting])}"
                 edges.setdefault((setting, side, at), []).append(name)
         if not trials.sound:
             tried = listed(spaced(comparison.tuned))
-            chosen = listed([text(value) for value in trials.best.values()])
+            chosen = listed([value_text(value) for value in trials.best.values()])
             best = "the best of these" if trials.scored else "the first, as no trial has a score"
             lost.append(
                 f"Trials of {name} diverged or failed at every {tried}; it is compared at "

@@ -145,6 +145,11 @@ def arm_of(settings: Mapping[str, Any], over: Sequence[str]) -> frozenset[tuple[
     )
 
 
+def value_text(value: object) -> str:
+    """Return a value of a tuned setting as text for readers: ``none`` if there is none."""
+    return text(value) or "none"
+
+
 def values_of(settings: Mapping[str, Any], over: Sequence[str]) -> tuple[str, ...]:
     """Return the values of the tuned settings ``over`` as text."""
     return tuple(text(settings[setting]) for setting in over)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from nnexp.analysis.arms import Comparison
-from nnexp.analysis.labels import n_words, text
-from nnexp.analysis.trials import SCORE, Trials, numbers
+from nnexp.analysis.labels import n_words
+from nnexp.analysis.trials import SCORE, Trials, numbers, value_text
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure
 
@@ -31,7 +31,7 @@ def tuning(comparison: Comparison, setting: str) -> Picture:
     profiles = {arm: trials.profile(setting) for arm, trials in comparison.trials.items()}
     column = pd.concat([profiles[arm] for arm in shown])[setting]
     values = numbers(column)
-    names = list(dict.fromkeys(map(text, column)))
+    names = list(dict.fromkeys(map(value_text, column)))
     if values is not None:
         names.sort(key=float)
     log = values is not None and bool((values > 0).all())
@@ -55,7 +55,7 @@ def tuning(comparison: Comparison, setting: str) -> Picture:
         caption += " A cross: some trials diverged or failed, so the value is not chosen."
     if len(shown) < len(comparison.trials):
         caption += f" The first {len(shown)} of {len(comparison.trials)} arms are drawn."
-    best = (f"{arm} at {text(t.best[setting])}" for arm, t in _named(comparison))
+    best = (f"{arm} at {value_text(t.best[setting])}" for arm, t in _named(comparison))
     alt = f"{caption} Best: {', '.join(best)}."
     return Picture(
         f"{PREFIX}{setting}", title, caption, alt, figure, _table(comparison, profiles, setting)
@@ -73,9 +73,9 @@ def _curve(
     rows, best = trials.profile(setting), trials.best
     here = trials.runs
     for other in (s for s in comparison.tuned if s != setting):
-        here = here[here[other].map(text) == text(best[other])]
-    others = [f"{s.replace('_', ' ')} {text(v)}" for s, v in best.items() if s != setting]
-    at = f"{setting.replace('_', ' ')} {text(best[setting])}"
+        here = here[here[other].map(value_text) == value_text(best[other])]
+    others = [f"{s.replace('_', ' ')} {value_text(v)}" for s, v in best.items() if s != setting]
+    at = f"{setting.replace('_', ' ')} {value_text(best[setting])}"
     at += f" ({', '.join(others)})" if others else ""
     runs = np.column_stack(
         [_placed(here[setting], places), here.reindex(columns=[SCORE])[SCORE].astype(float)]
@@ -85,7 +85,7 @@ def _curve(
         _placed(rows[setting], places),
         rows["score"].to_numpy(float),
         np.ones(len(rows), bool),
-        places[text(best[setting])],
+        places[value_text(best[setting])],
         runs if len(here) > len(rows) else np.empty((0, 2)),
         ~rows["sound"].to_numpy(bool),
         bool(trials.edge(setting)),
@@ -93,7 +93,7 @@ def _curve(
 
 
 def _placed(column: pd.Series[Any], places: Mapping[str, float]) -> np.ndarray[Any, Any]:
-    return np.array([places[text(value)] for value in column])
+    return np.array([places[value_text(value)] for value in column])
 
 
 def _table(
@@ -103,7 +103,7 @@ def _table(
     columns = {"score": f"mean_{SCORE}"}
     parts = []
     for arm, rows in profiles.items():
-        best = rows[setting].map(text) == text(comparison.trials[arm].best[setting])
+        best = rows[setting].map(value_text) == value_text(comparison.trials[arm].best[setting])
         own = rows.drop(columns="sound").rename(columns=columns)
         parts.append(own.assign(best=best, edge=comparison.trials[arm].edge(setting)))
         parts[-1].insert(0, "arm", comparison.short(arm))

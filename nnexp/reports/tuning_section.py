@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nnexp.analysis.arms import Comparison
-from nnexp.analysis.labels import listed, n_words, seed_words, spaced, text
-from nnexp.analysis.trials import SCORE, Trials
+from nnexp.analysis.labels import listed, n_words, seed_words, spaced
+from nnexp.analysis.trials import SCORE, Trials, value_text
 from nnexp.store.record import DIVERGED, FAILED
 
 
@@ -39,10 +39,14 @@ def _arms(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for arm, own in comparison.trials.items():
         values = []
         for setting, best in own.best.items():
-            tried = list(dict.fromkeys(map(text, own.table[setting])))
+            tried = list(dict.fromkeys(map(value_text, own.table[setting])))
             edge = own.edge(setting)
             values.append(
-                {"best": text(best), "tried": ", ".join(tried), "edge": edge and f"{edge} tried"}
+                {
+                    "best": value_text(best),
+                    "tried": ", ".join(tried),
+                    "edge": edge and f"{edge} tried",
+                }
             )
         (score,) = own.chosen["score"]
         yield {
@@ -60,7 +64,7 @@ def _runs(comparison: Comparison, arm: str, own: Trials) -> Iterator[dict[str, A
         yield {
             "run_id": row["run_id"],
             "arm": comparison.short(arm) or "the network",
-            "values": [text(row[setting]) for setting in own.over],
+            "values": [value_text(row[setting]) for setting in own.over],
             "seed": row["seed"],
             "status": row["status"],
             "score": "none" if score is None or math.isnan(score) else f"{score:.4f}",
