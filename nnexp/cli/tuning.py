@@ -178,8 +178,8 @@ def tuning_notes(
         )
     seeds = seed_words([{"seed": str(job.config.seed)} for job in trials])
     yield (
-        f"note: {len(trials)} trials tune {' and '.join(tuned)}, with {seeds}; each arm is then run "
-        f"at its best value with the seeds of the sweep"
+        f"note: {len(trials)} trials tune {' and '.join(tuned)}, with {seeds}; each arm is then "
+        f"run at its best value with the seeds of the sweep"
     )
 
 

@@ -98,6 +98,11 @@ def test_the_lowest_possible_value_is_no_edge(setting: str, lowest: float) -> No
     assert trials({2: 0.9, 4: 0.8, 8: 0.7}, setting).edge(setting) == "smallest"
 
 
+def test_equal_scores_are_no_edge() -> None:
+    assert trials({0.1: 0.5, 1.0: 0.5}).edge("lr") == ""
+    assert trials({0.1: 0.5, 1.0: 0.6}).edge("lr") == "largest"
+
+
 def test_several_settings_are_chosen_together() -> None:
     score = {(0.1, 10): 0.5, (0.1, 100): 0.6, (1.0, 10): 0.7, (1.0, 100): 0.9, (0.3, 10): 0.8}
     score[0.3, 100] = 0.85
