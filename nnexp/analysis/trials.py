@@ -106,7 +106,7 @@ class Trials:
 
     @functools.cached_property
     def _ranked(self) -> pd.Series[float]:
-        """The scores by which combinations are ranked: those with a loss come last."""
+        """The scores by which combinations are ranked: lost trials come last."""
         score, sound = self.table["score"], self.table["sound"]
         return score.where(sound | score.isna(), -math.inf) if sound.any() else score
 

@@ -298,19 +298,18 @@ def sweep(
     for note in [*_notes(jobs), *tuning_notes(given, tried, tuned)]:
         print(note, file=sys.stderr)
     made = prepare(places)
-    trials: list[Record] = []
     try:
+        of_trials = _run(launcher, tried, {**settings, "save_weights": False}) if tuned else []
         if tuned:
-            trials = _run(launcher, tried, {**settings, "save_weights": False})
-            jobs = chosen(jobs, trials, tuned)
+            jobs = chosen(jobs, of_trials, tuned)
             print(best_words(jobs), file=sys.stderr)
-        records = _run(launcher, jobs, settings)
+        records = [*_run(launcher, jobs, settings), *of_trials]
     except BaseException:
         unmake(made)
         raise
     if records and output is not None:
-        collect([*records, *trials], output.folder, Path(settings["store"]), renderer)
-    return [*records, *trials]
+        collect(records, output.folder, Path(settings["store"]), renderer)
+    return records
 
 
 def _run(launcher: Any, jobs: Sequence[Job], settings: Mapping[str, Any]) -> list[Record]:

@@ -195,8 +195,8 @@ def observed(comparison: Comparison, needed: int) -> str:
     if one:
         count, purpose = f"one seed{each}", "intervals"
     else:
-        means_of = f"means over seeds{f' {comparison.at_best}' * bool(comparison.tuned)}"
-        count, purpose = f"{means_of} ({comparison.seeds})", "findings"
+        over = " ".join(filter(None, ("means over seeds", comparison.at_best)))
+        count, purpose = f"{over} ({comparison.seeds})", "findings"
     return f"Final test accuracy: {values}; {count}: add 'seed=range({needed})' for {purpose}."
 
 

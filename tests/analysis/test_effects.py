@@ -13,7 +13,7 @@ import pytest
 
 from nnexp.analysis.arms import compare
 from nnexp.analysis.effects import Effects, effects
-from nnexp.analysis.findings import findings, undecided
+from nnexp.analysis.findings import averaged, findings, undecided
 from tests.synthetic import grid, make_tables
 
 INITS = grid(init=["xavier", "he", "zero"])
@@ -321,3 +321,14 @@ def test_one_arm_has_no_effects():
 def test_a_sweep_of_failures_has_no_effects():
     found = planted(INITS[:2], lambda _: 0.9, 1, failed=[(0, 0), (1, 0)])
     assert found.table.empty
+
+
+def test_effects_that_are_averaged_over_rates_say_so():
+    found = planted(BOTH, lambda row: 0.9)
+    assert averaged(found) == [
+        "Effects are averaged over lr = 0.01, 0.1 and 1; tune=lr compares each arm at its best "
+        "learning rate."
+    ]
+    assert averaged(planted(BOTH, lambda row: 0.9, seeds=1)) == []  # nothing is averaged
+    assert averaged(planted(grid(lr=[0.1, 1]), lambda row: 0.9)) == []
+    assert averaged(planted(grid(init=["he", "zero"], batch_size=[1, 9]), lambda row: 0.9)) == []

@@ -174,7 +174,7 @@ def test_a_page_is_written_once(sweep: Sweep) -> None:
 
 
 @pytest.mark.usefixtures("one_figure")
-def test_a_tuned_sweep_has_its_trials() -> None:
+def test_a_tuned_sweep_has_its_trials(sweep: Sweep) -> None:
     own: dict[str, Any] = {"data": "blobs", "data.n": 50, "lr": [0.1, 1], "workers": 1}
     swept = nnexp.sweep(**own, steps=2, batch_size=9, init=["xavier", "he"], tune="lr", seed=[0, 1])
     assert len(swept.runs) == 4
@@ -186,7 +186,7 @@ def test_a_tuned_sweep_has_its_trials() -> None:
     loaded = nnexp.load("page")
     pd.testing.assert_frame_equal(loaded.tuning, swept.tuning)
     assert loaded.findings == swept.findings
-    assert nnexp.sweep(**TINY).tuning.empty
+    assert sweep.tuning.empty
 
 
 def test_a_store_is_loaded_and_filtered() -> None:
