@@ -31,6 +31,10 @@ RECIPES = (
     ),
     ("mean squared error against cross-entropy", "-m loss=mse,cross_entropy lr=0.1,0.5,2"),
     (
+        "three pairs of settings, not a grid of nine",
+        "-m init=lecun,xavier,he activation=sigmoid,tanh,relu 'pair=[init,activation]'",
+    ),
+    (
         "batch sizes at equal updates",
         "-m batch_size=10,100,1000 steps=2000 evaluate_every='100 steps'",
     ),

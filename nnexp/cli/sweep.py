@@ -26,6 +26,7 @@ from nnexp.cli.tuning import (
 )
 from nnexp.cli.wrong_guesses import plain_widths
 from nnexp.config.composition import Composer, composing, parse_sweep
+from nnexp.config.pairs import read_pairs
 from nnexp.config.registry import build
 from nnexp.config.user_functions import is_custom
 from nnexp.data import describe
@@ -267,7 +268,7 @@ def sweep(
     """
     with composing():
         named = read_arms(loader, settings["arms"])
-        points = parse_sweep(loader, params, arguments, named)
+        points = parse_sweep(loader, params, arguments, named, read_pairs(settings["pair"]))
         if single and len(points) > 1:
             raise InputError(f"there are {len(points)} values to sweep: add -m to run them all")
         if single and settings["tune"] is not None:

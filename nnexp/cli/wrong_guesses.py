@@ -71,6 +71,8 @@ def _check(key: str, value: str, given: Mapping[str, str]) -> None:
         raise InputError(
             f"{key}={value} is not a range: write {written}values separated by commas, with -m"
         )
+    if key == "pair" and "," in value and not value.startswith("["):
+        raise InputError(f"pair={value} is not a list: write 'pair=[{value}]'")
     if key in _NUMBERS and re.fullmatch(r"\[.+\]", value):
         raise InputError(
             f"{key}={value} is a list, but {key} takes one number: "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import logging
 import math
 import os
@@ -23,7 +24,6 @@ from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_automatic_config_search_path
@@ -49,6 +49,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nnexp.config.experiment_file import PLACES
 from nnexp.config.hydra_source import NnexpSearchPath, NnexpSource, shipped
+from nnexp.config.pairs import Groups, axes
 from nnexp.errors import InputError
 
 # Tested versions of Hydra; "1.4" includes its release candidates.
@@ -243,9 +244,16 @@ def _check_plugins(key: str, override: Override) -> None:
 
 
 def parse_sweep(
-    loader: ConfigLoader, params: Mapping[str, str], arguments: Sequence[str], arms: Iterable[str]
+    loader: ConfigLoader,
+    params: Mapping[str, str],
+    arguments: Sequence[str],
+    arms: Iterable[str],
+    pairs: Groups = (),
 ) -> list[list[str]]:
-    """Return the points of a sweep as lists of overrides; ``arguments`` override ``params``."""
+    """Return the points of a sweep as lists of overrides; ``arguments`` override ``params``.
+
+    Each group of settings in ``pairs`` changes together; all else forms a grid.
+    """
     parser = OverridesParser.create(loader)
     given = parser.parse_overrides(list(arguments))
     every = ",".join(map(quoted, arms))
@@ -255,11 +263,22 @@ def parse_sweep(
     ]
     for override in overrides:
         _check_sweep(loader, override)
-    count = math.prod(_count(o) for o in overrides)
+    swept = {o.get_key_element(): o for o in overrides}
+    grid = axes({key: _count(loader, o) for key, o in swept.items()}, pairs)
+    count = math.prod(_count(loader, swept[group[0]]) for group in grid)
     if not 1 <= count <= _MOST_POINTS:
         raise InputError(f"a sweep of {count} points: give from 1 to {_MOST_POINTS}")
-    (points,) = BasicSweeper.split_arguments(overrides, None)
-    return points
+    steps = [list(zip(*(_values(swept[key]) for key in group), strict=True)) for group in grid]
+    return [list(itertools.chain.from_iterable(point)) for point in itertools.product(*steps)]
+
+
+def _values(override: Override) -> list[str]:
+    """Return an override once for each of its values."""
+    if override.is_sweep_override():
+        values = list(override.sweep_string_iterator())
+    else:
+        values = [override.get_value_element_as_str()]
+    return [f"{override.get_key_element()}={value}" for value in values]
 
 
 def _check_sweep(loader: ConfigLoader, override: Override) -> None:
@@ -281,9 +300,12 @@ def _check_sweep(loader: ConfigLoader, override: Override) -> None:
             raise InputError(f"{given} matches no choice: choose from {', '.join(names)}")
 
 
-def _count(override: Override) -> int:
+def _count(loader: ConfigLoader, override: Override) -> int:
     """Return the number of values that an override sweeps over."""
     sweep = override.value()
+    if isinstance(sweep, Glob):
+        names = loader.get_group_options(override.key_or_group, ObjectType.CONFIG)
+        return len(sweep.filter(names))
     if isinstance(sweep, RangeSweep):
         length = (float(sweep.stop or 0) - float(sweep.start or 0)) / sweep.step
         return max(0, math.ceil(length))

@@ -11,14 +11,15 @@ from typing import Any
 
 import yaml
 
+from nnexp.config.pairs import Groups, read_pairs
 from nnexp.config.registry import CHOICES, CUSTOM
 from nnexp.config.run_config import RunConfig
 from nnexp.config.user_functions import is_installed
 from nnexp.errors import InputError, suggestion
 from nnexp.validation import MOST_DIGITS, TOO_LONG
 
-# Keys of storage and execution, which have one value for the whole sweep.
-PLACES = ("store", "out", "force", "save_weights", "on_error", "arms", "tune")
+# Keys of storage, execution and design, which have one value for the whole sweep.
+PLACES = ("store", "out", "force", "save_weights", "on_error", "pair", "arms", "tune")
 # Folders, which an experiment's file must not set.
 _FOLDERS = {"store": "where finished runs are stored", "out": "where results are written"}
 # Keys that select runs of an experiment.
@@ -279,11 +280,12 @@ class Design:
     """The settings that vary in an experiment, other than ``arm`` and ``seed``.
 
     ``swept`` maps each swept setting to its values as text (empty for ranges and nested choices).
-    ``by_arms`` holds the settings that any arm sets.
+    ``by_arms`` holds the settings that any arm sets, ``pairs`` those that change together.
     """
 
     swept: Mapping[str, tuple[str, ...]]
     by_arms: frozenset[str]
+    pairs: Groups = ()
 
     def flaw(self, where: Mapping[str, Any], free: Collection[str]) -> str:
         """Return why ``where`` does not select one run per arm and seed.
@@ -301,8 +303,10 @@ class Design:
             values = self.swept.get(key)
             if values and not any(_same(value, other) for other in values):
                 return f"{key}={value} is not swept: choose from {', '.join(values)}"
+        settled = {*where, *free}
+        settled |= {key for group in self.pairs if settled & {*group} for key in group}
         for key in self.swept:
-            if key not in where and key not in free:
+            if key not in settled:
                 return f"{key} is swept: give its value in 'where', or use 'tuned'"
         return ""
 
@@ -329,7 +333,7 @@ def design(content: Mapping[str, Any], arms: Mapping[str, Iterable[str]]) -> Des
             plain = re.search(r"[][(*]", text) is None
             swept[str(key)] = tuple(part.strip() for part in text.split(",")) if plain else ()
     by_arms = {given.lstrip("+~").split("=")[0] for own in arms.values() for given in own}
-    return Design(swept, frozenset(by_arms))
+    return Design(swept, frozenset(by_arms), read_pairs(plain(content.get("pair"))))
 
 
 def _same(value: object, text: str) -> bool:

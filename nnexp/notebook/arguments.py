@@ -44,6 +44,8 @@ class Words:
         """
         if isinstance(value, range):
             return _range(value)
+        if key == "pair":
+            return _brackets(value)
         if isinstance(value, np.ndarray):
             value = value.tolist()
         one = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
@@ -105,6 +107,13 @@ def _key(key: object) -> str:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise InputError(f"{key!r} is not a key: give names as in lr, or 'init.std'")
     return "+experiments" if key == "experiments" else key
+
+
+def _brackets(value: Any) -> str:
+    """Return the groups of settings that change together, ``[init,activation]``."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_brackets, value))}]"
+    return "null" if value is None else quoted(str(value))
 
 
 def _range(values: range) -> str:

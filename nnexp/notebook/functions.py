@@ -42,7 +42,8 @@ def sweep(
     ``hidden`` and ``evaluate_at``, a tuple is one value: ``hidden=(50, 50)`` is a network of two
     hidden layers, ``hidden=[50, (50, 50)]`` compares it with one of a single layer. Parameters of a
     choice are set by a mapping, ``init={"name": "normal", "std": [0.1, 1]}``, or by a key of their
-    own, ``**{"init.std": [0.1, 1]}``.
+    own, ``**{"init.std": [0.1, 1]}``. Settings in ``pair=["init", "activation"]`` change together,
+    value by value, instead of forming a grid.
 
     ``init``, ``bias_init``, ``activation`` and ``loss`` also take Python functions. Those of a
     module are used as its file now is. Others, such as lambdas, are copied into the store with the
