@@ -7,8 +7,8 @@ An arm is a group of runs that differ only in ``seed``. Diverged runs are part o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -93,6 +93,16 @@ class Comparison:
     def seeds(self) -> str:
         """The number of seeds in the means of the arms: ``n = 3``, or ``n = 2 to 3``."""
         return labels.n_words(self.summary["runs"] - self.summary[FAILED])
+
+    def only(self, arms: Collection[str]) -> Comparison:
+        """Return the comparison with the runs of these ``arms`` alone."""
+        tables = {"runs": self.runs, "metrics": self.metrics, "layers": self.layers}
+        own = {name: table[table["arm"].isin(arms)] for name, table in tables.items()}
+        own["runs"] = own["runs"].assign(arm=own["runs"]["arm"].cat.remove_unused_categories())
+        cells = {arm: self.cells[arm] for arm in self.cells if arm in arms}
+        return replace(
+            self, **own, cells=cells, summary=self.summary[self.summary["arm"].isin(arms)]
+        )
 
 
 def compare(
@@ -211,14 +221,20 @@ def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     # Most columns are settings; omitting them saves most of the time.
     needed = {*keys, "run_id", "status", "epoch", "step", "steps", y}
     table = table.loc[table["status"] != FAILED, [c for c in table if c in needed]]
-    wide = table.pivot(index=[*keys, "step"], columns="run_id", values=y).astype(float).sort_index()
-    runs = table.drop_duplicates("run_id").set_index("run_id")
-    diverged = list(runs.index[runs["status"] == DIVERGED])
+    runs = table.drop_duplicates("run_id").set_index("run_id").sort_index()
+    # A column for each run of an arm, not of the sweep, which may have thousands of arms.
+    place = runs.groupby("arm", observed=True).cumcount()
+    wide = table.assign(place=place[table["run_id"]].to_numpy())
+    wide = wide.pivot(index=[*keys, "step"], columns="place", values=y).astype(float).sort_index()
+    ended = runs[runs["status"] == DIVERGED]
     if "layer" not in table:
-        wide[diverged] = wide.groupby(level=keys, observed=True)[diverged].ffill()
+        last = wide.groupby(level=keys, observed=True).ffill()
+        for column, arms in ended["arm"].groupby(place[ended.index]):
+            own = wide.index.get_level_values("arm").isin(arms)
+            wide.loc[own, column] = last.loc[own, column]
     expected = runs["arm"].value_counts().reindex(wide.index.get_level_values("arm"))
     wide = wide[wide.count(axis=1).to_numpy() == expected.to_numpy()]
-    lost = runs["arm"][diverged].value_counts().reindex(wide.index.get_level_values("arm"))
+    lost = ended["arm"].value_counts().reindex(wide.index.get_level_values("arm"))
     by_steps = "steps" in runs and bool(runs["steps"].notna().all())
     clock = table.drop_duplicates([*keys, "step"]).set_index([*keys, "step"], drop=False)
     times = clock["step" if by_steps else "epoch"].astype(float)

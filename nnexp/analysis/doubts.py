@@ -32,6 +32,14 @@ def joined(settings: Sequence[str]) -> str:
     return f"{listed(spaced(settings))} change together: their effects cannot be separated."
 
 
+def uncrossed(settings: Sequence[str]) -> str:
+    """Return a sentence that not all combinations of ``settings`` were run."""
+    return (
+        f"Not all combinations of {listed(spaced(settings))} have a result: their combinations are "
+        "compared, not the settings by themselves."
+    )
+
+
 def bundled(comparison: Comparison) -> list[str]:
     """Return a sentence if two named arms differ in more than one setting."""
     columns = list(comparison.bundled)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided"
 class Factor:
     """A setting that varies; ``levels`` maps each of its levels to the arms that have it.
 
+    Settings that change together are one factor; ``settings`` has their names.
     ``reference`` is the level with the highest mean final test accuracy. ``numbers`` has the value
     of each level if all are numbers, and is empty otherwise.
     """
@@ -42,6 +43,7 @@ class Factor:
     levels: dict[str, tuple[str, ...]]
     reference: str
     numbers: dict[str, float]
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,22 +88,22 @@ def effects(comparison: Comparison) -> Effects:
     """
     runs = comparison.runs.reindex(columns=["seed", "arm", "status", "test_accuracy"])
     runs = runs[runs["status"] != FAILED]
-    by_seed = (
-        runs["test_accuracy"].astype(float).groupby([runs["seed"], runs["arm"]], observed=True)
-    )
-    scores = by_seed.mean().unstack()
-    arms = [arm for arm in comparison.arms if arm in scores]
-    groups = _joined(comparison)
+    scores = _scores(comparison)
+    arms = [str(arm) for arm in scores]
+    grid = swept(comparison)
     doubts = doubtful.tuning(comparison) + doubtful.bundled(comparison)
-    doubts += [doubtful.joined(group) for group in groups if len(group) > 1]
-    grid = tuple(f for g in groups if len((f := _factor(comparison, g, scores, arms)).levels) > 1)
+    for factor in grid:
+        if len(factor.settings) > 1:
+            crossed = _crossed(comparison, factor.settings)
+            doubts.append((doubtful.uncrossed if crossed else doubtful.joined)(factor.settings))
     factors = grid
     full = math.prod(len(factor.levels) for factor in grid)
     if grid and len(arms) < full:
-        present = {tuple(_level_of(factor, arm) for factor in grid) for arm in arms}
+        levels = [{a: level for level, own in f.levels.items() for a in own} for f in grid]
+        present = {tuple(level[arm] for level in levels) for arm in arms}
         doubts.append(doubtful.incomplete([list(factor.levels) for factor in grid], present))
         own: dict[str, tuple[str, ...]] = {arm: (arm,) for arm in arms}
-        factors = (Factor("arm", own, max(arms, key=lambda a: float(scores[a].mean())), {}),)
+        factors = (Factor("arm", own, str(scores.mean().idxmax()), {}),)
     repeated = runs.loc[runs.duplicated(["seed", "arm"]), "arm"].drop_duplicates()
     if len(repeated):
         doubts.append(doubtful.repeated([*map(str, repeated)]))
@@ -116,10 +118,13 @@ def effects(comparison: Comparison) -> Effects:
     family = sum(_choices(f) for f in factors)
     family += sum(_choices(f) * _choices(g) for f, g in itertools.combinations(factors, 2))
     rows = [_row(words, first, second, ALPHA / family) for words, first, second, _ in comparisons]
-    pairs = [
-        pd.DataFrame({**_named(words), "seed": seeds, "difference": np.round(first - second, 12)})
-        for words, first, second, seeds in comparisons
-    ]
+    sizes = [len(seeds) for *_, seeds in comparisons]
+    named = pd.DataFrame([_named(words) for words, *_ in comparisons])
+    pairs = named.loc[named.index.repeat(sizes)].reset_index(drop=True)
+    if comparisons:
+        pairs["seed"] = np.concatenate([seeds for *_, seeds in comparisons])
+        differences = [first - second for _, first, second, _ in comparisons]
+        pairs["difference"] = np.round(np.concatenate(differences), 12)
     if len(arms) > 1 and not rows:
         doubts.append(doubtful.UNPAIRED)
     return Effects(
@@ -128,28 +133,71 @@ def effects(comparison: Comparison) -> Effects:
         pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_RESULTS]).astype(
             {"n": int, "fewest": int, "seeds_needed": "Int64", "seeds_seen": "Int64"}
         ),
-        pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=["difference"]),
+        pairs if comparisons else pd.DataFrame(columns=["difference"]),
         tuple(doubts),
     )
 
 
-def _joined(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return the settings that vary, grouping those that change together."""
-    cells = list(comparison.cells.values())
-    groups: list[tuple[str, ...]] = [(name,) for name in comparison.levels]
+def swept(comparison: Comparison) -> tuple[Factor, ...]:
+    """Return the factors of ``comparison`` as they were swept, of the arms that have a result.
 
-    def count(*names: str) -> int:
-        return len({tuple(cell[name] for name in names) for cell in cells})
+    Settings that change together are one factor. So are two of which not all combinations were
+    run, if the grid is complete then.
+    """
+    scores = _scores(comparison)
+    every = list(comparison.cells.values())
+    groups = _merged([(name,) for name in comparison.levels], every, _together)
+    arms = [str(arm) for arm in scores]
+    cells = [comparison.cells[arm] for arm in arms]
+    if math.prod(_count(cells, group) for group in groups) > len(cells):
+        pairs = _merged(groups, cells, _uncrossed)
+        if len(pairs) > 1 and math.prod(_count(cells, group) for group in pairs) == len(cells):
+            groups = pairs
+    found = (_factor(comparison, group, scores, arms) for group in groups)
+    return tuple(factor for factor in found if len(factor.levels) > 1)
 
-    together = True
-    while together:
-        together = False
-        for a, b in itertools.combinations(groups, 2):
-            if count(*a, *b) == max(count(*a), count(*b)):
-                groups = [(*a, *b) if g == a else g for g in groups if g != b]
-                together = True
-                break
+
+def _scores(comparison: Comparison) -> pd.DataFrame:
+    """Return the final test accuracies, a row for each seed and a column for each arm with one."""
+    runs = comparison.runs.reindex(columns=["seed", "arm", "status", "test_accuracy"])
+    runs = runs[runs["status"] != FAILED]
+    accuracy = runs["test_accuracy"].astype(float)
+    scores = accuracy.groupby([runs["seed"], runs["arm"]], observed=True).mean().unstack()
+    ordered: pd.DataFrame = scores[[arm for arm in comparison.arms if arm in scores]]
+    return ordered
+
+
+Cells = Sequence[Mapping[str, str]]
+
+
+def _merged(
+    groups: list[tuple[str, ...]],
+    cells: Cells,
+    alike: Callable[[Cells, tuple[str, ...], tuple[str, ...]], bool],
+) -> list[tuple[str, ...]]:
+    """Return ``groups`` of settings, with those merged that are ``alike``."""
+    for a, b in itertools.combinations(groups, 2):
+        if alike(cells, a, b):
+            return _merged([(*a, *b) if g == a else g for g in groups if g != b], cells, alike)
     return groups
+
+
+def _together(cells: Cells, a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    return _count(cells, (*a, *b)) == max(_count(cells, a), _count(cells, b))
+
+
+def _uncrossed(cells: Cells, a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    return _count(cells, (*a, *b)) < _count(cells, a) * _count(cells, b)
+
+
+def _count(cells: Cells, names: tuple[str, ...]) -> int:
+    return len({tuple(cell[name] for name in names) for cell in cells})
+
+
+def _crossed(comparison: Comparison, settings: tuple[str, ...]) -> bool:
+    """Return whether some of ``settings`` vary while all others stay as they are."""
+    cells = list(comparison.cells.values())
+    return _count(cells, settings) > max(_count(cells, (name,)) for name in settings)
 
 
 def _factor(
@@ -159,7 +207,8 @@ def _factor(
     for arm in arms:
         words = (comparison.cells[arm][setting] for setting in settings)
         levels.setdefault(", ".join(words), []).append(arm)
-    reached = {level: float(scores[own].mean().mean()) for level, own in levels.items()}
+    means = scores.mean()
+    reached = {level: float(means[own].mean()) for level, own in levels.items()}
     best = max(reached, key=lambda level: reached[level], default="")
     columns = [c for c in comparison.varied if c.partition(".")[0] in settings]
     numbers: dict[str, float] = {}
@@ -172,11 +221,8 @@ def _factor(
         {level: tuple(own) for level, own in levels.items()},
         best,
         numbers,
+        settings,
     )
-
-
-def _level_of(factor: Factor, arm: str) -> str:
-    return next(level for level, arms in factor.levels.items() if arm in arms)
 
 
 def _choices(factor: Factor) -> int:
@@ -191,8 +237,9 @@ def _compared(
     seeds = scores.index.to_numpy()
 
     def mean(*levels: tuple[Factor, str]) -> Array:
-        own = set.intersection(*(set(factor.levels[level]) for factor, level in levels))
-        average: Array = np.mean([values[arm] for arm in values if arm in own], axis=0)
+        arms, *others = (factor.levels[level] for factor, level in levels)
+        own = [values[arm] for arm in arms if all(arm in other for other in others)]
+        average: Array = np.mean(own, axis=0)
         return average
 
     def paired(words: dict[str, str], first: Array, second: Array) -> Any:

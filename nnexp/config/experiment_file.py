@@ -330,8 +330,8 @@ def design(content: Mapping[str, Any], arms: Mapping[str, Iterable[str]]) -> Des
         text = str(value)
         single = re.sub(r"\[[^]]*\]", "", text)
         if key not in ("arm", "seed") and re.search(r"[,(*]", single):
-            plain = re.search(r"[][(*]", text) is None
-            swept[str(key)] = tuple(part.strip() for part in text.split(",")) if plain else ()
+            listed = re.search(r"[][(*]", text) is None
+            swept[str(key)] = tuple(part.strip() for part in text.split(",")) if listed else ()
     by_arms = {given.lstrip("+~").split("=")[0] for own in arms.values() for given in own}
     return Design(swept, frozenset(by_arms), read_pairs(plain(content.get("pair"))))
 

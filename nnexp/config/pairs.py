@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from nnexp.errors import InputError
 
 Groups = tuple[tuple[str, ...], ...]
 
 
-def read_pairs(pair: object) -> Groups:
+def read_pairs(pair: Any) -> Groups:
     """Return the groups of settings in the value of ``pair``: a list of names, or of such lists.
 
     Raises
@@ -19,10 +20,11 @@ def read_pairs(pair: object) -> Groups:
     """
     if pair is None:
         return ()
-    listed = isinstance(pair, list | tuple) and pair
-    groups = pair if listed and all(isinstance(g, list | tuple) for g in pair) else [pair]
+    groups = [pair]
+    if isinstance(pair, list) and pair and all(isinstance(group, list) for group in pair):
+        groups = pair
     for group in groups:
-        names = isinstance(group, list | tuple) and all(isinstance(name, str) for name in group)
+        names = isinstance(group, list) and all(isinstance(name, str) for name in group)
         if not names or len(group) < 2:
             raise InputError(
                 f"pair={_text(pair)} is not a list of settings: give two or more, as in "
@@ -66,8 +68,6 @@ def axes(counts: Mapping[str, int], groups: Groups) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(of.get(name, (name,)) for name in counts))
 
 
-def _text(pair: object) -> str:
+def _text(pair: Any) -> str:
     """Return the value of ``pair`` as it is written on the command line."""
-    if isinstance(pair, Sequence) and not isinstance(pair, str):
-        return f"[{','.join(map(_text, pair))}]"
-    return str(pair)
+    return f"[{','.join(map(_text, pair))}]" if isinstance(pair, list) else str(pair)

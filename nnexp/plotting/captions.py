@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -33,8 +35,18 @@ def band(comparison: Comparison) -> str:
     return f"mean over seeds, with a band from the lowest to the highest seed ({comparison.seeds})"
 
 
-def coinciding(table: pd.DataFrame, stretched: bool = False) -> str:
-    """Name the arms whose curves coincide; on a logarithmic axis if it is ``stretched``."""
+def coinciding(panels: Iterable[pd.DataFrame], stretched: bool = False) -> str:
+    """Name the arms whose curves coincide; on a logarithmic axis if ``stretched``.
+
+    ``panels`` are tables of `curves`. Of several, the arms are not named.
+    """
+    names = [_coinciding(table, stretched) for table in panels]
+    if len(names) > 1:
+        return " In some panels curves coincide." if any(names) else ""
+    return f" Curves that coincide: {'; '.join(names[0])}." if any(names) else ""
+
+
+def _coinciding(table: pd.DataFrame, stretched: bool) -> list[str]:
     keys = ["layer", "step"] if "layer" in table else ["step"]
     wide = table.pivot(index=keys, columns="arm", values="mean").astype(float)
     values = wide.where(np.isfinite(wide)).to_numpy()
@@ -51,8 +63,7 @@ def coinciding(table: pd.DataFrame, stretched: bool = False) -> str:
                 break
         else:
             groups.append([arm])
-    names = [_named([str(wide.columns[i]) for i in group]) for group in groups if len(group) > 1]
-    return f" Curves that coincide: {'; '.join(names)}." if names else ""
+    return [_named([str(wide.columns[i]) for i in group]) for group in groups if len(group) > 1]
 
 
 def _named(arms: list[str]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import INTERACTION, Effects, Factor
@@ -20,30 +22,36 @@ from nnexp.analysis.outcomes import fitting
 from nnexp.plotting import layout, panels
 from nnexp.plotting.captions import values_in_words
 from nnexp.plotting.cell_maps import Cell, draw_cells
-from nnexp.plotting.legends import legend_entries
+from nnexp.plotting.facets import MOST_LINES, MOST_PANELS, levels_of_arms, ranked, split
+from nnexp.plotting.legends import line_entry
 from nnexp.plotting.paired_differences import LABEL, Differences, draw_differences
 from nnexp.plotting.picture import Picture
-from nnexp.plotting.styles import UNNAMED, Style, choice_styles
+from nnexp.plotting.styles import UNNAMED, Style, arm_styles, choice_styles
 from nnexp.store.record import DIVERGED, FAILED
 
 # The columns that name a comparison.
 _KEYS = ("kind", "factor", "level")
-# A panel of more interactions would fill a page.
-_MOST_INTERACTIONS = 16
+# A panel of more interactions, or of more levels, would fill a page.
+_MOST_INTERACTIONS, _MOST_LEVELS = 16, 20
 # The longest line of a label beside the rows of cells, in characters.
-_ROW_LABEL = 14
+_ROW_LABEL, _LONG_LABEL = 14, 24
 _IN_POINTS = "difference in percentage points"
 # Inches, in a panel's name.
 _CHARACTER = 0.078
-# A curve over fewer values adds nothing to the arms; more lines hide each other.
-_FEWEST_VALUES, _MOST_LINES = 3, 8
+# A curve over fewer values adds nothing to the arms.
+_FEWEST_VALUES = 3
+# A map of more columns has the means alone as words, one of more cells across or down has none.
+_MOST_FULL, _MOST_ACROSS, _MOST_DOWN = 6, 16, 40
+_SMALLEST, _SHADES = 7, ListedColormap(mpl.colormaps["Blues"](np.linspace(0.05, 0.8, 256)))
 
 
 def differences(comparison: Comparison, styles: Mapping[str, Style], measured: Effects) -> Picture:
     """Draw each factor's levels minus its best, seed by seed, with intervals; and interactions."""
     sizes = measured.table.groupby("factor")["level"].transform("size")
     few = (measured.table["kind"] != INTERACTION) | (sizes <= _MOST_INTERACTIONS)
-    table = measured.table[few].reset_index(drop=True)
+    ranks = measured.table.groupby("factor")["mean"].rank(method="first")
+    ends = np.minimum(ranks - 1, sizes - ranks) < _MOST_LEVELS // 2
+    table = measured.table[few & ends].reset_index(drop=True)
     parts = {str(name): rows for name, rows in table.groupby("factor", sort=False)}
     one = len(measured.factors) == 1
     title = "Differences in final test accuracy"
@@ -76,6 +84,11 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
         caption += " Each panel has its own scale."
     if not few.all():
         caption += " Interactions with many levels are not drawn; see effects.csv."
+    if not ends[few].all():
+        caption += (
+            f" Of more than {_MOST_LEVELS} levels, the {_MOST_LEVELS // 2} with the highest and "
+            f"the {_MOST_LEVELS // 2} with the lowest mean are drawn; effects.csv has all."
+        )
     rows = table[[*_KEYS, "reference", "n", "difference", "low", "high"]]
     drawn = measured.pairs.merge(rows.rename(columns={"difference": "median"}), on=list(_KEYS))
     levels = table[table["kind"] != INTERACTION]
@@ -123,30 +136,26 @@ def _looks(
     return choice_styles(list(factor.levels))
 
 
-def cells(
-    comparison: Comparison, styles: Mapping[str, Style], grid: tuple[Factor, Factor]
-) -> Picture:
+def cells(comparison: Comparison, grid: tuple[Factor, Factor]) -> Picture:
     """Draw the grid of two factors: in each cell its mean, spread and number of runs."""
     across, down = sorted(grid, key=lambda factor: len(factor.levels))
-    summary = comparison.summary.set_index("arm")
-    found = []
-    for (row, lower), (column, right) in itertools.product(_ranked(down), _ranked(across)):
-        for arm in set(lower) & set(right):
-            scored = summary.loc[arm]
-            found.append(
-                {
-                    "down": row,
-                    "across": column,
-                    "mean": scored["test_accuracy_mean"],
-                    "std": scored["test_accuracy_std"],
-                    "n": scored["runs"] - scored[FAILED],
-                    "diverged": scored[DIVERGED],
-                    "at": "",
-                }
-            )
+    rows = {arm: level for level, arms in down.levels.items() for arm in arms}
+    columns = {arm: level for level, arms in across.levels.items() for arm in arms}
+    scored = comparison.summary[comparison.summary["arm"].isin(set(rows) & set(columns))]
+    found = pd.DataFrame(
+        {
+            "down": scored["arm"].map(rows),
+            "across": scored["arm"].map(columns),
+            "mean": scored["test_accuracy_mean"],
+            "std": scored["test_accuracy_std"],
+            "n": scored["runs"] - scored[FAILED],
+            "diverged": scored[DIVERGED],
+            "at": "",
+        }
+    )
     title = f"Final test accuracy by {down.name} and {across.name}"
-    sides = ([level for level, _ in _ranked(factor)] for factor in (down, across))
-    return _cells("cells", title, comparison.held, pd.DataFrame(found), *sides)
+    sides = ([level for level, _ in ranked(factor)] for factor in (down, across))
+    return _cells("cells", title, comparison.held, found, *sides)
 
 
 def heat_map(runs: pd.DataFrame, grid: Grid, held: str) -> Picture:
@@ -167,15 +176,38 @@ def _cells(
     name: str, title: str, held: str, table: pd.DataFrame, rows: list[str], columns: list[str]
 ) -> Picture:
     diverged = bool(table["diverged"].any())
+    full = len(columns) <= _MOST_FULL
+    words = len(columns) <= _MOST_ACROSS and len(rows) <= _MOST_DOWN
+    height = 0.56 + 0.17 * diverged + 0.17 * bool(table["at"].any()) if full else 0.3
     figure, (ax,) = layout.panels(
         title,
         held,
-        height=(0.56 + 0.17 * diverged + 0.17 * bool(table["at"].any())) * len(rows),
-        margins=(0.25 + 0.085 * min(_ROW_LABEL, max(map(len, rows))), 0.15),
+        height=height * len(rows) if words else min(4.5, 0.3 * len(rows)),
+        margins=(
+            0.25 + 0.085 * min(_ROW_LABEL if words else _LONG_LABEL, max(map(len, rows))),
+            0.15 if words else 0.75,
+        ),
+        below=0 if full else max(0, 0.075 * max(map(len, columns)) - 0.3),
     )
-    _draw_cells(ax, table, rows, columns)
+    low, high = float(table["mean"].min()), float(table["mean"].max())
+    shades = ScalarMappable(Normalize(low, high if high > low else low + 1), _SHADES)
+    found = [
+        Cell(
+            rows.index(cell["down"]),
+            columns.index(cell["across"]),
+            shades.to_rgba(np.asarray(cell["mean"])),
+            _words(cell, full) if words else "",
+        )
+        for cell in table.to_dict("records")
+    ]
+    _draw_cells(ax, found, rows, columns, full)
     caption = f"Each cell shows the mean over seeds and their number ({n_words(table['n'])})"
-    caption += "; ± is the standard deviation." if table["std"].notna().any() else "."
+    if not full:
+        caption = f"The mean over seeds{' in per cent' if words else ''} ({n_words(table['n'])})"
+    caption += "; ± is the standard deviation." if full and table["std"].notna().any() else "."
+    if not words:
+        label = "final test accuracy"
+        figure.colorbar(shades, cax=ax.inset_axes((1.03, 0, 0.04, 1)), label=label)
     if diverged:
         caption += " Diverged runs count in the mean."
     if len(table) < len(rows) * len(columns):
@@ -185,89 +217,104 @@ def _cells(
     return Picture(name, title, caption, alt, figure, table.drop(columns="at"))
 
 
-def _draw_cells(ax: Axes, table: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Draw a heat map of a table with ``down across mean std n diverged at``."""
-    low, high = float(table["mean"].min()), float(table["mean"].max())
-    shades = mpl.colormaps["Blues"]
-    found = []
-    for cell in table.to_dict("records"):
-        share = (cell["mean"] - low) / (high - low) if high > low else 0.0
-        lines = [f"{cell['mean']:.3f}"]
-        if not math.isnan(cell["std"]):
-            lines.append(f"± {cell['std']:.2g}")
-        lines.append(f"n = {cell['n']}")
-        if cell["diverged"]:
-            lines.append(f"{cell['diverged']} diverged")
-        if cell["at"]:
-            lines.append(cell["at"])
-        place = rows.index(cell["down"]), columns.index(cell["across"])
-        found.append(Cell(*place, shades(0.05 + 0.75 * share), "\n".join(lines)))
+def _words(cell: Mapping[Any, Any], full: bool) -> str:
+    """Return the words in a cell: its mean and, if it has room, spread, number and mishaps."""
+    lines = [f"{cell['mean']:.3f}" if full else f"{100 * cell['mean']:.1f}"]
+    if full and not math.isnan(cell["std"]):
+        lines.append(f"± {cell['std']:.2g}")
+    lines += [f"n = {cell['n']}"] if full else []
+    lines += [f"{cell['diverged']} diverged"] if full and cell["diverged"] else []
+    lines += [cell["at"]] if full and cell["at"] else []
+    return "\n".join(lines)
+
+
+def _draw_cells(
+    ax: Axes, cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], full: bool
+) -> None:
+    """Draw a heat map, with labels for as many rows and columns as there is room for."""
     width = max(9, 40 // len(columns))
-    draw_cells(
-        ax,
-        found,
-        [textwrap.fill(row, _ROW_LABEL) for row in rows],
-        [textwrap.fill(column, width) for column in columns],
-        size=min(layout.SMALL, 34 / len(columns)),
-    )
-
-
-def _ranked(factor: Factor) -> list[tuple[str, tuple[str, ...]]]:
-    """Return a factor's levels with their arms: numbers by size, others as they came."""
-    return sorted(factor.levels.items(), key=lambda item: factor.numbers.get(item[0], 0.0))
+    across = [textwrap.fill(column, width) if full else column for column in columns]
+    down = [textwrap.fill(row, _ROW_LABEL) for row in rows]
+    size = min(layout.SMALL, 34 / len(columns)) if full else _SMALLEST
+    draw_cells(ax, cells, down, across, size=size)
+    if not full:
+        ax.tick_params(axis="x", rotation=90)
+    if any(cell.words for cell in cells):
+        return
+    for axis, names in ((ax.xaxis, columns), (ax.yaxis, rows)):
+        every = math.ceil(len(names) / _MOST_ACROSS)
+        labels = [textwrap.shorten(name, _LONG_LABEL) for name in names[::every]]
+        axis.set_ticks(range(0, len(names), every), labels)
+        axis.set_ticks([], minor=True)
 
 
 def numeric(grid: tuple[Factor, ...]) -> Factor | None:
-    """Return the numeric factor of which a curve says most, if there is one."""
+    """Return the numeric factor of which curves say most, if they fit into the panels."""
     numeric = [f for f in grid if len(f.numbers) >= _FEWEST_VALUES]
     best = max(numeric, key=lambda f: len(f.numbers), default=None)
-    others = np.prod([len(f.levels) for f in grid if f is not best])
-    return best if others <= _MOST_LINES else None
+    return best if best is not None and _response_panels(best, grid) else None
 
 
-def response(
-    comparison: Comparison, styles: Mapping[str, Style], over: Factor, grid: tuple[Factor, ...]
-) -> Picture:
+def response(comparison: Comparison, over: Factor, grid: tuple[Factor, ...]) -> Picture:
     """Draw every run over a numeric factor of the ``grid``, a line for each level of the others."""
-    others = [factor for factor in grid if factor is not over]
-    of_arm = {
-        arm: (over.numbers[level], ", ".join(_level_of(f, arm) for f in others) or over.name)
-        for level, arms in over.levels.items()
-        for arm in arms
-    }
-    runs = comparison.runs[comparison.runs["arm"].isin(of_arm)]
+    by, panels_of = _response_panels(over, grid) or ((), {})
+    x_of = {arm: over.numbers[level] for level, arms in over.levels.items() for arm in arms}
+    levels = levels_of_arms([factor for factor in grid if factor is not over])
+    runs = comparison.runs[comparison.runs["arm"].isin(set(x_of) & set(levels or x_of))]
     runs = runs[runs["status"] != FAILED]
+    own = [levels.get(str(arm), {}) for arm in runs["arm"]]
     table = pd.DataFrame(
         {
-            "line": [of_arm[arm][1] for arm in runs["arm"]],
-            "x": [of_arm[arm][0] for arm in runs["arm"]],
+            "line": [", ".join(at.values()) or over.name for at in own],
+            "x": [x_of[str(arm)] for arm in runs["arm"]],
             "y": runs["test_accuracy"].to_numpy(float),
             "diverged": (runs["status"] == DIVERGED).to_numpy(),
         }
     )
-    lines = list(dict.fromkeys(table["line"]))
-    names = lines
-    if len(others) == 1 and others[0].numbers:
-        names = [f"{others[0].numbers[line]:g}" for line in lines]
-    looks = choice_styles(names)
-    looks = {line: looks[name] for line, name in zip(lines, names, strict=True)}
+    shared = [name for f in grid if f is over or f.name in by for name in f.settings]
+    styles = arm_styles(comparison, shared)
+    looks = {line: styles[str(arm)] for line, arm in zip(table["line"], runs["arm"], strict=True)}
+    # What tells the lines of a panel apart.
+    entries = {
+        ", ".join(level for name, level in at.items() if name not in by): looks[line]
+        for line, at in zip(table["line"], own, strict=True)
+    }
+    legend = [line_entry(words, style) for words, style in entries.items() if words]
     title = f"Final test accuracy over {over.name}"
-    key = pd.DataFrame({"arm": lines, DIVERGED: 0, FAILED: 0})
-    legend = legend_entries(key, looks) if others else ()
-    figure, (ax,) = layout.panels(title, comparison.held, legend=legend)
-    panels.draw_response(ax, table, looks)
-    ax.set_xlabel(over.name)
+    columns = layout.columns_of(len(panels_of))
+    figure, axes = layout.panels(
+        title,
+        comparison.held,
+        names=[textwrap.fill(name, layout.CHARACTERS // columns) for name in panels_of],
+        columns=columns,
+        height=2.3 if len(panels_of) == 1 else 1.9 if len(panels_of) <= columns else 1.15,
+        legend=legend,
+    )
+    for ax, lines in zip(axes, panels_of.values(), strict=True):
+        rows = table[table["line"].isin(lines)]
+        panels.draw_response(ax, rows, looks)
+        ax.set_xlabel(over.name)
+    layout.label_outer(axes)
     caption = f"Each small mark is a run; the line joins the means ({comparison.seeds})."
+    if by:
+        caption += f" One panel for each {' and '.join(by)}."
     if table["diverged"].any():
         caption += " A cross marks a diverged run, which counts in the mean."
     best = table.groupby(["line", "x"], sort=False)["y"].mean()
     top = ", ".join(
-        f"{line + ' at ' if others else ''}{best[line].idxmax():g} ({best[line].max():.3f})"
-        for line in lines
+        f"{line + ' at ' if levels else ''}{best[line].idxmax():g} ({best[line].max():.3f})"
+        for line in looks
     )
     alt = f"{caption} Highest mean: {top}."
     return Picture("response", title, caption, alt, figure, table)
 
 
-def _level_of(factor: Factor, arm: str) -> str:
-    return next(level for level, arms in factor.levels.items() if arm in arms)
+def _response_panels(
+    over: Factor, grid: tuple[Factor, ...]
+) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]] | None:
+    """Return the factors by which the lines over a factor are divided, and each panel's lines."""
+    others = [factor for factor in grid if factor is not over]
+    lines = {", ".join(at.values()): at for at in levels_of_arms(others).values()}
+    if len(lines) <= MOST_LINES:
+        return (), {"": tuple(lines) or (over.name,)}
+    return split(lines, others, MOST_PANELS)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,15 +14,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import Comparison, curves, spreads
+from nnexp.analysis.effects import Factor
+from nnexp.analysis.loss_scales import loss_scales
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, omitted, values_in_words
-from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, box_entries, legend_entries
+from nnexp.plotting.facets import MOST_PANELS, Facets, extremes, extremes_note, facets
+from nnexp.plotting.legends import arm_labels, box_entries, thin_entries
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
 
 _MOST_HIDDEN = 5
-
-
+# Arms that have a panel of boxes.
+_MOST_ARMS = 12
+# Of divided arms, a row of panels shows the first and the last hidden layer, and the output.
+_MOST_ACROSS = 3
 # Arms whose activations are this many times as wide as another's do not share its axis.
 _FAR = 4
 
@@ -28,6 +37,12 @@ def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     table = spreads(comparison.mechanism)
     title = f"Activations before and after training{by(comparison)}"
     shown = comparison.summary[comparison.summary["arm"].isin(table["arm"].unique())]
+    note = ""
+    if len(shown) > _MOST_ARMS:
+        arms, _ = extremes(shown.set_index("arm")["test_accuracy_mean"], _MOST_ARMS)
+        note = extremes_note(arms, len(comparison.arms), "are shown")
+        shown = shown.set_index("arm").loc[arms].reset_index()
+        table = table[table["arm"].isin(arms)]
     columns = 2 if len(shown) in (2, 4) or max(map(len, shown["arm"])) > 15 else 3
     columns = min(columns, len(shown))
     reach = table[["p05", "p95"]].abs().max(axis=1).groupby(table["arm"], observed=True).max()
@@ -35,16 +50,16 @@ def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     figure, axes = layout.panels(
         title,
         comparison.held,
-        names=arm_labels(shown, 48 // columns),
+        names=arm_labels(shown, layout.CHARACTERS // columns),
         columns=columns,
-        height=1.5,
+        height=1.5 if len(shown) <= 6 else 1.1,
         legend=box_entries(),
         sharey=not alone,
     )
     for ax, arm in zip(axes, shown["arm"], strict=True):
         panels.draw_spread(ax, table[table["arm"] == arm], styles[arm])
         ax.locator_params(axis="y", nbins=5)
-    layout.label_outer(axes, columns)
+    layout.label_outer(axes)
     for ax, arm in list(zip(axes, shown["arm"], strict=True))[: None if alone else 1]:
         own = table[table["arm"] == arm] if alone else table
         low, high = float(own["p05"].min()), float(own["p95"].max())
@@ -54,6 +69,7 @@ def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         "Activations of each layer (the last is the output) on a fixed sample of training "
         "examples: hollow before the first update, filled after the last. Box: the middle half; "
         f"whiskers: 5 % to 95 %; line: the median; all are means over seeds ({comparison.seeds})."
+        f"{note}"
     )
     if alone:
         caption += " Each arm has its own scale."
@@ -66,11 +82,12 @@ def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     return Picture("activations", title, caption, alt, figure, table)
 
 
-def gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
+def gradients(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     """Draw the norm of each layer's gradient over training, one panel per layer."""
-    table = curves(comparison.mechanism, "gradient_norm")
+    drawn = _layers(comparison, grid, "gradient_norm", hidden=False)
+    comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
     title = f"Gradient norm of each layer{by(comparison)}"
-    figure, axes = _layer_panels(comparison, styles, table, title, "gradient norm of the weights")
+    figure, axes = _figure(drawn, title, "gradient norm of the weights")
     for ax, rows in axes:
         panels.draw_curves(ax, rows.assign(mean=rows["mean"].replace(0, np.nan)), styles)
         panels.draw_zeros(ax, rows, styles)
@@ -78,112 +95,160 @@ def gradients(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     layout.label_outer([ax for ax, _ in axes])
     caption = (
         "Frobenius norm of the gradient of the loss by each layer's weights, on a fixed sample of "
-        f"training examples: {band(comparison)}."
+        f"training examples: {band(comparison)}.{drawn.facets.note}"
     )
+    if len(loss_scales(comparison)) > 1:
+        caption += " The gradients are of different losses, which are not comparable in size."
     if (table["mean"] == 0).any():
         caption += " A triangle at the lower edge: exactly 0."
-    caption += omitted(comparison) + _ended(table) + _left_out(comparison, axes)
-    caption += coinciding(table, stretched=True)
+    caption += omitted(comparison) + _ended(table) + drawn.left_out
+    caption += coinciding(drawn.facets.parts(table), stretched=True)
     alt = f"{caption} {_first_layer(table)}"
     return Picture("gradients", title, caption, alt, figure, table)
 
 
-def saturation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
+def saturation(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     """Draw each hidden layer's saturated share over training."""
-    hidden = comparison.mechanism[comparison.mechanism["kind"] == "hidden"]
-    table, dead = curves(hidden, "saturated"), curves(hidden, "dead")
+    drawn = _layers(comparison, grid, "saturated", hidden=True)
+    comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
     title = f"Saturation of the hidden layers{by(comparison)}"
-    both = len(comparison.arms) <= MOST_WITH_THIN
-    thin = "dead units" if both else ""
-    figure, axes = _layer_panels(comparison, styles, table, title, "share saturated", thin)
+    tables = {"saturated": table}
+    if drawn.facets.thin:
+        tables["dead"] = curves(_hidden(comparison.mechanism), "dead")
+    thin = "dead units" if "dead" in tables else ""
+    figure, axes = _figure(drawn, title, "share saturated", thin)
     for ax, rows in axes:
         panels.draw_curves(ax, rows, styles)
-        if both:
-            panels.draw_curves(ax, dead[dead["layer"] == rows["layer"].iloc[0]], styles, thin=True)
+        if "dead" in tables:
+            dead = tables["dead"]
+            own = dead[dead["layer"] == rows["layer"].iloc[0]]
+            panels.draw_curves(ax, own, styles, thin=True)
         ax.set_ylim(-0.04, 1.04)
     layout.label_outer([ax for ax, _ in axes])
     caption = (
         "Share of (unit, example) pairs at which the activation's derivative is below 5 % of its "
-        f"maximum: {band(comparison)}."
+        f"maximum: {band(comparison)}.{drawn.facets.note}"
     )
-    if both:
+    if drawn.facets.thin:
         caption += " Thin lines: share of units saturated at every example (dead)."
-    caption += omitted(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
+    caption += omitted(comparison) + _ended(table) + drawn.left_out
+    caption += coinciding(drawn.facets.parts(table))
     alt = f"{caption} {_first_layer(table)}"
-    drawn = together({"saturated": table} | ({"dead": dead} if both else {}))
-    return Picture("saturation", title, caption, alt, figure, drawn)
+    return Picture("saturation", title, caption, alt, figure, together(tables))
 
 
-def symmetry(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
+def symmetry(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     """Draw how many units of each hidden layer differ."""
-    hidden = comparison.mechanism[comparison.mechanism["kind"] == "hidden"]
-    table = curves(hidden, "distinct_units")
+    drawn = _layers(comparison, grid, "distinct_units", hidden=True)
+    comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
     title = f"Distinct hidden units{by(comparison)}"
-    figure, axes = _layer_panels(comparison, styles, table, title, "distinct units")
+    figure, axes = _figure(drawn, title, "distinct units")
     for ax, rows in axes:
         panels.draw_curves(ax, rows, styles)
     layout.label_outer([ax for ax, _ in axes])
-    axes[0][0].set_ylim(-0.06 * hidden["units"].max(), 1.06 * hidden["units"].max())
+    most = _hidden(comparison.mechanism)["units"].max()
+    axes[0][0].set_ylim(-0.06 * most, 1.06 * most)
     caption = (
         "Number of units of a layer whose incoming weights differ by more than 0.1 % of the "
         "largest weight. Identical units do the work of one and stay identical, except for "
-        f"rounding errors: {band(comparison)}."
+        f"rounding errors: {band(comparison)}.{drawn.facets.note}"
     )
-    caption += omitted(comparison) + _ended(table) + _left_out(comparison, axes) + coinciding(table)
+    caption += omitted(comparison) + _ended(table) + drawn.left_out
+    caption += coinciding(drawn.facets.parts(table))
     alt = f"{caption} {_first_layer(table)}"
     return Picture("symmetry", title, caption, alt, figure, table)
 
 
-def _layer_panels(
-    comparison: Comparison,
-    styles: Mapping[str, Style],
-    table: pd.DataFrame,
-    title: str,
-    ylabel: str,
-    thin: str = "",
-) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """Return a figure with one panel per layer (hidden ones evenly spaced), and their rows."""
-    about = comparison.mechanism[["arm", "layer", "kind", "units"]].drop_duplicates(
-        ["arm", "layer"]
-    )
+def _hidden(layers: pd.DataFrame) -> pd.DataFrame:
+    hidden: pd.DataFrame = layers[layers["kind"] == "hidden"]
+    return hidden
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """What the panels of a figure of layers show, one for each layer of each of the ``facets``.
+
+    ``table`` has the `curves` with the ``kind`` and the ``panel`` of each layer, ``names`` the name
+    of each panel, in full and in short.
+    """
+
+    facets: Facets
+    table: pd.DataFrame
+    names: dict[float, tuple[str, str]]
+    left_out: str
+
+
+def _layers(comparison: Comparison, grid: Sequence[Factor], y: str, *, hidden: bool) -> _Layers:
+    """Return the panels for ``y`` of all layers, or of the ``hidden`` ones; these evenly spaced."""
+    mechanism = comparison.mechanism
+    layers = _hidden(mechanism) if hidden else mechanism
+    chosen = facets(comparison, grid, MOST_PANELS // min(layers["layer"].nunique(), _MOST_ACROSS))
+    layers = chosen.shown.mechanism
+    table = curves(_hidden(layers) if hidden else layers, y)
+    about = layers[["arm", "layer", "kind", "units"]].drop_duplicates(["arm", "layer"])
     about = about[about["layer"].isin(table["layer"])]
     outputs = about["kind"] == "output"
     depths = about["layer"][outputs].nunique()
     # Where depths differ, outputs get a panel of their own, apart from hidden layers.
     about = about.assign(panel=about["layer"].astype(float).mask(outputs, np.inf))
     table = table.merge(about[["arm", "layer", "panel", "kind"]], on=["arm", "layer"])
-    layers = sorted(table["panel"].unique())
-    hidden = [layer for layer in layers if np.isfinite(layer)]
-    if len(hidden) > _MOST_HIDDEN:
-        shown = [hidden[round(i)] for i in np.linspace(0, len(hidden) - 1, _MOST_HIDDEN)]
-        layers = shown + layers[len(hidden) :]
-    names = []
-    for layer in layers:
+    shown = _few(sorted(table["panel"].unique()), len(chosen.panels) > 1)
+    names = {}
+    for layer in shown:
         own = about[about["panel"] == layer]
         kind, units = own["kind"].iloc[0], own["units"].unique()
-        name = (
-            "output layer" if depths > 1 and kind == "output" else f"layer {own['layer'].iloc[0]}"
-        )
+        output = depths > 1 and kind == "output"
+        name = "output layer" if output else f"layer {own['layer'].iloc[0]}"
         details = [kind] if name.startswith("layer") else []
         details += [f"{units[0]} units"] if len(units) == 1 else []
-        names.append(f"{name} ({', '.join(details)})" if details else name)
-    legend = legend_entries(comparison.summary, styles, thin)
-    height = 1.7 if len(layers) == 1 else 1.05
+        names[layer] = (f"{name} ({', '.join(details)})" if details else name, name)
+    count = _hidden(layers)["layer"].nunique()
+    few = sum(map(math.isfinite, shown)) if depths > 1 or hidden else len(shown) - 1
+    left_out = f" {few} of {count} hidden layers are shown." if 0 < few < count else ""
+    return _Layers(chosen, table, names, left_out)
+
+
+def _few(layers: Sequence[float], divided: bool) -> list[float]:
+    """Return the hidden layers to show, evenly spaced, and the output: few if arms are divided."""
+    hidden = [layer for layer in layers if math.isfinite(layer)]
+    most = _MOST_ACROSS - 1 if divided else _MOST_HIDDEN
+    if len(hidden) <= most:
+        return list(layers)
+    shown = [hidden[round(i)] for i in np.linspace(0, len(hidden) - 1, most)]
+    return shown + list(layers[len(hidden) :])
+
+
+def _figure(
+    drawn: _Layers, title: str, ylabel: str, thin: str = ""
+) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Return a figure, its axes with grey lines behind, and the rows of each."""
+    chosen, divided = drawn.facets, len(drawn.facets.panels) > 1
+    across = len(drawn.names) if divided else 1
+    columns = across if across > 1 else chosen.columns
+    places = list(itertools.product(chosen.panels.items(), drawn.names.items()))
+    titles = [f"{panel}, {short}" if divided else name for (panel, _), (_, (name, short)) in places]
+    if divided and across == 1:
+        titles = list(chosen.panels)
     figure, axes = layout.panels(
-        title, comparison.held, names=names, height=height, ylabel=ylabel, legend=legend
+        title,
+        chosen.shown.held,
+        names=[textwrap.fill(t, layout.CHARACTERS // columns) for t in titles],
+        columns=columns,
+        height=1.7 if len(titles) <= columns else 1.0,
+        ylabel=ylabel,
+        legend=[*chosen.legend, *thin_entries(thin)],
     )
-    return figure, [(ax, table[table["panel"] == k]) for ax, k in zip(axes, layers, strict=True)]
+    parts = []
+    for ax, ((_, arms), (layer, _)) in zip(axes, places, strict=True):
+        rows = drawn.table[drawn.table["panel"] == layer]
+        behind = set(chosen.grey) - set(arms)
+        panels.draw_context(ax, rows[rows["arm"].isin(behind)])
+        parts.append((ax, rows[rows["arm"].isin(arms)]))
+    return figure, parts
 
 
 def _ended(table: pd.DataFrame) -> str:
     return " A cross ends an arm whose runs diverged." if table["diverged"].any() else ""
-
-
-def _left_out(comparison: Comparison, axes: Sequence[tuple[Axes, pd.DataFrame]]) -> str:
-    layers = comparison.mechanism
-    count = layers.loc[layers["kind"] == "hidden", "layer"].nunique()
-    shown = sum(rows["kind"].iloc[0] == "hidden" for _, rows in axes)
-    return f" {shown} of {count} hidden layers are shown." if shown < count else ""
 
 
 def _first_layer(table: pd.DataFrame) -> str:

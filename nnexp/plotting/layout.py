@@ -9,7 +9,8 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import zip_longest
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -26,6 +27,8 @@ Look = dict[str, Any]
 
 # Inches and points: a figure is drawn to be read at two thirds of its size, half a page's width.
 WIDTH = 4.8
+# Of a panel's name, over the whole width.
+CHARACTERS = 48
 TITLE, BASE, SMALL = 12, 11, 9.5
 # The edge of a marker.
 EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
@@ -63,30 +66,35 @@ def panels(
     title: str,
     held: str,
     *,
-    names: Sequence[str] = ("",),
+    names: Sequence[str | None] = ("",),
     columns: int = 1,
     height: float | Sequence[float] = 2.3,
     ylabel: str = "",
     margins: tuple[float, float] = (0.8, 0.25),
+    below: float = 0.0,
     legend: Sequence[Artist] = (),
     sharex: bool = True,
-    sharey: bool = True,
+    sharey: bool | Literal["row"] = True,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with an axes for each of ``names``, of one scale unless told, and the axes.
 
+    The place of a name ``None`` stays empty.
     ``title`` and what was ``held`` fixed stand above, the ``legend`` below, a ``ylabel`` for all
     axes to the left. ``height`` is that of an axes, or of each row's, ``margins`` are those left
-    and right, in inches: all is placed by hand, which is quick and keeps a page's figures aligned.
+    and right, ``below`` is for labels longer than a line below the axes, in inches: all is placed
+    by hand, which is quick and keeps a page's figures aligned.
     """
     titles = textwrap.wrap(title, 47)
     lines = textwrap.wrap(f"Held fixed: {held}", 66)
-    name_heights = [0.17 * (name.count("\n") + bool(name)) for name in names]
+    name_heights = [0.17 * (name.count("\n") + 1 if name else 0) for name in names]
     rows = math.ceil(len(names) / columns)
     heights = [height] * rows if isinstance(height, int | float) else list(height)
-    gap = 0.17 + max(name_heights) + 0.17 * bool(len(names) % columns) + 0.4 * (not sharex)
+    empty = len(names) % columns > 0 or None in names
+    gap = 0.17 + max(name_heights) + 0.17 * empty + 0.4 * (not sharex)
     across, legend_height = _legend_shape([str(entry.get_label()) for entry in legend])
     top = 0.24 + 0.21 * len(titles) + 0.16 * len(lines) + max(name_heights[:columns])
-    total = top + sum(heights) + (rows - 1) * gap + 0.52 + legend_height
+    under_axes = 0.52 + below + legend_height
+    total = top + sum(heights) + (rows - 1) * gap + under_axes
 
     figure = Figure(figsize=(WIDTH, total))
     head: Look = {"x": 0.1 / WIDTH, "va": "top", "linespacing": 1.2}
@@ -97,17 +105,19 @@ def panels(
         "left": margins[0] / WIDTH,
         "right": 1 - margins[1] / WIDTH,
         "top": 1 - top / total,
-        "bottom": (0.52 + legend_height) / total,
+        "bottom": under_axes / total,
         "hspace": gap * rows / sum(heights),
         "wspace": 0.08 if sharey else 0.45,
     }
     shape: Look = {"squeeze": False, "gridspec_kw": place, "height_ratios": heights}
     grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, **shape).ravel()
-    for ax, name in zip(grid, names, strict=False):
-        ax.set_title(name)
-    for ax in grid[len(names) :]:
-        ax.remove()
-    for ax in grid[len(names) - columns : len(names)]:
+    cells = dict(zip_longest(grid, names))
+    axes = [ax for ax, name in cells.items() if name is not None]
+    for ax, name in cells.items():
+        ax.set_title(name or "")
+        if name is None:
+            ax.remove()
+    for ax in lowest(axes):
         ax.tick_params(labelbottom=True)
     middle = (place["top"] + place["bottom"]) / 2
     figure.supylabel(ylabel, x=0.1 / WIDTH, y=middle, ha="left", fontsize=BASE)
@@ -116,16 +126,34 @@ def panels(
         figure.legend(
             handles=legend, loc="lower left", bbox_to_anchor=corner, borderaxespad=0, ncols=across
         )
-    return figure, list(grid[: len(names)])
+    return figure, axes
 
 
-def label_outer(axes: Sequence[Axes], columns: int = 1) -> None:
-    """Leave the labels to the lowest axes of each column and the leftmost of each row."""
-    for ax in axes[:-columns]:
+def columns_of(count: int) -> int:
+    """Return in how many columns ``count`` small multiples are laid out."""
+    return 1 if count == 1 else 2 if count in (2, 4) else 3
+
+
+def label_outer(axes: Sequence[Axes]) -> None:
+    """Leave the labels to axes with none below, and to the leftmost of each row."""
+    for ax in set(axes) - set(lowest(axes)):
         ax.set_xlabel("")
-    for i, ax in enumerate(axes):
-        if i % columns:
+    for ax in axes:
+        if _place(ax)[1]:
             ax.set_ylabel("")
+
+
+def lowest(axes: Sequence[Axes]) -> list[Axes]:
+    """Return the axes of a grid that have none below them."""
+    places = {_place(ax) for ax in axes}
+    return [ax for ax in axes if (_place(ax)[0] + 1, _place(ax)[1]) not in places]
+
+
+def _place(ax: Axes) -> tuple[int, int]:
+    """Return the row and the column of an axes in its grid."""
+    spec = ax.get_subplotspec()
+    assert spec is not None
+    return spec.rowspan.start, spec.colspan.start
 
 
 def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:

@@ -33,15 +33,21 @@ def legend_entries(
     summary: pd.DataFrame, styles: Mapping[str, Style], thin: str = ""
 ) -> list[Artist]:
     """Return a legend's entries: every arm, and what the ``thin`` lines are."""
-    entries: list[Artist] = []
     width = 60 if len(summary) <= 6 else 22  # many are laid out in two columns
-    for arm, label in zip(summary["arm"], arm_labels(summary, width), strict=True):
-        style = styles[arm]
-        look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
-        entries.append(Line2D([], [], **look, **EDGE, label=label))
-    if thin:
-        entries.append(Line2D([], [], color=NEUTRAL, linewidth=THIN, label=f"thin: {thin}"))
-    return entries
+    labels = zip(summary["arm"], arm_labels(summary, width), strict=True)
+    entries: list[Artist] = [line_entry(label, styles[arm]) for arm, label in labels]
+    return [*entries, *thin_entries(thin)]
+
+
+def line_entry(label: str, style: Style) -> Line2D:
+    """Return the legend's entry of a line."""
+    look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
+    return Line2D([], [], **look, **EDGE, label=label)
+
+
+def thin_entries(thin: str) -> list[Artist]:
+    """Return the legend's entry of the ``thin`` lines, if there are any."""
+    return [Line2D([], [], color=NEUTRAL, linewidth=THIN, label=f"thin: {thin}")] if thin else []
 
 
 def box_entries() -> list[Artist]:

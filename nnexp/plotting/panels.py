@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from matplotlib.ticker import (
 from nnexp.plotting.layout import EDGE, SMALL, Look
 from nnexp.plotting.legends import THIN, arm_labels
 from nnexp.plotting.scales import MOST_TICKS
-from nnexp.plotting.styles import Style
+from nnexp.plotting.styles import CONTEXT, Style
 from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[Any]
@@ -54,6 +54,14 @@ def draw_curves(
     return ax
 
 
+def draw_context(ax: Axes, table: pd.DataFrame) -> Axes:
+    """Draw the means of a table of `curves` as thin grey lines, behind those of the panel."""
+    for _, rows in table.groupby("arm", observed=True):
+        mean = rows["mean"].where(np.isfinite(rows["mean"]))
+        ax.plot(rows["x"], mean, color=CONTEXT, linewidth=0.8, zorder=1.5)
+    return ax
+
+
 def draw_seeds(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Axes:
     """Draw every run of a table of `seeds` as a hairline in the colour of its arm."""
     look: Look = {"linewidth": 0.5, "alpha": 0.45, "zorder": 1.9}
@@ -77,15 +85,29 @@ def draw_zeros(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Ax
 
 
 def draw_final(
-    ax: Axes, runs: pd.DataFrame, summary: pd.DataFrame, styles: Mapping[str, Style]
+    ax: Axes,
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    styles: Mapping[str, Style],
+    others: Sequence[float] = (),
 ) -> Axes:
     """Draw the final test accuracy of every run as a dot, one row per arm, and its mean as a bar.
 
-    A diverged run is a cross; a failed one has no accuracy, and is counted in the label.
+    A diverged run is a cross; a failed one has no accuracy, and is counted in the label. The means
+    of ``others`` are a grey line in the middle of the rows, with their middle half as a bar.
     """
     beside: Look = {"va": "center", "fontsize": SMALL}
     means = dict(zip(summary["arm"], summary["test_accuracy_mean"], strict=True))
-    for row, (arm, mean) in enumerate(means.items()):
+    labels = arm_labels(summary, 24)
+    places = list(range(len(labels)))
+    if len(others):
+        gap = (len(labels) + 1) // 2
+        places[gap:] = [place + 1 for place in places[gap:]]
+        labels.insert(gap, f"{len(others)} others")
+        low, first, third, high = np.quantile(others, (0, 0.25, 0.75, 1))
+        ax.plot([low, high], [gap, gap], color=CONTEXT, linewidth=1.4)
+        ax.plot([first, third], [gap, gap], color=CONTEXT, linewidth=7, solid_capstyle="butt")
+    for row, (arm, mean) in zip(places, means.items(), strict=True):
         style = styles[arm]
         scored = runs[(runs["arm"] == arm) & (runs["status"] != FAILED)]
         if scored.empty:
@@ -100,8 +122,8 @@ def draw_final(
         ax.plot(accuracy[~diverged], y[~diverged], **dots, **EDGE, alpha=0.85)
         ax.plot(accuracy[diverged], y[diverged], **_cross(style.colour), markersize=8)
         ax.text(1.02, row, f"{mean:.3f}", transform=ax.get_yaxis_transform(), **beside)
-    ax.set_yticks(range(len(summary)), arm_labels(summary, 24))
-    ax.set_ylim(len(summary) - 0.5, -0.5)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
     ax.margins(x=0.08)
     ax.set_xlabel("final test accuracy")

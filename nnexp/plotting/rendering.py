@@ -93,12 +93,12 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
 
     The weights of ``records`` that have them are drawn as well.
     """
-    from nnexp.plotting.styles import arm_styles
+    from nnexp.plotting.sweep_figures import looks
 
-    looks = {arm: (s.colour, s.line) for arm, s in arm_styles(comparison).items()}
+    styles = looks(comparison)
     tasks = [*pictures(comparison, records).values()]
     if not _can_fork():
-        return Rendered(_drawn(tasks), looks)
+        return Rendered(_drawn(tasks), styles)
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
 
     def help_out() -> None:
@@ -118,7 +118,7 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
         helper.join()
     pairs = itertools.zip_longest(even, odd)
     drawings = [drawing for pair in pairs for drawing in pair if drawing is not None]
-    return Rendered(drawings, looks)
+    return Rendered(drawings, styles)
 
 
 def pictures(

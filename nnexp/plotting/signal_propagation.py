@@ -18,9 +18,9 @@ from nnexp.data import KINDS, DataSettings, load
 from nnexp.nn import mean_field
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, omitted
-from nnexp.plotting.legends import legend_entries
+from nnexp.plotting.facets import Facets, facets
 from nnexp.plotting.picture import Picture
-from nnexp.plotting.styles import Style, arm_styles
+from nnexp.plotting.styles import Style
 from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[Any]
@@ -109,14 +109,15 @@ def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Pic
 
     It is for comparisons that `has_depth`. An arm without ``x (n, features)`` has no theory.
     """
+    chosen = facets(comparison, (), 1)
     with layout.style():
-        return _picture(comparison, table(comparison, x))
+        return _picture(chosen, table(chosen.shown.only(chosen.styles), x))
 
 
-def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
+def _picture(chosen: Facets, rows: pd.DataFrame) -> Picture:
+    comparison, styles = chosen.shown.only(chosen.styles), chosen.styles
     title = f"Spreads through depth{by(comparison)}"
-    styles = arm_styles(comparison)
-    legend = legend_entries(comparison.summary, styles)
+    legend = chosen.legend[: len(styles)]
     known = bool(rows["theory"].notna().any())
     if known:
         legend.append(Line2D([], [], **_THEORY, label="theory"))
@@ -148,13 +149,13 @@ def _picture(comparison: Comparison, rows: pd.DataFrame) -> Picture:
             nothing = True
             low, high = axes[0].get_ylim()
             axes[0].set_ylim(low * (low / high) ** 0.12, high)  # room for the triangles
-    layout.label_outer(parts, 2)
+    layout.label_outer(parts)
     figure.align_ylabels([grid[0][0], grid[1][0]])
     caption = (
         "Top: the standard deviation of each hidden layer's activations over its units and a "
         "fixed sample of training examples. Bottom: the root mean square of an example's gradient "
         "with respect to each layer's pre-activations; the last layer is the output: "
-        f"{band(comparison)}."
+        f"{band(comparison)}.{chosen.note}"
     )
     if known:
         caption += (

@@ -7,7 +7,7 @@ differ as well, so that the figures read in grey and without colour vision.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from nnexp.analysis.labels import is_number
 
 # What is beside the data: words and axes, grids, and the data of no arm.
 NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
+# The lines of other arms, behind those of a panel.
+CONTEXT = "#BDBDBD"
 # Okabe & Ito 2008 (the yellow left out: too faint on white), then darker and lighter relatives.
 _BLUE, _VERMILION, _BLACK, _GREEN = "#0072B2", "#D55E00", "#000000", "#009E73"
 _PURPLE, _ORANGE, _SKY, _WINE = "#CC79A7", "#E69F00", "#56B4E9", "#882255"
@@ -38,6 +40,7 @@ _ON_DARK = {
     _OLIVE: "#BDBD3A",
     _BROWN: "#C58A4A",
     _GREY: "#9AA0A8",
+    CONTEXT: "#5A6068",
     _MINT: "#B5F0DA",
     _LILAC: "#B79BEA",
 }
@@ -97,15 +100,17 @@ class Style:
     marker: str
 
 
-def arm_styles(comparison: Comparison) -> dict[str, Style]:
+def arm_styles(comparison: Comparison, without: Collection[str] = ()) -> dict[str, Style]:
     """Return the style of each arm: the colour says the first named choice that varies.
 
     Where several settings vary, line style and marker say the rest; where only numbers do, the
     colours run from dark to light with the first of them. Names that nnexp does not know take
-    the colours left over, in their order.
+    the colours left over, in their order. Arms that differ only in the settings ``without`` have
+    the same style.
     """
     summary = comparison.summary
-    values = {c: [str(v) for v in summary[c]] for c in comparison.varied}
+    varied = [c for c in comparison.varied if c.partition(".")[0] not in without]
+    values = {c: [str(v) for v in summary[c]] for c in varied}
     named = [c for c in values if not all(map(is_number, values[c]))]
     if not values:
         return dict.fromkeys(comparison.arms, _nth_style(0, _BLUE))
@@ -137,6 +142,11 @@ def choice_styles(values: Sequence[str]) -> dict[str, Style]:
     places = itertools.chain(unused, itertools.count(len(known)))
     new_styles = map(_nth_style, places, itertools.cycle(colours or _PALETTE))
     return styles | dict(zip(new, new_styles, strict=False))
+
+
+def distinct_styles(names: Sequence[str]) -> dict[str, Style]:
+    """Return a style for each of a few ``names``, in their order, with colours of the palette."""
+    return {n: _nth_style(i, c) for i, (n, c) in enumerate(zip(names, _PALETTE, strict=False))}
 
 
 def dark_colours() -> dict[str, str]:

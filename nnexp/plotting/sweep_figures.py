@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from nnexp.analysis.arms import Comparison, curves
-from nnexp.analysis.effects import Effects, effects
+from nnexp.analysis.effects import Effects, Factor, effects, swept
 from nnexp.plotting import (
     factor_figures,
     layer_figures,
@@ -16,8 +16,9 @@ from nnexp.plotting import (
     training_figures,
     tuning_figures,
 )
+from nnexp.plotting.facets import Facets, all_styles, facets
 from nnexp.plotting.picture import Picture
-from nnexp.plotting.styles import Style, arm_styles
+from nnexp.plotting.styles import Style
 from nnexp.plotting.tuning_figures import PREFIX
 
 
@@ -25,8 +26,9 @@ class _Sweep(NamedTuple):
     """What the figures are drawn from."""
 
     comparison: Comparison
-    styles: Mapping[str, Style]
     effects: Effects
+    facets: Facets
+    styles: Mapping[str, Style]
 
 
 def pictures(comparison: Comparison, names: Collection[str] | None = None) -> Iterator[Picture]:
@@ -46,10 +48,18 @@ def figures(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
     """
     if comparison.metrics.empty:
         return {}
-    sweep = _Sweep(comparison, arm_styles(comparison), effects(comparison))
+    found = effects(comparison)
+    chosen = facets(comparison, found.grid)
+    sweep = _Sweep(comparison, found, chosen, all_styles(comparison, chosen))
     drawn = {name: draw for name, (applies, draw) in FIGURES.items() if applies(sweep)}
     drawn |= {f"{PREFIX}{s}": functools.partial(_tuning, setting=s) for s in comparison.tuned}
     return {name: functools.partial(_styled, draw, sweep) for name, draw in drawn.items()}
+
+
+def looks(comparison: Comparison) -> dict[str, tuple[str, Any]]:
+    """Return the colour and the line of each arm, as in the figures of training."""
+    styles = all_styles(comparison, facets(comparison, swept(comparison)))
+    return {arm: (style.colour, style.line) for arm, style in styles.items()}
 
 
 def _styled(draw: Callable[[_Sweep], Picture], sweep: _Sweep) -> Picture:
@@ -84,7 +94,7 @@ def _has_layers(sweep: _Sweep) -> bool:
 
 def _has_gradients(sweep: _Sweep) -> bool:
     """Tell whether there are gradients; a run may diverge before it has any."""
-    return _has_layers(sweep) and len(curves(sweep.comparison.layers, "gradient_norm")) > 0
+    return _has_layers(sweep) and len(curves(sweep.facets.shown.layers, "gradient_norm")) > 0
 
 
 def _has_hidden_layers(sweep: _Sweep) -> bool:
@@ -103,7 +113,7 @@ def _has_depth(sweep: _Sweep) -> bool:
 
 
 def _learning(sweep: _Sweep, score: str) -> Picture:
-    return training_figures.learning(sweep.comparison, sweep.styles, score)
+    return training_figures.learning(sweep.facets, score)
 
 
 def _differences(sweep: _Sweep) -> Picture:
@@ -112,13 +122,13 @@ def _differences(sweep: _Sweep) -> Picture:
 
 def _cells(sweep: _Sweep) -> Picture:
     down, across = sweep.effects.grid
-    return factor_figures.cells(sweep.comparison, sweep.styles, (down, across))
+    return factor_figures.cells(sweep.comparison, (down, across))
 
 
 def _response(sweep: _Sweep) -> Picture:
     over = factor_figures.numeric(sweep.effects.grid)
     assert over is not None
-    return factor_figures.response(sweep.comparison, sweep.styles, over, sweep.effects.grid)
+    return factor_figures.response(sweep.comparison, over, sweep.effects.grid)
 
 
 def _depth(sweep: _Sweep) -> Picture:
@@ -128,6 +138,15 @@ def _depth(sweep: _Sweep) -> Picture:
 
 def _tuning(sweep: _Sweep, setting: str) -> Picture:
     return tuning_figures.tuning(sweep.comparison, setting)
+
+
+def _validation(sweep: _Sweep) -> Picture:
+    return training_figures.validation(sweep.facets)
+
+
+def _layers(draw: Callable[[Comparison, Sequence[Factor]], Picture]) -> Callable[[_Sweep], Picture]:
+    """Return what draws a figure of layers."""
+    return lambda sweep: draw(sweep.comparison, sweep.effects.grid)
 
 
 def _plain(
@@ -145,10 +164,10 @@ FIGURES: dict[str, tuple[Callable[[_Sweep], bool], Callable[[_Sweep], Picture]]]
     "differences": (_has_pairs, _differences),
     "cells": (_has_two_factors, _cells),
     "response": (_has_numeric_factor, _response),
-    "validation": (_has_validation, _plain(training_figures.validation)),
+    "validation": (_has_validation, _validation),
     "activations": (_has_layers, _plain(layer_figures.activations)),
-    "gradients": (_has_gradients, _plain(layer_figures.gradients)),
-    "saturation": (_has_hidden_layers, _plain(layer_figures.saturation)),
-    "symmetry": (_has_equal_units, _plain(layer_figures.symmetry)),
+    "gradients": (_has_gradients, _layers(layer_figures.gradients)),
+    "saturation": (_has_hidden_layers, _layers(layer_figures.saturation)),
+    "symmetry": (_has_equal_units, _layers(layer_figures.symmetry)),
     "depth": (_has_depth, _depth),
 }

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import textwrap
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import Comparison, curves, seeds
+from nnexp.analysis.loss_scales import loss_scales
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, values_in_words
-from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, legend_entries
+from nnexp.plotting.facets import Block, Facets, extremes, extremes_note
+from nnexp.plotting.legends import arm_labels, thin_entries
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
 from nnexp.store.record import DIVERGED, FAILED
@@ -19,50 +25,57 @@ from nnexp.store.record import DIVERGED, FAILED
 _MOST_SEEDS = 60
 # The longest line of an arm's label beside an axis, in characters.
 _LABEL = 24
+# More arms would make the figure of final accuracies longer than a screen.
+_MOST_ROWS = 30
 
 
-def learning(comparison: Comparison, styles: Mapping[str, Style], score: str) -> Picture:
-    """Draw the test ``score`` (``loss`` or ``accuracy``) over training."""
+def learning(facets: Facets, score: str) -> Picture:
+    """Draw the test ``score`` (``loss`` or ``accuracy``) over training.
+
+    Losses of different scales have panels of their own.
+    """
+    comparison = facets.shown
     test = curves(comparison.metrics, f"test_{score}")
     drawn = {f"test_{score}": test}
-    both = len(comparison.arms) <= MOST_WITH_THIN
-    if both:
+    if facets.thin:
         drawn[f"train_{score}"] = curves(comparison.metrics, f"train_{score}")
-    title = f"Test {score}{by(comparison)}"
-    clocks = _clocks(test, curves(comparison.metrics, "seconds")) if score == "accuracy" else {}
-    figure, axes = layout.panels(
-        title,
-        comparison.held,
-        names=("", *(f"the same means by {clock}" for clock in clocks)),
-        height=(2.3, *(1.1 for _ in clocks)),
-        legend=legend_entries(comparison.summary, styles, "training set" if both else ""),
-        sharex=not clocks,
-    )
-    ax = axes[0]
-    panels.draw_curves(ax, test, styles)
-    if both:
-        panels.draw_curves(ax, drawn[f"train_{score}"], styles, thin=True)
-    ax.set_ylabel(f"{score} (mean per example)" if score == "loss" else f"{score} (share correct)")
-    positive = test.loc[np.isfinite(test["mean"]) & (test["mean"] > 0), "mean"]
-    stretched = score == "loss" and positive.max() > 6 * positive.min()
-    if stretched:
-        scales.log_axis(ax)
-    caption = f"{title} over training: {band(comparison)}."
     single = seeds(comparison.metrics, f"test_{score}")
-    if test["n"].max() > 1 and single["run_id"].nunique() <= _MOST_SEEDS:
-        panels.draw_seeds(ax, single, styles)
+    few = single["run_id"].nunique() <= _MOST_SEEDS
+    if facets.plain and test["n"].max() > 1 and few:
         drawn[f"test_{score} of a run"] = single
+    title = f"Test {score}{by(comparison)}"
+    losses = loss_scales(comparison) if score == "loss" else {"": comparison.arms}
+    clocks = {}
+    if score == "accuracy" and len(facets.panels) == 1:
+        clocks = _clocks(test, curves(comparison.metrics, "seconds"))
+    blocks = facets.blocks(losses)
+    unit = "loss (mean per example)" if score == "loss" else "accuracy (share correct)"
+    figure, axes = _figure(title, facets, blocks, unit, "training set", clocks)
+    stretched = False
+    for own, block in zip(axes, blocks, strict=False):
+        for ax, arms in zip(own, block.panels.values(), strict=True):
+            _draw(ax, facets, drawn, arms, block.arms)
+        rows = test[test["arm"].isin(block.arms)]
+        positive = rows.loc[np.isfinite(rows["mean"]) & (rows["mean"] > 0), "mean"]
+        if score == "loss" and positive.max() > 6 * positive.min():
+            scales.log_axis(own[0])
+            stretched = True
+    if not clocks:
+        layout.label_outer(list(itertools.chain(*axes)))
+    caption = f"{title} over training: {band(comparison)}.{facets.note}"
+    if f"test_{score} of a run" in drawn:
         caption += " Hairlines: single seeds."
-    if score == "loss" and any(setting.startswith("loss") for setting in comparison.varied):
-        caption += " Different losses are not comparable."
-    if both:
+    if len(losses) > 1:
+        caption += " Different losses are not comparable: each has its own axis."
+    if facets.thin:
         caption += " Thin lines: the same on the training set."
     if test["diverged"].any():
         caption += " A cross ends an arm if a run of it diverged"
         caption += ": its loss is infinite from there." if score == "loss" else "."
-    caption += coinciding(test, stretched)
-    for ax, (clock, times) in zip(axes[1:], clocks.items(), strict=True):
-        panels.draw_curves(ax, test.assign(x=times, unit=clock, n=1), styles)
+    caption += coinciding(facets.parts(test), stretched)
+    for (ax,), (clock, times) in zip(axes[len(blocks) :], clocks.items(), strict=True):
+        timed = test.assign(x=times, unit=clock, n=1)
+        _draw(ax, facets, {clock: timed}, facets.panels[""], comparison.arms)
         ax.locator_params(axis="y", nbins=4)
         drawn[f"test_{score} by {clock}"] = test.assign(x=times, unit=clock)
     if clocks:
@@ -74,6 +87,71 @@ def learning(comparison: Comparison, styles: Mapping[str, Style], score: str) ->
     return Picture(score, title, caption, alt, figure, together(drawn))
 
 
+def _figure(
+    title: str,
+    facets: Facets,
+    blocks: Sequence[Block],
+    unit: str,
+    thin: str,
+    clocks: Collection[str] = (),
+) -> tuple[Figure, list[list[Axes]]]:
+    """Return a figure, and the axes of each block, and of each clock, which has a single one."""
+    columns = facets.columns
+    rows = [-(-len(block.panels) // columns) for block in blocks]
+    names: list[str | None] = []
+    for block in blocks:
+        names += [textwrap.fill(name, layout.CHARACTERS // columns) for name in block.panels]
+        names += [None] * (-len(names) % columns)
+    names += [f"the same means by {clock}" for clock in clocks]
+    single = len(blocks) + len(facets.panels) == 2
+    height = 2.3 if single else 1.9 if sum(rows) == 1 else (1.6, 1.3, 1.0)[columns - 1]
+    figure, axes = layout.panels(
+        title,
+        facets.shown.held,
+        names=names,
+        columns=columns,
+        height=(*[height] * sum(rows), *(1.1 for _ in clocks)),
+        ylabel="" if single else unit,
+        legend=[*facets.legend, *thin_entries(thin if facets.thin else "")],
+        sharex=not clocks,
+        sharey=True if len(blocks) == 1 else "row",
+    )
+    if single:
+        axes[0].set_ylabel(unit)
+    sizes = [len(block.panels) for block in blocks] + [1 for _ in clocks]
+    ends = list(itertools.accumulate(sizes, initial=0))
+    parts = [axes[start:end] for start, end in itertools.pairwise(ends)]
+    for own in parts[: len(blocks)]:
+        for ax in own[columns::columns] if len(blocks) > 1 else ():
+            ax.sharey(own[0])
+    return figure, parts
+
+
+def _draw(
+    ax: Axes,
+    facets: Facets,
+    tables: Mapping[str, pd.DataFrame],
+    arms: Collection[str],
+    comparable: Collection[str],
+) -> None:
+    """Draw a panel of ``arms``: the first of ``tables``, the training set thin, and single runs.
+
+    Grey lines are drawn of arms that are ``comparable``.
+    """
+    main, *others = tables.values()
+    behind = (set(facets.grey) & set(comparable)) - set(arms)
+    panels.draw_context(ax, main[main["arm"].isin(behind)])
+    panels.draw_curves(ax, main[main["arm"].isin(arms)], facets.styles)
+    for table in others:
+        own = table[table["arm"].isin(arms)]
+        if "run_id" in own:
+            panels.draw_seeds(ax, own, facets.styles)
+        else:
+            panels.draw_curves(ax, own, facets.styles, thin=True)
+    if not facets.plain and len(facets.panels) > 1:
+        ax.locator_params(axis="both", nbins=4)
+
+
 def _clocks(test: pd.DataFrame, seconds: pd.DataFrame) -> dict[str, pd.Series[float]]:
     """Return the other clocks that ``test`` is drawn by: updates where arms differ in them."""
     clocks = {"seconds": seconds["mean"]}
@@ -83,44 +161,53 @@ def _clocks(test: pd.DataFrame, seconds: pd.DataFrame) -> dict[str, pd.Series[fl
     return clocks
 
 
-def validation(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
+def validation(facets: Facets) -> Picture:
     """Draw the validation accuracy over training."""
-    held_out = curves(comparison.metrics, "validation_accuracy")
-    drawn = {"validation_accuracy": held_out}
-    title = f"Validation accuracy{by(comparison)}"
-    both = len(comparison.arms) <= MOST_WITH_THIN
-    legend = legend_entries(comparison.summary, styles, "test set" if both else "")
-    figure, (ax,) = layout.panels(title, comparison.held, legend=legend)
-    panels.draw_curves(ax, held_out, styles)
-    if both:
+    comparison = facets.shown
+    drawn = {"validation_accuracy": curves(comparison.metrics, "validation_accuracy")}
+    if facets.thin:
         drawn["test_accuracy"] = curves(comparison.metrics, "test_accuracy")
-        panels.draw_curves(ax, drawn["test_accuracy"], styles, thin=True)
-    ax.set_ylabel("accuracy (share correct)")
+    held_out = drawn["validation_accuracy"]
+    title = f"Validation accuracy{by(comparison)}"
+    blocks = facets.blocks({"": comparison.arms})
+    figure, (axes,) = _figure(title, facets, blocks, "accuracy (share correct)", "test set")
+    for ax, arms in zip(axes, facets.panels.values(), strict=True):
+        _draw(ax, facets, drawn, arms, comparison.arms)
+    layout.label_outer(axes)
     caption = (
         f"{title} over training, on examples held out of the training set: {band(comparison)}."
+        f"{facets.note}"
     )
-    if both:
+    if facets.thin:
         caption += " Thin lines: the same on the test set."
-    caption += coinciding(held_out)
+    caption += coinciding(facets.parts(held_out))
     alt = f"{caption} {ends(held_out, 'At the end')}"
     return Picture("validation", title, caption, alt, figure, together(drawn))
 
 
 def final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
-    """Draw the final test accuracy of every run."""
-    summary = comparison.summary
+    """Draw the final test accuracy of every run; of very many arms, the highest and the lowest."""
     title = f"Final test accuracy{by(comparison)}"
+    summary, others = comparison.summary, pd.Series(dtype=float)
+    if len(summary) > _MOST_ROWS:
+        by_arm = summary.set_index("arm")
+        arms, rest = extremes(by_arm["test_accuracy_mean"], _MOST_ROWS)
+        others = by_arm.loc[rest, "test_accuracy_mean"]
+        summary = by_arm.loc[arms].reset_index()
     labels = arm_labels(summary, _LABEL)
     figure, (ax,) = layout.panels(
         title,
         comparison.held,
-        height=0.1 + 0.17 * sum(2 + label.count("\n") for label in labels),
+        height=0.1 + 0.17 * sum(2 + label.count("\n") for label in [*labels, ""]),
         margins=(0.3 + 0.075 * max(map(len, "\n".join(labels).split("\n"))), 0.65),
     )
-    panels.draw_final(ax, comparison.runs, summary, styles)
+    panels.draw_final(ax, comparison.runs, summary, styles, list(others))
     caption = f"Each mark is a run; the bar and the number are the mean ({comparison.seeds})."
     if comparison.seeds == "n = 1":
         caption = "Each mark is a run, one seed each (n = 1)."
+    if len(others):
+        caption += extremes_note(list(summary["arm"]), len(comparison.summary), "have a row")
+        caption += " Grey: the means of the others, the thick part their middle half."
     if summary[DIVERGED].any():
         caption += " A cross marks a diverged run, which counts in the mean."
     if summary[FAILED].any():

@@ -1,0 +1,227 @@
+"""Small multiples: how the arms of a sweep are divided among the panels of a figure.
+
+A panel has at most `MOST_LINES` lines. More arms are divided by the factor, or the two factors,
+that give the fewest panels. If that takes more than `MOST_PANELS`, one panel shows the arms with
+the highest and the lowest final test accuracy, and the others in grey.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.lines import Line2D
+
+from nnexp.analysis.arms import Comparison
+from nnexp.analysis.effects import Factor
+from nnexp.plotting import layout
+from nnexp.plotting.legends import MOST_WITH_THIN, legend_entries, line_entry
+from nnexp.plotting.styles import CONTEXT, UNNAMED, Style, arm_styles, distinct_styles
+
+MOST_LINES, MOST_PANELS = 8, 16
+# More grey lines are a grey area.
+_MOST_GREY = 100
+
+Line = TypeVar("Line", bound=Hashable)
+
+
+class Block(NamedTuple):
+    """Panels with a common axis, by title; and all ``arms`` that may be drawn on it."""
+
+    panels: dict[str, tuple[str, ...]]
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facets:
+    """The panels of a figure that has lines for arms.
+
+    ``panels`` maps the title of each panel (empty if there is only one) to its arms, of which
+    ``styles`` has the looks. ``shown`` are their runs and those of the arms in ``grey``, which are
+    behind every panel. ``legend`` explains the lines, and ``note`` (maybe empty) is a sentence for
+    the caption.
+    """
+
+    panels: dict[str, tuple[str, ...]]
+    styles: dict[str, Style]
+    shown: Comparison
+    grey: tuple[str, ...]
+    legend: list[Artist]
+    note: str
+
+    @property
+    def columns(self) -> int:
+        """In how many columns the panels are laid out."""
+        return layout.columns_of(len(self.panels))
+
+    @property
+    def plain(self) -> bool:
+        """Whether all arms are in one panel."""
+        return len(self.panels) == 1 and not self.grey
+
+    @property
+    def thin(self) -> bool:
+        """Whether there is room for a second measure of each arm, in thin lines."""
+        return self.plain and len(self.styles) <= MOST_WITH_THIN
+
+    def parts(self, table: pd.DataFrame) -> list[pd.DataFrame]:
+        """Return the rows of ``table`` for each panel."""
+        return [table[table["arm"].isin(arms)] for arms in self.panels.values()]
+
+    def blocks(self, scales: Mapping[str, Collection[str]]) -> list[Block]:
+        """Return the panels for each of the ``scales`` of arms, which share no axis."""
+        blocks = []
+        mixed = any(
+            len([own for own in scales.values() if set(own) & set(arms)]) > 1
+            for arms in self.panels.values()
+        )
+        for scale, comparable in scales.items():
+            panels = {}
+            for title, arms in self.panels.items():
+                if own := tuple(arm for arm in arms if arm in comparable):
+                    words = (scale if mixed and len(scales) > 1 else "", title)
+                    panels[", ".join(filter(None, words))] = own
+            if panels:
+                blocks.append(Block(panels, tuple(comparable)))
+        return blocks
+
+
+def facets(
+    comparison: Comparison, grid: Sequence[Factor], most_panels: int = MOST_PANELS
+) -> Facets:
+    """Divide the arms of ``comparison``, whose factors are the ``grid``, among panels."""
+    arms = comparison.arms
+    if len(arms) <= MOST_LINES:
+        styles = arm_styles(comparison)
+        legend = legend_entries(comparison.summary, styles)
+        return Facets({"": arms}, styles, comparison, (), legend, "")
+    found = split(levels_of_arms(grid), grid, most_panels)
+    return _selection(comparison) if found is None else _divided(comparison, grid, *found)
+
+
+def all_styles(comparison: Comparison, chosen: Facets) -> dict[str, Style]:
+    """Return the style of every arm: that in its panel, or grey."""
+    return {arm: chosen.styles.get(arm, UNNAMED) for arm in comparison.arms}
+
+
+def split(
+    levels: Mapping[Line, Mapping[str, str]], factors: Sequence[Factor], most_panels: int
+) -> tuple[tuple[str, ...], dict[str, tuple[Line, ...]]] | None:
+    """Divide lines among panels by one or two of ``factors``.
+
+    ``levels`` has the level of each line in each factor, by their names. Returns the names of the
+    factors and the lines of each panel, or ``None`` if that takes too many panels.
+    """
+    ranks = {f.name: {level: i for i, (level, _) in enumerate(ranked(f))} for f in factors}
+    for size in (1, 2):
+        divisions = []
+        for own in itertools.combinations(reversed(ranks), size):
+            own = own[::-1]
+            panels: dict[tuple[str, ...], list[Line]] = {}
+            for line, at in levels.items():
+                panels.setdefault(tuple(at[name] for name in own), []).append(line)
+            most = max(map(len, panels.values()), default=0)
+            if len(panels) <= most_panels and 0 < most <= MOST_LINES:
+                divisions.append((own, panels))
+        if divisions:
+            own, panels = min(divisions, key=lambda division: len(division[1]))
+            order = sorted(
+                panels, key=lambda at: [ranks[n][x] for n, x in zip(own, at, strict=True)]
+            )
+            return own, {", ".join(at): tuple(panels[at]) for at in order}
+    return None
+
+
+def ranked(factor: Factor) -> list[tuple[str, tuple[str, ...]]]:
+    """Return a factor's levels with their arms: numbers by size, others as they came."""
+    return sorted(factor.levels.items(), key=lambda item: factor.numbers.get(item[0], 0.0))
+
+
+def extremes(scores: pd.Series[float], most: int) -> tuple[list[str], list[str]]:
+    """Return the names of the highest and the lowest ``scores``, ``most`` in all; and the others.
+
+    Both are ordered from the highest to the lowest; empty scores are left out.
+    """
+    order = [
+        str(name) for name in scores.dropna().sort_values(ascending=False, kind="stable").index
+    ]
+    if len(order) <= most:
+        return order, []
+    high, low = (most + 1) // 2, len(order) - most // 2
+    return order[:high] + order[low:], order[high:low]
+
+
+def extremes_note(shown: Sequence[str], all_of_them: int, what: str) -> str:
+    """Return a sentence that the ``shown`` of all arms are those of `extremes`."""
+    half = len(shown) // 2
+    return (
+        f" {len(shown)} of {all_of_them} arms {what}: the {len(shown) - half} with the highest and "
+        f"the {half} with the lowest final test accuracy."
+    )
+
+
+def levels_of_arms(grid: Sequence[Factor]) -> dict[str, dict[str, str]]:
+    """Return the level of each arm in each factor of ``grid``."""
+    levels: dict[str, dict[str, str]] = {}
+    for factor in grid:
+        for level, arms in factor.levels.items():
+            for arm in arms:
+                levels.setdefault(arm, {})[factor.name] = level
+    return {arm: at for arm, at in levels.items() if len(at) == len(grid)}
+
+
+def _divided(
+    comparison: Comparison,
+    grid: Sequence[Factor],
+    by: Sequence[str],
+    panels: dict[str, tuple[str, ...]],
+) -> Facets:
+    single = max(map(len, panels.values())) == 1
+    split_by = [f for f in grid if f.name in by]
+    held = () if single else tuple(itertools.chain(*(f.settings for f in split_by)))
+    styles = arm_styles(comparison, held)
+    note = f" One panel for each {' and '.join(by)}."
+    if single:
+        grey = comparison.arms
+        return Facets(panels, styles, comparison, grey, [_grey_entry("other arms")],
+                      f"{note} Grey: the others.")  # fmt: skip
+    levels = levels_of_arms(grid)
+    lines: dict[str, Style] = {}
+    for arm, at in levels.items():
+        label = ", ".join(at[f.name] for f in grid if f.name not in by)
+        lines.setdefault(label, styles[arm])
+    legend: list[Artist] = [line_entry(label, style) for label, style in lines.items()]
+    return Facets(panels, styles, comparison, (), legend, note)
+
+
+def _selection(comparison: Comparison) -> Facets:
+    scores = comparison.summary.set_index("arm")["test_accuracy_mean"]
+    arms, others = extremes(scores, MOST_LINES)
+    usual = arm_styles(comparison)
+    styles = {arm: usual[arm] for arm in arms}
+    if len({style.colour for style in styles.values()} - {UNNAMED.colour}) < len(arms):
+        styles = distinct_styles(arms)
+    grey = tuple(evenly(others, _MOST_GREY))
+    shown = comparison.only({*arms, *grey})
+    summary = shown.summary.set_index("arm").loc[arms].reset_index()
+    legend = [*legend_entries(summary, styles), _grey_entry(f"{len(grey)} others")]
+    note = extremes_note(arms, len(comparison.arms), "have a colour")
+    if len(grey) < len(others):
+        note += f" Grey: {len(grey)} of the others, evenly spaced by rank."
+    return Facets({"": tuple(arms)}, styles, shown, grey, legend, note)
+
+
+def evenly(names: Sequence[str], most: int) -> list[str]:
+    """Return ``names``, or ``most`` of them at equal distances."""
+    if len(names) <= most:
+        return list(names)
+    return [names[i] for i in np.linspace(0, len(names) - 1, most).round().astype(int)]
+
+
+def _grey_entry(label: str) -> Line2D:
+    return Line2D([], [], color=CONTEXT, linewidth=0.8, label=label)
