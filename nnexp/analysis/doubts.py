@@ -43,6 +43,8 @@ def uncrossed(settings: Sequence[str]) -> str:
 def bundled(comparison: Comparison) -> list[str]:
     """Return a sentence if two named arms differ in more than one setting."""
     columns = list(comparison.bundled)
+    if not columns:
+        return []
     arms = comparison.runs.drop_duplicates("arm")[columns].astype(str).to_dict("records")
     roots = list(dict.fromkeys(c.partition(".")[0] for c in columns))
     mixed: list[str] = []

@@ -108,10 +108,11 @@ def effects(comparison: Comparison) -> Effects:
     if len(repeated):
         doubts.append(doubtful.repeated([*map(str, repeated)]))
     diverged = runs.loc[runs["status"] == DIVERGED, "arm"].value_counts()
-    counts = {arm: (int(diverged.get(arm, 0)), int((runs["arm"] == arm).sum())) for arm in arms}
+    every = runs["arm"].value_counts()
+    counts = {arm: (int(diverged.get(arm, 0)), int(every[arm])) for arm in arms}
     if factors and any(count for count, _ in counts.values()):
         doubts.append(doubtful.diverged(counts))
-    missing = [str(arm) for arm in arms if scores[arm].isna().any()]
+    missing = [str(arm) for arm in scores.columns[scores.isna().any()]]
     if missing and factors:
         doubts.append(doubtful.missing(missing))
     comparisons = list(_compared(factors, scores))
@@ -207,8 +208,8 @@ def _factor(
     for arm in arms:
         words = (comparison.cells[arm][setting] for setting in settings)
         levels.setdefault(", ".join(words), []).append(arm)
-    means = scores.mean()
-    reached = {level: float(means[own].mean()) for level, own in levels.items()}
+    means = scores.mean().to_dict()
+    reached = {level: float(np.mean([means[a] for a in own])) for level, own in levels.items()}
     best = max(reached, key=lambda level: reached[level], default="")
     columns = [c for c in comparison.varied if c.partition(".")[0] in settings]
     numbers: dict[str, float] = {}

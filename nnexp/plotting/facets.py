@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import Factor
 from nnexp.plotting import layout
-from nnexp.plotting.legends import MOST_WITH_THIN, legend_entries, line_entry
+from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, line_entry
 from nnexp.plotting.styles import CONTEXT, UNNAMED, Style, arm_styles, distinct_styles
 
 MOST_LINES, MOST_PANELS = 8, 16
@@ -43,21 +43,29 @@ class Facets:
 
     ``panels`` maps the title of each panel (empty if there is only one) to its arms, of which
     ``styles`` has the looks. ``shown`` are their runs and those of the arms in ``grey``, which are
-    behind every panel. ``legend`` explains the lines, and ``note`` (maybe empty) is a sentence for
-    the caption.
+    behind every panel. ``key`` has the words of the legend, with the style of each, and ``note``
+    (maybe empty) is a sentence for the caption.
     """
 
     panels: dict[str, tuple[str, ...]]
     styles: dict[str, Style]
     shown: Comparison
     grey: tuple[str, ...]
-    legend: list[Artist]
+    key: tuple[tuple[str, Style], ...]
     note: str
 
     @property
     def columns(self) -> int:
         """In how many columns the panels are laid out."""
         return layout.columns_of(len(self.panels))
+
+    def legend(self) -> list[Artist]:
+        """Return the entries of the legend."""
+        entries = [line_entry(words, style) for words, style in self.key]
+        if self.grey:
+            label = f"{len(self.grey)} others" if self.key else "other arms"
+            entries.append(Line2D([], [], color=CONTEXT, linewidth=0.8, label=label))
+        return [*entries]
 
     @property
     def plain(self) -> bool:
@@ -98,8 +106,7 @@ def facets(
     arms = comparison.arms
     if len(arms) <= MOST_LINES:
         styles = arm_styles(comparison)
-        legend = legend_entries(comparison.summary, styles)
-        return Facets({"": arms}, styles, comparison, (), legend, "")
+        return Facets({"": arms}, styles, comparison, (), _key(comparison.summary, styles), "")
     found = split(levels_of_arms(grid), grid, most_panels)
     return _selection(comparison) if found is None else _divided(comparison, grid, *found)
 
@@ -188,15 +195,13 @@ def _divided(
     note = f" One panel for each {' and '.join(by)}."
     if single:
         grey = comparison.arms
-        return Facets(panels, styles, comparison, grey, [_grey_entry("other arms")],
-                      f"{note} Grey: the others.")  # fmt: skip
+        return Facets(panels, styles, comparison, grey, (), f"{note} Grey: the others.")
     levels = levels_of_arms(grid)
     lines: dict[str, Style] = {}
     for arm, at in levels.items():
         label = ", ".join(at[f.name] for f in grid if f.name not in by)
         lines.setdefault(label, styles[arm])
-    legend: list[Artist] = [line_entry(label, style) for label, style in lines.items()]
-    return Facets(panels, styles, comparison, (), legend, note)
+    return Facets(panels, styles, comparison, (), tuple(lines.items()), note)
 
 
 def _selection(comparison: Comparison) -> Facets:
@@ -209,11 +214,10 @@ def _selection(comparison: Comparison) -> Facets:
     grey = tuple(evenly(others, _MOST_GREY))
     shown = comparison.only({*arms, *grey})
     summary = shown.summary.set_index("arm").loc[arms].reset_index()
-    legend = [*legend_entries(summary, styles), _grey_entry(f"{len(grey)} others")]
     note = extremes_note(arms, len(comparison.arms), "have a colour")
     if len(grey) < len(others):
         note += f" Grey: {len(grey)} of the others, evenly spaced by rank."
-    return Facets({"": tuple(arms)}, styles, shown, grey, legend, note)
+    return Facets({"": tuple(arms)}, styles, shown, grey, _key(summary, styles), note)
 
 
 def evenly(names: Sequence[str], most: int) -> list[str]:
@@ -223,5 +227,8 @@ def evenly(names: Sequence[str], most: int) -> list[str]:
     return [names[i] for i in np.linspace(0, len(names) - 1, most).round().astype(int)]
 
 
-def _grey_entry(label: str) -> Line2D:
-    return Line2D([], [], color=CONTEXT, linewidth=0.8, label=label)
+def _key(summary: pd.DataFrame, styles: Mapping[str, Style]) -> tuple[tuple[str, Style], ...]:
+    """Return the words of a legend that has all arms of ``summary``."""
+    width = 60 if len(summary) <= 6 else 22  # many are laid out in two columns
+    labels = zip(summary["arm"], arm_labels(summary, width), strict=True)
+    return tuple((label, styles[arm]) for arm, label in labels)

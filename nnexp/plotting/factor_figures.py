@@ -191,15 +191,11 @@ def _cells(
     )
     low, high = float(table["mean"].min()), float(table["mean"].max())
     shades = ScalarMappable(Normalize(low, high if high > low else low + 1), _SHADES)
-    found = [
-        Cell(
-            rows.index(cell["down"]),
-            columns.index(cell["across"]),
-            shades.to_rgba(np.asarray(cell["mean"])),
-            _words(cell, full) if words else "",
-        )
-        for cell in table.to_dict("records")
-    ]
+    down = table["down"].map({name: i for i, name in enumerate(rows)})
+    across = table["across"].map({name: i for i, name in enumerate(columns)})
+    colours = shades.to_rgba(table["mean"].to_numpy(float))
+    said = [_words(cell, full) if words else "" for cell in table.to_dict("records")]
+    found = list(map(Cell, down, across, colours, said))
     _draw_cells(ax, found, rows, columns, full)
     caption = f"Each cell shows the mean over seeds and their number ({n_words(table['n'])})"
     if not full:

@@ -236,7 +236,7 @@ def _figure(
         columns=columns,
         height=1.7 if len(titles) <= columns else 1.0,
         ylabel=ylabel,
-        legend=[*chosen.legend, *thin_entries(thin)],
+        legend=[*chosen.legend(), *thin_entries(thin)],
     )
     parts = []
     for ax, ((_, arms), (layer, _)) in zip(axes, places, strict=True):

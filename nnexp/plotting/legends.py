@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -27,16 +26,6 @@ def arm_labels(summary: pd.DataFrame, width: int) -> list[str]:
         label = f"{row['arm']} ({', '.join(ends)})" if ends else str(row["arm"])
         labels.append("\n".join(textwrap.wrap(label, width)))
     return labels
-
-
-def legend_entries(
-    summary: pd.DataFrame, styles: Mapping[str, Style], thin: str = ""
-) -> list[Artist]:
-    """Return a legend's entries: every arm, and what the ``thin`` lines are."""
-    width = 60 if len(summary) <= 6 else 22  # many are laid out in two columns
-    labels = zip(summary["arm"], arm_labels(summary, width), strict=True)
-    entries: list[Artist] = [line_entry(label, styles[arm]) for arm, label in labels]
-    return [*entries, *thin_entries(thin)]
 
 
 def line_entry(label: str, style: Style) -> Line2D:

@@ -56,9 +56,14 @@ def draw_curves(
 
 def draw_context(ax: Axes, table: pd.DataFrame) -> Axes:
     """Draw the means of a table of `curves` as thin grey lines, behind those of the panel."""
-    for _, rows in table.groupby("arm", observed=True):
-        mean = rows["mean"].where(np.isfinite(rows["mean"]))
-        ax.plot(rows["x"], mean, color=CONTEXT, linewidth=0.8, zorder=1.5)
+    lines = [
+        np.append(rows[["x", "mean"]].to_numpy(float), [[np.nan, np.nan]], axis=0)
+        for _, rows in table.groupby("arm", observed=True)
+    ]
+    if lines:  # as a single line with gaps, as there may be many
+        x, mean = np.concatenate(lines).T
+        mean = np.where(np.isfinite(mean), mean, np.nan)
+        ax.plot(x, mean, color=CONTEXT, linewidth=0.8, zorder=1.5)
     return ax
 
 

@@ -117,7 +117,7 @@ def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Pic
 def _picture(chosen: Facets, rows: pd.DataFrame) -> Picture:
     comparison, styles = chosen.shown.only(chosen.styles), chosen.styles
     title = f"Spreads through depth{by(comparison)}"
-    legend = chosen.legend[: len(styles)]
+    legend = chosen.legend()[: len(styles)]
     known = bool(rows["theory"].notna().any())
     if known:
         legend.append(Line2D([], [], **_THEORY, label="theory"))

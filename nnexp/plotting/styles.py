@@ -115,13 +115,17 @@ def arm_styles(comparison: Comparison, without: Collection[str] = ()) -> dict[st
     if not values:
         return dict.fromkeys(comparison.arms, _nth_style(0, _BLUE))
     leading = named[0] if named else next(iter(values))
-    rest = [tuple(values[c][i] for c in values if c != leading) for i in range(len(summary))]
+    # What the leading setting determines does not tell arms apart.
+    colours = len(set(values[leading]))
+    others = [c for c in values if len(set(zip(values[c], values[leading], strict=True))) > colours]
+    rest = [tuple(values[c][i] for c in others) for i in range(len(summary))]
     base = choice_styles(values[leading])
+    places = {other: i for i, other in enumerate(dict.fromkeys(rest))}
     styles = {}
     for arm, value, other in zip(comparison.arms, values[leading], rest, strict=True):
         style = base[value]
-        if len(set(rest)) > 1:
-            style = _nth_style(list(dict.fromkeys(rest)).index(other), style.colour)
+        if len(places) > 1:
+            style = _nth_style(places[other], style.colour)
         styles[arm] = style
     return styles
 

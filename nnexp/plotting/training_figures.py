@@ -112,7 +112,7 @@ def _figure(
         columns=columns,
         height=(*[height] * sum(rows), *(1.1 for _ in clocks)),
         ylabel="" if single else unit,
-        legend=[*facets.legend, *thin_entries(thin if facets.thin else "")],
+        legend=[*facets.legend(), *thin_entries(thin if facets.thin else "")],
         sharex=not clocks,
         sharey=True if len(blocks) == 1 else "row",
     )

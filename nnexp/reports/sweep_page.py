@@ -121,7 +121,7 @@ def write_page(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=title(comparison),
         command=command,
-        levels=comparison.levels,
+        varied=_varied(comparison, found),
         held=comparison.held,
         held_settings=comparison.held_settings,
         observed=without_findings(comparison, found),
@@ -163,6 +163,19 @@ def title(comparison: Comparison) -> str:
         if len(comparison.runs) == 1
         else f"{len(comparison.runs)} runs of the same settings"
     )
+
+
+def _varied(comparison: Comparison, found: Effects) -> dict[str, str]:
+    """Return the levels of each setting if several vary; those that change together are one."""
+    joined = {name: f for f in found.grid if len(f.settings) > 1 for name in f.settings}
+    varied = {}
+    for setting, levels in comparison.levels.items():
+        if setting in joined:
+            factor = joined[setting]
+            varied[factor.name] = "; ".join(factor.levels)
+        else:
+            varied[setting] = ", ".join(levels)
+    return varied if len(comparison.levels) > 1 else {}
 
 
 def without_findings(comparison: Comparison, found: Effects) -> str:

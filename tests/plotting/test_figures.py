@@ -347,13 +347,13 @@ def test_a_sweep_that_diverged_at_once_is_drawn():
 
 
 @pytest.mark.slow
-def test_twenty_arms_have_a_legend_in_two_columns_within_the_figure():
-    points = grid(init=["xavier", "randn", "he", "lecun", "normal"], lr=[0.01, 0.1, 1, 10])
-    compared = comparison(points, seeds=[0, 1], diverged={(19, 0): 700})
+def test_eight_arms_have_a_legend_in_two_columns_within_the_figure():
+    points = grid(init=["xavier", "randn", "he", "lecun"], lr=[0.01, 0.1])
+    compared = comparison(points, seeds=[0, 1], diverged={(7, 0): 700})
     figure = Drawn(compared)["loss"].figure
-    assert len({(s.colour, str(s.line)) for s in arm_styles(compared).values()}) == 20
+    assert len({(s.colour, str(s.line)) for s in arm_styles(compared).values()}) == 8
     assert "thin: training set" not in entries(figure)
-    assert len(entries(figure)) == 20
+    assert len(entries(figure)) == 8
     layout.png(figure)
     (legend,) = figure.legends
     box = legend.get_window_extent().transformed(figure.transFigure.inverted())
