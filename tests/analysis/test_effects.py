@@ -274,6 +274,32 @@ def test_settings_that_change_together_are_one_factor_and_said_to_be():
     assert planted(BOTH, lambda _: 0.9).doubts == ()
 
 
+def test_pairs_of_settings_are_one_factor_of_a_grid_with_the_others():
+    pairs = [("xavier", "tanh"), ("he", "relu"), ("xavier", "relu")]
+    points = [
+        {"init": init, "activation": activation, "lr": lr}
+        for init, activation in pairs
+        for lr in (0.1, 1)
+    ]
+    found = planted(points, lambda row: 0.9 - 0.05 * (row["init"] == "he"))
+    pair, lr = found.factors
+    assert (pair.name, lr.name) == ("init with activation", "lr")
+    assert pair.settings == ("init", "activation")
+    assert list(pair.levels) == ["xavier, tanh", "he, relu", "xavier, relu"]
+    assert found.doubts == (
+        "Not all combinations of init and activation have a result: their combinations are "
+        "compared, not the settings by themselves.",
+    )
+    assert re.search(
+        r"he, relu is [45]\.\d points below .*averaged over lr", findings(found.table)[0]
+    )
+    two = planted(points[:4], lambda _: 0.9)
+    assert two.doubts[0].startswith("init and activation change together")
+    # A grid of which a cell is missing is no pair.
+    incomplete = planted(points[:-1], lambda _: 0.9)
+    assert [factor.name for factor in incomplete.factors] == ["arm"]
+
+
 def test_named_arms_are_one_factor_confounded_where_two_settings_differ_at_once():
     arms = [
         {"arm": "plain", "init": "xavier", "lr": 0.1},

@@ -68,6 +68,18 @@ def test_a_sweep_is_that_of_the_command(quick: Command) -> None:
     pd.testing.assert_frame_equal(nnexp.load("page").layers, swept.layers)
 
 
+def test_settings_may_change_together() -> None:
+    pairs = {"init": ["xavier", "he"], "activation": ["tanh", "relu"]}
+    swept = nnexp.sweep(**TINY, **pairs, pair=["init", "activation"])
+    assert swept.runs[["init", "activation"]].values.tolist() == [
+        ["xavier", "tanh"],
+        ["he", "relu"],
+    ]
+    assert Words({"pair": [("a", "b"), ["c", "d"]]}, Path()).list == ["pair=[[a,b],[c,d]]"]
+    with pytest.raises(InputError, match="init has 2 values and lr has 3: give as many of each"):
+        nnexp.sweep(**TINY, init=["xavier", "he"], lr=[1, 2, 3], pair=("init", "lr"))
+
+
 def test_a_second_call_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     first = nnexp.sweep(**TINY, seed=[1, 2])
     capsys.readouterr()

@@ -301,6 +301,19 @@ def test_too_few_seeds_are_said_to_be(tmp_path):
 
 
 @pytest.mark.usefixtures("one_figure")
+def test_settings_that_change_together_are_one_factor_of_the_page(tmp_path):
+    points = [
+        {"init": init, "activation": activation, "lr": lr}
+        for init, activation in (("lecun", "tanh"), ("he", "relu"))
+        for lr in (0.1, 1)
+    ]
+    page = planted(tmp_path, points, 6, [0.9, 0.9, 0.8, 0.8])
+    assert "init and activation change together: their effects cannot be separated" in page.text
+    assert "init with activation: lecun, tanh; he, relu" in " ".join(page.text.split())
+    assert "lr: 0.1, 1" in " ".join(page.text.split())
+
+
+@pytest.mark.usefixtures("one_figure")
 def test_an_incomplete_grid_is_called_out(tmp_path):
     points = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]
     page = planted(tmp_path, points, 5, [0.9, 0.8, 0.7])
