@@ -226,25 +226,28 @@ def _figure(
     across = len(drawn.names) if divided else 1
     columns = across if across > 1 else chosen.columns
     places = list(itertools.product(chosen.panels.items(), drawn.names.items()))
-    titles = [f"{panel}, {short}" if divided else name for (panel, _), (_, (name, short)) in places]
-    if divided and across == 1:
-        titles = list(chosen.panels)
+    titles: list[str | None] = []
+    parts = []
+    for (panel, arms), (layer, (name, short)) in places:
+        words = name if not divided else panel if across == 1 else f"{panel}, {short}"
+        rows = drawn.table[drawn.table["panel"] == layer]
+        own = rows[rows["arm"].isin(arms)]
+        # Networks of a panel may have fewer layers than those of others.
+        titles.append(textwrap.fill(words, layout.CHARACTERS // columns) if len(own) else None)
+        if len(own):
+            parts.append((own, rows[rows["arm"].isin(set(chosen.grey) - set(arms))]))
     figure, axes = layout.panels(
         title,
         chosen.shown.held,
-        names=[textwrap.fill(t, layout.CHARACTERS // columns) for t in titles],
+        names=titles,
         columns=columns,
         height=1.7 if len(titles) <= columns else 1.0,
         ylabel=ylabel,
         legend=[*chosen.legend(), *thin_entries(thin)],
     )
-    parts = []
-    for ax, ((_, arms), (layer, _)) in zip(axes, places, strict=True):
-        rows = drawn.table[drawn.table["panel"] == layer]
-        behind = set(chosen.grey) - set(arms)
-        panels.draw_context(ax, rows[rows["arm"].isin(behind)])
-        parts.append((ax, rows[rows["arm"].isin(arms)]))
-    return figure, parts
+    for ax, (_, behind) in zip(axes, parts, strict=True):
+        panels.draw_context(ax, behind)
+    return figure, [(ax, own) for ax, (own, _) in zip(axes, parts, strict=True)]
 
 
 def _ended(table: pd.DataFrame) -> str:

@@ -18,7 +18,7 @@ from nnexp.data import KINDS, DataSettings, load
 from nnexp.nn import mean_field
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, omitted
-from nnexp.plotting.facets import Facets, facets
+from nnexp.plotting.facets import Facets, extremes_note, facets
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style
 from nnexp.store.record import DIVERGED, FAILED
@@ -111,10 +111,11 @@ def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Pic
     """
     chosen = facets(comparison, (), 1)
     with layout.style():
-        return _picture(chosen, table(chosen.shown.only(chosen.styles), x))
+        return _picture(chosen, table(chosen.shown.only(chosen.styles), x), len(comparison.arms))
 
 
-def _picture(chosen: Facets, rows: pd.DataFrame) -> Picture:
+def _picture(chosen: Facets, rows: pd.DataFrame, count: int) -> Picture:
+    """Return the figure of those of ``count`` arms that are chosen."""
     comparison, styles = chosen.shown.only(chosen.styles), chosen.styles
     title = f"Spreads through depth{by(comparison)}"
     legend = chosen.legend()[: len(styles)]
@@ -155,8 +156,10 @@ def _picture(chosen: Facets, rows: pd.DataFrame) -> Picture:
         "Top: the standard deviation of each hidden layer's activations over its units and a "
         "fixed sample of training examples. Bottom: the root mean square of an example's gradient "
         "with respect to each layer's pre-activations; the last layer is the output: "
-        f"{band(comparison)}.{chosen.note}"
+        f"{band(comparison)}."
     )
+    if len(styles) < count:
+        caption += extremes_note(list(styles), count, "are shown")
     if known:
         caption += (
             " Dashed: mean-field theory of random weights with mean 0; its errors start from the "

@@ -21,7 +21,7 @@ from nnexp.analysis.labels import is_number
 # What is beside the data: words and axes, grids, and the data of no arm.
 NEUTRAL, FAINT, INK = "#555555", "#E4E4E4", "#000000"
 # The lines of other arms, behind those of a panel.
-CONTEXT = "#BDBDBD"
+CONTEXT = "#B0B0B0"
 # Okabe & Ito 2008 (the yellow left out: too faint on white), then darker and lighter relatives.
 _BLUE, _VERMILION, _BLACK, _GREEN = "#0072B2", "#D55E00", "#000000", "#009E73"
 _PURPLE, _ORANGE, _SKY, _WINE = "#CC79A7", "#E69F00", "#56B4E9", "#882255"
@@ -40,7 +40,7 @@ _ON_DARK = {
     _OLIVE: "#BDBD3A",
     _BROWN: "#C58A4A",
     _GREY: "#9AA0A8",
-    CONTEXT: "#5A6068",
+    CONTEXT: "#747B85",
     _MINT: "#B5F0DA",
     _LILAC: "#B79BEA",
 }

@@ -132,7 +132,8 @@ def _response(sweep: _Sweep) -> Picture:
 
 
 def _depth(sweep: _Sweep) -> Picture:
-    inputs = signal_propagation.inputs(sweep.comparison)
+    chosen = facets(sweep.comparison, (), 1)  # inputs of thousands of arms would fill the memory
+    inputs = signal_propagation.inputs(chosen.shown.only(chosen.styles))
     return signal_propagation.picture(sweep.comparison, inputs)
 
 

@@ -160,6 +160,9 @@ def test_layers_are_the_columns_and_levels_the_rows() -> None:
     deep = draw(grid(hidden=["9x9x9x9"], init=INITS, lr=[0.1, 1, 2]), "gradients")
     assert titles(deep.figure)[:3] == ["lr 0.1, layer 1", "lr 0.1, layer 4", "lr 0.1, layer 5"]
     assert "2 of 4 hidden layers are shown." in deep.caption
+    depths = draw(grid(init=INITS, hidden=["9", "9x9x9", "none"]), "gradients")
+    assert "hidden 9, layer 3" not in titles(depths.figure)
+    assert "hidden 9x9x9, layer 3" in titles(depths.figure)
     few = draw(MANY["12 activations"], "gradients")
     assert "8 of 12 arms have a colour" in few.caption
 
