@@ -148,7 +148,7 @@ def _draw(
             panels.draw_seeds(ax, own, facets.styles)
         else:
             panels.draw_curves(ax, own, facets.styles, thin=True)
-    if not facets.plain and len(facets.panels) > 1:
+    if len(facets.panels) > 1:
         ax.locator_params(axis="both", nbins=4)
 
 
