@@ -16,7 +16,9 @@ from nnexp.data import KINDS
 Rows = list[dict[str, str]]
 
 # Forms of settings in labels; the default form is "lr 0.1".
-_PHRASES = dict.fromkeys(("data", "init", "activation", "loss", "optimizer", "sampling"), "{}")
+_PHRASES = dict.fromkeys(
+    ("data", "init", "activation", "loss", "optimizer", "sampling", "schedule"), "{}"
+)
 NAMED = "named arm"
 _PHRASES |= {"batch_size": "batch {}", NAMED: "{}"}
 # Default values that are omitted from held settings, and settings that are always omitted.
@@ -24,6 +26,7 @@ _USUAL = {
     "bias_init": "zero",
     "weight_decay": "0",
     "sampling": "shuffle",
+    "schedule": "constant",
     "gradient": "backprop",
     "dtype": "float32",
     "data.scale": "unit",

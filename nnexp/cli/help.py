@@ -18,7 +18,7 @@ COMMANDS = (
     ("report", "write tables, plots and pages again, without training"),
     ("benchmarks", "measure the speed of training and of sweeps"),
 )
-GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling")
+GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling", "schedule")
 RECIPES = (
     (
         "initialisations compared, eight seeds each",

@@ -53,8 +53,15 @@ def without_later(config: Mapping[str, Any]) -> dict[str, Any]:
     return cut
 
 
+# The choice of runs without a group that was added later.
+_UNCHANGED = {"schedule": "constant"}
+
+
 def with_later(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of a table: what `without_later` left out is in all rows, if it is in any."""
+    for key, value in _UNCHANGED.items():
+        if any(key in row for row in rows):
+            rows = [{**row, key: row.get(key, value)} for row in rows]
     for key, later in _LATER.items():
         for parameter, value in later.items():
             column = f"{key}.{parameter}"

@@ -18,6 +18,7 @@ from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.losses import LOSSES
 from nnexp.nn.optimizers import OPTIMIZERS
+from nnexp.nn.schedules import SCHEDULES
 
 # The smallest and the largest value of parameters that have one.
 RANGES = {
@@ -30,6 +31,10 @@ RANGES = {
     "alpha": (0.0, math.inf),
     "slope": (0.0, 1.0),
     "epsilon": (0.0, math.inf),
+    "warmup": (0.0, math.inf),
+    "every": (1e-9, math.inf),
+    "factor": (0.0, 1.0),
+    "final": (0.0, 1.0),
 }
 
 CHOICES: dict[str, Mapping[str, Callable[..., Any]]] = {
@@ -39,6 +44,7 @@ CHOICES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
     "sampling": SAMPLINGS,
+    "schedule": SCHEDULES,
 }
 # Parameters that choices got later, with the value at which they change nothing. Choices without
 # them accept this value, which an experiment's ``init: {name: …}`` inherits from the default.
@@ -69,6 +75,8 @@ def build(key: str, choice: Choice) -> Any:
     parameters = dict(choice.parameters)
     if key == "sampling":
         return SAMPLINGS[choice.name]
+    if key == "schedule":
+        return functools.partial(SCHEDULES[choice.name], **parameters)
     if user_functions.is_custom(choice.name):
         return _build_custom(key, user_functions.resolve(choice.name, choice.source), parameters)
     entry = CHOICES[key][choice.name]

@@ -58,8 +58,9 @@ class RunConfig:
     evaluate only at the first and the last step. ``quirk`` is a name, or sorted names joined by
     ``+``. ``evaluate_first`` is the number of test examples to score, and ``evaluate_epsilon`` is
     added to each probability in the loss of an evaluation; ``evaluate_sharpness`` is the number of
-    training examples on which the sharpness is measured. These three are part of the identity only
-    if they are set, as runs stored before they existed keep their IDs.
+    training examples on which the sharpness is measured. ``schedule`` is ``None`` for a constant
+    learning rate. These four are part of the identity only if they are set, as runs stored before
+    they existed keep their IDs.
     """
 
     data: DataSettings
@@ -84,6 +85,7 @@ class RunConfig:
     evaluate_first: int | None = None
     evaluate_epsilon: float | None = None
     evaluate_sharpness: int | None = None
+    schedule: Choice | None = None
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, trusted: bool = True) -> RunConfig:
@@ -106,7 +108,8 @@ class RunConfig:
         for key, field in fields.items():
             if key not in mapping and field.default is MISSING:
                 raise InputError(f"the key {key!r} is missing: give {key}=…")
-        choices = {key: read(key, mapping[key], trusted=trusted) for key in CHOICES}
+        required = (key for key in CHOICES if key != "schedule")
+        choices = {key: read(key, mapping[key], trusted=trusted) for key in required}
         epochs = _optional(mapping["epochs"], lambda v: validation.whole("epochs", v, 1))
         steps = _optional(mapping["steps"], lambda v: validation.whole("steps", v, 1))
         if epochs is not None and steps is not None:
@@ -138,6 +141,7 @@ class RunConfig:
                 mapping.get("evaluate_sharpness"),
                 lambda v: validation.whole("evaluate_sharpness", v, 1),
             ),
+            schedule=_schedule(mapping.get("schedule") or "constant"),
             **choices,
         )
         _check_quirk(run)
@@ -322,6 +326,12 @@ def _check_sharpness(run: RunConfig, data: Description) -> None:
         raise InputError(
             f"evaluate_sharpness={given} needs the package scipy: pip install 'nnexp[sharpness]'"
         )
+
+
+def _schedule(value: object) -> Choice | None:
+    """Return the checked schedule, ``None`` if it keeps the rate."""
+    choice = read("schedule", value)
+    return None if choice == read("schedule", "constant") else choice
 
 
 def _optional(value: Any, check: Callable[[Any], Any]) -> Any:

@@ -20,7 +20,9 @@ _BLOCK = 16384
 
 
 class Optimizer(Protocol):
-    """The interface of an optimiser."""
+    """The interface of an optimiser with the learning rate ``lr``."""
+
+    lr: float
 
     def update(self, grad: Array) -> None:
         """Overwrite ``grad`` with the change to add to the parameters."""

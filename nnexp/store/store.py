@@ -188,8 +188,13 @@ def _clear(path: Path) -> None:
 
 
 def _without_length(identity: Row) -> Row:
-    """Return an identity without the run's length and evaluation steps."""
-    length = ("epochs", "steps", "evaluate_every", "evaluate_at")
-    settings = {k: v for k, v in identity["settings"].items() if k not in length}
+    """Return an identity without the run's evaluation steps and its length.
+
+    The length stays if the steps depend on it, as those of a cosine schedule do.
+    """
+    left_out = ["evaluate_every", "evaluate_at"]
+    if identity["settings"].get("schedule", {}).get("name") != "cosine":
+        left_out += ["epochs", "steps"]
+    settings = {k: v for k, v in identity["settings"].items() if k not in left_out}
     shortened: Row = json.loads(json.dumps({**identity, "settings": settings}))
     return shortened

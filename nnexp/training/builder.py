@@ -34,7 +34,7 @@ def form(config: RunConfig) -> str:
     other_quirk = config.quirk not in (None, "updated_weights")
     plain = config.dtype != "float32" or config.gradient != "backprop" or other_quirk or custom
     sizes, batch = config.sizes(), config.rows()
-    sgd = config.optimizer.name == "sgd" and not config.weight_decay
+    sgd = config.optimizer.name == "sgd" and not (config.weight_decay or config.schedule)
     if not plain and sgd and delayed_updates.suits(batch):
         return "delayed"
     weights = sum(i * o for i, o in itertools.pairwise(sizes))

@@ -72,6 +72,9 @@ class MLP:
     sampling : str, default="shuffle"
         The order of the examples in an epoch: ``"shuffle"``, ``"replacement"``,
         ``"independent"`` or ``"sequential"``.
+    schedule : str or mapping, default="constant"
+        How the learning rate changes: ``"constant"``, ``"step"`` or ``"cosine"``, such as
+        ``{"name": "cosine", "warmup": 1}`` (in epochs).
     weight_decay : float, default=0.0
         The factor c of the penalty c/2·‖weights‖², which does not include the biases.
     gradient : str, default="backprop"
@@ -144,6 +147,7 @@ class MLP:
     epochs: int | None = None
     steps: int | None = None
     sampling: Setting = "shuffle"
+    schedule: Setting = "constant"
     weight_decay: float = 0.0
     gradient: str = "backprop"
     quirk: str | Sequence[str] | None = None

@@ -7,6 +7,7 @@ batches and `ThreadedSteps` for large ones; both compute the same up to rounding
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,12 +83,23 @@ class Update:
     """The last part of a step: weight decay, the optimiser and the counts in `Progress`."""
 
     def __init__(
-        self, network: Network, optimizer: Optimizer, weight_decay: float, progress: Progress
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        weight_decay: float,
+        progress: Progress,
+        rate: Callable[[int], float] | None = None,
     ) -> None:
+        # ``rate(step)`` is the learning rate of each step, if it is not constant.
         self.network, self.optimizer, self.progress = network, optimizer, progress
-        self.weight_decay = weight_decay
+        self.weight_decay, self.rate = weight_decay, rate
         size = blocks(network.theta.size)[0].stop
         self._scratch: Array = np.empty(size, network.theta.dtype)
+
+    def set_rate(self) -> None:
+        """Set the learning rate of the next step."""
+        if self.rate is not None:
+            self.optimizer.lr = self.rate(self.progress.step)
 
     def apply(self, loss: float, correct: int, n: int) -> None:
         """Update the parameters from ``network.grad``, unless the mean ``loss`` is not finite.
@@ -104,6 +116,7 @@ class Update:
             add_decay(network.grad, weights, self.weight_decay, self._scratch)
         self.optimizer.update(network.grad)  # replaces the gradient by the change of parameters
         network.theta += network.grad
+        self.set_rate()
 
 
 class DelayedSteps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,15 @@ def evaluation_steps(config: RunConfig) -> list[int]:
     return sorted(steps)
 
 
+def rates(config: RunConfig) -> Callable[[int], float] | None:
+    """Return the learning rate by the step, ``None`` if it is constant."""
+    if config.schedule is None:
+        return None
+    factor: Callable[..., float] = build("schedule", config.schedule)
+    steps, epoch, lr = config.total_steps(), config.steps_per_epoch(), config.lr
+    return lambda step: lr * factor(step, steps, epoch)
+
+
 class Trainer:
     """A network with its data and optimiser: ``advance`` to a step, then ``evaluate``.
 
@@ -103,6 +112,9 @@ class Trainer:
         sampling = build("sampling", config.sampling)
         self.batches = Batches(sampling, self.data.train, config.rows(), config.seed)
         self.threads = threaded_batches.Threads(threads)
+        self.update = Update(
+            self.network, self.optimizer, config.weight_decay, self.progress, rates(config)
+        )
         self.steps = self._make_steps()
         rows = self.network.evaluation_rows
         second = self.network.with_own_buffers(rows) if threads > 1 else self.network
@@ -112,7 +124,7 @@ class Trainer:
     def _make_steps(self) -> Steps:
         """Return the `Steps` of this run's form."""
         config, train, batches = self.config, self.data.train, self.batches
-        update = Update(self.network, self.optimizer, config.weight_decay, self.progress)
+        update = self.update
         if self.form == "lanes":
             in_order = config.sampling.name != "replacement"
             return ThreadedSteps(train, self.codes, batches, update, self.threads, in_order)
@@ -127,6 +139,7 @@ class Trainer:
     def advance(self, until: int) -> None:
         """Train up to step ``until``, or until the loss is no longer finite."""
         start = time.perf_counter()
+        self.update.set_rate()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self.steps.advance(until)
         self.seconds += time.perf_counter() - start
