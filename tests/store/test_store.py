@@ -678,6 +678,7 @@ CHANGES: list[dict[str, Any]] = [
     {"evaluate_first": 5},
     {"evaluate_epsilon": 1e-7},
     {"evaluate_sharpness": 7},
+    {"schedule": "cosine"},
 ]
 
 
@@ -704,6 +705,7 @@ def test_every_setting_makes_another_run() -> None:
         {"evaluate_first": None},
         {"evaluate_epsilon": "none"},
         {"evaluate_sharpness": None},
+        {"schedule": "constant"},
     ],
     ids=str,
 )
@@ -859,6 +861,19 @@ def test_so_it_does_whatever_form_its_steps_have(store: Store, shape: str) -> No
     long = train(store, steps=9, **settings)
     assert untimed(long) == untimed(unbroken)
     assert [row["seconds"] for row in long.metrics[:3]] == [r["seconds"] for r in short.metrics]
+
+
+def test_of_a_schedule_only_one_without_an_end_is_continued(
+    store: Store, steps_taken: list[int]
+) -> None:
+    for schedule, taken in (("step", 30), ("cosine", 45)):
+        train(store, save_weights=True, epochs=5, schedule={"name": schedule})
+        long = train(store, epochs=10, schedule={"name": schedule})
+        assert len(steps_taken) == taken
+        steps_taken.clear()
+        again = execute(config(epochs=10, schedule={"name": schedule}).to_mapping())
+        assert untimed(long) == untimed(again)
+        steps_taken.clear()
 
 
 def test_without_kept_weights_a_longer_run_starts_anew(
