@@ -145,6 +145,15 @@ def _validation(sweep: _Sweep) -> Picture:
     return training_figures.validation(sweep.facets)
 
 
+def _has_sharpness(sweep: _Sweep) -> bool:
+    metrics = sweep.facets.shown.metrics
+    return "sharpness" in metrics and bool(metrics["sharpness"].notna().any())
+
+
+def _sharpness(sweep: _Sweep) -> Picture:
+    return training_figures.sharpness(sweep.facets)
+
+
 def _layers(draw: Callable[[Comparison, Sequence[Factor]], Picture]) -> Callable[[_Sweep], Picture]:
     """Return what draws a figure of layers."""
     return lambda sweep: draw(sweep.comparison, sweep.effects.grid)
@@ -166,6 +175,7 @@ FIGURES: dict[str, tuple[Callable[[_Sweep], bool], Callable[[_Sweep], Picture]]]
     "cells": (_has_two_factors, _cells),
     "response": (_has_numeric_factor, _response),
     "validation": (_has_validation, _validation),
+    "sharpness": (_has_sharpness, _sharpness),
     "activations": (_has_layers, _plain(layer_figures.activations)),
     "gradients": (_has_gradients, _layers(layer_figures.gradients)),
     "saturation": (_has_hidden_layers, _layers(layer_figures.saturation)),

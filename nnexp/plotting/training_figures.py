@@ -185,6 +185,48 @@ def validation(facets: Facets) -> Picture:
     return Picture("validation", title, caption, alt, figure, together(drawn))
 
 
+def sharpness(facets: Facets) -> Picture:
+    """Draw the sharpness over training and, for plain gradient descent, the edge of stability."""
+    comparison = facets.shown
+    found = curves(comparison.metrics, "sharpness")
+    title = f"Sharpness{by(comparison)}"
+    blocks = facets.blocks({"": comparison.arms})
+    figure, (axes,) = _figure(title, facets, blocks, "largest eigenvalue of the Hessian", "")
+    edges = _edges(comparison)
+    for ax, arms in zip(axes, facets.panels.values(), strict=True):
+        _draw(ax, facets, {"sharpness": found}, arms, comparison.arms)
+        for arm in arms:
+            if arm in edges:
+                ax.axhline(edges[arm], color=facets.styles[arm].colour, linestyle=(0, (1, 2)))
+    values = [*found["mean"][found["mean"] > 0], *edges.values()]
+    if values and max(values) > 6 * min(values):
+        scales.log_axis(axes[0])
+    layout.label_outer(axes)
+    caption = (
+        f"{title} over training: the largest eigenvalue of the Hessian of the training loss, "
+        f"{band(comparison)}.{facets.note}"
+    )
+    if edges:
+        caption += (
+            " Dotted: 2/lr of each arm, above which full-batch gradient descent is unstable (Cohen "
+            "et al. 2021)."
+        )
+    alt = f"{caption} {ends(found, 'At the end')}"
+    return Picture("sharpness", title, caption, alt, figure, together({"sharpness": found}))
+
+
+def _edges(comparison: Comparison) -> dict[str, float]:
+    """Return 2/lr of each arm that is trained by plain gradient descent of one rate."""
+    runs = comparison.runs
+    if not {"optimizer", "lr"} <= {*runs}:
+        return {}
+    plain = runs[runs["optimizer"] == "sgd"]
+    if "schedule" in plain:
+        plain = plain[plain["schedule"] == "constant"]
+    rates = plain.groupby("arm", observed=True)["lr"].unique()
+    return {str(arm): 2 / float(own[0]) for arm, own in rates.items() if len(own) == 1}
+
+
 def final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     """Draw the final test accuracy of every run; of very many arms, the highest and the lowest."""
     title = f"Final test accuracy{by(comparison)}"
