@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from nnexp.config.hydra_source import experiment_folders, shipped
+from nnexp.config.folders import experiment_folders, shipped
 
 # Keys of a configuration file that are not parameters.
 _NOT_PARAMETERS = ("_target_", "defaults", "name")

@@ -23,7 +23,7 @@ from nnexp.cli.guard import RESUMABLE, guarded, sentence
 from nnexp.cli.terminal import terminal
 from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
-from nnexp.config.hydra_source import GROUP, experiment_folders, shipped
+from nnexp.config.folders import GROUP, experiment_folders, shipped
 from nnexp.errors import InputError, unknown
 from nnexp.plotting import weight_images
 from nnexp.store.record import FAILED, Record

@@ -1,7 +1,7 @@
 """Composition of settings with Hydra.
 
 Hydra composes each distinct set of group choices once. The value overrides of a point are then
-applied to a copy, which is ten times faster and gives the same result.
+applied to a copy, which is many times faster and gives the same result.
 
 No other file imports ``hydra._internal``. `TRIED` lists the tested versions of Hydra.
 """
@@ -36,6 +36,7 @@ from hydra.core.override_parser.types import (
     Glob,
     IntervalSweep,
     Override,
+    OverrideType,
     Quote,
     QuotedString,
     RangeSweep,
@@ -48,7 +49,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nnexp.config.experiment_file import PLACES
-from nnexp.config.hydra_source import NnexpSearchPath, NnexpSource, shipped
+from nnexp.config.folders import shipped
+from nnexp.config.hydra_source import NnexpSearchPath, NnexpSource
 from nnexp.config.pairs import Groups, axes
 from nnexp.errors import InputError
 
@@ -148,10 +150,12 @@ class Composer:
     def __init__(self, loader: ConfigLoader) -> None:
         self.loader = loader
         self.repository = CachingConfigRepository(loader.repository)  # type: ignore[attr-defined]
+        self.parser = OverridesParser.create(loader)  # making one takes as long as parsing
         self.parse = functools.cache(self._parse)
         self.group_exists = functools.cache(self.repository.group_exists)
-        # Unpickling a configuration is six times faster than ``copy.deepcopy``.
-        self.bases: dict[tuple[str, ...], bytes] = {}
+        # The configuration of each set of group choices and, if it has no interpolations, the same
+        # as a mapping. Unpickling them is six times faster than ``copy.deepcopy``.
+        self.bases: dict[tuple[str, ...], tuple[bytes, bytes | None]] = {}
 
     def compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         """Return the resolved configuration of one point, without the key ``hydra``."""
@@ -160,8 +164,16 @@ class Composer:
         values = [o for o in parsed if not self.is_group(o)]
         key = tuple(str(o.input_line) for o in groups)
         if key not in self.bases:
-            self.bases[key] = pickle.dumps(self.base(groups))
-        config: DictConfig = pickle.loads(self.bases[key])
+            base = self.base(groups)
+            plain, resolved = (OmegaConf.to_container(base, resolve=r) for r in (False, True))
+            mapping = pickle.dumps(plain) if plain == resolved else None
+            self.bases[key] = (pickle.dumps(base), mapping)
+        pickled, settings = self.bases[key]
+        if settings is not None:
+            changed: dict[str, Any] = pickle.loads(settings)
+            if all(_replace(changed, override) for override in values):
+                return changed
+        config: DictConfig = pickle.loads(pickled)
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
 
@@ -182,8 +194,32 @@ class Composer:
         return exists and not isinstance(override.value(), dict)
 
     def _parse(self, override: str) -> Override:
-        (parsed,) = OverridesParser.create(self.loader).parse_overrides([override])
+        (parsed,) = self.parser.parse_overrides([override])
         return parsed
+
+
+def _replace(settings: dict[str, Any], override: Override) -> bool:
+    """Replace a single value in ``settings``, and return whether the override does just that.
+
+    OmegaConf does the same thirty times slower.
+    """
+    *parents, name = override.key_or_group.split(".")
+    inner: Any = settings
+    for key in parents:
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    value = override.value()
+    single = value is None or isinstance(value, int | float | str)
+    if (
+        override.type is not OverrideType.CHANGE
+        or override.package is not None
+        or not isinstance(inner, dict)
+        or isinstance(inner.get(name, {}), dict | list)
+        or not single
+        or (isinstance(value, str) and ("$" in value or value == "???"))
+    ):
+        return False
+    inner[name] = value
+    return True
 
 
 def check_overrides(loader: ConfigLoader, arguments: Sequence[str], *, multirun: bool) -> None:

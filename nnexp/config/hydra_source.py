@@ -17,26 +17,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from nnexp.config.experiment_file import STUDY, checked
+from nnexp.config.folders import GROUP, experiment_folders
 from nnexp.config.registry import CUSTOM, defaults_of
 from nnexp.config.user_functions import is_custom
 from nnexp.errors import InputError
-
-PACKAGE = Path(__file__).resolve().parents[1]
-GROUP = "experiments"
-
-
-def shipped(name: str) -> Path:
-    """Return the folder ``conf`` or ``experiments`` of the checkout or the installed package."""
-    inside = PACKAGE / name
-    beside = PACKAGE.parent / name
-    checkout = (PACKAGE.parent / "pyproject.toml").is_file() and beside.is_dir()
-    return beside if checkout else inside
-
-
-def experiment_folders() -> list[Path]:
-    """Return the folders of experiments: the working directory's, then the shipped one."""
-    folders = [Path.cwd() / GROUP, shipped(GROUP)]
-    return list(dict.fromkeys(folder for folder in folders if folder.is_dir()))
 
 
 class NnexpSource(ConfigSource):

@@ -107,6 +107,11 @@ def defaults_of(key: str, name: str) -> dict[str, Any]:
         return {}
     if user_functions.is_custom(name):
         return _defaults_of_custom(key, name, user_functions.source_digest(name))
+    return dict(_known_defaults(key, name))
+
+
+@functools.cache
+def _known_defaults(key: str, name: str) -> dict[str, Any]:
     return _defaults(CHOICES[key][name])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hydra
 import pytest
+from hydra.errors import HydraException
 
 from nnexp.config import composition
 from tests import ROOT
@@ -75,3 +76,61 @@ def test_flags_that_mean_nothing_are_refused(
     assert outcome.status == 2
     assert said in outcome.err
     assert len(outcome.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["lr=0.5", "seed=3"],
+        ["lr=1e-3", "data=xor", "data.seed=4"],
+        ["init=normal", "init.std=1", "optimizer=adam", "optimizer.beta1=0.5"],
+        ["hidden=50x50", "batch_size=full", "steps=7", "epochs=null"],
+        ["evaluate_every='200 steps'", "evaluate_at=[1,2]"],
+        ["evaluate_at=3", "data.label_noise=0"],
+        ["quirk='1e-3'", 'hidden="a=b"', "dtype=float64"],
+        ["hidden=null", "batch_size=1.0", "save_weights=true"],
+        ["seed=${batch_size}", "lr=0.1"],
+        ["quirk=???"],
+        ["init={name:he}", "seed=1"],
+        ["++lr=3"],
+    ],
+    ids=" ".join,
+)
+def test_settings_are_those_that_omegaconf_gives(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composition.set_up()
+    with composition.opened() as hydra:
+        quick = composition.Composer(hydra.config_loader).compose(words)
+        monkeypatch.setattr(composition, "_replace", lambda settings, override: False)
+        assert composition.Composer(hydra.config_loader).compose(words) == quick
+
+
+@pytest.mark.parametrize("word", ["lrr=1", "init.std=1", "lr.x=1", "data.first.x=2"])
+def test_an_unknown_key_is_still_an_error(word: str) -> None:
+    composition.set_up()
+    with composition.opened() as hydra, pytest.raises(HydraException):
+        composition.Composer(hydra.config_loader).compose([word])
+
+
+def test_omegaconf_does_not_compose_each_of_many_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bases, parsers, slow = [], [], []
+    base, make = composition.Composer.base, composition.OverridesParser.create
+    monkeypatch.setattr(
+        composition.Composer, "base", lambda self, groups: bases.append(1) or base(self, groups)
+    )
+    monkeypatch.setattr(
+        composition.OverridesParser, "create", lambda *loader: parsers.append(1) or make(*loader)
+    )
+    monkeypatch.setattr(
+        composition.ConfigLoaderImpl, "_apply_overrides_to_config", lambda *_: slow.append(1)
+    )
+    composition.set_up()
+    with composition.opened() as hydra:
+        composer = composition.Composer(hydra.config_loader)
+        for seed in range(5):
+            settings = composer.compose(["init=he", f"seed={seed}", "lr=0.5"])
+            assert (settings["seed"], settings["lr"]) == (seed, 0.5)
+    assert (len(bases), len(parsers), slow) == (1, 1, [])
