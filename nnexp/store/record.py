@@ -110,11 +110,13 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
     Text is escaped by `nnexp.store.csv_cells.guarded`.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names: dict[str, Any] = {}
+    for row in rows:
+        names.update(row)
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows({name: guarded(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([guarded(row.get(name)) for name in names] for row in rows)
     return buffer.getvalue()
 
 

@@ -6,11 +6,12 @@ temporary folder and then renamed.
 
 from __future__ import annotations
 
-import glob
+import functools
 import json
 import os
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -110,14 +111,15 @@ class Store:
         """Return the longest stored run that this run can continue, if any.
 
         Its weights are saved, its identity is the same except for the length, it was evaluated at
-        exactly the first few ``steps``, and its code was not edited.
+        exactly the first few ``steps``, and its code was not edited. Runs that other processes
+        store after the first call are not considered.
         """
         longest: Record | None = None
-        for folder in self.folder.glob(f"{glob.escape(run_id.rpartition('-')[0])}-*"):
-            if folder.name == run_id or not (folder / WEIGHTS).is_file():
+        for stored in self._continuable[_slug(run_id)]:
+            if stored == run_id:
                 continue
             try:
-                record = self.read(folder.name)
+                record = self.read(stored)
             except (DamagedRecord, NewerRecord):
                 continue
             if record is None or record.status != FINISHED or versions.edited(record):
@@ -127,6 +129,15 @@ class Store:
             if continued and _without_length(record.identity) == _without_length(identity):
                 longest = max(longest or record, record, key=lambda r: len(r.metrics))
         return longest
+
+    @functools.cached_property
+    def _continuable(self) -> defaultdict[str, set[str]]:
+        """The runs with saved weights by their slug, listed once: the store may have many runs."""
+        found = defaultdict(set)
+        for run_id in self.run_ids():
+            if (self.path(run_id) / WEIGHTS).is_file():
+                found[_slug(run_id)].add(run_id)
+        return found
 
     def write(self, record: Record) -> None:
         """Write a record to the store atomically.
@@ -154,6 +165,8 @@ class Store:
             except BaseException:
                 self._recover(run_id)
                 raise
+        if record.weights is not None:
+            self._continuable[_slug(run_id)].add(run_id)
 
     def commit(self, run_ids: Iterable[str]) -> None:
         """Sync written records to disk, then remove the records that they replaced.
@@ -178,6 +191,10 @@ class Store:
             with writing(self.folder):
                 sync_all(p for folder in folders for p in folder.iterdir() if p.is_file())
                 sync_all([*folders, self.folder])
+
+
+def _slug(run_id: str) -> str:
+    return run_id.rpartition("-")[0]
 
 
 def _clear(path: Path) -> None:

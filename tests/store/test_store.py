@@ -898,6 +898,18 @@ def test_it_goes_on_from_the_longest_that_fits(store: Store, steps_taken: list[i
     assert untimed(long) == untimed(execute(config(epochs=7).to_mapping()))
 
 
+def test_a_store_is_listed_once_for_the_runs_that_others_continue(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = []
+    every = Store.run_ids
+    monkeypatch.setattr(Store, "run_ids", lambda self: listed.append(1) or every(self))
+    short = train(store, save_weights=True, epochs=1)
+    for epochs in (2, 3, 4):
+        assert train(store, epochs=epochs).parent == {"run_id": short.run_id, "step": 3}
+    assert listed == [1]
+
+
 def test_weights_asked_for_later_are_had_by_training_again(store: Store) -> None:
     bare = train(store)
     assert not (store.path(bare.run_id) / "weights.npz").exists()
