@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnexp.errors import InputError
-from nnexp.files import write_whole, writing
+from nnexp.files import sync_all, write_whole, writing
 
 MARKER = ".nnexp"
 _ABOUT = "nnexp wrote the files listed here; it replaces these and no others"
@@ -123,7 +123,9 @@ def fill(folder: Path, files: Mapping[str, str | bytes], keep: Collection[str] =
         folder.mkdir(parents=True, exist_ok=True)
         with _temporary_folder(folder) as temporary:
             for name, content in files.items():
-                write_whole(temporary / name, content)
+                data = content.encode() if isinstance(content, str) else content
+                (temporary / name).write_bytes(data)
+            sync_all([*(temporary / name for name in files), temporary])
             _mark(folder, marker.files | set(files), finished=False)
             for name in sorted(marker.files - set(keep), key=_is_page, reverse=True):
                 if _is_page(name) or name not in files:

@@ -97,7 +97,7 @@ def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     written = Path.write_bytes
 
     def full(path: Path, data: bytes) -> int:
-        if path.name.startswith(".effects.csv"):
+        if path.name == "effects.csv":
             raise OSError(28, "No space left on device")
         return written(path, data)
 
