@@ -32,6 +32,8 @@ CHARACTERS = 48
 TITLE, BASE, SMALL = 12, 11, 9.5
 # The edge of a marker.
 EDGE: Look = {"markeredgecolor": "white", "markeredgewidth": 0.6}
+# More marks of one kind are an image in an SVG, whose size does not grow with their number.
+MOST_MARKS = 200
 # Words on a coloured cell, which keep their colour whatever a page's theme.
 _ON_LIGHT, _ON_DARK = "#101010", "#FDFDFD"
 # Characters of a name that an SVG, which has all text as a comment, may not contain (XML 1.0, 2.2).

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nnexp.plotting.layout import EDGE, SMALL, Look
+from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
 from nnexp.plotting.scales import stretch_axis
 from nnexp.plotting.styles import FAINT, INK, NEUTRAL, UNNAMED, Style
 
@@ -94,7 +94,7 @@ def _draw_row(ax: Axes, place: int, row: Differences) -> None:
     values = row.values[np.isfinite(row.values)]
     y = place + 0.12 + np.linspace(0, 0.22, len(values))
     dots: Look = {"linestyle": "none", "color": row.style.colour, "marker": row.style.marker}
-    ax.plot(values, y, **dots, **EDGE, alpha=0.85)
+    ax.plot(values, y, **dots, **EDGE, alpha=0.85, rasterized=len(values) > MOST_MARKS)
     if np.isfinite([row.low, row.high]).all():
         ax.plot([row.low, row.high], [place - 0.12] * 2, color=INK)
     if np.isfinite(row.median):

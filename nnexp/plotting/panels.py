@@ -14,7 +14,7 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
-from nnexp.plotting.layout import EDGE, SMALL, Look
+from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
 from nnexp.plotting.legends import THIN, arm_labels
 from nnexp.plotting.scales import MOST_TICKS
 from nnexp.plotting.styles import CONTEXT, Style
@@ -124,6 +124,7 @@ def draw_final(
             y += np.linspace(-0.2, 0.2, len(accuracy))
             ax.plot([mean, mean], [row - 0.36, row + 0.36], color=style.colour, linewidth=2)
         dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
+        dots["rasterized"] = len(accuracy) > MOST_MARKS
         ax.plot(accuracy[~diverged], y[~diverged], **dots, **EDGE, alpha=0.85)
         ax.plot(accuracy[diverged], y[diverged], **_cross(style.colour), markersize=8)
         ax.text(1.02, row, f"{mean:.3f}", transform=ax.get_yaxis_transform(), **beside)
