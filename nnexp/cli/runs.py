@@ -116,7 +116,7 @@ def _parser() -> Parser:
     )
     meaning = "also remove records with an older version of the numerics"
     entry.add_argument("--obsolete", action="store_true", help=meaning)
-    entry = command("cache", show_cache, "folder and size of the cached data sets")
+    entry = command("cache", show_cache, "folder and size of the cached data sets and figures")
     entry.add_argument("--clear", action="store_true", help="remove the cached files")
     return parser
 
@@ -268,7 +268,7 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def show_cache(store: Store, arguments: argparse.Namespace) -> int:
-    """Print the folder and size of the cached data sets; with ``--clear``, remove them."""
+    """Print the folder and size of the cache; with ``--clear``, remove its files."""
     size = sum(path.stat().st_size for path in cache.files()) / 1e6
     if arguments.clear:
         cache.clear()

@@ -1,4 +1,7 @@
-"""The user's cache of data files, which are unpacked and verified once, then memory-mapped."""
+"""The user's cache of data files, which are unpacked and verified once, then memory-mapped.
+
+It also has a folder of drawings, see `nnexp.plotting.drawing_cache`.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,11 @@ def folder() -> Path:
     return Path(platformdirs.user_cache_dir("nnexp", appauthor=False))
 
 
+def drawings() -> Path:
+    """Return the folder of the cached drawings."""
+    return folder() / "drawings"
+
+
 def mapped(path: Path, sha256: str) -> Content:
     """Return the file ``path`` memory-mapped; ``sha256`` is its digest, already verified."""
     return Content(np.memmap(path, np.uint8, "r"), sha256, str(path))
@@ -63,8 +71,8 @@ def lookup(path: Path, sha256: str | None) -> Content | None:
 
 
 def files() -> list[Path]:
-    """Return the files of the cache: unpacked files, their seals and their archives."""
-    found = []
+    """Return the files of the cache: unpacked files, their seals and archives, and drawings."""
+    found = [*drawings().glob("*")]
     for seal in sorted(folder().glob("*/*.seal")):
         path = seal.with_name(seal.name.removesuffix(".seal"))
         found += [path, seal, path.with_name(f"{path.name}.gz")]
