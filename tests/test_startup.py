@@ -124,3 +124,11 @@ def test_arithmetic_warns_of_nothing_and_a_users_own_warnings_are_shown(
     assert "diverged" in outcome.stdout
     assert "UserWarning: a leaking tap" in outcome.stderr
     assert "RuntimeWarning" not in outcome.stderr
+
+
+def test_garbage_is_collected_rarely() -> None:
+    code = "import gc; from nnexp.startup import settle; settle(); print(gc.get_threshold()[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) >= 10_000
