@@ -15,7 +15,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from nnexp.plotting.rendering import Renderer
+    from nnexp.reports.sweep_report import ReportProcess
     from nnexp.store.record import Record
     from nnexp.sweeps.jobs import Job
 
@@ -87,14 +87,14 @@ class DaskLauncher(LocalLauncher):
 class NnexpSweeper(Sweeper):
     """Checks all points before anything is written, runs them and collects the results.
 
-    If ``collects`` is false, it returns the records without writing a folder. A ``renderer``, if
-    given, draws the figures in another process.
+    If ``collects`` is false, it returns the records without writing a folder. A ``process``, if
+    given, makes the report.
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = params or {}
         self.collects = True
-        self.renderer: Renderer | None = None
+        self.process: ReportProcess | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -128,7 +128,7 @@ class NnexpSweeper(Sweeper):
             arguments=arguments,
             output=output,
             single=single,
-            renderer=self.renderer,
+            process=self.process,
         )
 
 

@@ -11,13 +11,19 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nnexp.store.folders import fill
 from nnexp.threads import ONE_THREAD
 from tests import ROOT
 
 
 def pytest_configure() -> None:
     os.environ.update(ONE_THREAD)
+
+
+@pytest.fixture(autouse=True)
+def own_drawings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the drawings of a test from other tests, as some draw only a part of the figures."""
+    folder = functools.cache(lambda: tmp_path_factory.mktemp("drawings"))
+    monkeypatch.setattr("nnexp.data.cache.drawings", folder)
 
 
 class Outcome(NamedTuple):
@@ -61,10 +67,11 @@ def nnexp(
 def without_pages(patch: pytest.MonkeyPatch) -> None:
     """Have sweeps end with their tables alone, without the page and its slow plots."""
     patch.setattr(
-        "nnexp.reports.sweep_page.write_page",
-        lambda folder, comparison, tables, **words: fill(folder, tables),
+        "nnexp.reports.sweep_page.page_files",
+        lambda comparison, found, rendered, tables, **words: dict(tables),
     )
-    patch.setattr("nnexp.cli.app.start_renderer", nullcontext)
+    patch.setattr("nnexp.plotting.drawing_cache.kept", lambda records, draw: None)
+    patch.setattr("nnexp.cli.app.report_process", nullcontext)
 
 
 @pytest.fixture

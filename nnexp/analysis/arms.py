@@ -206,6 +206,11 @@ def summarise(runs: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:
     return _flat(summary)
 
 
+def best(summary: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return ``summary``, or of more than ``most`` arms those with the highest test accuracy."""
+    return summary if len(summary) <= most else summary.nlargest(most, "test_accuracy_mean")
+
+
 def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     """Return ``y`` over training by arm: ``arm [layer] step x unit mean low high n diverged``.
 

@@ -1,22 +1,26 @@
-"""The command ``python -m nnexp``, which composes the settings and runs them."""
+"""The command ``python -m nnexp``, which composes the settings and runs them.
+
+What needs Hydra or NumPy is imported when it is used: ``--help`` is quick, and the process that
+makes the report is started before them.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnexp import __version__
 from nnexp.cli.arguments import parse, parser
 from nnexp.cli.guard import BAD_INPUT, RESUMABLE, guarded
-from nnexp.cli.wrong_guesses import check_guesses
-from nnexp.config.composition import composing, opened, prepared, set_up, show
 from nnexp.errors import InputError
-from nnexp.plotting.rendering import start_renderer
-from nnexp.store.record import FAILED, Record
+from nnexp.reports.sweep_report import ReportProcess, report_process
 from nnexp.validation import MOST_DIGITS, TOO_LONG
+
+if TYPE_CHECKING:
+    from nnexp.store.record import Record
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,17 +43,31 @@ def _main(arguments: list[str]) -> int:
 
         print(text())
         return 0
-    set_up()
     if options.cfg or options.info or options.hydra_help or options.shell_completion:
-        try:
-            with composing(), opened() as hydra:
-                show(hydra, options, parser())
-        except SystemExit as end:  # Hydra has printed the reason
-            return BAD_INPUT if end.code else 0
-        return 0
-    check_guesses(options.overrides, multirun=options.multirun)
-    records = run(options.overrides, multirun=options.multirun)
-    return int(any(record.status == FAILED for record in records))
+        return _show(options)
+    # Loading the libraries of the report is slow, so another process does it in the meantime.
+    with report_process() as process:
+        from nnexp.cli.wrong_guesses import check_guesses
+        from nnexp.config.composition import set_up
+        from nnexp.store.record import FAILED
+
+        set_up()
+        check_guesses(options.overrides, multirun=options.multirun)
+        records = run(options.overrides, multirun=options.multirun, process=process)
+        return int(any(record.status == FAILED for record in records))
+
+
+def _show(options: argparse.Namespace) -> int:
+    """Print what Hydra's flags ask for, and return the exit status."""
+    from nnexp.config.composition import composing, opened, set_up, show
+
+    set_up()
+    try:
+        with composing(), opened() as hydra:
+            show(hydra, options, parser())
+    except SystemExit as end:  # Hydra has printed the reason
+        return BAD_INPUT if end.code else 0
+    return 0
 
 
 def check_characters(words: Sequence[str]) -> None:
@@ -69,18 +87,27 @@ def check_characters(words: Sequence[str]) -> None:
             )
 
 
-def run(overrides: Sequence[str], *, multirun: bool, collect: bool = True) -> list[Record]:
+def run(
+    overrides: Sequence[str],
+    *,
+    multirun: bool,
+    collect: bool = True,
+    process: ReportProcess | None = None,
+) -> list[Record]:
     """Compose ``overrides``, run the sweep or the single run, and return the records.
 
-    With ``collect``, also write a folder with tables, plots and a page.
+    With ``collect``, also write a folder with tables, plots and a page, which a ``process`` makes
+    if one is given.
     """
-    # Importing the plotting libraries is slow, so another process does it during composition.
-    with start_renderer() if collect else nullcontext() as renderer, opened() as hydra:
+    from nnexp.config.composition import composing, opened, prepared
+    from nnexp.store.record import Record
+
+    with opened() as hydra:
         with composing():
             config, sweeper, callbacks = prepared(hydra, overrides, multirun=multirun)
         if not collect:
             sweeper.collects = False  # type: ignore[attr-defined]
-        sweeper.renderer = renderer  # type: ignore[attr-defined]
+        sweeper.process = process  # type: ignore[attr-defined]
         callbacks.on_multirun_start(config=config, config_name="config")
         records = sweeper.sweep(list(config.hydra.overrides.task))
         callbacks.on_multirun_end(config=config, config_name="config")
@@ -96,6 +123,8 @@ def check(overrides: Sequence[str]) -> None:
     InputError
         For the first invalid override.
     """
+    from nnexp.config.composition import composing, opened, prepared
+
     with composing(), opened() as hydra:
         sweeper: Any = prepared(hydra, overrides, multirun=True)[1]
         sweeper.check()

@@ -7,27 +7,19 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from hydra.errors import (
-    ConfigCompositionException,
-    HydraException,
-    MissingConfigException,
-    OverrideParseException,
-)
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from typing import TYPE_CHECKING
 
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.interrupts import Terminated, terminable
-from nnexp.store.record_files import DamagedRecord
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 STOPPED, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 # The message of an interrupted command that trains.
 RESUMABLE = "Interrupted. Finished runs are saved; rerun to resume."
 # Hydra's environment variable that shows tracebacks.
 _FULL_ERROR = "HYDRA_FULL_ERROR"
-# The errors that say what is wrong with the input.
-REFUSALS = (InputError, DamagedRecord, HydraException, OmegaConfBaseException, OSError)
 # The largest number of characters in a message.
 _LONGEST = 1000
 
@@ -55,8 +47,8 @@ def guarded(
     except SweepStopped as error:
         print(f"nnexp: {error}", file=sys.stderr)
         return STOPPED
-    except REFUSALS as error:
-        if full_error:
+    except Exception as error:
+        if full_error or not is_refusal(error):
             raise
         print(f"nnexp: {_printable(sentence(error))}", file=sys.stderr)
         return BAD_INPUT
@@ -69,20 +61,40 @@ def refusing() -> Iterator[None]:
     Raises
     ------
     InputError
-        Instead of the `REFUSALS`.
+        Instead of any error for which `is_refusal` is true.
     """
     try:
         yield
-    except REFUSALS as error:
-        if os.environ.get(_FULL_ERROR) == "1":
+    except Exception as error:
+        if os.environ.get(_FULL_ERROR) == "1" or not is_refusal(error):
             raise
         raise InputError(_printable(sentence(error))) from None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether an error says what is wrong with the input."""
+    if isinstance(error, InputError | OSError):
+        return True
+    # Loading Hydra takes longer than --help, so it is imported only for its errors.
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from nnexp.store.record_files import DamagedRecord
+
+    return isinstance(error, DamagedRecord | HydraException | OmegaConfBaseException)
 
 
 def sentence(error: Exception) -> str:
     """Return an error of nnexp, Hydra or the operating system as one sentence."""
     if isinstance(error, InputError):
         return str(error)
+    from hydra.errors import (
+        ConfigCompositionException,
+        MissingConfigException,
+        OverrideParseException,
+    )
+    from omegaconf import DictConfig
+
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return str(unknown(group or "config", name, error.options or ()))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Group
 from rich.live import Live
@@ -22,17 +22,17 @@ from rich.table import Table
 
 from nnexp.cli.notebook_cell import Cell
 from nnexp.cli.terminal import terminal
+from nnexp.reports.sweep_report import SweepReport
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.sweeps.jobs import Job
 from nnexp.training.trainer import Evaluation
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 T = TypeVar("T")
 
 # Findings printed below the table.
 _FINDINGS_SHOWN = 3
+# Failed runs listed below it, each in two lines.
+_FAILURES_SHOWN = 10
 # Seconds between lines if standard error is not a terminal.
 _LOG_EVERY = 10.0
 # Seconds between updates of a status line on a terminal.
@@ -167,24 +167,18 @@ class Display:
 
 
 def conclude(
-    summary: pd.DataFrame,
-    findings: Sequence[str],
+    made: SweepReport,
     records: Sequence[Record],
     store: Path,
     written: Sequence[Path],
-    remarks: Sequence[str] = (),
 ) -> None:
-    """Print a table with one row per arm, the findings, failed runs and written files.
-
-    ``summary`` comes from `nnexp.analysis.arms.summarise`, ``findings`` and ``remarks`` from
-    `nnexp.analysis.findings`.
-    """
+    """Print a table with one row per arm, the findings, failed runs and written files."""
     console = terminal(width=None if sys.stdout.isatty() else 100)
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("arm", overflow="fold")
     for name in ("test accuracy", "test loss", "seconds", "status"):
         table.add_column(name, justify="left" if name == "status" else "right")
-    for row in summary.to_dict("records"):
+    for row in made.summary:
         counts = [(row[k], k) for k in (FINISHED, DIVERGED, FAILED)]
         several = row["runs"] > 1
         status = ", ".join(f"{n} {k}" if several else k for n, k in counts if n)
@@ -196,23 +190,33 @@ def conclude(
         ]
         table.add_row(str(row["arm"]), *(cells if scored else ["", "", ""]), status)
     console.print(table)
-    if (summary["runs"] > 1).any():
+    if len(made.summary) < made.arms:
+        console.print(
+            f"the {len(made.summary)} of {made.arms} arms with the highest test accuracy; "
+            f"the others are in summary.csv",
+            style="dim",
+        )
+    if any(row["runs"] > 1 for row in made.summary):
         console.print(
             "mean ± standard deviation over seeds; median seconds of training", style="dim"
         )
-    for finding in findings[:_FINDINGS_SHOWN]:
+    for finding in made.findings[:_FINDINGS_SHOWN]:
         console.print(f"found   {finding}", soft_wrap=True)
-    if len(findings) > _FINDINGS_SHOWN:
-        console.print(f"        and {len(findings) - _FINDINGS_SHOWN} more, on the page")
-    for remark in remarks:
+    if len(made.findings) > _FINDINGS_SHOWN:
+        console.print(f"        and {len(made.findings) - _FINDINGS_SHOWN} more, on the page")
+    for remark in made.remarks:
         console.print(f"note    {remark}", soft_wrap=True)
-    for record in records:
-        if record.status == FAILED:
-            last = (record.error or "").strip().splitlines()[-1]
-            place = "" if str(store) == "results/runs" else f" --store {store}"
-            show = f"python -m nnexp.runs show{place} {record.run_id}"
-            for line in (f"failed: {record.run_id}: {last}", f"  details: {show}"):
-                console.print(line, style="red", soft_wrap=True)
+    failed = [record for record in records if record.status == FAILED]
+    place = "" if str(store) == "results/runs" else f" --store {store}"
+    for record in failed[:_FAILURES_SHOWN]:
+        last = (record.error or "").strip().splitlines()[-1]
+        show = f"python -m nnexp.runs show{place} {record.run_id}"
+        for line in (f"failed: {record.run_id}: {last}", f"  details: {show}"):
+            console.print(line, style="red", soft_wrap=True)
+    if len(failed) > _FAILURES_SHOWN:
+        show = f"python -m nnexp.runs list{place} status=failed"
+        line = f"failed: {len(failed) - _FAILURES_SHOWN} more runs; all: {show}"
+        console.print(line, style="red", soft_wrap=True)
     plots = [path.stem for path in written if path.suffix == ".png"]
     tables = [path.name for path in written if path.suffix == ".csv" and path.stem not in plots]
     for line in (
@@ -224,7 +228,7 @@ def conclude(
         console.print(line, soft_wrap=True)
 
 
-def _with_std(row: dict[Any, Any], score: str, style: str) -> str:
+def _with_std(row: Mapping[Any, Any], score: str, style: str) -> str:
     mean, std = row[f"{score}_mean"], row[f"{score}_std"]
     return f"{mean:{style}}" + (f" ± {std:.2g}" if std == std else "")
 

@@ -33,11 +33,10 @@ from nnexp.data import describe
 from nnexp.errors import InputError, unknown
 from nnexp.files import sync
 from nnexp.nn.activations import wrong_slope
-from nnexp.plotting.rendering import Renderer
-from nnexp.store.folders import check_folder
-from nnexp.store.record import Record, csv_files
+from nnexp.reports.sweep_report import ReportProcess, sweep_report
+from nnexp.store.folders import check_folder, fill
+from nnexp.store.record import Record
 from nnexp.store.store import Store
-from nnexp.store.tables import tables, trials
 from nnexp.sweeps.executors import ExecutorFactory
 from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.scheduler import run_all
@@ -218,25 +217,13 @@ def job_returns(records: Sequence[Record]) -> list[JobReturn]:
 
 
 def collect(
-    records: Sequence[Record], folder: Path, store: Path, renderer: Renderer | None = None
+    records: Sequence[Record], folder: Path, store: Path, process: ReportProcess | None = None
 ) -> None:
     """Write the tables, plots and page of a sweep into ``folder``, and print a summary."""
-    if renderer is not None:
-        renderer.start(records)
-    from nnexp.analysis.arms import compare
-    from nnexp.analysis.effects import effects
-    from nnexp.analysis.findings import findings, remarks
-    from nnexp.reports.sweep_page import write_page
-
-    comparison = compare(*tables(records), trials(records))
-    csv = csv_files(records)
-    written = write_page(
-        folder, comparison, csv, command=command(), renderer=renderer, records=records
-    )
-    found = effects(comparison)
-    sentences = findings(found.table, comparison.at_best)
-    notes = remarks(comparison, found)
-    conclude(comparison.summary, sentences, records, store, written, notes)
+    made = process.report(records, command()) if process is not None else None
+    made = made or sweep_report(records, command())
+    written = fill(folder, made.files)
+    conclude(made, records, store, written)
 
 
 def command() -> str:
@@ -255,11 +242,11 @@ def sweep(
     arguments: Sequence[str],
     output: Output | None,
     single: bool,
-    renderer: Renderer | None = None,
+    process: ReportProcess | None = None,
 ) -> list[Record]:
     """Check all points, run them with ``launcher`` and write the results to ``output``, if given.
 
-    A ``renderer``, if given, draws the figures in another process.
+    A ``process``, if given, makes the report beside this one.
 
     Raises
     ------
@@ -309,7 +296,7 @@ def sweep(
         unmake(made)
         raise
     if records and output is not None:
-        collect(records, output.folder, Path(settings["store"]), renderer)
+        collect(records, output.folder, Path(settings["store"]), process)
     return records
 
 

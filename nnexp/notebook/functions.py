@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.cli.app import check_characters, run
-from nnexp.cli.guard import REFUSALS, RESUMABLE, refusing
+from nnexp.cli.guard import RESUMABLE, is_refusal, refusing
 from nnexp.cli.selection import finished
 from nnexp.cli.sweep import prepare, unmake
 from nnexp.cli.wrong_guesses import check_guesses
@@ -179,9 +179,10 @@ def _written(functions: Mapping[Path, str], out: Path | None) -> Iterator[None]:
         for file in new:
             write_whole(file, functions[file])
         yield
-    except REFUSALS:
-        for file in new:
-            file.unlink(missing_ok=True)
+    except Exception as error:
+        if is_refusal(error):
+            for file in new:
+                file.unlink(missing_ok=True)
         raise
     finally:
         unmake(made)  # those that are still empty

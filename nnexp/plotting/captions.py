@@ -9,6 +9,8 @@ import pandas as pd
 
 from nnexp.analysis.arms import Comparison
 
+# The names of the figures of tuning begin with this and end with the setting: ``tuning-lr``.
+TUNING = "tuning-"
 # Of more arms only the lowest and the highest are listed.
 _MOST_LISTED = 8
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import gc
 import itertools
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.interrupts import SIGNALS
@@ -39,55 +37,6 @@ class Rendered(NamedTuple):
     looks: dict[str, tuple[str, Any]]
 
 
-class Renderer:
-    """A process that loads Matplotlib while this one trains, then draws."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def start(self, records: Sequence[Record]) -> None:
-        """Start to draw the figures of ``records``, without waiting for them."""
-        with suppress(BrokenPipeError):
-            self._connection.send(list(records))
-
-    def result(self) -> Rendered | None:
-        """Return the figures of the records that were sent, or ``None`` if the process died."""
-        try:
-            rendered: Rendered = self._connection.recv()
-        except (EOFError, ConnectionError):
-            return None
-        return rendered
-
-
-@contextmanager
-def start_renderer() -> Iterator[Renderer | None]:
-    """Run a `Renderer` inside the block; ``None`` where the system cannot fork this process."""
-    if not _can_fork():
-        yield None
-        return
-    parent_end, child_end = multiprocessing.get_context("fork").Pipe()
-
-    def serve() -> None:
-        parent_end.close()  # so that this process ends with its parent
-        gc.disable()  # it would cost a tenth of the time of a process that soon ends
-        from nnexp.analysis.arms import compare
-        from nnexp.plotting import sweep_figures  # noqa: F401
-        from nnexp.store.tables import tables, trials
-
-        with suppress(EOFError, ConnectionError):
-            records = child_end.recv()
-            child_end.send(draw(compare(*tables(records), trials(records)), records))
-
-    process = _forked(serve)
-    child_end.close()
-    try:
-        yield Renderer(parent_end)
-    finally:
-        parent_end.close()
-        process.kill()
-        process.join()
-
-
 def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
     """Draw every picture; half of them in a second process where the system can fork one.
 
@@ -97,7 +46,7 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
 
     styles = looks(comparison)
     tasks = [*pictures(comparison, records).values()]
-    if not _can_fork():
+    if not can_fork():
         return Rendered(_drawn(tasks), styles)
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
 
@@ -106,7 +55,7 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
         with suppress(BrokenPipeError):
             sender.send(_drawn(tasks[1::2]))
 
-    helper = _forked(help_out)
+    helper = forked(help_out)
     sender.close()
     try:
         even = _drawn(tasks[::2])
@@ -155,11 +104,12 @@ def _drawn(tasks: Sequence[Callable[[], Picture]]) -> list[Drawing]:
     ]
 
 
-def _can_fork() -> bool:
+def can_fork() -> bool:
+    """Return whether this process can be forked: threads of libraries would not be copied."""
     return "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
 
 
-def _forked(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
+def forked(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
     """Start a process that does ``work`` with Ctrl-C and SIGTERM left to this one."""
     process = multiprocessing.get_context("fork").Process(target=work)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

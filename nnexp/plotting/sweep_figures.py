@@ -16,10 +16,10 @@ from nnexp.plotting import (
     training_figures,
     tuning_figures,
 )
+from nnexp.plotting.captions import TUNING
 from nnexp.plotting.facets import Facets, all_styles, facets
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style
-from nnexp.plotting.tuning_figures import PREFIX
 
 
 class _Sweep(NamedTuple):
@@ -52,7 +52,7 @@ def figures(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
     chosen = facets(comparison, found.grid)
     sweep = _Sweep(comparison, found, chosen, all_styles(comparison, chosen))
     drawn = {name: draw for name, (applies, draw) in FIGURES.items() if applies(sweep)}
-    drawn |= {f"{PREFIX}{s}": functools.partial(_tuning, setting=s) for s in comparison.tuned}
+    drawn |= {f"{TUNING}{s}": functools.partial(_tuning, setting=s) for s in comparison.tuned}
     return {name: functools.partial(_styled, draw, sweep) for name, draw in drawn.items()}
 
 

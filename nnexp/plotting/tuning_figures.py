@@ -11,11 +11,10 @@ import pandas as pd
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import n_words
 from nnexp.analysis.trials import SCORE, Trials, numbers, value_text
+from nnexp.plotting.captions import TUNING
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure
 
-# The figures are called ``tuning-lr``, by the setting.
-PREFIX = "tuning-"
 _MOST_PANELS = 12
 # More values are labelled at round numbers.
 _MOST_TICKS = 5
@@ -58,7 +57,7 @@ def tuning(comparison: Comparison, setting: str) -> Picture:
     best = (f"{arm} at {value_text(t.best[setting])}" for arm, t in _named(comparison))
     alt = f"{caption} Best: {', '.join(best)}."
     return Picture(
-        f"{PREFIX}{setting}", title, caption, alt, figure, _table(comparison, profiles, setting)
+        f"{TUNING}{setting}", title, caption, alt, figure, _table(comparison, profiles, setting)
     )
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nnexp.analysis.arms import Comparison, compare
+from nnexp.analysis.arms import Comparison, best, compare
 from nnexp.analysis.doubts import unseen
 from nnexp.analysis.effects import LEVEL, Effects, effects
 from nnexp.analysis.findings import averaged, findings, undecided
 from nnexp.analysis.intervals import fewest
 from nnexp.analysis.labels import signs
 from nnexp.analysis.verdicts import ALPHA, MATTERS
-from nnexp.plotting.rendering import Renderer, draw
-from nnexp.plotting.tuning_figures import PREFIX
+from nnexp.plotting.captions import TUNING
+from nnexp.plotting.rendering import Rendered, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
 from nnexp.reports.tuning_section import tuning_section
@@ -39,6 +39,8 @@ _NOTHING = "none"
 _LEADING = (("accuracy",), ("response", "cells", "differences", "final"), ("loss",))
 # More arms are described by the best and the worst.
 _MOST_OBSERVED = 8
+# The largest number of rows of a table on the page, and of a setting's values in words.
+_MOST_ROWS, _MOST_LEVELS = 500, 20
 _SCORES = {
     f"{split}_{score}": f"{split} {score}"
     for split in ("test", "validation", "train")
@@ -54,17 +56,15 @@ def write_sweep(
     trials: pd.DataFrame | None = None,
     *,
     command: str,
-    renderer: Renderer | None = None,
     records: Sequence[Record] = (),
 ) -> list[Path]:
     """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
     The tables are those of the records, and ``command`` is the line that made them. ``trials`` are
-    those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. A ``renderer``
-    has been started on the same records; without one, the figures are drawn in this process, with
-    the weights of ``records``. Each plot is written as PNG, as SVG, and as the CSV of its numbers.
-    Files that nnexp wrote into ``folder`` before are removed. The page needs no other file and no
-    network.
+    those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. The weights of
+    ``records`` that have them are drawn as well. Each plot is written as PNG, as SVG, and as the
+    CSV of its numbers. Files that nnexp wrote into ``folder`` before are removed. The page needs no
+    other file and no network.
 
     Returns
     -------
@@ -81,9 +81,7 @@ def write_sweep(
     if trials is not None and len(trials):
         found["tuning.csv"] = trials
     tables = {name: frame_to_csv(table) for name, table in found.items()}
-    return write_page(
-        folder, comparison, tables, command=command, renderer=renderer, records=records
-    )
+    return write_page(folder, comparison, tables, command=command, records=records)
 
 
 def write_page(
@@ -92,11 +90,25 @@ def write_page(
     tables: Mapping[str, str],
     *,
     command: str,
-    renderer: Renderer | None = None,
     records: Sequence[Record] = (),
 ) -> list[Path]:
     """Write what `write_sweep` writes, of runs that are compared and ``tables`` that are CSV."""
     found = effects(comparison)
+    rendered = draw(comparison, records)
+    files = page_files(comparison, found, rendered, tables, command=command, records=records)
+    return fill(folder, files)
+
+
+def page_files(
+    comparison: Comparison,
+    found: Effects,
+    rendered: Rendered,
+    tables: Mapping[str, str],
+    *,
+    command: str,
+    records: Sequence[Record] = (),
+) -> dict[str, str | bytes]:
+    """Return the content of the files that `write_page` writes, by name, the page last."""
     written = {"summary.csv": comparison.summary}
     if len(found.table):
         written["effects.csv"] = found.table
@@ -104,7 +116,6 @@ def write_page(
     files |= {name: frame_to_csv(table) for name, table in written.items()}
     shown = []
     page = environment().get_template("sweep.html")
-    rendered = (renderer.result() if renderer is not None else None) or draw(comparison, records)
     for drawing in rendered.drawings:
         files[f"{drawing.name}.svg"] = drawing.svg
         files[f"{drawing.name}.png"] = drawing.png
@@ -129,23 +140,26 @@ def write_page(
         averaged=averaged(found),
         undecided=undecided(found.table) if most > 1 else [],
         doubts=[*found.doubts, *versions.mixed(records)],
-        effects=list(_effects(found)) if most > 1 else [],
+        effects=list(_effects(found.table[:_MOST_ROWS])) if most > 1 else [],
+        more_effects=len(found.table) > _MOST_ROWS,
         unseen="" if (comparison.runs["status"] == DIVERGED).any() or not most else unseen(most),
         matters=f"{100 * MATTERS:g}",
         references=[f"{f.reference} ({f.name})" for f in found.factors],
         counts=_counts(comparison.runs["status"]),
         arms=arms,
+        number_of_arms=len(comparison.arms),
         scores=_present(comparison),
         milestones=_milestones(comparison),
         seeds=comparison.seeds,
-        pictures=[p for p in shown if not p["name"].startswith(PREFIX)],
+        pictures=[p for p in shown if not p["name"].startswith(TUNING)],
         leading=len(leading),
         tuning=tuning_section(comparison),
-        tuning_pictures=[p for p in shown if p["name"].startswith(PREFIX)],
+        tuning_pictures=[p for p in shown if p["name"].startswith(TUNING)],
         runs=list(_runs(comparison)),
+        number_of_runs=len(comparison.runs),
         tables={name: rows for name, rows in _FILES.items() if name in files},
     )
-    return fill(folder, files)
+    return files
 
 
 def title(comparison: Comparison) -> str:
@@ -153,7 +167,7 @@ def title(comparison: Comparison) -> str:
     tuned = f", {comparison.at_best}" if comparison.tuned else ""
     if len(comparison.levels) == 1:
         [(setting, levels)] = comparison.levels.items()
-        return f"Comparing {setting}: {', '.join(levels)}{tuned}"
+        return f"Comparing {setting}: {_in_words(levels)}{tuned}"
     if comparison.varied:
         return f"Comparing {comparison.factors}{tuned}"
     if comparison.tuned:
@@ -172,10 +186,17 @@ def _varied(comparison: Comparison, found: Effects) -> dict[str, str]:
     for setting, levels in comparison.levels.items():
         if setting in joined:
             factor = joined[setting]
-            varied[factor.name] = "; ".join(factor.levels)
+            varied[factor.name] = _in_words(factor.levels, "; ")
         else:
-            varied[setting] = ", ".join(levels)
+            varied[setting] = _in_words(levels)
     return varied if len(comparison.levels) > 1 else {}
+
+
+def _in_words(levels: Iterable[str], separator: str = ", ") -> str:
+    """Return the values of a setting, or only the first of very many."""
+    levels = list(levels)
+    more = f" and {len(levels) - _MOST_LEVELS} more" if len(levels) > _MOST_LEVELS else ""
+    return separator.join(levels[:_MOST_LEVELS]) + more
 
 
 def without_findings(comparison: Comparison, found: Effects) -> str:
@@ -246,16 +267,17 @@ def _milestones(comparison: Comparison) -> list[str]:
 
 
 def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the table of results."""
-    for row in comparison.summary.to_dict("records"):
+    """Yield the rows of the table of results: of very many arms, those with the best results."""
+    present, milestones = _present(comparison), _milestones(comparison)
+    for row in best(comparison.summary, _MOST_ROWS).to_dict("records"):
         scored = row["runs"] - row[FAILED]
         scores = {}
-        for score in _present(comparison):
+        for score in present:
             low, high = (_number(score, row[f"{score}_{end}"]) for end in ("min", "max"))
             spread = f"{low} to {high}" if low != high else ""
             scores[score] = (_number(score, row[f"{score}_mean"]), spread)
         steps = {}
-        for milestone in _milestones(comparison):
+        for milestone in milestones:
             reached, median = (
                 row[f"steps_to_{milestone}_reached"],
                 row[f"steps_to_{milestone}_median"],
@@ -279,9 +301,9 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
         }
 
 
-def _effects(found: Effects) -> Iterator[dict[str, Any]]:
+def _effects(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield the rows of the table of effects."""
-    for row in found.table.to_dict("records"):
+    for row in table.to_dict("records"):
         low, high = row["low"], row["high"]
         size = row["effect_size"]
         yield {
@@ -301,14 +323,15 @@ def _effects(found: Effects) -> Iterator[dict[str, Any]]:
 
 
 def _runs(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the table of runs."""
-    for row in comparison.runs.to_dict("records"):
+    """Yield the rows of the table of runs, or only the first of very many."""
+    present = _present(comparison)
+    for row in comparison.runs[:_MOST_ROWS].to_dict("records"):
         yield {
             "run_id": row["run_id"],
             "arm": row["arm"],
             "seed": row["seed"],
             "status": row["status"],
-            "scores": [_number(score, row.get(score, math.nan)) for score in _present(comparison)],
+            "scores": [_number(score, row.get(score, math.nan)) for score in present],
             "step": _NOTHING if pd.isna(row["step"]) else f"{row['step']:g}",
             "seconds": _NOTHING if pd.isna(row["seconds"]) else f"{row['seconds']:.2f}",
             "reused": bool(row["reused"]),

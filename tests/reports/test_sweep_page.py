@@ -15,9 +15,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import compare
+from nnexp.analysis.effects import effects
 from nnexp.errors import InputError
 from nnexp.plotting import sweep_figures
-from nnexp.reports.sweep_page import write_sweep
+from nnexp.plotting.rendering import Rendered
+from nnexp.reports import sweep_page
+from nnexp.reports.sweep_page import page_files, write_sweep
 from nnexp.store.folders import MARKER
 from tests.synthetic import grid, make_tables, make_tuned
 
@@ -360,6 +363,27 @@ def plain_figure():
         ax.legend()
     for kind in ("png", "svg"):
         figure.savefig(io.BytesIO(), format=kind)
+
+
+def test_a_page_of_very_many_runs_lists_the_best_arms_and_says_where_the_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, most in {"_MOST_ROWS": 3, "_MOST_LEVELS": 2}.items():
+        monkeypatch.setattr(sweep_page, limit, most)
+    comparison = compare(*make_tables(grid(lr=[0.1, 0.2, 0.3, 0.4, 0.5]), (0, 1)))
+    looks = dict.fromkeys(comparison.arms, ("#0072B2", "-"))
+    files = page_files(comparison, effects(comparison), Rendered([], looks), {}, command="")
+    (tmp_path / "index.html").write_text(str(files["index.html"]), "utf-8")
+    page = Page(tmp_path / "index.html")
+    assert "Comparing lr: 0.1, 0.2 and 3 more" in page.text
+    assert "10 in 5 arms" in page.text
+    assert "The table has the 3 of 5 arms with the highest test accuracy" in page.text
+    assert "The table has the first 3; the others are in effects.csv" in page.text
+    assert "The first runs (3) All 10 are in runs.csv" in page.text
+    assert [tag for tag, _ in page.elements].count("tr") == 3 * (1 + 3)
+    ranked = comparison.summary.sort_values("test_accuracy_mean", ascending=False)["arm"]
+    rows = re.findall(r"</svg>(.*?)</span></th>", page.source)
+    assert rows == list(ranked[:3])
 
 
 @pytest.mark.serial
