@@ -143,6 +143,33 @@ def t_quantile(probability: float, freedom: int) -> float:
     return math.sqrt(freedom) * math.tan(low)
 
 
+def mean_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
+    """Return Student's confidence interval for the population mean of ``values`` (…, n).
+
+    It has the level 1 - ``alpha`` if the values are normal and independent. It is for tables that
+    state a mean; comparisons use `median_interval`, which assumes no distribution. With a single
+    value or an infinite one, it is (-inf, inf).
+
+    Raises
+    ------
+    InputError
+        If there are no values, or ``alpha`` is not between 0 and 1.
+    """
+    real("alpha", alpha, 0, 1, open_=True)
+    sample = _sample(values)
+    n = sample.shape[-1]
+    with np.errstate(invalid="ignore", over="ignore"):  # diverged runs have infinite outcomes
+        mean = sample.mean(axis=-1)
+        half = np.full_like(mean, np.nan)
+        if n > 1:
+            sd = sample.std(axis=-1, ddof=1)
+            half = t_quantile(1 - alpha / 2, n - 1) * sd / math.sqrt(n)
+        known = np.isfinite(half)
+        low = np.where(known, mean - half, -np.inf)
+        high = np.where(known, mean + half, np.inf)
+    return Interval(mean, low[()], high[()], n, 2)
+
+
 def prediction_interval(
     values: npt.ArrayLike, alpha: float = 0.05, rounding: float = 0.0
 ) -> Interval:

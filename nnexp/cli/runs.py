@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from nnexp.cli.arguments import Parser, with_store
+from nnexp.cli.export import MEANING, export
 from nnexp.cli.guard import guarded
 from nnexp.cli.run_tables import (
     EMPTY,
@@ -23,10 +25,12 @@ from nnexp.cli.run_tables import (
 )
 from nnexp.cli.selection import DAMAGED, NEWER, find, hash_of, names_in, pairs, select
 from nnexp.cli.terminal import terminal
+from nnexp.config.function_source import FOLDER, without_copies
+from nnexp.config.identity import own_functions
 from nnexp.config.run_config import NUMERICS, RunConfig
 from nnexp.data import cache
 from nnexp.errors import InputError
-from nnexp.files import write_whole
+from nnexp.files import writing
 from nnexp.store.compare_runs import (
     DIFFERENT,
     IDENTICAL,
@@ -38,12 +42,14 @@ from nnexp.store.compare_runs import (
     unrecorded,
     with_own_functions,
 )
-from nnexp.store.record import FAILED, Record, Row, to_csv
+from nnexp.store.record import FAILED, Record, Row
 from nnexp.store.record_files import DamagedRecord, NewerRecord
 from nnexp.store.store import Store
 from nnexp.training.execute import execute
 
-OBSOLETE, INTERRUPTED = "obsolete", "interrupted"
+OBSOLETE, INTERRUPTED, COPY = "obsolete", "interrupted", "unused function"
+# Seconds for which a copied function is new.
+_NEW = 3600
 # The columns of an outcome in a list, and their formats.
 _OUTCOME = {
     "status": "",
@@ -102,14 +108,20 @@ def _parser() -> Parser:
         "verify", verify, "train a run again and compare; exit status 1 if the numbers differ"
     )
     entry.add_argument("run", metavar="RUN")
-    meaning = "your own functions that the run was trained with, as in init=mine.py:f"
+    meaning = (
+        "your own functions that the run was trained with, as in init=mine.py:f, or init=f for a "
+        "function that was given to nnexp.sweep"
+    )
     entry.add_argument("functions", nargs="*", metavar="key=FILE.py:NAME", help=meaning)
-    entry = command("export", export, "one CSV file with one row per run, like runs.csv")
-    entry.add_argument("file", metavar="FILE.csv", type=Path)
+    entry = command("export", export, "tables of runs: CSV, Parquet, Markdown or LaTeX")
+    entry.description = MEANING
+    entry.add_argument("file", metavar="FILE", type=Path, help="as in all.csv or arms.tex")
     entry.add_argument("filters", nargs="*", metavar="key=value", help=chosen)
-    entry.add_argument("--force", action="store_true", help="overwrite the file")
+    entry.add_argument("--force", action="store_true", help="overwrite existing files")
     entry = command(
-        "prune", prune, "remove failed and damaged records and files left by killed runs"
+        "prune",
+        prune,
+        "remove failed and damaged records, files left by killed runs, unused copied functions",
     )
     entry.add_argument(
         "--yes", action="store_true", help="remove them; by default they are only listed"
@@ -136,7 +148,7 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
     for row in rows:
         outcome = {**row["outcome"], "status": row["status"], "seconds": row["seconds"]}
         ending = [cell(outcome.get(name), style) for name, style in _OUTCOME.items()]
-        own = {k: cell(row["columns"].get(k)) for k in varied}
+        own = {k: without_copies(cell(row["columns"].get(k))) for k in varied}
         cells.append([row["run_id"], *own.values(), *ending])
         words = " ".join(f"{k}={v}" for k, v in own.items() if v != EMPTY)
         narrow.append([hash_of(row["run_id"]), words, *ending])
@@ -198,7 +210,7 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
             f"{then.run_id} was trained by a newer nnexp (version {then.identity['numerics']} of "
             f"the numerics, this one has {NUMERICS}): update nnexp"
         )
-    mapping = with_own_functions(then, pairs(arguments.functions))
+    mapping = with_own_functions(then, pairs(arguments.functions), store.folder)
     for file in cache.recheck():
         print(f"{file} was altered since it was unpacked and will be unpacked again")
     config = RunConfig.from_mapping(mapping)
@@ -222,25 +234,6 @@ def verify(store: Store, arguments: argparse.Namespace) -> int:
     return int(agreement.verdict == DIFFERENT)
 
 
-def export(store: Store, arguments: argparse.Namespace) -> int:
-    """Write one CSV file with one row per run, as in ``runs.csv``; report damaged records."""
-    if arguments.file.exists() and not arguments.force:
-        raise InputError(f"{arguments.file} exists: give another file, or --force to overwrite it")
-    rows, damaged = [], 0
-    for row in select(store, arguments.filters):
-        try:
-            rows.append({**store.load(row["run_id"]).summary_row(), "reused": True})
-        except DamagedRecord as error:
-            damaged += 1
-            print(f"left out, damaged: {error}", file=sys.stderr)
-        except NewerRecord as error:
-            damaged += 1
-            print(f"left out: {error}", file=sys.stderr)
-    write_whole(arguments.file, to_csv(rows))
-    print(f"{arguments.file}: {len(rows)} runs")
-    return int(damaged > 0)
-
-
 def prune(store: Store, arguments: argparse.Namespace) -> int:
     """Remove useless records that no sweep is using; without ``--yes``, only list them."""
     found = [(_reason(store, run_id, arguments.obsolete), run_id) for run_id in store.run_ids()]
@@ -251,6 +244,13 @@ def prune(store: Store, arguments: argparse.Namespace) -> int:
     if arguments.yes:
         found = [pair for pair in found if _removed(store, *pair, arguments.obsolete)]
         locks = sum(_unlocked(store, run_id) for run_id in store.locked())
+    in_use = arguments.yes and bool(store.locked())
+    if not newer and not in_use:
+        copies = _unused_copies(store, {run_id for _, run_id in found})
+        found += [(COPY, file.name) for file in copies]
+        for file in copies if arguments.yes else ():
+            with writing(store.folder):
+                file.unlink()
     print_columns(found)
     counts = [f"{n} {kind}" for kind, n in Counter(reason for reason, _ in found).items()]
     counts += [f"{locks} lock files"] if locks else []
@@ -305,6 +305,23 @@ def _removed(store: Store, reason: str, run_id: str, obsolete: bool) -> bool:
         return useless
     finally:
         lock.release()
+
+
+def _unused_copies(store: Store, removed: Collection[str]) -> list[Path]:
+    """Return the copies of functions that no run uses, except ``removed`` ones.
+
+    A sweep writes its copies shortly before it locks its runs, so new ones count as used.
+    """
+    copies = sorted((store.folder / FOLDER).glob("*.py"))
+    old = [file for file in copies if time.time() - file.stat().st_mtime > _NEW]
+    if not old:
+        return []
+    used = {
+        Path(name.rpartition(":")[0]).name
+        for run_id in set(store.run_ids()).difference(removed)
+        for name in own_functions(store.header(run_id)["config"]).values()
+    }
+    return [file for file in old if file.name not in used]
 
 
 def _unlocked(store: Store, run_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
@@ -13,7 +14,7 @@ import numpy as np
 
 from nnexp.config.composition import quoted
 from nnexp.config.function_source import named
-from nnexp.config.registry import CUSTOM
+from nnexp.config.registry import CUSTOM, GROUPS
 from nnexp.errors import InputError
 
 # Settings of which a single value is a list; for these, a tuple is one value.
@@ -51,7 +52,7 @@ class Words:
         one = isinstance(value, str | Mapping) or not isinstance(value, Iterable)
         if one or key in _NEVER_SWEPT or (isinstance(value, tuple) and key in _LISTS):
             return self.single(key, value)
-        values = [self.single(key, v) for v in value]
+        values = [self.single(key, each) for v in value for each in _combinations(v)]
         if not values:
             raise InputError(f"{key}={value!r} has no values to sweep: give at least one")
         return ",".join(values)
@@ -75,11 +76,10 @@ class Words:
             if key in ("evaluate_at", *_NEVER_SWEPT):
                 return f"[{','.join(parts)}]"
             return ("x" if key == "hidden" else "+").join(parts) or "none"
-        if isinstance(value, Mapping):
-            raise InputError(
-                f"{key}={value!r} has a mapping among the values to sweep: sweep the names, and "
-                f"the parameters by a key of their own, as in **{{'{key}.PARAMETER': [1, 2]}}"
-            )
+        if isinstance(value, Mapping) and key in GROUPS:
+            if "name" not in value:
+                raise InputError(f"{key}={value!r} has no name: give one of the choices as 'name'")
+            return f"{{{','.join(f'{k}:{self.single(key, v)}' for k, v in value.items())}}}"
         raise InputError(
             f"{key}={value!r} is not a setting: give a number, a text, or a list of them to sweep"
         )
@@ -96,11 +96,27 @@ class Words:
 
 def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield each key and value, with a mapping's ``name`` and parameters as keys of their own."""
-    for key, value in settings.items():
+    for key, given in settings.items():
+        alone = key in GROUPS and isinstance(given, list | tuple) and len(given) == 1
+        value = given[0] if alone and isinstance(given[0], Mapping) else given
         if isinstance(value, Mapping):
             yield from ((key if k == "name" else f"{key}.{k}", v) for k, v in value.items())
         else:
             yield key, value
+
+
+def _combinations(value: Any) -> Iterator[Any]:
+    """Yield a value of a setting, or each choice of a mapping whose parameters are lists."""
+    if not isinstance(value, Mapping):
+        yield value
+        return
+    for parameters in itertools.product(*map(_listed, value.values())):
+        yield dict(zip(value, parameters, strict=True))
+
+
+def _listed(value: Any) -> list[Any]:
+    one = isinstance(value, str) or not isinstance(value, Iterable)
+    return [value] if one else list(value)
 
 
 def _key(key: object) -> str:

@@ -41,8 +41,9 @@ def sweep(
     lists them). One value fixes a setting; a list, a range, an array or a tuple sweeps it. Of
     ``hidden`` and ``evaluate_at``, a tuple is one value: ``hidden=(50, 50)`` is a network of two
     hidden layers, ``hidden=[50, (50, 50)]`` compares it with one of a single layer. Parameters of a
-    choice are set by a mapping, ``init={"name": "normal", "std": [0.1, 1]}``, or by a key of their
-    own, ``**{"init.std": [0.1, 1]}``. Settings in ``pair=["init", "activation"]`` change together,
+    choice are set by a mapping, ``init={"name": "normal", "std": [0.1, 1]}``, also within a list,
+    ``init=["he", {"name": "normal", "std": 0.1}]``, or by a key of their own,
+    ``**{"init.std": [0.1, 1]}``. Settings in ``pair=["init", "activation"]`` change together,
     value by value, instead of forming a grid.
 
     ``init``, ``bias_init``, ``activation`` and ``loss`` also take Python functions. Those of a

@@ -18,13 +18,16 @@ from nnexp.analysis.effects import Effects, effects
 from nnexp.analysis.findings import findings, remarks
 from nnexp.errors import unknown
 from nnexp.notebook.frames import typed
+from nnexp.notebook.labelled_arrays import to_xarray
 from nnexp.plotting.rendering import pictures
+from nnexp.reports.results_table import results_table
 from nnexp.reports.sweep_page import title, without_findings, write_page
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, csv_files
 from nnexp.store.tables import Tables
 
 if TYPE_CHECKING:
+    import xarray
     from matplotlib.figure import Figure
 
     from nnexp.plotting.picture import Picture
@@ -185,6 +188,30 @@ class Sweep:
         )
         self._folder = Path(folder)
         return Page(written[-1])
+
+    def table(self, form: str = "md") -> str:
+        """Return the arms' final scores, mean ± interval, as Markdown (``md``) or LaTeX (``tex``).
+
+        See `nnexp.reports.results_table.results_table`.
+
+        Raises
+        ------
+        InputError
+            If there is no such form.
+        """
+        return results_table(self._comparison, form)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the evaluations as an xarray ``Dataset``; needs ``pip install 'nnexp[xarray]'``.
+
+        See `nnexp.notebook.labelled_arrays.to_xarray`.
+
+        Raises
+        ------
+        InputError
+            If xarray is missing, or an arm has several runs with one seed.
+        """
+        return to_xarray(self._comparison)
 
     def __repr__(self) -> str:
         return f"<Sweep: {title(self._comparison)}; {self._counts()}>"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nnexp.config.function_source import copy_in, without_copies
 from nnexp.config.identity import own_functions, own_name
 from nnexp.config.user_functions import source_digest
 from nnexp.errors import InputError
@@ -156,11 +158,12 @@ def unrecorded(then: Record, now: Record) -> list[str]:
     ]
 
 
-def with_own_functions(then: Record, named: Mapping[str, str]) -> Row:
+def with_own_functions(then: Record, named: Mapping[str, str], store: Path) -> Row:
     """Return the settings of a record with the user's own functions, ``named`` by key.
 
     Importing a file runs it, and a record may name any file. So a function is used only if the
-    user's command names it and its source is the one the run was trained with.
+    user's command names it and its source is the one the run was trained with. For a function
+    that was copied into the ``store``, its own name is enough.
 
     Raises
     ------
@@ -175,12 +178,14 @@ def with_own_functions(then: Record, named: Mapping[str, str]) -> Row:
                 f"{key} of {then.run_id} is not a function of your own; those that are: {keys}"
             )
     if missing := {key: name for key, name in own.items() if key not in named}:
-        words = " ".join(f"{key}={name}" for key, name in missing.items())
+        words = " ".join(f"{key}={without_copies(name)}" for key, name in missing.items())
         raise InputError(
             f"{then.run_id} was trained with {words}, which is not imported unless the command "
             f"names it: if it is yours, add {words} to the command"
         )
-    for key, name in named.items():
+    copied = {key: copy_in(store, own[key]) for key in own}
+    given = {k: copied[k] if v == without_copies(own[k]) else v for k, v in named.items()}
+    for key, name in given.items():
         digest, recorded = source_digest(name), then.identity["sources"][key]
         if digest != recorded or own_name(name) != own_name(own[key]):
             raise InputError(
@@ -188,7 +193,7 @@ def with_own_functions(then: Record, named: Mapping[str, str]) -> Row:
                 f"that was {own_name(own[key])!r} (SHA-256 {recorded[:12]}…), "
                 f"this is {own_name(name)!r} (SHA-256 {digest[:12]}…). Nothing was imported."
             )
-    return {**then.config, **{key: {**then.config[key], "name": named[key]} for key in named}}
+    return {**then.config, **{key: {**then.config[key], "name": given[key]} for key in given}}
 
 
 def _names(then: Row, now: Row) -> list[str]:

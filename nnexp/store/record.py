@@ -82,13 +82,23 @@ def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:
     return [{"run_id": record.run_id, **record.columns, **row} for row in rows]
 
 
+def table_rows(record: Record) -> dict[str, list[Row]]:
+    """Return the rows of a record in the tables ``runs``, ``metrics`` and ``layers``."""
+    return {
+        "runs": [record.summary_row()],
+        "metrics": tidy(record, record.metrics),
+        "layers": tidy(record, record.layers),
+    }
+
+
 def rows(records: Sequence[Record]) -> tuple[list[Row], list[Row], list[Row]]:
     """Return the rows of the tables of ``records``: of runs, evaluations and layers."""
-    return (
-        with_later([record.summary_row() for record in records]),
-        with_later([row for r in records for row in tidy(r, r.metrics)]),
-        with_later([row for r in records for row in tidy(r, r.layers)]),
+    found = [table_rows(record) for record in records]
+    runs, metrics, layers = (
+        with_later([row for tables in found for row in tables[name]])
+        for name in ("runs", "metrics", "layers")
     )
+    return runs, metrics, layers
 
 
 def csv_files(records: Sequence[Record]) -> dict[str, str]:

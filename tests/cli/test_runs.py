@@ -301,9 +301,11 @@ def test_a_run_is_found_by_any_beginning_that_fits_it_alone(store: Path, runs: R
         (["show", "nul\0"], "begins with"),
         (["diff", "xor-he"], "required: RUN"),
         (["verify", "nothing"], "begins with 'nothing'"),
-        (["export"], "required: FILE.csv"),
+        (["export"], "required: FILE"),
         (["export", "no/such/folder.csv"], "No such file or directory"),
-        (["export", "results"], "results exists"),
+        (["export", "results"], "results has no known ending: give a name that ends in .csv or"),
+        (["export", "all.xlsx"], "or in .md or .tex, for a table of the arms"),
+        (["export", "all.csv", "init=zero"], "no run in results/runs matches init=zero"),
         (["prune", "everything"], "unrecognized arguments: everything"),
     ],
 )
@@ -566,16 +568,20 @@ def test_a_damaged_record_is_named_and_never_used(damage: str, store: Path, runs
     for words in (("show", run_id), ("verify", run_id), ("diff", other, run_id)):
         assert run_id in refused(runs(*words))
     status, out, err = runs("export", "runs.csv")
-    assert (status, out) == (1, "runs.csv: 5 runs\n")
-    assert run_id in err
+    assert status == 1
+    assert out.startswith("runs.csv: 5 runs\n")
+    assert err.count(f"left out, damaged: results/runs/{run_id}") == 1
     assert ["damaged", run_id] in [line.split() for line in runs("prune").out.splitlines()]
     if damage in DAMAGE:
         line = next(line for line in runs("list").out.splitlines() if run_id in line)
         assert "damaged" in line
 
 
-def test_export_gives_the_rows_of_runs_csv(store: Path, runs: Runs) -> None:
-    assert runs("export", "all.csv").status == 0
+def test_export_gives_the_tables_of_all_runs(store: Path, runs: Runs) -> None:
+    assert runs("export", "all.csv").out.splitlines() == [
+        "all.csv: 6 runs",
+        *("all-metrics.csv: 18 rows", "all-layers.csv: 36 rows"),
+    ]
     with Path("all.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["run_id"] for row in rows] == Store(store).run_ids()
@@ -584,7 +590,17 @@ def test_export_gives_the_rows_of_runs_csv(store: Path, runs: Runs) -> None:
         expected = {k: "" if v is None else str(v) for k, v in record.summary_row().items()}
         assert row == dict.fromkeys(row, "") | expected  # a column that only others have is empty
     assert "all.csv exists" in refused(runs("export", "all.csv"))
-    assert runs("export", "all.csv", "init=he", "--force").out == "all.csv: 2 runs\n"
+    Path("all.csv").unlink()
+    assert "all-metrics.csv exists" in refused(runs("export", "all.csv"))
+    assert runs("export", "all.csv", "init=he", "--force").out.startswith("all.csv: 2 runs\n")
+
+
+@pytest.mark.parametrize("name", ["arms.md", "arms.TEX"])
+def test_export_gives_a_table_of_the_arms(name: str, store: Path, runs: Runs) -> None:
+    assert runs("export", name, "init=he,xavier").out == f"{name}: 3 arms, 5 runs\n"
+    assert "he" in Path(name).read_text("utf-8")
+    assert Path(name).read_text("utf-8").count(" 2 ") == 2  # arms of two seeds
+    assert f"{name} exists" in refused(runs("export", name))
 
 
 def tree(folder: Path) -> set[str]:
@@ -650,7 +666,8 @@ def test_a_record_of_a_newer_nnexp_is_told_and_left_alone(store: Path, runs: Run
     assert "kept: 1 written by a newer nnexp" in out
     assert run_id not in out
     status, out, err = runs("export", "all.csv")
-    assert (status, out) == (1, "all.csv: 4 runs\n")
+    assert status == 1
+    assert out.startswith("all.csv: 4 runs\n")
     assert "newer nnexp" in err
     with pytest.raises(InputError, match="newer nnexp"):
         load(store / run_id)
@@ -715,3 +732,50 @@ def test_the_command_keeps_blas_to_one_thread_and_bears_a_closed_pipe(store: Pat
     )
     assert piped.stderr == ""
     assert piped.stdout.startswith("run ")
+
+
+@pytest.fixture
+def copied(store: Path) -> tuple[str, Path]:
+    """A run of a function that `nnexp.sweep` has copied into the store, and the copy."""
+    copy = store / ".functions" / "0123456789ab.py"
+    copy.parent.mkdir()
+    copy.write_text("def mine(rng, fan_in, fan_out):\n    return rng.random((fan_in, fan_out))\n")
+    [record] = made(store, {"init": f"{copy.relative_to(Path.cwd()).as_posix()}:mine"})
+    return record.run_id, copy
+
+
+def test_a_copied_function_goes_by_its_own_name(
+    copied: tuple[str, Path], runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, copy = copied
+    listed = next(line for line in runs("list").out.splitlines() if run_id in line)
+    assert listed.split()[1] == "mine"
+    assert run_id in runs("list", "init=mine").out
+    assert "add init=mine to the command" in refused(runs("verify", run_id))
+    monkeypatch.chdir(copy.parent)  # the recorded path leads nowhere from here
+    assert IDENTICAL in runs("verify", "--store", "..", run_id, "init=mine").out
+    copy.write_text(copy.read_text().replace("rng.random", "0 * rng.random"))
+    assert "is not what" in refused(runs("verify", "--store", "..", run_id, "init=mine"))
+
+
+def test_prune_removes_copied_functions_that_no_run_uses(
+    copied: tuple[str, Path], store: Path, runs: Runs
+) -> None:
+    run_id, copy = copied
+    runs("prune", "--yes")  # what the store has of other kinds
+    others = [copy.with_name(f"{n * 12}.py") for n in "ab"]
+    for file in others:
+        file.write_text("")
+    os.utime(copy, (0, 0))
+    os.utime(others[0], (0, 0))  # the other one is new: a sweep may be about to use it
+    assert others[0].name in runs("prune").out
+    assert others[0].exists()
+    assert "removed: 1 unused function" in runs("prune", "--yes").out
+    assert sorted(copy.parent.iterdir()) == sorted([copy, others[1]])
+    shutil.rmtree(store / run_id)
+    lock = Store(store).lock(run_id)
+    assert lock is not None
+    assert "unused function" not in runs("prune", "--yes").out  # a sweep may be using it
+    lock.release()
+    assert "unused function" in runs("prune", "--yes").out
+    assert [*copy.parent.iterdir()] == [others[1]]

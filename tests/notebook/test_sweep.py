@@ -80,6 +80,18 @@ def test_settings_may_change_together() -> None:
         nnexp.sweep(**TINY, init=["xavier", "he"], lr=[1, 2, 3], pair=("init", "lr"))
 
 
+def test_a_list_may_have_choices_with_parameters() -> None:
+    def scaled(rng: Any, fan_in: int, fan_out: int, size: float = 1) -> Any:
+        return size * rng.standard_normal((fan_in, fan_out))
+
+    choices = ["zero", {"name": "normal", "std": (0.1, 1)}, {"name": scaled, "size": 1e-5}]
+    found = nnexp.sweep(**TINY, init=choices, optimizer=[{"name": "momentum", "momentum": 0.5}])
+    assert list(found.summary["arm"]) == [
+        *("zero", "normal (std 0.1)", "normal (std 1)", "scaled"),
+    ]
+    assert set(found.runs["optimizer.momentum"]) == {0.5}
+
+
 def test_a_second_call_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     first = nnexp.sweep(**TINY, seed=[1, 2])
     capsys.readouterr()
@@ -99,6 +111,10 @@ def test_a_second_call_trains_nothing(capsys: pytest.CaptureFixture[str]) -> Non
         ({"seed": range(2, 8, 3)}, ["seed=range(2,8,3)"]),
         ({"batch_size": ["full", 10], "quirk": None}, ["batch_size=full,10", "quirk=null"]),
         ({"init": {"name": "normal", "std": [0.1, 1]}}, ["init=normal", "init.std=0.1,1"]),
+        (
+            {"init": ["he", {"name": "normal", "std": [0.1, 1]}]},
+            ["init=he,{name:normal,std:0.1},{name:normal,std:1}"],
+        ),
         ({"data.first": 5, "force": True}, ["data.first=5", "force=true"]),
         ({"evaluate_every": "100 steps"}, ["evaluate_every='100 steps'"]),
         ({"tune": ("lr",)}, ["tune=[lr]"]),
@@ -118,7 +134,9 @@ def test_the_words_of_settings(settings: dict[str, Any], words: list[str]) -> No
         ({"lr": "0.1,0.5"}, "lr=0.1,0.5"),
         ({"learning_rate": 0.1}, "did you mean 'lr'?"),
         ({"init": "kaiming"}, "did you mean 'he'?"),
-        ({"init": [{"name": "normal"}]}, "sweep the names"),
+        ({"init": ["he", {"std": 1}]}, "init={'std': 1} has no name"),
+        ({"init": ["xavier", {"name": "he", "std": 1}]}, "init=he has no parameter 'std'"),
+        ({"lr": [{"name": 1}]}, "lr={'name': 1} is not a setting"),
         ({"momentum": 0.9}, "write optimizer=momentum optimizer.momentum=0.9"),
         ({"seed": object()}, "is not a setting: give a number, a text"),
         ({"optimizer": len}, "optimizer cannot be a function: only init,"),
