@@ -29,26 +29,18 @@ class LocalLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Store Hydra's context and configuration."""
-        self.context, self.settings = hydra_context, config
+        """Store Hydra's context and configuration, and where to keep records."""
+        self.context, self.settings, self.trials = hydra_context, config, task_function
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run points given as overrides, for Hydra's own sweepers."""
-        from nnexp.cli.jobs import compose_jobs, read_arms
-        from nnexp.cli.sweep import job_returns
-        from nnexp.config.composition import Composer
-        from nnexp.errors import InputError
+        """Run points given as overrides, for the sweepers of other packages."""
+        from nnexp.cli.search import Trials
 
-        loader, settings = self.context.config_loader, _settings(self.settings)
-        if settings["tune"] is not None:
-            raise InputError(
-                f"tune={settings['tune']} needs nnexp's sweeper: leave one of them out"
-            )
-        arms = read_arms(loader, settings["arms"])
-        jobs = compose_jobs(Composer(loader), job_overrides, arms)
-        return job_returns(self.run(jobs, settings))
+        assert isinstance(self.trials, Trials)
+        loader = self.context.config_loader
+        return self.trials.run(job_overrides, self, loader, plain_settings(self.settings))
 
     def check(self, settings: dict[str, Any]) -> None:
         """Refuse invalid options before anything is written."""
@@ -87,13 +79,14 @@ class DaskLauncher(LocalLauncher):
 class NnexpSweeper(Sweeper):
     """Checks all points before anything is written, runs them and collects the results.
 
-    If ``collects`` is false, it returns the records without writing a folder. A ``process``, if
-    given, makes the report.
+    If ``collects`` is false, it returns the records without writing a folder. The page shows the
+    ``command`` line. A ``process``, if given, makes the report.
     """
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         self.params = params or {}
         self.collects = True
+        self.command = ""
         self.process: ReportProcess | None = None
 
     def setup(
@@ -111,13 +104,13 @@ class NnexpSweeper(Sweeper):
         """Refuse an invalid store or launcher before any point is composed."""
         from nnexp.cli.sweep import check_launcher
 
-        check_launcher(self.launcher, _settings(self.settings))
+        check_launcher(self.launcher, plain_settings(self.settings))
 
     def sweep(self, arguments: list[str]) -> list[Record]:
         """Run the points given by ``arguments`` and return their records."""
         from nnexp.cli.sweep import output_folder, sweep
 
-        hydra, settings = self.settings.hydra, _settings(self.settings)
+        hydra, settings = self.settings.hydra, plain_settings(self.settings)
         single = hydra.mode == RunMode.RUN
         output = output_folder(settings["out"], hydra, single=single) if self.collects else None
         return sweep(
@@ -128,10 +121,12 @@ class NnexpSweeper(Sweeper):
             arguments=arguments,
             output=output,
             single=single,
+            command=self.command,
             process=self.process,
         )
 
 
-def _settings(config: DictConfig) -> dict[str, Any]:
+def plain_settings(config: DictConfig) -> dict[str, Any]:
+    """Return the resolved settings of a configuration, without the key ``hydra``."""
     plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return OmegaConf.to_container(plain, resolve=True)  # type: ignore[return-value]

@@ -40,9 +40,22 @@ def replace(path: Path, content: bytes | memoryview) -> None:
     OSError
         If the file cannot be written; ``path`` is then unchanged.
     """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary file, which replaces ``path`` when the ``with`` block ends without error.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; ``path`` is then unchanged.
+    """
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        temporary.write_bytes(content)
+        yield temporary
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from nnexp.startup import settle
 
 
-def main() -> int:
-    """Run the command line."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``, by default that of the process."""
     settle()
     from nnexp.cli.reproduce import main
 
-    return main()
+    return main(argv)
 
 
 if __name__ == "__main__":

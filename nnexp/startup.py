@@ -25,6 +25,8 @@ def settle() -> None:
     """
     gc.set_threshold(_COLLECTED)
     os.environ.update(ONE_THREAD)
+    if os.path.expanduser("~") == "~":  # an unknown user, as in containers with another user ID
+        os.environ["HOME"] = "/"
     _open_streams()
     hush()
     if "MPLCONFIGDIR" not in os.environ and not all(map(_writable, _homes_of_matplotlib())):

@@ -56,7 +56,6 @@ def nnexp(
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> Outcome:
-        monkeypatch.setattr("sys.argv", ["nnexp", *words])
         capfd.readouterr()
         status = app.main(list(words))
         return Outcome(status, *capfd.readouterr())

@@ -34,6 +34,8 @@ READMES = {
 }
 # They make an environment, which the Makefile does too, or need one that is not on this machine.
 ELSEWHERE = ("python -m venv", ".venv/bin/python -m pip", "pip install")
+# It needs another package.
+OPTUNA = "hydra/sweeper=optuna"
 # Written by commands, or drawn later.
 GENERATED = ("results/runs", "results/sweeps")
 CLUSTERS = ("dask_jobqueue", "dask_kubernetes")
@@ -73,7 +75,11 @@ def commands(code: str) -> list[str]:
 RECIPES = [
     (name, ours)
     for name, code in blocks("sh")
-    if (ours := [c for c in commands(code) if not c.startswith(("make ", *ELSEWHERE))])
+    if (
+        ours := [
+            c for c in commands(code) if not c.startswith(("make ", *ELSEWHERE)) and OPTUNA not in c
+        ]
+    )
 ]
 
 

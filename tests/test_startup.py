@@ -132,3 +132,35 @@ def test_garbage_is_collected_rarely() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert int(done.stdout) >= 10_000
+
+
+UNKNOWN_USER = """
+import pwd, sys
+
+def getpwuid(uid):
+    raise KeyError(uid)
+
+pwd.getpwuid = getpwuid  # as for a user ID that a container's image does not know
+from nnexp.__main__ import main
+print("status", main(["data=blobs", "data.n=100", "epochs=1", "hidden=4", "out=page"]), sys.argv)
+import nnexp
+print("digits", len(nnexp.dataset("mnist")[0]))
+"""
+
+
+@pytest.mark.slow
+def test_a_script_of_an_unknown_user_without_home(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "HOME" and not k.startswith("XDG")}
+    outcome = subprocess.run(
+        [sys.executable, "-c", UNKNOWN_USER, "own words"],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT), "NNEXP_CACHE": ""},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert "status 0 ['-c', 'own words']" in outcome.stdout, outcome.stderr
+    assert "digits 60000" in outcome.stdout
+    assert "Matplotlib" not in outcome.stderr
+    page = (tmp_path / "page" / "index.html").read_text("utf-8")
+    assert "python -m nnexp data=blobs data.n=100 epochs=1 hidden=4 out=page" in page

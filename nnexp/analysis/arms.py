@@ -127,7 +127,8 @@ def compare(
     runs = runs.rename(columns={"arm": NAMED})
     runs = runs.drop_duplicates("run_id").reset_index(drop=True)
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
-    rows = [{c: labels.text(row[c]) for c in settings} for row in runs.to_dict("records")]
+    columns = [labels.texts(runs[c].tolist()) for c in settings]
+    rows = [dict(zip(settings, cells, strict=True)) for cells in zip(*columns, strict=True)]
     tuned = () if trials is None or trials.empty else tuple(str(trials["tuned"].iloc[0]).split())
     fixed = [c for c in settings if not is_tuned(c, tuned)]
     varied = tuple(c for c in fixed if c != "seed" and _varies(rows, c))

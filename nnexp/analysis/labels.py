@@ -43,6 +43,8 @@ _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # settings.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
 _MOST_LISTED = 6
+# Fractions of up to so many characters are not rounded, others to no fewer significant digits.
+_SHORT, _FEWEST_DIGITS = 8, 4
 
 
 def is_number(text: str) -> bool:
@@ -63,6 +65,25 @@ def text(value: object) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA:
         return ""
     return f"{value:.12g}" if isinstance(value, float) else without_copies(str(value))
+
+
+def texts(column: Sequence[object]) -> list[str]:
+    """Return the cells of a column as in `text`, with long fractions rounded.
+
+    They have the fewest significant digits, at least four, by which different values still differ.
+    """
+    exact = [text(value) for value in column]
+    fractions = [isinstance(value, float) and value % 1 > 0 for value in column]
+    if all(len(cell) <= _SHORT for cell, is_one in zip(exact, fractions, strict=True) if is_one):
+        return exact
+    for digits in range(_FEWEST_DIGITS, 12):
+        rounded = [
+            f"{float(cell):.{digits}g}" if is_one else cell
+            for cell, is_one in zip(exact, fractions, strict=True)
+        ]
+        if len(set(rounded)) == len(set(exact)):
+            return rounded
+    return exact
 
 
 def values(rows: Rows, *columns: str) -> set[str | tuple[str, ...]]:

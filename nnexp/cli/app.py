@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -99,20 +100,26 @@ def run(
     With ``collect``, also write a folder with tables, plots and a page, which a ``process`` makes
     if one is given.
     """
+    from nnexp.cli.search import Trials, search
     from nnexp.config.composition import composing, opened, prepared
-    from nnexp.store.record import Record
 
+    trials = Trials()
+    command = shlex.join(["python", "-m", "nnexp", *(["-m"] if multirun else []), *overrides])
     with opened() as hydra:
         with composing():
-            config, sweeper, callbacks = prepared(hydra, overrides, multirun=multirun)
-        if not collect:
-            sweeper.collects = False  # type: ignore[attr-defined]
-        sweeper.process = process  # type: ignore[attr-defined]
+            config, sweeper, callbacks = prepared(hydra, overrides, trials, multirun=multirun)
         callbacks.on_multirun_start(config=config, config_name="config")
-        records = sweeper.sweep(list(config.hydra.overrides.task))
+        if hasattr(sweeper, "collects"):
+            sweeper.collects = collect
+            sweeper.command = command  # type: ignore[attr-defined]
+            sweeper.process = process  # type: ignore[attr-defined]
+            records: list[Record] = sweeper.sweep(list(config.hydra.overrides.task))
+        else:
+            records = search(
+                sweeper, trials, config, collects=collect, command=command, process=process
+            )
         callbacks.on_multirun_end(config=config, config_name="config")
-        # Sweepers other than nnexp's may return anything.
-        return [record for record in records or [] if isinstance(record, Record)]
+        return records
 
 
 def check(overrides: Sequence[str]) -> None:
@@ -123,8 +130,9 @@ def check(overrides: Sequence[str]) -> None:
     InputError
         For the first invalid override.
     """
+    from nnexp.cli.search import Trials
     from nnexp.config.composition import composing, opened, prepared
 
     with composing(), opened() as hydra:
-        sweeper: Any = prepared(hydra, overrides, multirun=True)[1]
+        sweeper: Any = prepared(hydra, overrides, Trials(), multirun=True)[1]
         sweeper.check()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nnexp.cli.progress import followed
-from nnexp.config.composition import Composer, unquoted
+from nnexp.config.composition import Composer, quoted, unquoted
 from nnexp.config.experiment_file import NO_NAMES, PLACES, STUDY
 from nnexp.config.function_source import without_copies
+from nnexp.config.registry import GROUPS
 from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError, unknown
 from nnexp.sweeps.jobs import Job
@@ -55,10 +57,7 @@ def read_arms(loader: ConfigLoader, arms: object) -> dict[str, list[str]]:
 def compose_jobs(
     composer: Composer, points: Sequence[Sequence[str]], arms: Mapping[str, Sequence[str]]
 ) -> list[Job]:
-    """Return the checked job of each point; its own overrides take precedence over its arm's.
-
-    If any point overrides a setting of its arm, jobs are not named after their arms, as the names
-    would no longer describe them.
+    """Return the checked job of each point, as in `composed`.
 
     Raises
     ------
@@ -66,14 +65,7 @@ def compose_jobs(
         For the first invalid point, or if two points give the same run.
     """
     jobs: dict[str, Job] = {}
-    named = not overridden(points, arms)
-    shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
-    for point in followed(points, "runs composed"):
-        settings = composer.compose(expand(point, arms))
-        words = (o for o in point if o not in shared and not o.startswith("seed="))
-        label = without_copies(" ".join(words))
-        arm = arm_of(point) if named else None
-        job = Job(RunConfig.from_mapping(scientific(settings)), label, arm)
+    for point, job in zip(points, composed(composer, points, arms), strict=True):
         if job.run_id in jobs:
             raise InputError(
                 f"{' '.join(point) or 'no override'} gives a run that the sweep already has: "
@@ -83,9 +75,35 @@ def compose_jobs(
     return list(jobs.values())
 
 
+def composed(
+    composer: Composer, points: Sequence[Sequence[str]], arms: Mapping[str, Sequence[str]]
+) -> Iterator[Job]:
+    """Yield the checked job of each point; its own overrides take precedence over its arm's.
+
+    If any point overrides a setting of its arm, jobs are not named after their arms, as the names
+    would no longer describe them.
+
+    Raises
+    ------
+    InputError
+        For the first invalid point.
+    """
+    named = not overridden(points, arms)
+    shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
+    for point in followed(points, "runs composed"):
+        settings = composer.compose(expand(point, arms))
+        words = (o for o in point if o not in shared and not o.startswith("seed="))
+        label = without_copies(" ".join(words))
+        arm = arm_of(point) if named else None
+        yield Job(RunConfig.from_mapping(scientific(settings)), label, arm)
+
+
 def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the overrides of a point, with ``arm=NAME`` replaced by the arm's overrides."""
-    own = [o for o in point if not o.startswith("arm=")]
+    """Return the overrides of a point, with ``arm=NAME`` replaced by the arm's overrides.
+
+    A choice with parameters, ``init={name:normal,std:0.1}``, becomes an override for each.
+    """
+    own = [word for o in point if not o.startswith("arm=") for word in _parts(o)]
     name = arm_of(point)
     if name is None:
         return own
@@ -95,6 +113,18 @@ def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]
         raise unknown("arm", name, arms)
     keys = set(map(_key, own))
     return [o for o in arms[name] if _key(o) not in keys] + own
+
+
+def _parts(override: str) -> list[str]:
+    """Return an override, or those of the name and the parameters of a choice."""
+    key, _, value = override.partition("=")
+    if key not in GROUPS or not value.startswith("{"):
+        return [override]
+    parts = OverridesParser.create().parse_override(override).value()
+    if not isinstance(parts, dict) or not isinstance(parts.get("name"), str):
+        raise InputError(f"{override} has no name: write {key}={{name:NAME,PARAMETER:VALUE}}")
+    words = {key if k == "name" else f"{key}.{k}": v for k, v in parts.items()}
+    return [f"{k}={quoted(v) if isinstance(v, str) else json.dumps(v)}" for k, v in words.items()]
 
 
 def overridden(points: Iterable[Sequence[str]], arms: Mapping[str, Sequence[str]]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.cli.run_tables import cell
+from nnexp.config.function_source import without_copies
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.store.record import FAILED, Record, Row
 from nnexp.store.record_files import DamagedRecord, NewerRecord
@@ -121,7 +122,10 @@ def _matches(value: Any, text: str) -> bool:
             return float(text) == value
         except ValueError:
             return False
-    return cell(value).lower() == text.lower() or (value is None and text in ("", "null", "none"))
+    shown = cell(value).lower()
+    return text.lower() in (shown, without_copies(shown)) or (
+        value is None and text in ("", "null", "none")
+    )
 
 
 def names_in(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from nnexp.cli.jobs import compose_jobs, overridden, read_arms
@@ -41,6 +40,8 @@ from nnexp.sweeps.executors import ExecutorFactory
 from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.scheduler import run_all
 from nnexp.validation import real
+
+OWN_LAUNCHER = "nnexp needs its own launcher: give hydra/launcher=local or dask"
 
 
 class Output(NamedTuple):
@@ -108,7 +109,7 @@ def check_launcher(launcher: Any, settings: Mapping[str, Any]) -> None:
         If the launcher is not nnexp's, or an option has an invalid value.
     """
     if not hasattr(launcher, "check"):
-        raise InputError("nnexp needs its own launcher: give hydra/launcher=local or dask")
+        raise InputError(OWN_LAUNCHER)
     launcher.check(settings)
 
 
@@ -205,32 +206,23 @@ def _notes(jobs: Sequence[Job]) -> Iterator[str]:
             )
 
 
-def job_returns(records: Sequence[Record]) -> list[JobReturn]:
-    """Return the records as Hydra's job returns: the final test loss, or inf for a failed run."""
-    return [
-        JobReturn(
-            status=JobStatus.COMPLETED,
-            _return_value=record.metrics[-1]["test_loss"] if record.metrics else float("inf"),
-        )
-        for record in records
-    ]
-
-
 def collect(
-    records: Sequence[Record], folder: Path, store: Path, process: ReportProcess | None = None
+    records: Sequence[Record],
+    folder: Path,
+    store: Path,
+    command: str,
+    process: ReportProcess | None = None,
+    chosen_by: str = "",
 ) -> None:
-    """Write the tables, plots and page of a sweep into ``folder``, and print a summary."""
-    made = process.report(records, command()) if process is not None else None
-    made = made or sweep_report(records, command())
+    """Write the tables, plots and page of a sweep into ``folder``, and print a summary.
+
+    ``command`` is the command line of the sweep, and ``chosen_by`` the sweeper of another package
+    that chose its settings, if one did.
+    """
+    made = process.report(records, command, chosen_by) if process is not None else None
+    made = made or sweep_report(records, command, chosen_by)
     written = fill(folder, made.files)
     conclude(made, records, store, written)
-
-
-def command() -> str:
-    """Return the command line of this process, quoted for a shell."""
-    import shlex
-
-    return " ".join(["python -m nnexp", *map(shlex.quote, sys.argv[1:])])
 
 
 def sweep(
@@ -242,11 +234,12 @@ def sweep(
     arguments: Sequence[str],
     output: Output | None,
     single: bool,
+    command: str = "",
     process: ReportProcess | None = None,
 ) -> list[Record]:
     """Check all points, run them with ``launcher`` and write the results to ``output``, if given.
 
-    A ``process``, if given, makes the report beside this one.
+    The page shows the ``command`` line. A ``process``, if given, makes the report beside this one.
 
     Raises
     ------
@@ -296,7 +289,7 @@ def sweep(
         unmake(made)
         raise
     if records and output is not None:
-        collect(records, output.folder, Path(settings["store"]), process)
+        collect(records, output.folder, Path(settings["store"]), command, process)
     return records
 
 

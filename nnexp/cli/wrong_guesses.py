@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from nnexp.config.experiment_file import SETTINGS
-from nnexp.config.registry import CHOICES, defaults_of
+from nnexp.config.registry import CHOICES, GROUPS, defaults_of
 from nnexp.data import DataSettings
 from nnexp.errors import SYNONYMS, InputError
 
-_GROUPS = ("data", *CHOICES)
 _DATA = {*DataSettings.__dataclass_fields__} - {"name", "source"}
 # Settings that hold one number.
 _NUMBERS = ("batch_size", "epochs", "lr", "seed", "steps", "weight_decay")
@@ -59,7 +58,7 @@ def _check(key: str, value: str, given: Mapping[str, str]) -> None:
     group, _, name = key.partition(".")
     if key in _HYDRA:
         raise _not_a_key(key, f"{_HYDRA[key]}={value}")
-    if group in _GROUPS and name in SETTINGS and name not in _parameters(group):
+    if group in GROUPS and name in SETTINGS and name not in _parameters(group):
         raise _not_a_key(key, f"{name}={value}")
     if key not in (*SETTINGS, *SYNONYMS) and (meant := _nested(key, value, given)):
         raise _not_a_key(key, meant)

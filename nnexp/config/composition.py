@@ -44,7 +44,7 @@ from hydra.core.override_parser.types import (
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, RunMode
+from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -83,9 +83,11 @@ def opened() -> Iterator[Hydra]:
 
 
 def prepared(
-    hydra: Hydra, overrides: Sequence[str], *, multirun: bool
+    hydra: Hydra, overrides: Sequence[str], task: TaskFunction, *, multirun: bool
 ) -> tuple[DictConfig, Sweeper, Callbacks]:
     """Return the composed configuration, its sweeper and its callbacks.
+
+    Hydra passes ``task`` on to the sweeper and its launcher.
 
     Raises
     ------
@@ -95,17 +97,15 @@ def prepared(
     check_overrides(hydra.config_loader, overrides, multirun=multirun)
     words = [*overrides, f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"]
     config = hydra.compose_config("config", words, RunMode.MULTIRUN, True)
+    if isinstance(config.out, str):  # where other sweepers write files of their own
+        OmegaConf.update(config, "hydra.sweep.dir", config.out)
     callbacks = Callbacks(config)
     sweeper = Plugins.instance().instantiate_sweeper(
         config=config,
         hydra_context=HydraContext(hydra.config_loader, callbacks),
-        task_function=_task,
+        task_function=task,
     )
     return config, sweeper, callbacks
-
-
-def _task(config: DictConfig) -> None:
-    """Do nothing: Hydra requires a task function, and nnexp's sweeper runs the jobs itself."""
 
 
 def show(hydra: Hydra, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from nnexp.config.pairs import Groups, read_pairs
-from nnexp.config.registry import CHOICES, CUSTOM
+from nnexp.config.registry import CUSTOM, GROUPS
 from nnexp.config.run_config import RunConfig
 from nnexp.config.user_functions import is_installed
 from nnexp.errors import InputError, suggestion
@@ -30,9 +30,8 @@ LINE, LINES = "__line__", "__lines__"
 _KEYS = (*SETTINGS, *(key for key in PLACES if key not in _FOLDERS), *STUDY, "defaults", "hydra")
 # Settings of Hydra that an experiment may set.
 _HYDRA = ("hydra.sweeper.params", "hydra.launcher.workers", "hydra.launcher.wait")
-_GROUPS = ("data", *CHOICES)
 _BASE = r"(/experiments/)?[\w-]+"
-_DEFAULT = re.compile(rf"(?:override\s+)?/?({'|'.join(_GROUPS)})")
+_DEFAULT = re.compile(rf"(?:override\s+)?/?({'|'.join(GROUPS)})")
 # An interpolation of a setting, without a resolver.
 _SETTING = re.compile(r"\$\{\.*(?!hydra\b)\w+(\.\w+)*\}")
 # Reserved words: no arm, and all arms.
@@ -198,7 +197,7 @@ class _Check:
             if match is None or not isinstance(choice, yaml.ScalarNode) or "://" in choice.value:
                 raise self.error(
                     entry,
-                    f"defaults of an experiment choose one of {', '.join(_GROUPS)}, as in "
+                    f"defaults of an experiment choose one of {', '.join(GROUPS)}, as in "
                     f"'- override /init: he': give anything else on the command line",
                 )
             self.function(choice, match[1], choice.value)

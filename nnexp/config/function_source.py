@@ -74,6 +74,13 @@ def without_copies(text: str) -> str:
     return _COPY.sub(r"\1", text)
 
 
+def copy_in(store: Path, name: str) -> str:
+    """Return the name of a copied function for its copy in ``store``; other names unchanged."""
+    if without_copies(name) == name:
+        return name
+    return (store / FOLDER / Path(name).name).as_posix()
+
+
 class _CannotCopy(Exception):
     """The reason why a function cannot be copied, as part of a sentence."""
 

@@ -6,10 +6,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from nnexp.config.registry import ADDED, CHOICES, CUSTOM, defaults_of
+from nnexp.config.registry import ADDED, CUSTOM, GROUPS, defaults_of
 from nnexp.config.user_functions import is_custom
 from nnexp.data import PATHS
 
@@ -17,7 +17,6 @@ from nnexp.data import PATHS
 _DIGITS = 8
 # Names of digest columns after the dot, and the settings with such columns.
 _DIGESTS = ("digest", "source")
-_GROUPS = ("data", *CHOICES)
 # Settings that choices got later, with the value at which a run is what it was without them: they
 # are then left out of its settings, and so of its ID.
 _LATER = {**ADDED, "data": {"validation_last": 0}}
@@ -57,15 +56,21 @@ def without_later(config: Mapping[str, Any]) -> dict[str, Any]:
 _UNCHANGED = {"schedule": "constant"}
 
 
-def with_later(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of a table: what `without_later` left out is in all rows, if it is in any."""
+def with_later(
+    rows: list[dict[str, Any]], columns: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a table: what `without_later` left out is in all rows, if it is in any.
+
+    ``columns`` are those of the whole table, if ``rows`` are a part of it.
+    """
+    names = {name for row in rows for name in row} if columns is None else columns
     for key, value in _UNCHANGED.items():
-        if any(key in row for row in rows):
+        if key in names:
             rows = [{**row, key: row.get(key, value)} for row in rows]
     for key, later in _LATER.items():
         for parameter, value in later.items():
             column = f"{key}.{parameter}"
-            if any(column in row for row in rows):
+            if column in names:
                 rows = [_with_setting(row, key, parameter, value) for row in rows]
     return rows
 
@@ -109,7 +114,7 @@ def settings(row: Mapping[str, Any]) -> dict[str, Any]:
         key, _, parameter = column.partition(".")
         value = _value(cell)
         if not parameter:
-            nested[key] = {**nested.get(key, {}), "name": value} if key in _GROUPS else value
+            nested[key] = {**nested.get(key, {}), "name": value} if key in GROUPS else value
         elif value is not None and parameter not in _DIGESTS:
             nested.setdefault(key, {})[parameter] = value
     return nested

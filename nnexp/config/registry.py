@@ -49,6 +49,7 @@ CHOICES: dict[str, Mapping[str, Callable[..., Any]]] = {
 # Parameters that choices got later, with the value at which they change nothing. Choices without
 # them accept this value, which an experiment's ``init: {name: …}`` inherits from the default.
 ADDED: dict[str, dict[str, Any]] = {"init": {"gain": 1.0}}
+GROUPS = ("data", *CHOICES)
 # Groups that accept the user's own functions.
 CUSTOM = ("init", "bias_init", "activation", "loss")
 

@@ -35,7 +35,10 @@ def folder() -> Path:
     chosen = os.environ.get("NNEXP_CACHE")
     if chosen:
         return Path(os.path.expanduser(chosen))
-    return Path(platformdirs.user_cache_dir("nnexp", appauthor=False))
+    try:
+        return Path(platformdirs.user_cache_dir("nnexp", appauthor=False))
+    except RuntimeError:  # no home: an unknown user, as in containers with another user ID
+        return Path("/.cache/nnexp")
 
 
 def drawings() -> Path:

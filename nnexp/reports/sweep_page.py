@@ -107,8 +107,12 @@ def page_files(
     *,
     command: str,
     records: Sequence[Record] = (),
+    chosen_by: str = "",
 ) -> dict[str, str | bytes]:
-    """Return the content of the files that `write_page` writes, by name, the page last."""
+    """Return the content of the files that `write_page` writes, by name, the page last.
+
+    ``chosen_by`` is the sweeper of another package that chose the settings, if one did.
+    """
     written = {"summary.csv": comparison.summary}
     if len(found.table):
         written["effects.csv"] = found.table
@@ -135,11 +139,11 @@ def page_files(
         varied=_varied(comparison, found),
         held=comparison.held,
         held_settings=comparison.held_settings,
-        observed=without_findings(comparison, found),
+        observed=without_findings(comparison, found, advise=not chosen_by),
         findings=findings(found.table, comparison.at_best),
         averaged=averaged(found),
         undecided=undecided(found.table) if most > 1 else [],
-        doubts=[*found.doubts, *versions.mixed(records)],
+        doubts=[*_chosen(chosen_by), *found.doubts, *versions.mixed(records)],
         effects=list(_effects(found.table[:_MOST_ROWS])) if most > 1 else [],
         more_effects=len(found.table) > _MOST_ROWS,
         unseen="" if (comparison.runs["status"] == DIVERGED).any() or not most else unseen(most),
@@ -199,16 +203,18 @@ def _in_words(levels: Iterable[str], separator: str = ", ") -> str:
     return separator.join(levels[:_MOST_LEVELS]) + more
 
 
-def without_findings(comparison: Comparison, found: Effects) -> str:
+def without_findings(comparison: Comparison, found: Effects, *, advise: bool = True) -> str:
     """Return what was `observed` if there are too few seeds for findings, else an empty text."""
     needed = _fewest_seeds(found)
-    return observed(comparison, needed) if _most_seeds(comparison, found) < needed else ""
+    if _most_seeds(comparison, found) >= needed:
+        return ""
+    return observed(comparison, needed if advise else 0)
 
 
 def observed(comparison: Comparison, needed: int) -> str:
     """Return the arms' final test accuracies in a sentence, and the command for findings.
 
-    They need ``needed`` seeds. The sentence is empty if every run failed.
+    They need ``needed`` seeds; 0 omits the command. The sentence is empty if every run failed.
     """
     means = 100 * comparison.summary.set_index("arm")["test_accuracy_mean"].dropna()
     if means.empty:
@@ -231,7 +237,19 @@ def observed(comparison: Comparison, needed: int) -> str:
     else:
         over = " ".join(filter(None, ("means over seeds", comparison.at_best)))
         count, purpose = f"{over} ({comparison.seeds})", "findings"
-    return f"Final test accuracy: {values}; {count}: add 'seed=range({needed})' for {purpose}."
+    advice = f": add 'seed=range({needed})' for {purpose}" if needed else ""
+    return f"Final test accuracy: {values}; {count}{advice}."
+
+
+def _chosen(sweeper: str) -> list[str]:
+    """Return what a page cannot show if a sweeper chose its settings by their results."""
+    if not sweeper:
+        return []
+    return [
+        f"{sweeper} chose these settings by the validation losses of earlier runs, so the runs are "
+        f"not a fair comparison: to compare the best settings with others, run a sweep of them "
+        f"with new seeds."
+    ]
 
 
 def _most_seeds(comparison: Comparison, found: Effects) -> int:

@@ -43,8 +43,11 @@ class SweepReport(NamedTuple):
     remarks: list[str]
 
 
-def sweep_report(records: Sequence[Record], command: str) -> SweepReport:
-    """Return the report of ``records``; ``command`` is the line that made them."""
+def sweep_report(records: Sequence[Record], command: str, chosen_by: str = "") -> SweepReport:
+    """Return the report of ``records``; ``command`` is the line that made them.
+
+    ``chosen_by`` is the sweeper of another package that chose their settings, if one did.
+    """
     from nnexp.analysis.arms import best, compare
     from nnexp.analysis.effects import effects
     from nnexp.analysis.findings import findings, remarks
@@ -57,7 +60,13 @@ def sweep_report(records: Sequence[Record], command: str) -> SweepReport:
     found = effects(comparison)
     rendered = kept(records, lambda: draw(comparison, records))
     files = sweep_page.page_files(
-        comparison, found, rendered, csv_files(records), command=command, records=records
+        comparison,
+        found,
+        rendered,
+        csv_files(records),
+        command=command,
+        records=records,
+        chosen_by=chosen_by,
     )
     shown = best(comparison.summary, _MOST_SHOWN).to_dict("records")
     return SweepReport(
@@ -75,10 +84,12 @@ class ReportProcess:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def report(self, records: Sequence[Record], command: str) -> SweepReport | None:
+    def report(
+        self, records: Sequence[Record], command: str, chosen_by: str = ""
+    ) -> SweepReport | None:
         """Return the `sweep_report` of ``records``, or ``None`` if the process died."""
         try:
-            self._connection.send((list(records), command))
+            self._connection.send((list(records), command, chosen_by))
             made: SweepReport = self._connection.recv()
         except (EOFError, ConnectionError):
             return None

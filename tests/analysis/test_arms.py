@@ -35,6 +35,20 @@ def test_a_seed_is_a_replication_and_not_a_factor():
     assert list(comparison.summary["runs"]) == [3, 3, 3]
 
 
+@pytest.mark.parametrize(
+    ("rates", "shown"),
+    [
+        ([0.178264971514, 0.0114314382205], ["0.1783", "0.01143"]),
+        ([0.178264971514, 0.178261, 1.0], ["0.178265", "0.178261", "1"]),
+        ([0.05, 123456789.0], ["0.05", "123456789"]),  # a whole number
+    ],
+)
+def test_long_numbers_are_rounded_as_far_as_they_differ(rates, shown):
+    comparison = compare(*make_tables(grid(lr=rates)))
+    assert comparison.arms == tuple(f"lr {rate}" for rate in shown)
+    assert comparison.levels == {"lr": tuple(shown)}
+
+
 def test_arms_keep_the_order_in_which_the_runs_came():
     points = [*grid(lr=[0.5]), *grid(lr=[0.01]), *grid(lr=[0.1])]
     tables = make_tables(points)

@@ -7,17 +7,13 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
-from hydra_plugins.nnexp import LocalLauncher
 from nnexp.cli import app
 from nnexp.config.run_config import RunConfig
-from nnexp.errors import InputError
 from nnexp.training.trainer import Trainer
 from tests.conftest import Command, Outcome, without_pages
 
@@ -190,11 +186,3 @@ def test_an_arm_with_one_value_is_refused(quick: Command) -> None:
     outcome = quick(*TINY, "+experiments=mine", "tune=lr")
     assert outcome.status == 2
     assert "an arm has only lr=0.1, as lr changes together with another setting" in outcome.err
-
-
-def test_other_sweepers_do_not_tune() -> None:
-    launcher = LocalLauncher()
-    launcher.context = SimpleNamespace(config_loader=None)
-    launcher.settings = OmegaConf.create({"tune": "lr", "hydra": {}})
-    with pytest.raises(InputError, match="tune=lr needs nnexp's sweeper"):
-        launcher.launch([["lr=0.1"]], 0)
