@@ -8,8 +8,10 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/python -m nnexp -m init=xavier,randn,zero
 
-# Tests use all cores, except those marked serial, which other load would disturb.
-PARALLEL := $(BIN)/python -m pytest -n auto --dist worksteal
+# Tests use all cores, except those marked serial, which other load would disturb. There is one
+# process more than cores, as tests of processes and of Dask spend much of their time waiting.
+PROCESSES ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+PARALLEL := $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal
 SERIAL := $(BIN)/python -m pytest
 
 test: $(VENV)/.tested

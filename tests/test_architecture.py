@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,14 +37,23 @@ def package_of(file: Path) -> str:
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(file: Path) -> Iterator[str]:
-    """Yield the dotted name of every module that ``file`` imports, wherever it does."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+@functools.cache
+def nodes(file: Path) -> list[ast.AST]:
+    """Return all nodes of the syntax tree of ``file``."""
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+@functools.cache
+def imports(file: Path) -> tuple[str, ...]:
+    """Return the dotted name of every module that ``file`` imports, wherever it does."""
+    names: list[str] = []
+    for node in nodes(file):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file} has a relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(names)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
@@ -102,7 +111,7 @@ def test_nothing_draws_from_global_random_state() -> None:
         names = {name for name in imports(file) if name.split(".")[0] in ("random", "secrets")}
         names |= {name for name in imports(file) if name.startswith("numpy.random")}
         assert not names, f"{file} imports {names}"
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             match node:
                 case ast.Attribute(ast.Attribute(ast.Name("np" | "numpy"), "random"), name):
                     assert name in allowed, f"{file}:{node.lineno} uses np.random.{name}"

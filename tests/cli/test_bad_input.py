@@ -311,6 +311,7 @@ def test_plain_widths_are_swept_with_a_note(quick: Command) -> None:
     assert "note" not in quick(*words, "hidden=3,2x2").err
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_ends_with_status_2(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     outcome = subprocess.run(

@@ -37,6 +37,7 @@ def study(judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("study")
+@pytest.mark.slow
 def test_the_studies_are_drawn_again_to_the_same_bytes(draw: Command) -> None:
     drawn = [p for p in Path("results").rglob("*") if p.suffix in (".svg", ".md", ".html")]
     assert len(drawn) >= 6

@@ -240,6 +240,7 @@ def test_own_studies_run_alone_until_others_are_judged_beside_them(reproduce: Co
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.slow
 def test_a_terminated_study_keeps_its_finished_runs_and_no_lock(
     reproduce: Command, workers: str
 ) -> None:

@@ -182,6 +182,7 @@ def shown(terminal: tuple[int, int], columns: int, *words: str) -> list[str]:
     return re.sub(r"\x1b\[[\d;]*m", "", text.decode()).splitlines()
 
 
+@pytest.mark.slow
 def test_list_fits_a_narrow_terminal(terminal: tuple[int, int], store: Path, runs: Runs) -> None:
     listed = [line.split() for line in runs("list").out.splitlines()]
     wide = shown(terminal, 400, "list")
@@ -703,6 +704,7 @@ def test_prune_leaves_alone_what_a_sweep_is_working_on(store: Path, runs: Runs) 
     assert failed in runs("prune", "--yes").out
 
 
+@pytest.mark.slow
 def test_the_command_keeps_blas_to_one_thread_and_bears_a_closed_pipe(store: Path) -> None:
     plain = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     code = (

@@ -112,6 +112,7 @@ def test_mnist_is_loaded(dtype: str) -> None:
         mnist.train.x[0, 0] = 1
 
 
+@pytest.mark.slow
 def test_mnist_has_its_published_statistics() -> None:
     whole = data("mnist")
     assert np.bincount(whole.train.labels).tolist() == [

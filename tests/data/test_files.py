@@ -613,6 +613,7 @@ def test_damaged_idx_files_are_refused(
         (b"nonsense, nonsense", "is not an IDX file of images"),
     ],
 )
+@pytest.mark.slow
 def test_a_gzip_file_is_inflated_no_further_than_its_header_promises(
     tmp_path: Path, digits: tuple[Array, Array, Array, Array], header: bytes, words: str
 ) -> None:

@@ -684,6 +684,7 @@ def test_lines_that_coincide_are_named_and_one_with_gaps_lies_on_top():
     assert "coincide" not in Drawn(comparison())["accuracy"].caption
 
 
+@pytest.mark.slow
 def test_pyplot_and_its_global_state_stay_out():
     code = "import nnexp.plotting.training_figures, sys; print('matplotlib.pyplot' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

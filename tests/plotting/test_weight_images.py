@@ -276,6 +276,7 @@ def test_a_damaged_table_is_one_sentence(tmp_path):
     assert pictures({"mistakes": pd.DataFrame()}) == []
 
 
+@pytest.mark.slow
 def test_portraits_are_drawn_again_from_their_tables(tmp_path):
     record = planted(tmp_path)
     tables = tabulate([record], {record.run_id: "this"})

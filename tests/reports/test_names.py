@@ -68,6 +68,7 @@ def test_an_arm_whose_name_cannot_be_printed_is_refused(nnexp: Command, name: st
 
 
 @pytest.mark.usefixtures("one_figure")
+@pytest.mark.slow
 def test_the_name_of_a_file_is_a_name(nnexp: Command) -> None:
     names = [f"{name}.py" for name in ("[/b]", "$x_{$", r"$\frac$", "<b>")]
     for scale, name in enumerate(names):  # the same source would be the same run

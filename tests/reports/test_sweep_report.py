@@ -40,6 +40,7 @@ def three_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_fork
 @pytest.mark.usefixtures("three_figures")
+@pytest.mark.slow
 def test_it_reports_what_is_reported_here(records: list[Record]) -> None:
     with report_process() as process:
         assert process is not None

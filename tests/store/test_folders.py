@@ -199,8 +199,8 @@ def test_a_smaller_sweep_in_the_same_folder_leaves_no_figure_of_the_larger(
     assert {"loss.svg", "runs.csv", "index.html"} <= left
 
 
-def test_an_unfinished_sweep_is_not_read(nnexp: Command) -> None:
-    assert nnexp("-m", *TINY, "init=xavier,zero", "hydra.sweep.dir=sweep").status == 0
+def test_an_unfinished_sweep_is_not_read(quick: Command) -> None:
+    assert quick("-m", *TINY, "init=xavier,zero", "hydra.sweep.dir=sweep").status == 0
     said = json.loads(Path("sweep", MARKER).read_text())
     Path("sweep", MARKER).write_text(json.dumps({**said, "finished": False}))
     with pytest.raises(InputError, match="'sweep' is incomplete because nnexp was stopped while"):
