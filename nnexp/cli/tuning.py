@@ -31,6 +31,7 @@ _NOT_TUNED = {
     "evaluate_at": "it does not affect training",
     "evaluate_first": "it does not affect training",
     "evaluate_epsilon": "it does not affect training",
+    "evaluate_sharpness": "it does not affect training",
 }
 
 
@@ -77,7 +78,7 @@ def holding_out(jobs: Sequence[Job]) -> list[Job]:
         If there are too few examples.
     """
     return [
-        job if job.config.data.validation else Job(_holding_out(job.config), job.label, job.arm)
+        job if job.config.data.holds_out else Job(_holding_out(job.config), job.label, job.arm)
         for job in jobs
     ]
 
@@ -169,7 +170,7 @@ def tuning_notes(
     from nnexp.analysis.labels import seed_words
 
     pairs = zip(given, trials, strict=True)
-    held = (new.config.data for old, new in pairs if not old.config.data.validation)
+    held = (new.config.data for old, new in pairs if not old.config.data.holds_out)
     for data in dict.fromkeys(held):
         size, _ = _examples(replace(data, validation=0, train_size=None))
         yield (

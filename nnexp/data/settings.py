@@ -100,6 +100,11 @@ class DataSettings:
             seed=validation.whole("data.seed", common["seed"], 0),
         )
 
+    @property
+    def holds_out(self) -> bool:
+        """Whether examples are held out of training."""
+        return bool(self.validation or self.validation_last)
+
     def to_mapping(self) -> dict[str, object]:
         """Return the settings of the data set as a mapping of JSON types.
 

@@ -95,7 +95,8 @@ def test_a_tenth_is_held_out_of_all_runs(tuned: Tuned) -> None:
 
 @pytest.mark.slow
 def test_the_user_says_how_many_are_held_out(quick: Command) -> None:
-    assert "held out" not in quick(*SWEEP, "data.validation=30").err
+    for given in ("data.validation_last=30", "data.validation=30"):
+        assert "held out" not in quick(*SWEEP, given).err
     assert {*table()["data.validation"], *table("runs")["data.validation"]} == {30}
 
 
