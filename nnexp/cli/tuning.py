@@ -7,7 +7,6 @@ them hold out the same examples, by which values are chosen.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -101,7 +100,6 @@ def _holding_out(config: RunConfig) -> RunConfig:
         ) from None
 
 
-@functools.cache
 def _examples(data: DataSettings) -> tuple[int, int]:
     """Return the number of training examples, and that of those to hold out."""
     size = describe(data).train_size

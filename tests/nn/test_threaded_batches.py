@@ -45,7 +45,7 @@ SETTINGS: list[dict[str, Any]] = [
     {},
     {"activation": "relu", "hidden": [130, 100], "lr": 0.1},
     {"activation": "gelu", "hidden": [130, 100, 20], "lr": 0.1},
-    {"hidden": "none", "data": {**DEFAULTS["data"], "features": 1500}, "lr": 0.001},
+    {"hidden": "none", "data": {**DEFAULTS["data"], "features": 3000}, "lr": 0.001},
     {"loss": {"name": "mse", "output": "softmax"}},
     {"loss": "binary_cross_entropy", "batch_size": "full"},
     {"batch_size": "full", "sampling": "replacement"},
