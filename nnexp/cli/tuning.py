@@ -7,10 +7,12 @@ them hold out the same examples, by which values are chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nnexp.config.identity import with_later
 from nnexp.config.run_config import RunConfig
 from nnexp.data import DataSettings, describe
 from nnexp.errors import InputError, SweepStopped, suggestion
@@ -138,18 +140,20 @@ def chosen(jobs: Sequence[Job], trials: Sequence[Record], tuned: tuple[str, ...]
         )
     from nnexp.analysis.trials import Trials, arm_of, values_of
 
+    settings = with_later([record.columns for record in trials])
     by_arm: dict[Any, list[Record]] = {}
-    for record in trials:
+    for record, own in zip(trials, settings, strict=True):
         record.tuned = tuned
-        by_arm.setdefault(arm_of(record.columns, tuned), []).append(record)
+        by_arm.setdefault(arm_of(own, tuned), []).append(record)
     best = {a: values_of(Trials(tuned, table_of(own)).best, tuned) for a, own in by_arm.items()}
 
-    def has_best(run: Record) -> bool:
-        return best.get(arm_of(run.columns, tuned)) == values_of(run.columns, tuned)
+    def have_best(settings: Sequence[Mapping[str, Any]]) -> Iterator[bool]:
+        return (best.get(arm_of(own, tuned)) == values_of(own, tuned) for own in settings)
 
-    for record in trials:
-        record.chosen = has_best(record)
-    return [job for job in jobs if has_best(job.blank)]
+    for record, best_values in zip(trials, have_best(settings), strict=True):
+        record.chosen = best_values
+    compared = have_best(with_later([job.blank.columns for job in jobs]))
+    return list(itertools.compress(jobs, compared))
 
 
 def best_words(jobs: Sequence[Job]) -> str:
@@ -193,15 +197,15 @@ def check_arms(jobs: Sequence[Job], tuned: tuple[str, ...]) -> None:
     from nnexp.analysis.trials import arm_of, values_of
 
     values: dict[Any, list[tuple[str, ...]]] = {}
-    for job in jobs:
+    for settings in with_later([job.blank.columns for job in jobs]):
         for setting in tuned:
-            if setting not in job.blank.columns:
+            if setting not in settings:
                 raise InputError(
                     f"tune={setting}: {setting!r} is not a setting of every run: tune one that is, "
                     f"such as lr"
                 )
-        own = values.setdefault(arm_of(job.blank.columns, tuned), [])
-        own.append(values_of(job.blank.columns, tuned))
+        own = values.setdefault(arm_of(settings, tuned), [])
+        own.append(values_of(settings, tuned))
     for own in values.values():
         for setting, tried in zip(tuned, zip(*own, strict=True), strict=True):
             if len(set(tried)) == 1:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnexp.config.identity import with_later
 from nnexp.errors import InputError
 from nnexp.store.csv_cells import unguarded_frame
 from nnexp.store.folders import check_finished
@@ -51,7 +52,7 @@ def trials(records: Iterable[Record]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table: pd.DataFrame = pd.DataFrame([r.summary_row() for r in records if r.tuned])
+    table: pd.DataFrame = pd.DataFrame(with_later([r.summary_row() for r in records if r.tuned]))
     return table
 
 

@@ -94,6 +94,31 @@ def test_a_tenth_is_held_out_of_all_runs(tuned: Tuned) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "values", "default"),
+    [
+        ("init.gain", ["0.5", "1.0", "2.0"], 1.0),
+        ("schedule", ["constant", "cosine"], "constant"),
+    ],
+)
+def test_a_value_that_is_the_default_is_a_value_like_others(
+    quick: Command, setting: str, values: list[str], default: float | str
+) -> None:
+    given = f"{setting}={','.join(values)}"
+    outcome = quick(*TINY, given, "activation=sigmoid,tanh", "seed=0,1", f"tune={setting}")
+    assert outcome.status == 0, outcome.err
+    trials = table()
+    assert set(trials[setting].astype(str)) == set(values)
+    assert len(trials) == 2 * 2 * len(values)
+    best = trials[trials["chosen"]].groupby("activation")[setting].unique()
+    runs = table("runs")
+    assert len(runs) == 4
+    for activation, (value,) in best.items():
+        own = runs[runs["activation"] == activation]
+        assert set(own.get(setting, pd.Series(default, own.index))) == {value}
+
+
+@pytest.mark.slow
 def test_the_user_says_how_many_are_held_out(quick: Command) -> None:
     for given in ("data.validation_last=30", "data.validation=30"):
         assert "held out" not in quick(*SWEEP, given).err
