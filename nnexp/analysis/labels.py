@@ -43,7 +43,7 @@ _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # settings.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
 _MOST_LISTED = 6
-# Fractions of up to so many characters are not rounded, others to no fewer significant digits.
+# Shorter fractions are not rounded; others keep at least this number of significant digits.
 _SHORT, _FEWEST_DIGITS = 8, 4
 
 

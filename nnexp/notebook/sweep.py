@@ -197,7 +197,7 @@ class Sweep:
         Raises
         ------
         InputError
-            If there is no such form.
+            If the form is unknown.
         """
         return results_table(self._comparison, form)
 

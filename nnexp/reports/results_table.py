@@ -63,7 +63,7 @@ def results_table(comparison: Comparison, form: str) -> str:
     Raises
     ------
     InputError
-        If there is no such form.
+        If the form is unknown.
     """
     if form not in _FORMS:
         raise unknown("form of a table", form, _FORMS)

@@ -295,7 +295,7 @@ def test_pairs_of_settings_are_one_factor_of_a_grid_with_the_others():
     )
     two = planted(points[:4], lambda _: 0.9)
     assert two.doubts[0].startswith("init and activation change together")
-    # A grid of which a cell is missing is no pair.
+    # A grid with a missing cell is not a pair.
     incomplete = planted(points[:-1], lambda _: 0.9)
     assert [factor.name for factor in incomplete.factors] == ["arm"]
 
