@@ -1,8 +1,8 @@
 """The trials of an arm, from which the values of its tuned settings are chosen.
 
 The best values have the highest mean validation accuracy over seeds. Values at which a trial
-diverged or failed are chosen only if no other value is left. Of equal values, those inside the range
-that was tried are preferred to its edges, then the smallest, or of names the first.
+diverged or failed are chosen only if no other value is left. Of equal values, those inside the
+range that was tried are preferred to its edges, then the smallest, or of names the first.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnexp.benchmarks.contestants import OWN
@@ -16,48 +17,48 @@ Row = dict[str, Any]
 
 def draw_sweeps(table: pd.DataFrame) -> Figure:
     """Return a figure of the sweeps: seconds per run, and how many times nnexp's."""
-    names = list(table["sweep"].unique())
     with layout.style():
-        figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
-        for ax, name in zip(figure.subplots(len(names), 1, squeeze=False).flat, names, strict=True):
-            rows = table[table["sweep"] == name].iloc[::-1]
-            own = rows["contestant"] == OWN
-            ax.barh(
-                rows["contestant"], rows["seconds_a_run"], color=np.where(own, "#0072B2", "#B8B8B8")
-            )
-            for place, (seconds, ratio) in enumerate(
-                zip(rows["seconds_a_run"], rows["ratio"], strict=True)
-            ):
-                ax.annotate(f" {ratio:.2f}x", (seconds, place), va="center", fontsize=9)
+        figure, panels = _bars(table, "sweep", "seconds_a_run", "center")
+        for name, (ax, rows) in panels.items():
             first = rows.iloc[0]
             ax.set_title(f"{name}, {first['runs']} runs of {first['network']}: seconds per run")
-            ax.grid(visible=False, axis="y")
-            ax.margins(x=0.12)
     return figure
 
 
 def draw_race(table: pd.DataFrame) -> Figure:
     """Return a figure of the workloads: median seconds, with whiskers from minimum to maximum."""
-    names = list(table["workload"].unique())
     with layout.style():
-        figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
-        for ax, name in zip(figure.subplots(len(names), 1), names, strict=True):
-            rows = table[table["workload"] == name].iloc[::-1]
-            own = rows["contestant"].str.startswith(OWN)
-            ax.barh(rows["contestant"], rows["median"], color=np.where(own, "#0072B2", "#B8B8B8"))
+        figure, panels = _bars(table, "workload", "median", "bottom")
+        for name, (ax, rows) in panels.items():
             spread = [rows["median"] - rows["min"], rows["max"] - rows["median"]]
             ax.errorbar(
                 rows["median"], rows["contestant"], xerr=spread, fmt="none", color="#333333"
             )
-            for place, (median, ratio) in enumerate(
-                zip(rows["median"], rows["ratio"], strict=True)
-            ):
-                ax.annotate(f" {ratio:.2f}x", (median, place), va="bottom", fontsize=9)
             first = rows.iloc[0]
             ax.set_title(f"{name}, {first['network']}: seconds per {first['unit']}")
-            ax.grid(visible=False, axis="y")
-            ax.margins(x=0.12)
     return figure
+
+
+def _bars(
+    table: pd.DataFrame, by: str, column: str, place: str
+) -> tuple[Figure, dict[str, tuple[Axes, pd.DataFrame]]]:
+    """Return a figure with a panel of bars for each value of ``by``, and its axes and rows.
+
+    A bar shows the ``column`` of a contestant, with the ratio at its end (``place``: vertically).
+    """
+    names = list(table[by].unique())
+    figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
+    panels = {}
+    for ax, name in zip(figure.subplots(len(names), 1, squeeze=False).flat, names, strict=True):
+        rows = table[table[by] == name].iloc[::-1]
+        own = rows["contestant"].str.startswith(OWN)
+        ax.barh(rows["contestant"], rows[column], color=np.where(own, "#0072B2", "#B8B8B8"))
+        for row, (value, ratio) in enumerate(zip(rows[column], rows["ratio"], strict=True)):
+            ax.annotate(f" {ratio:.2f}x", (value, row), va=place, fontsize=9)
+        ax.grid(visible=False, axis="y")
+        ax.margins(x=0.12)
+        panels[str(name)] = ax, rows
+    return figure, panels
 
 
 def draw_scaling(table: pd.DataFrame, peak: float) -> Figure:

@@ -15,22 +15,12 @@ from nnexp.studies.judging import judge
 from nnexp.studies.kinds.exponent import Exponent
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import Study
+from tests.studies.test_judging import HEAD
 from tests.synthetic import make_tables
 
 BATCHES = (8, 16, 32, 64)
-FILE = """\
-study:
-  title: t
-  source: {{D1: t}}
-  question: q
-  protocol: p
-  unstated: u
-  explanation: e
-  claims:
-    - {{id: c, row: D1.1, statement: s, {claim}, expected: reproduced}}
-arms: {{a: []}}
-hydra: {{sweeper: {{params: {{batch_size: "8,16,32,64", seed: range(10)}}}}}}
-"""
+FILE = HEAD.replace("{claim}", "{{id: c, row: D1.1, statement: s, {claim}, expected: reproduced}}")
+SWEPT = 'hydra: {sweeper: {params: {batch_size: "8,16,32,64", seed: range(10)}}}'
 CLAIM = "test: exponent, arm: a, over: batch_size, outcome: test_loss, matters: 0.1"
 VALUES = "values: [8, 16, 32, 64]"
 
@@ -40,7 +30,7 @@ def study(tmp_path: Path) -> Any:
     """Return what reads a study of one claim, given as the rest of a YAML flow mapping."""
 
     def make(*parts: str) -> Study:
-        (tmp_path / "s.yaml").write_text(FILE.format(claim=", ".join((CLAIM, *parts))))
+        (tmp_path / "s.yaml").write_text(FILE.format(claim=", ".join((CLAIM, *parts))) + SWEPT)
         read = read_study(tmp_path / "s.yaml")
         assert read is not None
         return read
@@ -173,11 +163,11 @@ def test_what_is_refused(study: Any, parts: list[str], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [("over: batch_size", "over: lr"), ("matters: 0.1", "matters: -1")]
+    "change", [("over: batch_size", "over: weight_decay"), ("matters: 0.1", "matters: -1")]
 )
 def test_keys_that_are_refused(study: Any, tmp_path: Path, change: tuple[str, str]) -> None:
     study(VALUES, "equal_to: -1")
     file = tmp_path / "s.yaml"
     file.write_text(file.read_text().replace(*change))
-    with pytest.raises(InputError, match=r"lr does not vary|matters=-1: give 0 or more"):
+    with pytest.raises(InputError, match=r"weight_decay does not vary|matters=-1: give 0 or more"):
         read_study(file)
