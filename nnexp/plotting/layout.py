@@ -38,8 +38,13 @@ MOST_MARKS = 200
 _ON_LIGHT, _ON_DARK = "#101010", "#FDFDFD"
 # Characters of a name that an SVG, which has all text as a comment, may not contain (XML 1.0, 2.2).
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FONT = "DejaVu Sans"
+# Text in an SVG is text, in the first of these fonts that the reader has; Verdana is as wide.
+_FONTS = f"{_FONT}, Verdana, sans-serif"
+_FONT_OF_TEXT = re.compile(rf"; font-family: '{_FONT}'|font-family: '{_FONT}'; ")
+_NO_ROTATION = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
 _STYLE: Look = {
-    "font.family": "DejaVu Sans",
+    "font.family": _FONT,
     "font.size": BASE,
     "axes.labelsize": BASE,
     "axes.titlesize": SMALL,
@@ -61,6 +66,7 @@ _STYLE: Look = {
     "lines.linewidth": 2.0,
     "lines.markersize": 5.5,
     "svg.hashsalt": "nnexp",
+    "svg.fonttype": "none",
 }
 
 
@@ -184,7 +190,8 @@ def png(figure: Figure) -> bytes:
 def svg(figure: Figure) -> bytes:
     """Return ``figure`` as SVG: the same bytes for the same figure."""
     drawn = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
-    return _NOT_XML.sub("\ufffd", drawn).encode()
+    drawn = _FONT_OF_TEXT.sub("", drawn.replace("<svg ", f'<svg font-family="{_FONTS}" ', 1))
+    return _NOT_XML.sub("\ufffd", _NO_ROTATION.sub("", drawn)).encode()
 
 
 @contextmanager
