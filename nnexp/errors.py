@@ -110,8 +110,10 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
     meant = SYNONYMS.get(lower, lower)
     if meant in names:
         return f": did you mean {meant!r}?"
-    close = [] if lower in _ABSENT else difflib.get_close_matches(lower, names, n=1)
-    return f": did you mean {close[0]!r}?" if close else ""
+    # The name of a study may be given without its folder.
+    whole = {name.rpartition("/")[2]: name for name in names} | {name: name for name in names}
+    close = [] if lower in _ABSENT else difflib.get_close_matches(lower, whole, n=1)
+    return f": did you mean {whole[close[0]]!r}?" if close else ""
 
 
 def unknown(kind: str, name: object, choices: Iterable[str]) -> InputError:

@@ -104,10 +104,14 @@ def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def known_studies() -> Callable[[Path], object]:
+def known_studies() -> Callable[..., object]:
     """Return `read_study`, which reads each of nnexp's own studies once."""
     from nnexp.studies.reader import read_study
 
     once = functools.cache(read_study)
     shipped = ROOT / "experiments"
-    return lambda file: once(file) if file.parent == shipped else read_study(file)
+
+    def read(file: Path, name: str = "") -> object:
+        return once(file, name) if shipped in file.parents else read_study(file, name)
+
+    return read

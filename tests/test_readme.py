@@ -103,7 +103,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if "def sparse(" in code:
             (folder / "mine.py").write_text(code)
     (folder / "experiments").mkdir()
-    shutil.copy(ROOT / "experiments" / f"{STUDY}.yaml", folder / "experiments")
+    shutil.copy(ROOT / "experiments" / "documents" / f"{STUDY}.yaml", folder / "experiments")
     for name in ("mnist", "fashion_mnist"):
         fill_cache(folder / "cache" / name, name)
     with pytest.MonkeyPatch.context() as patch:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nnexp.config.folders import GROUP
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
 from nnexp.interrupts import Terminated, terminable
 
@@ -96,7 +97,9 @@ def sentence(error: Exception) -> str:
     from omegaconf import DictConfig
 
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        missing = str(error.missing_cfg_file)
+        inside = missing.startswith(f"{GROUP}/")  # names of experiments have folders
+        group, _, name = missing.partition("/") if inside else missing.rpartition("/")
         return str(unknown(group or "config", name, error.options or ()))
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) else error
     key = getattr(cause, "full_key", None)

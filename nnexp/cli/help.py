@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from nnexp.config.folders import experiment_folders, shipped
+from nnexp.config.folders import experiment_files, shipped
 
 # Keys of a configuration file that are not parameters.
 _NOT_PARAMETERS = ("_target_", "defaults", "name")
@@ -78,9 +80,12 @@ def text() -> str:
         "",
         *(f"  {line}" for line in _keys(shipped("conf") / "run.yaml")),
     ]
-    names = sorted({p.stem for folder in experiment_folders() for p in folder.glob("*.yaml")})
+    names = [name.rpartition("/") for name in experiment_files()]
     if names:
-        lines += ["", "EXPERIMENTS (+experiments=NAME)", "", f"  {' '.join(names)}"]
+        lines += ["", "EXPERIMENTS (+experiments=NAME)", ""]
+    for folder, own in itertools.groupby(sorted(names), lambda name: name[0]):
+        text = f"{folder and f'{folder}/: '}{' '.join(name[2] for name in own)}"
+        lines += textwrap.wrap(text, 78, initial_indent="  ", subsequent_indent="    ")
     lines += ["", "RECIPES", ""]
     for meaning, recipe in RECIPES:
         lines += [f"  {meaning}:", f"    python -m nnexp {recipe}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from nnexp.cli.guard import RESUMABLE, guarded, sentence
 from nnexp.cli.terminal import terminal
 from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
-from nnexp.config.folders import GROUP, experiment_folders, shipped
+from nnexp.config.folders import experiment_files, experiment_name, is_own
 from nnexp.errors import InputError, unknown
 from nnexp.plotting import weight_images
 from nnexp.store.record import FAILED, Record
@@ -66,7 +66,7 @@ def _main(arguments: list[str]) -> int:
     studies = chosen(names) if names else known()
     if options.list:
         for study in studies:
-            print(f"{study.name:20} {len(study.claims):2} claims  {study.question}")
+            print(f"{study.name:28} {len(study.claims):2} claims  {study.question}")
         return 0
     studies = studies if names else relevant(studies, options.results)
     markdown_report.check_places(studies, options.results)
@@ -102,8 +102,9 @@ def _parser() -> Parser:
     parser.add_argument(
         "words",
         nargs="*",
-        metavar="STUDY | key=value",
-        help="names of studies, and store=, hydra/launcher= or hydra.launcher.KEY= as in a sweep",
+        metavar="STUDY | FOLDER | key=value",
+        help="studies, as in documents/xor or xor, and folders of studies; "
+        "store=, hydra/launcher= or hydra.launcher.KEY= as in a sweep",
     )
     parser.add_argument("--seeds", type=int, help="seeds per arm, instead of the study's")
     looks = ", ".join(map(str, LOOKS))
@@ -141,37 +142,42 @@ def _overrides(options: argparse.Namespace) -> list[str]:
     return words
 
 
-def study_files() -> dict[str, Path]:
-    """Return the experiment files by name; those in the working directory take precedence."""
-    files: dict[str, Path] = {}
-    for folder in experiment_folders():
-        for file in sorted(filter(Path.is_file, folder.glob("*.yaml"))):
-            files.setdefault(file.stem, file)
-    return dict(sorted(files.items()))
-
-
-def chosen(names: Sequence[str]) -> list[Study]:
-    """Return the studies with these names.
+def chosen(words: Sequence[str]) -> list[Study]:
+    """Return the studies that the words name, each a study or a folder of studies.
 
     Raises
     ------
     InputError
-        If a study does not exist, or its file is invalid.
+        If there is no such study, or its file is invalid.
     """
-    files = study_files()
-    for name in names:
-        if name not in files:
-            raise unknown("study", name, [study.name for study in sound()])
-    read = {name: read_study(files[name]) for name in names}
-    for name, study in read.items():
-        if study is None:
-            raise InputError(f"{files[name]} has no claims: add a section 'study'")
-    return [study for study in read.values() if study is not None]
+    files = experiment_files()
+    studies: dict[str, Study] = {}
+    for word in words:
+        folder = f"{word.rstrip('/')}/"
+        inside = {name: file for name, file in files.items() if name.startswith(folder)}
+        found = [] if word in files else _read(inside)
+        studies |= {study.name: study for study in found or [_study(word)]}
+    return list(studies.values())
+
+
+def _study(word: str) -> Study:
+    name = experiment_name(word)
+    if name is None:
+        raise unknown("study", word, [study.name for study in sound()])
+    file = experiment_files()[name]
+    study = read_study(file, name)
+    if study is None:
+        raise InputError(f"{file} has no claims: add a section 'study'")
+    return study
 
 
 def known() -> list[Study]:
     """Return all studies; raise `InputError` if a file is invalid."""
-    studies = map(read_study, study_files().values())
+    return _read(experiment_files())
+
+
+def _read(files: Mapping[str, Path]) -> list[Study]:
+    studies = (read_study(file, name) for name, file in files.items())
     return [study for study in studies if study is not None]
 
 
@@ -181,8 +187,7 @@ def relevant(studies: Sequence[Study], results: Path) -> list[Study]:
     In a folder with the user's own studies, these are their studies and any others that were
     judged in ``results`` before. In any other folder, these are all studies.
     """
-    shipped_folder = shipped(GROUP)
-    own = {study.name for study in studies if study.file.parent != shipped_folder}
+    own = {study.name for study in studies if is_own(study.file)}
     if not own:
         return list(studies)
     return [s for s in studies if s.name in own or (results / s.name / "claims.csv").is_file()]
@@ -191,9 +196,9 @@ def relevant(studies: Sequence[Study], results: Path) -> list[Study]:
 def sound() -> list[Study]:
     """Return all studies with valid files; print the errors of the others."""
     studies = []
-    for file in study_files().values():
+    for name, file in experiment_files().items():
         try:
-            studies.append(read_study(file))
+            studies.append(read_study(file, name))
         except InputError as error:
             print(f"left out: {error}", file=sys.stderr)
     return [study for study in studies if study is not None]

@@ -30,7 +30,7 @@ LINE, LINES = "__line__", "__lines__"
 _KEYS = (*SETTINGS, *(key for key in PLACES if key not in _FOLDERS), *STUDY, "defaults", "hydra")
 # Settings of Hydra that an experiment may set.
 _HYDRA = ("hydra.sweeper.params", "hydra.launcher.workers", "hydra.launcher.wait")
-_BASE = r"(/experiments/)?[\w-]+"
+_BASE = r"(/experiments/)?[\w-]+(/[\w-]+)*"
 _DEFAULT = re.compile(rf"(?:override\s+)?/?({'|'.join(GROUPS)})")
 # An interpolation of a setting, without a resolver.
 _SETTING = re.compile(r"\$\{\.*(?!hydra\b)\w+(\.\w+)*\}")

@@ -1,12 +1,11 @@
 """A Hydra configuration source for experiments and the user's own functions.
 
-``+experiments=NAME`` is looked up in the ``experiments`` folders, the working directory's first.
+``+experiments=NAME`` is looked up in the ``experiments`` folders, as `experiment_name` describes.
 ``init=mine.py:my_init`` gives a choice of that name, which `nnexp.config.user_functions` resolves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -17,7 +16,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from nnexp.config.experiment_file import STUDY, checked
-from nnexp.config.folders import GROUP, experiment_folders
+from nnexp.config.folders import GROUP, experiment_files, experiment_name
 from nnexp.config.registry import CUSTOM, defaults_of
 from nnexp.config.user_functions import is_custom
 from nnexp.errors import InputError
@@ -37,9 +36,10 @@ class NnexpSource(ConfigSource):
         if group in CUSTOM and is_custom(name):
             choice = OmegaConf.create({"name": name, **defaults_of(group, name)})
             return ConfigResult(self.provider, self.path, choice, {"package": group})
-        file = _experiment(name) if group == GROUP else None
-        if file is None:
+        found = experiment_name(name) if group == GROUP else None
+        if found is None:
             raise ConfigLoadError(f"Config not found : {config_path}")
+        file = experiment_files()[found]
         return ConfigResult(self.provider, str(file), _read(file), {"package": "_global_"})
 
     def available(self) -> bool:
@@ -55,13 +55,13 @@ class NnexpSource(ConfigSource):
         group, name = _split(config_path)
         if group in CUSTOM:
             return is_custom(name)
-        return group == GROUP and _experiment(name) is not None
+        return group == GROUP and experiment_name(name) is not None
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the names of the experiments."""
         if config_path != GROUP or results_filter == ObjectType.GROUP:
             return []
-        return sorted({path.stem for path in _experiments()})
+        return list(experiment_files())
 
 
 class NnexpSearchPath(SearchPathPlugin):
@@ -75,11 +75,6 @@ class NnexpSearchPath(SearchPathPlugin):
 def _split(config_path: str) -> tuple[str, str]:
     group, _, name = config_path.partition("/")
     return group, name.removesuffix(".yaml")
-
-
-def _experiments() -> Iterator[Path]:
-    for folder in experiment_folders():
-        yield from (path for path in folder.glob("*.yaml") if path.is_file())
 
 
 def _read(file: Path) -> DictConfig:
@@ -96,7 +91,3 @@ def _read(file: Path) -> DictConfig:
             f"study {file.stem!r} has no runs: judge it with python -m nnexp.reproduce {file.stem}"
         )
     return settings
-
-
-def _experiment(name: str) -> Path | None:
-    return next((path for path in _experiments() if path.stem == name), None)

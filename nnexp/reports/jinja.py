@@ -69,8 +69,8 @@ def source_hash(text: str) -> Markup:
 
 
 def link(name: str) -> str:
-    """Return the name of a file or folder as it stands in a link, whatever its characters."""
-    return urllib.parse.quote(name, safe="")
+    """Return the path of a file or folder as it stands in a link, whatever its characters."""
+    return urllib.parse.quote(name)
 
 
 def unbroken(text: str) -> str:

@@ -24,7 +24,7 @@ from nnexp.studies.judgement import ROLES, Judgement
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.marks import MARKS, ROW_MARKS
 from nnexp.studies.rows import RULE, Row, counted, place
-from nnexp.studies.study import PAPERS, Claim, Study
+from nnexp.studies.study import PAPERS, Claim, Study, short
 
 # The longest text of published figures in the table, in characters; the details have all of it.
 _LONGEST = 90
@@ -172,11 +172,10 @@ def _claim_row(row: Row) -> dict[str, Any]:
 
 def _tallies(judgements: Sequence[Judgement]) -> list[tuple[str, str, Counter[str]]]:
     """Return the anchor and the name of each study with its verdicts, counted."""
-    studies = sorted({one.study for one in judgements})
-    return [
-        (_anchor("study", s), s, Counter(one.verdict for one in judgements if one.study == s))
-        for s in studies
-    ]
+    found: dict[str, Counter[str]] = {}
+    for one in judgements:
+        found.setdefault(one.study, Counter())[one.verdict] += 1
+    return [(_anchor("study", name), short(name), found[name]) for name in sorted(found)]
 
 
 def _counted(rows: Sequence[Mapping[str, Any]], role: str = "") -> Counter[str]:

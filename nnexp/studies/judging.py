@@ -61,7 +61,7 @@ def current(judgements: Sequence[Judgement], study: Study) -> list[Judgement]:
         claim = claims.get(one.claim)
         if claim is None:
             continue
-        one = replace(one, role=claim.role)
+        one = replace(one, study=study.name, role=claim.role)
         if one.digest == study.digest(claim):
             one = replace(one, **repeated(study, claim))
         elif one.digest:

@@ -37,7 +37,7 @@ from nnexp.studies.judging import current
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.comparison import maps
 from nnexp.studies.rows import RULE, Row, check_mains, counted, place, rows
-from nnexp.studies.study import ClaimPicture, Study
+from nnexp.studies.study import ClaimPicture, Study, short
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
 
@@ -289,7 +289,7 @@ def _by_study(judgements: Sequence[Judgement]) -> str:
     for one in judgements:
         studies.setdefault(one.study, []).append(one.verdict)
     return "; ".join(
-        f"[{_cell(name)}]({link(name)}/README.md): {_counted(verdicts)}"
+        f"[{_cell(short(name))}]({link(name)}/README.md): {_counted(verdicts)}"
         for name, verdicts in sorted(studies.items())
     )
 

@@ -24,8 +24,10 @@ _CLAIM = ("id", "row", "statement", "test", "expected")
 _FREE = ("role", "published", "note")
 
 
-def read_study(file: Path) -> Study | None:
+def read_study(file: Path, name: str = "") -> Study | None:
     """Return the study of an experiment's file, ``None`` if the file has no claims.
+
+    Its ``name`` is that of the experiment, by default that of the file.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def read_study(file: Path) -> Study | None:
     entry.check_keys(_KEYS, (*_REQUIRED, "claims"))
     claims = _claims(entry, arms, varied)
     return Study(
-        name=file.stem,
+        name=name or file.stem,
         file=file,
         title=entry.text("title"),
         source=entry.mapping("source", "document: title, as in D2: …"),

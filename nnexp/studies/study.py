@@ -229,6 +229,11 @@ def document_of(row: str) -> str:
     return match[0] if match else PAPERS
 
 
+def short(name: str) -> str:
+    """Return the name of a study without its folder."""
+    return name.rpartition("/")[2]
+
+
 def of_kind(study: Study, kind: type[T]) -> list[tuple[Claim, T]]:
     """Return the claims of ``study`` whose test is a ``kind``, each with its test."""
     return [(claim, claim.test) for claim in study.claims if isinstance(claim.test, kind)]

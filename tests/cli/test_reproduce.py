@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nnexp.cli import report
 from nnexp.cli import reproduce as command
 from nnexp.store.store import Store
 from tests.cli.conftest import STUDY, Judged, define
@@ -173,6 +174,37 @@ def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
     assert pd.read_csv("results/clear/claims.csv")["n"].max() == 8  # decided at the first look
 
 
+def test_a_folder_names_its_studies(reproduce: Command) -> None:
+    for name in ("flat", "mine/one", "mine/deeper/two", "other/three"):
+        Path("experiments", name).parent.mkdir(parents=True, exist_ok=True)
+        Path(f"experiments/{name}.yaml").write_text(COMPUTED, "utf-8")
+    Path("experiments/mine/plain.yaml").write_text("lr: 0.1\n")
+    listed = reproduce("--list", "mine/", "three", "one").out
+    assert re.findall(r"^\S+", listed, flags=re.M) == ["mine/deeper/two", "mine/one", "other/three"]
+    assert reproduce("mine/one", "flat").status == 0
+    assert Path("results/mine/one/README.md").is_file()
+    assert "[one](mine/one/README.md): 1 reproduced" in Path("results/README.md").read_text("utf-8")
+    page = Path("results/report.html").read_text("utf-8")
+    assert "python -m nnexp.reproduce mine/one" in page
+    before = Path("results/mine/one/claims.csv").read_text("utf-8")
+    assert reproduce("--from-tables", "mine/one").status == 0
+    assert Path("results/mine/one/claims.csv").read_text("utf-8") == before
+
+
+def test_tables_of_a_study_that_was_moved_have_its_new_name(reproduce: Command) -> None:
+    Path("experiments/mine").mkdir()
+    file = Path("experiments/one.yaml")
+    file.write_text(COMPUTED, "utf-8")
+    assert reproduce("one").status == 0
+    shutil.move(file, "experiments/mine")
+    Path("results/mine").mkdir()
+    shutil.move("results/one", "results/mine")
+    assert report.main([]) == 0
+    text = Path("results/README.md").read_text("utf-8")
+    assert "python -m nnexp.reproduce mine/one" in text
+    assert "stale" not in text
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -228,15 +260,15 @@ def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Comman
 def test_own_studies_run_alone_until_others_are_judged_beside_them(reproduce: Command) -> None:
     Path("experiments/own.yaml").write_text(COMPUTED, "utf-8")
     report = Path("results/README.md")
-    assert re.findall(r"^(\w+): \d", reproduce().out, flags=re.MULTILINE) == ["own"]
+    assert re.findall(r"^([\w/]+): \d", reproduce().out, flags=re.MULTILINE) == ["own"]
     assert (
         "Of the documents' 1 claim, 1 holds. 1 check in 1 study, all on one page"
         in report.read_text("utf-8")
     )
     assert reproduce("arithmetic").status == 0
     assert " checks in 2 studies," in report.read_text("utf-8")
-    judged = re.findall(r"^(\w+): \d", reproduce().out, flags=re.MULTILINE)
-    assert judged == ["arithmetic", "own"]
+    judged = re.findall(r"^([\w/]+): \d", reproduce().out, flags=re.MULTILINE)
+    assert judged == ["documents/arithmetic", "own"]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

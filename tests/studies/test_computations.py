@@ -15,7 +15,7 @@ from nnexp.nn.quirks import UnderivedBias
 from nnexp.studies.computations import COMPUTATIONS, agrees, compute, entry
 from tests import ROOT
 
-EXPERIMENTS = ROOT / "experiments"
+EXPERIMENTS = ROOT / "experiments" / "documents"
 LN2 = math.log(2)
 
 

@@ -768,7 +768,7 @@ def test_help_lists_every_choice(nnexp: Command) -> None:
     main = (ROOT / "conf" / "run.yaml").read_text()
     for key in re.findall(r"^(\w+): .* # ", main, flags=re.M):
         assert re.search(rf"^ +{key}=", text, flags=re.M), key
-    for experiment in (ROOT / "experiments").glob("*.yaml"):
+    for experiment in (ROOT / "experiments").rglob("*.yaml"):
         assert experiment.stem in text
 
 
