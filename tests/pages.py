@@ -8,9 +8,9 @@ from typing import Any
 from nnexp.analysis.arms import compare
 from nnexp.plotting import layout
 from nnexp.plotting.sweep_figures import pictures
-from nnexp.studies.html_report import Section, Shown
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.reader import read_study
+from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import Claim, Study
 from tests.synthetic import grid, make_tables
 

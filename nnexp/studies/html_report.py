@@ -8,7 +8,6 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -20,10 +19,12 @@ from nnexp.errors import InputError, unknown
 from nnexp.reports.inline_svg import inline_svg, theme
 from nnexp.reports.jinja import environment
 from nnexp.reports.prose import phrase, prose
+from nnexp.studies.gallery import Exhibit
 from nnexp.studies.judgement import ROLES, Judgement
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.marks import MARKS, ROW_MARKS
 from nnexp.studies.rows import RULE, Row, counted, place
+from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import PAPERS, Claim, Study, short
 
 # The longest text of published figures in the table, in characters; the details have all of it.
@@ -40,39 +41,16 @@ LEDGER = (
 )
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A picture with its ``caption`` and ``alt``, the alternative text.
-
-    ``svg`` is a whole SVG document and ``png`` a PNG file. One of them may be empty; the one that
-    takes fewer bytes in the page is shown. ``claims`` holds the ids of the claims it belongs to,
-    ``csv`` its numbers, as in ``<name>.csv`` in the folder of its study.
-    """
-
-    name: str
-    caption: str
-    alt: str
-    claims: tuple[str, ...] = ()
-    svg: bytes = b""
-    png: bytes = b""
-    csv: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """What the page shows of a study. ``seconds`` is the total training time of its ``runs``."""
-
-    study: Study
-    judgements: list[Judgement]
-    pictures: list[Shown]
-    seconds: float
-    runs: int
-
-
-def render(sections: Sequence[Section], facts: Mapping[str, str], found: Sequence[Row] = ()) -> str:
+def render(
+    sections: Sequence[Section],
+    facts: Mapping[str, str],
+    found: Sequence[Row] = (),
+    exhibits: Sequence[Exhibit] = (),
+) -> str:
     """Return the HTML page of the studies in ``sections``.
 
-    ``found`` are the rows of their sources, with their verdicts. ``facts`` stand at its head, a
+    ``found`` are the rows of their sources, with their verdicts, and ``exhibits`` stand in the
+    gallery. ``facts`` stand at its head, a
     line each, by name. As in the texts of a study, ``**bold**`` and code in backticks are set as
     such.
 
@@ -108,6 +86,7 @@ def render(sections: Sequence[Section], facts: Mapping[str, str], found: Sequenc
         rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
         by_chance=by_chance(row["judgement"].verdict for row in rows),
         sampled=SAMPLED,
+        exhibits=[_exhibit(one, studies) for one in exhibits],
         claims=[_claim_row(row) for row in found],
         row_marks=ROW_MARKS,
         row_rule=RULE,
@@ -158,6 +137,17 @@ def _study(section: Section, found: Sequence[Row]) -> dict[str, Any]:
         "pictures": pictures,
         "runs": section.runs,
         "cost": _duration(section.seconds),
+    }
+
+
+def _exhibit(exhibit: Exhibit, studies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the gallery shows of a study."""
+    (own,) = (one for one in studies if one["study"].name == exhibit.study.name)
+    main = exhibit.picture.name if exhibit.picture else ""
+    return {
+        "found": exhibit,
+        "home": own["anchor"],
+        "picture": next((one for one in own["pictures"] if one["file"] == main), None),
     }
 
 

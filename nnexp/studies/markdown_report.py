@@ -31,12 +31,14 @@ from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.tables import Tables, load, read_exactly
 from nnexp.studies import html_report
-from nnexp.studies.html_report import SAMPLED, Section, Shown
+from nnexp.studies.gallery import gallery
+from nnexp.studies.html_report import SAMPLED
 from nnexp.studies.judgement import MAIN, RIVAL, ROLES, SUPPORT, Judgement, from_table, to_table
 from nnexp.studies.judging import current
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.comparison import maps
 from nnexp.studies.rows import RULE, Row, check_mains, counted, place, rows
+from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import ClaimPicture, Study, short
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
@@ -218,6 +220,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     judged = {chapter.study.name for chapter in chapters}
     found = rows([study for study in studies if study.name in judged], judgements)
     sections = [_write_chapter(one, found, results / one.study.name) for one in chapters]
+    exhibits = gallery(sections, found)
     by_role = {role: [one.verdict for one in judgements if one.role == role] for role in ROLES}
     documents = {d: t for c in chapters for d, t in c.study.source.items()}
     calibration = results / "calibration" / "README.md"
@@ -226,6 +229,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         .get_template("report.md")
         .render(
             judgements=judgements,
+            exhibits=exhibits,
             ledger=any(one.document != "papers" for one in judgements),
             coverage=Markup(coverage(found)),
             counted_rows=counted(found),
@@ -255,7 +259,8 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         "Run all of it again": shlex.join(["python", "-m", "nnexp.reproduce", *words, *where]),
         "Draw it again from the tables": shlex.join(["python", "-m", "nnexp.report", *where]),
     }
-    fill(results, {"README.md": text, "report.html": html_report.render(sections, facts, found)})
+    page = html_report.render(sections, facts, found, exhibits)
+    fill(results, {"README.md": text, "report.html": page})
     return results / "report.html"
 
 

@@ -18,7 +18,10 @@ from nnexp.studies.kinds.measurement import read_tuned
 from nnexp.studies.study import Claim, Study
 
 _REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
-_KEYS = (*_REQUIRED, "change_our_mind", "figures", "show", "grids", "claims", "rows", "alpha")
+# What the gallery shows of a study.
+_GALLERY = ("claim", "answer", "figure")
+_OPTIONAL = ("change_our_mind", "figures", "show", "grids", "claims", "rows", "alpha")
+_KEYS = (*_REQUIRED, *_GALLERY, *_OPTIONAL)
 # The keys that every claim has, and those that it may have.
 _CLAIM = ("id", "row", "statement", "test", "expected")
 _FREE = ("role", "published", "note")
@@ -46,6 +49,8 @@ def read_study(file: Path, name: str = "") -> Study | None:
     varied = design(plain(content), arms)
     entry = Entry(file, "study", content["study"])
     entry.check_keys(_KEYS, (*_REQUIRED, "claims"))
+    if "claim" not in entry and (alone := [key for key in _GALLERY if key in entry]):
+        raise entry.error(f"{alone[0]} is for the gallery: give 'claim' too, the claim as known")
     claims = _claims(entry, arms, varied)
     return Study(
         name=name or file.stem,
@@ -53,6 +58,9 @@ def read_study(file: Path, name: str = "") -> Study | None:
         title=entry.text("title"),
         source=entry.mapping("source", "document: title, as in D2: …"),
         question=entry.text("question"),
+        claim=entry.text("claim"),
+        answer=entry.text("answer"),
+        figure=entry.text("figure"),
         protocol=entry.text("protocol"),
         unstated=entry.text("unstated"),
         explanation=entry.text("explanation"),

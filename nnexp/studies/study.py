@@ -150,9 +150,10 @@ class Study:
 
     ``source`` has the title of every document in its own language; ``arms`` has the overrides of
     each arm, ``settings`` the other settings of the runs, swept ones included. ``rows`` has a
-    sentence for rows of the sources, by name. ``alpha`` is the error rate that the comparisons of
-    the study share. ``figures`` names the figures that are shown of the runs with the settings
-    ``show``, and ``grids`` holds their heat maps.
+    sentence for rows of the sources, by name. ``claim`` is the famous claim that the gallery shows,
+    ``answer`` what was found if all verdicts are as expected, ``figure`` the main figure. ``alpha``
+    is the error rate that the comparisons of the study share. ``figures`` names the figures that
+    are shown of the runs with the settings ``show``, and ``grids`` holds their heat maps.
     """
 
     name: str
@@ -160,6 +161,9 @@ class Study:
     title: str
     source: Mapping[str, str]
     question: str
+    claim: str
+    answer: str
+    figure: str
     protocol: str
     unstated: str
     explanation: str

@@ -365,6 +365,40 @@ def test_bad_arguments_are_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+# A single neuron.
+
+SQUARED = {"name": "mse", "reduction": "sum"}
+ENTROPY = {"name": "binary_cross_entropy", "reduction": "sum"}
+
+
+@pytest.mark.parametrize("loss", [SQUARED, ENTROPY])
+def test_a_neuron_descends_as_by_hand(loss: object) -> None:
+    """∂C/∂z is (a − y)·a·(1 − a) for squared error and a − y for cross-entropy."""
+    weight, bias, lr, x, y = 0.6, 0.9, 0.15, 2.0, 0.25
+    found = compute(
+        "one_neuron",
+        {"weight": weight, "bias": bias, "loss": loss, "lr": lr}
+        | {"steps": 20, "x": x, "target": y},
+    )["outputs"]
+    outputs = []
+    for _ in range(21):
+        a = 1 / (1 + math.exp(-(weight * x + bias)))
+        outputs.append(a)
+        delta = (a - y) * (a * (1 - a) if loss is SQUARED else 1)
+        weight, bias = weight - lr * delta * x, bias - lr * delta
+    assert near(found, outputs)
+
+
+def test_the_faster_of_two_neurons_is_nearer_to_the_target() -> None:
+    slow: dict[str, Any] = {"weight": 2, "bias": 2, "loss": SQUARED, "lr": 0.15}
+    pair = {"first": {**slow, "lr": 1.5}, "second": slow, "steps": 100}
+    assert compute("faster_neuron", pair) == {"faster": 1}
+    turned = {"first": pair["second"], "second": pair["first"], "steps": 100}
+    assert compute("faster_neuron", turned) == {"faster": 0}
+    with pytest.raises(InputError, match=r"first=\{.*\} is not a neuron: give weight, bias"):
+        compute("faster_neuron", {**pair, "first": {"weight": 1}})
+
+
 # The studies' own claims.
 
 

@@ -14,7 +14,8 @@ from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import INITIALIZERS
 from nnexp.plotting.styles import FAINT, INK, NEUTRAL, choice_styles
 from nnexp.reports.inline_svg import dark_colours
-from nnexp.studies.html_report import Section, Shown, render
+from nnexp.studies.html_report import render
+from nnexp.studies.section import Section, Shown
 from tests.pages import INITS, LOG, section
 from tests.reports.test_sweep_page import Page as Parsed
 from tests.synthetic import contrast

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from nnexp.errors import InputError
-from nnexp.studies.html_report import Section, render
+from nnexp.studies.html_report import render
 from nnexp.studies.judgement import from_table, to_table
 from nnexp.studies.judging import current
 from nnexp.studies.rows import check_mains, counted, rows
+from nnexp.studies.section import Section
 from tests.pages import INITS, LOG, section
 
 

@@ -22,6 +22,7 @@ from nnexp.studies.computations.facts import (
     parameter_count,
 )
 from nnexp.studies.computations.gradients import gradient_agreement, gradient_cost, loss_gradient
+from nnexp.studies.computations.neuron import faster_neuron, one_neuron
 from nnexp.studies.computations.printed import cross_entropy_of, forward, softmax
 
 COMPUTATIONS: dict[str, Callable[..., Quantities]] = {
@@ -35,6 +36,8 @@ COMPUTATIONS: dict[str, Callable[..., Quantities]] = {
     "parameter_count": parameter_count,
     "label_mixup": label_mixup,
     "gradient_cost": gradient_cost,
+    "one_neuron": one_neuron,
+    "faster_neuron": faster_neuron,
 }
 
 
