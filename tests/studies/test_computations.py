@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import yaml
 
+from nnexp.data import arrays
 from nnexp.errors import InputError
 from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.quirks import UnderivedBias
 from nnexp.studies.computations import COMPUTATIONS, agrees, compute, entry
+from nnexp.studies.computations.networks import drawn
 from tests import ROOT
 
 EXPERIMENTS = ROOT / "experiments" / "documents"
@@ -397,6 +399,40 @@ def test_the_faster_of_two_neurons_is_nearer_to_the_target() -> None:
     assert compute("faster_neuron", turned) == {"faster": 0}
     with pytest.raises(InputError, match=r"first=\{.*\} is not a neuron: give weight, bias"):
         compute("faster_neuron", {**pair, "first": {"weight": 1}})
+
+
+# Gradients of biases.
+
+
+def test_the_gradients_of_biases_are_those_of_the_mean_loss() -> None:
+    """Of one image and one unit a layer, by hand: δ₂ = Σ_k (o_k − t_k)·w_k·a·(1 − a), and down."""
+    given = {"hidden": "1x1", "figures": [1, 1], "rounding": 0, "networks": 1, "examples": 1}
+    found = compute("bias_gradients", given)
+    network = drawn((784, 1, 1, 10), "sigmoid", "cross_entropy", "lecun", 1, 0, biases="randn")
+    x, labels, *_ = arrays("mnist", first=1)
+    (w1, w2, w3), (b1, b2, b3) = network.weights, network.biases
+    a1 = 1 / (1 + np.exp(-(x.astype(float) @ w1 + b1)))
+    a2 = 1 / (1 + np.exp(-(a1 @ w2 + b2)))
+    o = 1 / (1 + np.exp(-(a2 @ w3 + b3)))
+    delta = (o - np.eye(10)[labels]) @ w3.T * a2 * (1 - a2)
+    below = delta @ w2.T * a1 * (1 - a1)
+    assert np.allclose(found["middle"], np.abs([below.item(), delta.item()]))
+
+
+def test_figures_far_from_the_networks_lie_outside() -> None:
+    given = {"hidden": "9x9", "rounding": 0.0, "networks": 8, "examples": 50}
+    found = compute("bias_gradients", {**given, "figures": [1, 1]})
+    typical = np.asarray(found["middle"])
+    assert (found["low"] < typical).all()
+    assert (typical < found["high"]).all()
+    inside = [
+        compute("bias_gradients", {**given, "figures": list(figures)})["inside"]
+        for figures in (typical, typical * [1, 9], typical * [9, 1])
+    ]
+    assert inside == [1, 0, 0]
+    assert compute("bias_gradients", {**given, "figures": [9, 9], "rounding": 9})["inside"] == 1
+    with pytest.raises(InputError, match="give one a hidden layer, 2"):
+        compute("bias_gradients", {**given, "figures": [1]})
 
 
 # The studies' own claims.

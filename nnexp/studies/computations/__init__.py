@@ -15,6 +15,7 @@ import numpy as np
 
 from nnexp.errors import InputError, suggestion, unknown
 from nnexp.studies.computations.arguments import Array, Quantities, numbers
+from nnexp.studies.computations.bias_gradients import bias_gradients
 from nnexp.studies.computations.facts import (
     deep_linear,
     derivative_bound,
@@ -36,6 +37,7 @@ COMPUTATIONS: dict[str, Callable[..., Quantities]] = {
     "parameter_count": parameter_count,
     "label_mixup": label_mixup,
     "gradient_cost": gradient_cost,
+    "bias_gradients": bias_gradients,
     "one_neuron": one_neuron,
     "faster_neuron": faster_neuron,
 }
