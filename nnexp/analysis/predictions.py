@@ -53,19 +53,24 @@ def kept(record: Record) -> Kept | None:
     """
     if record.status != FINISHED or record.weights is None:
         return None
+    data = data_of(record)
+    if data is None or data.description.image_shape is None or data.test is None:
+        return None
+    try:
+        return Kept(record, data, rebuild(record))
+    except ValueError:  # the weights do not fit the network
+        return None
+
+
+def data_of(record: Record) -> Dataset | None:
+    """Return the data of a record, or ``None`` if they or own functions are as in `kept`."""
     try:
         config = RunConfig.from_mapping(record.config, trusted=False)
         if config.identity() != record.identity or (config.has_own() and not record.asked):
             return None
     except InputError:
         return None
-    data = scored(config, load(config.data, np.dtype(config.dtype)))
-    if data.description.image_shape is None or data.test is None:
-        return None
-    try:
-        return Kept(record, data, rebuild(record))
-    except ValueError:  # the weights do not fit the network
-        return None
+    return scored(config, load(config.data, np.dtype(config.dtype)))
 
 
 def rebuild(record: Record) -> Network:

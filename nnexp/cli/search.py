@@ -177,7 +177,9 @@ def _check(name: str, config: DictConfig) -> None:
             raise InputError(
                 f"{key}={config[key]} needs nnexp's sweeper: leave out {name} or {key}"
             )
-    options({key: config[key] for key in ("force", "save_weights", "on_error", "store")}, 0)
+    options(
+        {key: config[key] for key in ("force", "save_weights", "snapshots", "on_error", "store")}, 0
+    )
     if not (config.data.validation or config.data.validation_last):
         raise InputError(
             f"{name} chooses points by their validation loss, but no examples are held out: give "

@@ -95,9 +95,22 @@ def options(config: Mapping[str, Any], workers: int) -> Options:
     return Options(
         force=config["force"],
         save_weights=config["save_weights"],
+        snapshots=_snapshots(config["snapshots"]),
         stop_on_error=config["on_error"] == "stop",
         workers=workers,
     )
+
+
+def _snapshots(value: object) -> int:
+    """Return the largest number of snapshots of a run."""
+    if isinstance(value, bool):
+        return sys.maxsize if value else 0
+    if not isinstance(value, int) or value < 2:
+        raise InputError(
+            f"snapshots={value} is invalid: give true for all evaluations, false for none, or a "
+            f"whole number of them from 2 on"
+        )
+    return value
 
 
 def check_launcher(launcher: Any, settings: Mapping[str, Any]) -> None:
@@ -280,7 +293,11 @@ def sweep(
         print(note, file=sys.stderr)
     made = prepare(places)
     try:
-        of_trials = _run(launcher, tried, {**settings, "save_weights": False}) if tuned else []
+        of_trials = (
+            _run(launcher, tried, {**settings, "save_weights": False, "snapshots": False})
+            if tuned
+            else []
+        )
         if tuned:
             jobs = chosen(jobs, of_trials, tuned)
             print(best_words(jobs), file=sys.stderr)

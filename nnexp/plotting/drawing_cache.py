@@ -26,10 +26,11 @@ _MOST_BYTES = 100_000_000
 def kept(records: Sequence[Record], draw: Callable[[], Rendered]) -> Rendered:
     """Return the drawings of ``records`` that are kept, or else those of ``draw``, which it keeps.
 
-    Drawings of saved weights are always made anew. Several processes may do this at once: each
-    writes a temporary file and renames it. If the cache cannot be written, nothing is kept.
+    Drawings of saved weights and snapshots are always made anew. Several processes may do this at
+    once: each writes a temporary file and renames it. If the cache cannot be written, nothing is
+    kept.
     """
-    if any(record.weights is not None for record in records):
+    if any(record.weights is not None or record.snapshots is not None for record in records):
         return draw()
     try:
         path = cache.drawings() / f"{_digest(records)}.json"

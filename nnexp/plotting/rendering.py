@@ -30,24 +30,44 @@ class Drawing(NamedTuple):
     csv: str
 
 
+class Frame(NamedTuple):
+    """A picture of all arms at a ``step``, as PNG, and the step in words."""
+
+    step: int
+    label: str
+    png: bytes
+
+
+class Film(NamedTuple):
+    """The pictures of a sweep at its steps, the words about them, and all as an animated GIF."""
+
+    frames: list[Frame]
+    caption: str
+    gif: bytes
+
+
 class Rendered(NamedTuple):
-    """The drawings of a comparison, and the colour and line of each arm in all of them."""
+    """The drawings of a comparison, and the colour and line of each arm in all of them.
+
+    ``film`` is of the runs that kept snapshots, if any.
+    """
 
     drawings: list[Drawing]
     looks: dict[str, tuple[str, Any]]
+    film: Film | None = None
 
 
 def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
     """Draw every picture; half of them in a second process where the system can fork one.
 
-    The weights of ``records`` that have them are drawn as well.
+    The weights and the snapshots of ``records`` that have them are drawn as well.
     """
     from nnexp.plotting.sweep_figures import looks
 
     styles = looks(comparison)
     tasks = [*pictures(comparison, records).values()]
     if not can_fork():
-        return Rendered(_drawn(tasks), styles)
+        return Rendered(_drawn(tasks), styles, _film(comparison, records))
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
 
     def help_out() -> None:
@@ -58,6 +78,7 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
     helper = forked(help_out)
     sender.close()
     try:
+        film = _film(comparison, records)
         even = _drawn(tasks[::2])
         odd = receiver.recv()
     except EOFError:  # the helper was killed: draw its half in this process
@@ -67,7 +88,7 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
         helper.join()
     pairs = itertools.zip_longest(even, odd)
     drawings = [drawing for pair in pairs for drawing in pair if drawing is not None]
-    return Rendered(drawings, styles)
+    return Rendered(drawings, styles, film)
 
 
 def pictures(
@@ -89,6 +110,17 @@ def _weight_images(
     arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
     drawn = weight_images.pictures(weight_images.tabulate(records, arms))
     return {picture.name: functools.partial(_same, picture) for picture in drawn}
+
+
+def _film(comparison: Comparison, records: Sequence[Record]) -> Film | None:
+    if all(record.snapshots is None for record in records):
+        return None
+    from nnexp.analysis.film import reels
+    from nnexp.plotting.film import draw
+
+    arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
+    found = reels(records, arms)
+    return draw(found, len(comparison.arms)) if found else None
 
 
 def _same(picture: Picture) -> Picture:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from nnexp.analysis.arms import Comparison, best, compare
 from nnexp.analysis.doubts import unseen
@@ -17,7 +20,7 @@ from nnexp.analysis.intervals import fewest
 from nnexp.analysis.labels import signs
 from nnexp.analysis.verdicts import ALPHA, MATTERS
 from nnexp.plotting.captions import TUNING
-from nnexp.plotting.rendering import Rendered, draw
+from nnexp.plotting.rendering import Film, Rendered, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
 from nnexp.reports.tuning_section import tuning_section
@@ -34,6 +37,7 @@ _FILES = {
     "layers.csv": "one row per evaluation and layer",
     "tuning.csv": "one row per trial of tuning",
 }
+_ANIMATION = "animation.gif"
 _NOTHING = "none"
 # The figures that open the page: from each tuple, the first that exists.
 _LEADING = (("accuracy",), ("response", "cells", "differences", "final"), ("loss",))
@@ -132,6 +136,8 @@ def page_files(
     shown.sort(key=lambda picture: order.index(picture["name"]))
     arms = list(_arms(comparison, rendered.looks))
     most = _most_seeds(comparison, found)
+    if rendered.film:
+        files[_ANIMATION] = rendered.film.gif
     files["index.html"] = page.render(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=title(comparison),
@@ -161,9 +167,26 @@ def page_files(
         tuning_pictures=[p for p in shown if p["name"].startswith(TUNING)],
         runs=list(_runs(comparison)),
         number_of_runs=len(comparison.runs),
+        film=_film(rendered.film) if rendered.film else None,
         tables={name: rows for name, rows in _FILES.items() if name in files},
     )
     return files
+
+
+def _film(film: Film) -> dict[str, Any]:
+    """Return the frames of a film for the page: their labels, and their pictures as data."""
+    pictures = [
+        f"data:image/png;base64,{base64.b64encode(frame.png).decode()}" for frame in film.frames
+    ]
+    labels = [frame.label for frame in film.frames]
+    data = json.dumps({"labels": labels, "pictures": pictures})
+    return {
+        "caption": film.caption,
+        "file": _ANIMATION,
+        "labels": labels,
+        "last": pictures[-1],
+        "data": Markup(data),
+    }
 
 
 def title(comparison: Comparison) -> str:

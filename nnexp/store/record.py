@@ -30,8 +30,9 @@ class Record:
 
     ``config`` is the nested mapping of its settings and ``columns`` the same flattened for tables.
     ``metrics`` has a row per evaluation, ``layers`` one per evaluation and layer. ``error`` is the
-    traceback of a failed run, ``weights`` the final parameters if they were saved, and ``parent``
-    the ``run_id`` and ``step`` of the stored run that it continued, if any.
+    traceback of a failed run, ``weights`` the final parameters if they were saved, ``snapshots``
+    those at evaluations (see `nnexp.training.snapshots`), and ``parent`` the ``run_id`` and
+    ``step`` of the stored run that it continued, if any.
 
     The other fields are not stored. ``arm`` is the run's name in the current sweep, if any, and
     ``asked`` is whether the user's command names this run. Only then are the user's own functions
@@ -52,6 +53,7 @@ class Record:
     identity: Row = field(default_factory=dict)
     parent: Row | None = None
     weights: dict[str, npt.NDArray[Any]] | None = None
+    snapshots: dict[str, npt.NDArray[Any]] | None = None
     reused: bool = False
     arm: str | None = None
     asked: bool = False

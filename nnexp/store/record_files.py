@@ -1,8 +1,8 @@
 """Writing, reading and checking the files of a record.
 
 They are ``config.yaml``, ``metrics.csv``, ``layers.csv``, ``run.json`` and, if requested,
-``weights.npz``. ``run.json`` holds the digests of the other files, which reveal damage. Everything
-is checked before use, since a record may come from anywhere.
+``weights.npz`` and ``snapshots.npz``. ``run.json`` holds the digests of the other files, which
+reveal damage. Everything is checked before use, since a record may come from anywhere.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ _HEADER: dict[str, Any] = {
 }
 _TABLES = {"config.yaml", "metrics.csv", "layers.csv"}
 WEIGHTS = "weights.npz"
+SNAPSHOTS = "snapshots.npz"
 # A file is not read if this multiple of its size exceeds the machine's memory.
 _SHARE = 4
 
@@ -126,7 +127,8 @@ def read_record(folder: Path) -> Record:
             environment=run["environment"],
             identity=run["identity"],
             parent=run.get("parent"),
-            weights=_weights(files[WEIGHTS]) if WEIGHTS in files else None,
+            weights=_arrays(files[WEIGHTS]) if WEIGHTS in files else None,
+            snapshots=_arrays(files[SNAPSHOTS]) if SNAPSHOTS in files else None,
             reused=True,
         )
         _check_rows(record, run["outcome"])
@@ -144,10 +146,11 @@ def to_files(record: Record) -> dict[str, bytes]:
         "metrics.csv": to_csv(tidy(record, record.metrics)).encode(),
         "layers.csv": to_csv(tidy(record, record.layers)).encode(),
     }
-    if record.weights is not None:
-        buffer = io.BytesIO()
-        np.savez(buffer, **record.weights)  # type: ignore[arg-type]
-        files[WEIGHTS] = buffer.getvalue()
+    for name, arrays in ((WEIGHTS, record.weights), (SNAPSHOTS, record.snapshots)):
+        if arrays is not None:
+            buffer = io.BytesIO()
+            np.savez(buffer, **arrays)  # type: ignore[arg-type]
+            files[name] = buffer.getvalue()
     run = {
         "schema": SCHEMA,
         "run_id": record.run_id,
@@ -193,7 +196,7 @@ def _check_header(run: Row, run_id: str) -> None:
             raise TypeError(f"{key} in run.json is of type {type(run[key]).__name__}")
     if run["status"] not in (FINISHED, DIVERGED, FAILED):
         raise ValueError(f"the status is {run['status']!r}")
-    if not _TABLES <= run["files"].keys() <= {*_TABLES, WEIGHTS}:
+    if not _TABLES <= run["files"].keys() <= {*_TABLES, WEIGHTS, SNAPSHOTS}:
         raise ValueError(f"the files are {', '.join(run['files'])}")
     for key in ("environment", "columns", "outcome"):
         for name, value in run[key].items():
@@ -236,9 +239,9 @@ def _check_rows(record: Record, outcome: Row) -> None:
             raise ValueError(f"layers.csv has step {row['step']}, layer {row['layer']}")
 
 
-def _weights(content: bytes) -> dict[str, npt.NDArray[Any]]:
+def _arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(member.file_size for member in archive.infolist()) > len(content):
-            raise ValueError(f"{WEIGHTS} is compressed")
+            raise ValueError("its arrays are compressed")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return dict(arrays)

@@ -42,6 +42,7 @@ class Job:
             execute,
             self.config.to_mapping(),
             save_weights=options.save_weights,
+            snapshots=options.snapshots,
             prefix=self.prefix,
         )
 
@@ -52,10 +53,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Options:
-    """Run options that do not affect results."""
+    """Run options that do not affect results.
+
+    ``snapshots`` is the largest number of evaluations at which a run's parameters are kept.
+    """
 
     force: bool = False
     save_weights: bool = False
+    snapshots: int = 0
     stop_on_error: bool = False
     workers: int = 0
 

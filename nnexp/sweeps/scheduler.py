@@ -24,6 +24,7 @@ from nnexp.sweeps.executors import Executor, ExecutorFactory, ProcessExecutor, S
 from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.processes import WorkerDied
 from nnexp.threads import available_cores
+from nnexp.training.snapshots import complete, snapshot_steps
 from nnexp.training.trainer import evaluation_steps
 
 _POLL = 0.1
@@ -92,6 +93,10 @@ def _stored(store: Store, job: Job, options: Options, reporter: Reporter) -> Rec
             reporter.noted(f"damaged record, training again: {error}")
         return None
     if record is None or options.force or (options.save_weights and record.weights is None):
+        return None
+    wanted = snapshot_steps(evaluation_steps(job.config), options.snapshots)
+    reached = record.metrics[-1]["step"]  # fewer than all steps if the run diverged
+    if wanted and not complete(record.snapshots, [s for s in wanted if s <= reached]):
         return None
     job.edited = versions.edited(record)
     return None if job.edited else record

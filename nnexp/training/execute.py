@@ -17,13 +17,15 @@ from nnexp.data import load
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.training.checkpoint import fits, restore, state
-from nnexp.training.trainer import Evaluation, Trainer, train
+from nnexp.training.snapshots import Snapshots, snapshot_steps
+from nnexp.training.trainer import Evaluation, Trainer, evaluation_steps, train
 
 
 def execute(
     mapping: Mapping[str, Any],
     *,
     save_weights: bool = False,
+    snapshots: int = 0,
     prefix: Record | None = None,
     threads: int = 1,
     report: Callable[[Evaluation], None] = lambda evaluation: None,
@@ -31,8 +33,10 @@ def execute(
     """Train a run with the settings ``mapping`` and return its record, failed or not.
 
     BLAS uses one thread, as its results depend on the number of threads. ``prefix`` is a record of
-    the same run with fewer steps and with saved weights, from which training continues. ``threads``
-    does not affect results. ``report`` is called with every evaluation.
+    the same run with fewer steps and with saved weights, from which training continues.
+    ``snapshots`` is the largest number of evaluations at which parameters are kept; such a run
+    starts from its first step. ``threads`` does not affect results. ``report`` is called with every
+    evaluation.
     """
     config = RunConfig.from_mapping(mapping)
     record = blank(config)
@@ -41,6 +45,8 @@ def execute(
         with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
             trainer = Trainer(config, load(config.data, config.dtype, ordered=True), threads)
             record.environment["form"] = trainer.form
+            taken = Snapshots(snapshot_steps(evaluation_steps(config), snapshots))
+            prefix = None if snapshots else prefix
             kept = (prefix and prefix.weights) or {}
             reached = prefix.metrics[-1]["step"] if prefix else 0
             if prefix and fits(trainer, kept, reached):
@@ -49,10 +55,13 @@ def execute(
                 record.parent = {"run_id": prefix.run_id, "step": reached}
             for evaluation in train(trainer):
                 _append(record, evaluation)
+                if evaluation.step in taken.steps:
+                    taken.take(evaluation.step, trainer.network.arrays())
                 report(evaluation)
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
             record.weights = state(trainer)
+        record.snapshots = taken.arrays()
     except (Exception, SystemExit):  # the user's own functions may raise anything
         record.error = traceback.format_exc()
     return record
