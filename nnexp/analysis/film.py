@@ -165,7 +165,8 @@ def _moment(
 def _image(network: Network, data: Dataset, units: Array, plane: Plane | None) -> Array | None:
     shape = data.description.image_shape
     if shape is not None:
-        return network.weights[0][:, units].T.reshape(-1, *shape).astype(float)
+        weights: Array = network.weights[0][:, units].T.reshape(-1, *shape).astype(float)
+        return weights
     if plane is None:
         return None
     left, right, bottom, top = plane.extent

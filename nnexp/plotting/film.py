@@ -136,10 +136,10 @@ class _Stage:
     def label(self, step: int) -> str:
         """Return a step in words."""
         epoch = next(m.epoch for reel in self.reels for m in reel.moments if m.step == step)
-        return f"after {step:,} steps ({epoch:.3g} epochs)" if step else "before training"
+        return f"step {step:,} (epoch {epoch:.3g})" if step else "before training"
 
     def _set_images(self, axes: Sequence[Axes]) -> None:
-        self.shots, self.maps = [], []
+        self.shots: list[Any] = []
         for ax, reel in zip(axes, self.reels, strict=True):
             ax.set_xticks([])
             ax.set_yticks([])
@@ -273,7 +273,8 @@ def _map(ax: Axes, reel: Reel) -> Any:
     shot = ax.imshow(images[0], extent=plane.extent, aspect="auto", **look)
     marks = [colours[label] for label in plane.labels]
     size = 60 if len(plane.points) < 10 else 7
-    ax.scatter(*plane.points.T, c=marks, s=size, edgecolors="white", linewidths=0.5, zorder=3)
+    x, y = plane.points.T
+    ax.scatter(x, y, c=marks, s=size, edgecolors="white", linewidths=0.5, zorder=3)
     for spine in ax.spines.values():
         spine.set(visible=True, color=FAINT)
     return shot

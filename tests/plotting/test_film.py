@@ -105,7 +105,7 @@ def test_a_page_has_a_frame_for_every_snapshot(nnexp: Command) -> None:
     frames = json.loads(found[1])
     assert frames["labels"] == [
         "before training",
-        *(f"after {step} steps ({step} epochs)" for step in (10, 20, 30, 40)),
+        *(f"step {step} (epoch {step})" for step in (10, 20, 30, 40)),
     ]
     pictures = [base64.b64decode(one.partition(",")[2]) for one in frames["pictures"]]
     sizes = {Image.open(io.BytesIO(picture)).size for picture in pictures}

@@ -215,6 +215,30 @@ async function act() {
 }
 """
 
+# What a reader does to the film of training: move the slider, and play it from its end.
+WATCHED = """
+async function act() {
+  const frame = document.getElementById("frame"), moment = document.getElementById("moment");
+  const label = moment.nextElementSibling, play = document.getElementById("play");
+  const state = () => [label.textContent, frame.src.length > 100, frame.alt];
+  const done = { last: state(), shown: seen(moment), moved: [], played: [] };
+  const pictures = new Set([frame.src]);
+  for (let place = 0; place < Number(moment.max); place++) {
+    moment.value = place;
+    moment.dispatchEvent(new Event("input"));
+    pictures.add(frame.src);
+    done.moved.push(label.textContent);
+  }
+  done.pictures_shown = pictures.size;
+  moment.value = moment.max;
+  play.click();
+  done.played.push(label.textContent, play.textContent);
+  await new Promise(resolve => setTimeout(resolve, 3000));
+  done.played.push(label.textContent, play.textContent);
+  return done;
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def browser() -> str:
@@ -366,6 +390,20 @@ def test_a_sweep_ends_in_a_page_that_works(browser, nnexp: Command, tmp_path):
         check(found, width, scheme)
         assert found["copied"] == [found["command"], "Copied"]
         assert "init=xavier,zero,randn" in found["command"]
+
+
+def test_a_film_is_moved_and_played(browser, nnexp: Command, tmp_path):
+    words = ("data=xor", "hidden=3", "batch_size=full", "steps=30", "evaluate_every='10 steps'")
+    assert nnexp("-m", *words, "init=xavier,zero", "snapshots=true", "out=film").status == 0
+    page = Path("film/index.html").read_text("utf-8")
+    steps = ["before training", *(f"step {step} (epoch {step})" for step in (10, 20, 30))]
+    for width, scheme in zip(WIDTHS, reversed(SCHEMES), strict=True):
+        found = read(browser, page, WATCHED, tmp_path, width, scheme)
+        check(found, width, scheme)
+        assert found["last"] == [steps[-1], True, f"The networks of all arms: {steps[-1]}."]
+        assert found["shown"]
+        assert (found["moved"], found["pictures_shown"]) == (steps[:-1], len(steps))
+        assert found["played"] == [steps[0], "Pause", steps[-1], "Play"]
 
 
 def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):

@@ -56,7 +56,7 @@ def test_a_stored_run_is_trained_again_only_for_snapshots_that_it_lacks(quick: C
     for wanted, reused in (("2", False), ("2", True), ("true", False), ("3", True)):
         done = quick(*XOR, f"snapshots={wanted}", "store=store")
         assert done.status == 0
-        assert ("in the store" in done.out) == reused, done.out
+        assert ("in the store" in done.err) == reused, done.err
     assert quick(*XOR, "store=store").status == 0
     assert Store(Path("store")).load(run_id).snapshots is not None
 

@@ -7,7 +7,7 @@ if (frames) {
   const show = () => {
     const place = Number(moment.value);
     frame.src = pictures[place];
-    frame.alt = `The networks of all arms ${labels[place]}.`;
+    frame.alt = `The networks of all arms: ${labels[place]}.`;
     label.textContent = labels[place];
     moment.setAttribute("aria-valuetext", labels[place]);
   };
