@@ -40,8 +40,8 @@ class MLP:
     Parameters
     ----------
     hidden : sequence of int, str, int or None, default=(128,)
-        The number of units of each hidden layer: ``(512, 256)``, ``"512x256"``, ``128``; ``None``
-        for no hidden layer.
+        The number of units of each hidden layer: ``(512, 256)``, ``"512x256"``, ``"29*100"`` (29
+        layers of 100), ``128``; ``None`` for no hidden layer.
     activation : str or mapping, default="sigmoid"
         The activation of the hidden layers. This and the other choices are names, or mappings with
         parameters such as ``{"name": "leaky_relu", "slope": 0.1}``. For all names, run
