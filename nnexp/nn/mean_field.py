@@ -14,9 +14,10 @@ The theory is exact in the limit of wide layers. It assumes weights that are ind
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,11 @@ Moments = Callable[[int, int], tuple[float, float]]
 # number of points avoids the kink or step of an activation at 0.
 _POINTS = 400
 _REACH = 9.0
+# Layers towards a fixed point: until it moves by less, or too many.
+_SETTLED = 1e-12
+_MOST_LAYERS = 20_000
+# Half the distance, in standard deviations, over which a slope is taken.
+_STEP = 1e-3
 
 
 def _uniform(fan_in: int, fan_out: int, low: float, high: float) -> tuple[float, float]:
@@ -71,6 +77,19 @@ class LayerTheory:
     activation_mean: float
     activation_std: float
     backward: float
+
+
+class FixedPoint(NamedTuple):
+    """Where the pre-activations of two examples arrive after many layers.
+
+    ``variance`` is that of a pre-activation and ``correlation`` that between the two examples.
+    ``length`` is the number of layers over which the distance from this correlation falls by a
+    factor of e: the depth scale ξ_c of Schoenholz et al. 2017 (eq. 9), infinite at criticality.
+    """
+
+    variance: float
+    correlation: float
+    length: float
 
 
 def moments(name: str, **parameters: float) -> Moments | None:
@@ -155,3 +174,55 @@ def propagate(
         *(LayerTheory(*f, b) for f, b in zip(hidden, reversed(factors), strict=True)),
         output,
     ]
+
+
+def fixed_point(activation: Activation, weight_variance: float, bias_variance: float) -> FixedPoint:
+    """Return the fixed point of deep, wide layers of one width.
+
+    ``weight_variance`` is that of a weight times the width, and ``bias_variance`` that of a bias.
+    In the ordered phase, two examples become equal: their correlation is 1.
+
+    Raises
+    ------
+    InputError
+        If the variance grows without end.
+    """
+    q = 1.0
+    for _ in range(_MOST_LAYERS):
+        last = q
+        _, square, slopes = expectations(activation, np.zeros(1), np.full(1, math.sqrt(q)))
+        q = weight_variance * float(square[0]) + bias_variance
+        if abs(q - last) <= _SETTLED or q > 1 / _SETTLED:
+            break
+    if abs(q - last) > _SETTLED:
+        raise InputError(
+            f"weight_variance={weight_variance:g} and bias_variance={bias_variance:g} have no "
+            f"fixed point: give smaller variances"
+        )
+    correlation, slope = 1.0, weight_variance * float(slopes[0])
+    if slope > 1:  # chaotic: examples that are nearly equal move apart
+        correlation, slope = _chaotic(activation, weight_variance, bias_variance, q)
+    return FixedPoint(q, correlation, -1 / math.log(slope) if 0 < slope < 1 else math.inf)
+
+
+def _chaotic(
+    activation: Activation, weights: float, biases: float, q: float
+) -> tuple[float, float]:
+    """Return the correlation below 1 that the next layer keeps, and the slope of its map there.
+
+    The map is convex, so Newton's method approaches the fixed point from below.
+    """
+    shared = np.linspace(-_REACH, _REACH, _POINTS)
+    density = np.exp(-(shared**2) / 2)
+    density /= density.sum()
+    h, c = _STEP * math.sqrt(q), 0.0
+    for _ in range(_MOST_LAYERS):
+        # E[f(z)] given what the two examples share, and its derivative E[f'(z)].
+        own, means = np.full(_POINTS, math.sqrt(q * (1 - c))), math.sqrt(q * c) * shared
+        below, f, above = (expectations(activation, means + d, own)[0] for d in (-h, 0.0, h))
+        slope = weights * float(density @ ((above - below) / (2 * h)) ** 2)
+        gap = (weights * float(density @ f**2) + biases) / q - c
+        if gap <= _SETTLED or slope >= 1:
+            break
+        c += gap / (1 - slope)
+    return c, slope

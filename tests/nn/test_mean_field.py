@@ -12,7 +12,7 @@ from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.layer_statistics import measure
 from nnexp.nn.losses import mse
-from nnexp.nn.mean_field import expectations, moments, propagate
+from nnexp.nn.mean_field import expectations, fixed_point, moments, propagate
 from nnexp.nn.network import Network
 
 NO_BIAS = moments("zero")
@@ -149,3 +149,38 @@ def test_wide_networks_do_as_theory_says(activation, init, bias):
     ):
         error = 4 * measured.std(axis=0, ddof=1) / math.sqrt(draws)
         assert (abs(measured.mean(axis=0) - theory) <= error + 0.02 * np.array(theory)).all()
+
+
+def test_a_linear_network_has_a_fixed_point_in_closed_form():
+    """Then q = s q + b, and the correlation approaches 1 by a factor of s per layer."""
+    found = fixed_point(ACTIVATIONS["identity"](), 0.5, 0.2)
+    assert found == pytest.approx((0.4, 1.0, 1 / math.log(2)), rel=1e-6)
+
+
+def test_tanh_is_critical_at_a_weight_variance_of_1_without_biases():
+    """Poole et al. 2016: ordered below, chaotic above, where examples become orthogonal."""
+    ordered, chaotic = (fixed_point(ACTIVATIONS["tanh"](), s, 0.0) for s in (0.9, 1.5))
+    assert ordered.variance == pytest.approx(0, abs=1e-10)
+    assert ordered.length == pytest.approx(-1 / math.log(0.9), rel=1e-6)
+    assert chaotic.variance > 0.1
+    assert chaotic.correlation == pytest.approx(0, abs=1e-6)
+
+
+def test_the_length_grows_without_bound_towards_criticality():
+    lengths = [fixed_point(ACTIVATIONS["tanh"](), s, 0.05).length for s in (1, 1.5, 1.7, 2, 4)]
+    assert lengths[0] < lengths[1] < lengths[2] > lengths[3] > lengths[4]
+
+
+def test_chaotic_slope_is_that_of_sampled_examples():
+    """The length is -1/log(s E[f'(u)f'(v)]) at the fixed point (Schoenholz et al. 2017, eq. 9)."""
+    q, c, length = fixed_point(ACTIVATIONS["tanh"](), 3.0, 0.05)
+    u, v = np.random.default_rng(0).standard_normal((2, 300_000)) * math.sqrt(q)
+    v = c * u + math.sqrt(1 - c * c) * v
+    assert (3 * np.tanh(u) * np.tanh(v)).mean() + 0.05 == pytest.approx(c * q, rel=0.01)
+    slope = 3 * ((1 - np.tanh(u) ** 2) * (1 - np.tanh(v) ** 2)).mean()
+    assert length == pytest.approx(-1 / math.log(slope), rel=0.03)
+
+
+def test_no_fixed_point_where_the_variance_grows_without_end():
+    with pytest.raises(InputError, match="no fixed point"):
+        fixed_point(ACTIVATIONS["identity"](), 1.5, 0.1)

@@ -225,6 +225,15 @@ def test_labels_of_other_images() -> None:
     assert entry(compute("label_mixup", {}), "perfect") == 0.08
 
 
+def test_the_depth_to_which_a_linear_network_passes_information() -> None:
+    # The correlation approaches 1 by a factor of 1/e² per layer: half a layer for a factor of e.
+    given = {"activation": "identity", "weight_variance": math.exp(-2), "bias_variance": 0.1}
+    found = compute("correlation_length", given)
+    assert near(found["length"], 0.5)
+    assert near(found["layers"], 3)
+    assert near(found["variance"], 0.1 / (1 - math.exp(-2)))
+
+
 def test_the_cost_of_a_numerical_gradient() -> None:
     found = compute("gradient_cost", {"hidden": 3, "batch": 5, "timed": 109, "iterations": 7})
     cost = {name: float(value) for name, value in found.items()}
@@ -354,6 +363,16 @@ def test_an_unknown_argument_is_refused(name: str) -> None:
         ("derivative_bound", {"activation": "sigmoid", "points": 1}, "points=1 is invalid"),
         ("derivative_bound", {"activation": "sigmoid", "low": "x"}, "low=x is invalid"),
         ("label_mixup", {"count": 10_001}, "count=10001 is invalid: give a whole number from 1"),
+        (
+            "correlation_length",
+            {"activation": "tanh", "weight_variance": -1},
+            "weight_variance=-1 is invalid",
+        ),
+        (
+            "correlation_length",
+            {"activation": "identity", "weight_variance": 2, "bias_variance": 1},
+            "have no fixed point: give smaller variances",
+        ),
         ("gradient_cost", {"timed": 9}, "timed=9 is invalid: give a whole number from 10"),
         ("gradient_cost", {"batch": 60_001}, "data.first=60001 is more than the 60000"),
     ],

@@ -17,6 +17,7 @@ from nnexp.errors import InputError, suggestion, unknown
 from nnexp.studies.computations.arguments import Array, Quantities, numbers
 from nnexp.studies.computations.bias_gradients import bias_gradients
 from nnexp.studies.computations.facts import (
+    correlation_length,
     deep_linear,
     derivative_bound,
     label_mixup,
@@ -36,6 +37,7 @@ COMPUTATIONS: dict[str, Callable[..., Quantities]] = {
     "derivative_bound": derivative_bound,
     "parameter_count": parameter_count,
     "label_mixup": label_mixup,
+    "correlation_length": correlation_length,
     "gradient_cost": gradient_cost,
     "bias_gradients": bias_gradients,
     "one_neuron": one_neuron,

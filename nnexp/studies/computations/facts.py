@@ -7,6 +7,7 @@ import numpy as np
 from nnexp import validation
 from nnexp.config.hidden_layers import parse_hidden
 from nnexp.data import arrays
+from nnexp.nn.mean_field import fixed_point
 from nnexp.nn.network import Network
 from nnexp.studies.computations.arguments import Quantities, counts, made
 from nnexp.studies.computations.networks import drawn, network_of
@@ -68,3 +69,19 @@ def label_mixup(count: int = 100) -> Quantities:
     test = test[:count]
     shares = [np.bincount(labels, minlength=10) / count for labels in (train, test)]
     return {"perfect": float(np.mean(train == test)), "chance": float(shares[0] @ shares[1])}
+
+
+def correlation_length(
+    activation: object, weight_variance: float, bias_variance: float = 0.0
+) -> Quantities:
+    """Return the fixed point of deep, wide layers: ``variance``, ``correlation`` and ``length``.
+
+    See `nnexp.nn.mean_field.fixed_point`; ``layers`` is six lengths, the depth to which networks
+    can be trained by Schoenholz et al. 2017.
+    """
+    found = fixed_point(
+        made("activation", activation),
+        validation.real("weight_variance", weight_variance, 0),
+        validation.real("bias_variance", bias_variance, 0),
+    )
+    return {**found._asdict(), "layers": 6 * found.length}
