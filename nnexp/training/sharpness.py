@@ -20,8 +20,10 @@ from nnexp.rng import stream
 
 Array = npt.NDArray[Any]
 
-# The length of the step between two gradients, whose difference is then exact to about ten digits.
-_STEP = 1e-5
+# The length of the step between two gradients, whose difference is then exact to about six digits.
+# A longer one would cross the kinks of ReLU units: their jumps are not part of the Hessian, but
+# would dominate it after division by the step.
+_STEP = 1e-8
 _TOLERANCE = 1e-4  # of the eigenvalue
 _MOST_RESTARTS = 100
 
