@@ -37,6 +37,8 @@ SYNONYMS = {
     "eta": "lr",
     "hidden_layer_sizes": "hidden",
     "hidden_layers": "hidden",
+    "dropout_rate": "dropout",
+    "hidden_dropout": "dropout",
     "hidden_size": "hidden",
     "hidden_sizes": "hidden",
     "initialisation": "init",
@@ -54,6 +56,7 @@ SYNONYMS = {
     "num_epochs": "epochs",
     "optim": "optimizer",
     "optimiser": "optimizer",
+    "prune": "pruning",
     "random_state": "seed",
     "solver": "optimizer",
     # initialisers

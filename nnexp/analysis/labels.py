@@ -27,6 +27,10 @@ _USUAL = {
     "weight_decay": "0",
     "sampling": "shuffle",
     "schedule": "constant",
+    "pruning": "none",
+    "dropout": "0",
+    "input_dropout": "0",
+    "label_dilution": "0",
     "gradient": "backprop",
     "dtype": "float32",
     "data.scale": "unit",
@@ -36,7 +40,7 @@ _USUAL = {
     "data.label_noise": "0",
     "data.seed": "0",
 }
-_SILENT = ("evaluate_every", "evaluate_at", "named arm")
+_SILENT = ("evaluate_every", "evaluate_at", "evaluate_distance", "named arm")
 _FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
 _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # The largest number of parameters of a choice to show in a label, unless they vary, and in held

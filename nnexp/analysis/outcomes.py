@@ -24,7 +24,7 @@ Rows = Mapping[str, npt.NDArray[Any]]
 METRICS = (
     *("train_loss", "train_accuracy", "test_loss", "test_accuracy"),
     *("validation_loss", "validation_accuracy"),
-    *("batch_loss", "running_loss", "running_accuracy", "sharpness", "seconds"),
+    *("batch_loss", "running_loss", "running_accuracy", "sharpness", "weights_left", "seconds"),
 )
 # The metrics by which a setting may be tuned: not those of the test set, which claims are about.
 SCORES = ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")
@@ -32,7 +32,7 @@ SCORES = ("validation_accuracy", "validation_loss", "train_accuracy", "train_los
 LAYER_VALUES = (
     *("activation_mean", "activation_std", *(f"activation_p{q:02d}" for q in QUANTILES)),
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
-    *("weight_norm", "update_ratio"),
+    *("weight_norm", "update_ratio", "distance", "relative_distance"),
 )
 # Outcomes of the whole curve of a column, up to an evaluation.
 CURVES = (

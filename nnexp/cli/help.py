@@ -20,7 +20,10 @@ COMMANDS = (
     ("report", "write tables, plots and pages again, without training"),
     ("benchmarks", "measure the speed of training and of sweeps"),
 )
-GROUPS = ("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling", "schedule")
+GROUPS = (
+    *("data", "init", "bias_init", "activation", "loss", "optimizer", "sampling"),
+    *("schedule", "pruning"),
+)
 RECIPES = (
     (
         "initialisations compared, eight seeds each",

@@ -33,6 +33,7 @@ _NOT_TUNED = {
     "evaluate_first": "it does not affect training",
     "evaluate_epsilon": "it does not affect training",
     "evaluate_sharpness": "it does not affect training",
+    "evaluate_distance": "it does not affect training",
 }
 
 

@@ -12,7 +12,10 @@ from nnexp.errors import SYNONYMS, InputError
 
 _DATA = {*DataSettings.__dataclass_fields__} - {"name", "source"}
 # Settings that hold one number.
-_NUMBERS = ("batch_size", "epochs", "lr", "seed", "steps", "weight_decay")
+_NUMBERS = (
+    *("batch_size", "epochs", "lr", "seed", "steps", "weight_decay"),
+    *("dropout", "input_dropout", "label_dilution"),
+)
 # Short forms of Hydra's keys, which are easily assumed to be keys of nnexp.
 _HYDRA = {
     "launcher": "hydra/launcher",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from nnexp.config.registry import ADDED, CUSTOM, GROUPS, defaults_of
+from nnexp.config.registry import ADDED, CUSTOM, GROUPS, LATER_CHOICES, defaults_of
 from nnexp.config.user_functions import is_custom
 from nnexp.data import PATHS
 
@@ -52,8 +52,8 @@ def without_later(config: Mapping[str, Any]) -> dict[str, Any]:
     return cut
 
 
-# The choice of runs without a group that was added later.
-_UNCHANGED = {"schedule": "constant"}
+# What runs without a setting that was added later have.
+_UNCHANGED = {**LATER_CHOICES, "dropout": 0.0, "input_dropout": 0.0, "label_dilution": 0.0}
 
 
 def with_later(
@@ -113,8 +113,10 @@ def settings(row: Mapping[str, Any]) -> dict[str, Any]:
     for column, cell in row.items():
         key, _, parameter = column.partition(".")
         value = _value(cell)
-        if not parameter:
-            nested[key] = {**nested.get(key, {}), "name": value} if key in GROUPS else value
+        if not parameter and key not in GROUPS:
+            nested[key] = value
+        elif not parameter and value is not None:
+            nested[key] = {**nested.get(key, {}), "name": value}
         elif value is not None and parameter not in _DIGESTS:
             nested.setdefault(key, {})[parameter] = value
     return nested

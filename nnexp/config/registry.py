@@ -18,6 +18,7 @@ from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.losses import LOSSES
 from nnexp.nn.optimizers import OPTIMIZERS
+from nnexp.nn.pruning import PRUNINGS
 from nnexp.nn.schedules import SCHEDULES
 
 # The smallest and the largest value of parameters that have one.
@@ -35,6 +36,9 @@ RANGES = {
     "every": (1e-9, math.inf),
     "factor": (0.0, 1.0),
     "final": (0.0, 1.0),
+    "rounds": (1, 100),
+    "fraction": (0.0, 1.0),
+    "output": (0.0, 1.0),
 }
 
 CHOICES: dict[str, Mapping[str, Callable[..., Any]]] = {
@@ -45,7 +49,10 @@ CHOICES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "optimizer": OPTIMIZERS,
     "sampling": SAMPLINGS,
     "schedule": SCHEDULES,
+    "pruning": PRUNINGS,
 }
+# Groups that were added later, with the choice that runs without them have.
+LATER_CHOICES = {"schedule": "constant", "pruning": "none"}
 # Parameters that choices got later, with the value at which they change nothing. Choices without
 # them accept this value, which an experiment's ``init: {name: …}`` inherits from the default.
 ADDED: dict[str, dict[str, Any]] = {"init": {"gain": 1.0}}
@@ -154,8 +161,12 @@ def read(key: str, value: object, *, trusted: bool = True) -> Choice:
     for parameter, default in defaults.items():
         v = given.pop(parameter, default)
         if not own and not isinstance(default, str):
-            bounds = RANGES.get(parameter, (-math.inf, math.inf))
-            v = validation.real(f"{key}.{parameter}", v, *bounds)
+            low, high = RANGES.get(parameter, (-math.inf, math.inf))
+            full = f"{key}.{parameter}"
+            if isinstance(default, int):
+                v = validation.whole(full, v, int(low), int(high))
+            else:
+                v = validation.real(full, v, low, high)
         elif isinstance(v, float):
             v += 0.0  # -0.0 is 0.0
         parameters[parameter] = v

@@ -5,16 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from nnexp import validation
+from nnexp.config import single_settings
 from nnexp.config.hidden_layers import format_hidden, parse_hidden
 from nnexp.config.identity import columns, fingerprint, own_name, without_later, without_places
 from nnexp.config.quirks import read_quirk
-from nnexp.config.registry import CHOICES, CUSTOM, RANGES, Choice, as_mapping, read
+from nnexp.config.registry import (
+    CHOICES,
+    CUSTOM,
+    LATER_CHOICES,
+    Choice,
+    as_mapping,
+    read,
+)
 from nnexp.data import DataSettings, Description, describe
 from nnexp.errors import InputError, suggestion
 from nnexp.nn.losses import LOGARITHMIC
@@ -32,24 +40,6 @@ _EVALUATED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
-class Interval:
-    """The interval between evaluations: a ``count`` of ``epochs`` or ``steps``."""
-
-    count: float
-    unit: str
-
-    def __str__(self) -> str:
-        whole = int(self.count) if self.count == int(self.count) else self.count
-        count = f"{self.count:g}" if float(f"{self.count:g}") == self.count else f"{whole}"
-        return f"{count} {self.unit[:-1] if self.count == 1 else self.unit}"
-
-    def steps(self, steps_per_epoch: int) -> float:
-        """Return the interval in steps, at least 1; it may be fractional."""
-        per_unit = steps_per_epoch if self.unit == "epochs" else 1
-        return max(1, self.count * per_unit)
-
-
-@dataclass(frozen=True)
 class RunConfig:
     """The checked settings of one run; equal settings give the same numbers.
 
@@ -59,8 +49,10 @@ class RunConfig:
     ``+``. ``evaluate_first`` is the number of test examples to score, and ``evaluate_epsilon`` is
     added to each probability in the loss of an evaluation; ``evaluate_sharpness`` is the number of
     training examples on which the sharpness is measured. ``schedule`` is ``None`` for a constant
-    learning rate. These four are part of the identity only if they are set, as runs stored before
-    they existed keep their IDs.
+    learning rate. ``dropout`` and ``input_dropout`` are the probabilities of leaving out a hidden
+    unit and an input, ``label_dilution`` the number of copies with random labels of each example,
+    ``pruning`` how connections are removed. Those with a default are part of the identity only if
+    they are set, as runs stored before they existed keep their IDs.
     """
 
     data: DataSettings
@@ -76,7 +68,7 @@ class RunConfig:
     epochs: int | None
     steps: int | None
     sampling: Choice
-    evaluate_every: Interval | None
+    evaluate_every: single_settings.Interval | None
     evaluate_at: tuple[int, ...]
     gradient: str
     quirk: str | None
@@ -86,6 +78,11 @@ class RunConfig:
     evaluate_epsilon: float | None = None
     evaluate_sharpness: int | None = None
     schedule: Choice | None = None
+    dropout: float | None = None
+    input_dropout: float | None = None
+    label_dilution: float | None = None
+    pruning: Choice | None = None
+    evaluate_distance: bool | None = None
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, trusted: bool = True) -> RunConfig:
@@ -108,10 +105,14 @@ class RunConfig:
         for key, field in fields.items():
             if key not in mapping and field.default is MISSING:
                 raise InputError(f"the key {key!r} is missing: give {key}=…")
-        required = (key for key in CHOICES if key != "schedule")
+        required = (key for key in CHOICES if key not in LATER_CHOICES)
         choices = {key: read(key, mapping[key], trusted=trusted) for key in required}
-        epochs = _optional(mapping["epochs"], lambda v: validation.whole("epochs", v, 1))
-        steps = _optional(mapping["steps"], lambda v: validation.whole("steps", v, 1))
+        epochs = single_settings.optional(
+            mapping["epochs"], lambda v: validation.whole("epochs", v, 1)
+        )
+        steps = single_settings.optional(
+            mapping["steps"], lambda v: validation.whole("steps", v, 1)
+        )
         if epochs is not None and steps is not None:
             raise InputError(f"epochs={epochs} and steps={steps} exclude each other: give one")
         gradient = validation.choice("gradient", mapping["gradient"], GRADIENTS)
@@ -119,35 +120,39 @@ class RunConfig:
         run = cls(
             data=_data(mapping["data"]),
             hidden=parse_hidden(mapping["hidden"]),
-            batch_size=_batch_size(mapping["batch_size"]),
+            batch_size=single_settings.batch_size(mapping["batch_size"]),
             lr=validation.real("lr", mapping["lr"], 0, open_=True),
             weight_decay=validation.real("weight_decay", mapping["weight_decay"], 0),
             epochs=epochs if steps is not None else epochs or DEFAULT_EPOCHS,
             steps=steps,
-            evaluate_every=_optional(mapping["evaluate_every"], _interval),
-            evaluate_at=_steps_list(mapping["evaluate_at"]),
+            evaluate_every=single_settings.optional(
+                mapping["evaluate_every"], single_settings.interval
+            ),
+            evaluate_at=single_settings.steps_list(mapping["evaluate_at"]),
             gradient=gradient,
             quirk=read_quirk(mapping["quirk"]),
             dtype="float64" if gradient == "numerical" else dtype,
             seed=validation.whole("seed", mapping["seed"], 0, _LARGEST_SEED),
-            evaluate_first=_optional(
+            evaluate_first=single_settings.optional(
                 mapping.get("evaluate_first"), lambda v: validation.whole("evaluate_first", v, 1)
             ),
-            evaluate_epsilon=_optional(
+            evaluate_epsilon=single_settings.optional(
                 mapping.get("evaluate_epsilon"),
                 lambda v: validation.real("evaluate_epsilon", v, 0, 1, open_=True),
             ),
-            evaluate_sharpness=_optional(
+            evaluate_sharpness=single_settings.optional(
                 mapping.get("evaluate_sharpness"),
                 lambda v: validation.whole("evaluate_sharpness", v, 1),
             ),
-            schedule=_schedule(mapping.get("schedule") or "constant"),
+            dropout=single_settings.rate("dropout", mapping),
+            input_dropout=single_settings.rate("input_dropout", mapping),
+            label_dilution=single_settings.amount("label_dilution", mapping),
+            evaluate_distance=single_settings.flag("evaluate_distance", mapping),
+            schedule=single_settings.later_choice("schedule", mapping),
+            pruning=single_settings.later_choice("pruning", mapping),
             **choices,
         )
-        _check_quirk(run)
-        _check_sharpness(run, describe(run.data))
-        _check_fit(run, describe(run.data))
-        _check_size(run)
+        _check(run)
         return run
 
     def to_mapping(self) -> dict[str, Any]:
@@ -159,7 +164,7 @@ class RunConfig:
                 continue
             if isinstance(value, Choice | DataSettings):
                 value = value.to_mapping()
-            elif isinstance(value, Interval):
+            elif isinstance(value, single_settings.Interval):
                 value = str(value)
             elif key == "hidden":
                 value = format_hidden(value)
@@ -240,6 +245,16 @@ def _data(value: object) -> DataSettings:
     return DataSettings.from_mapping(as_mapping("data", value))
 
 
+def _check(run: RunConfig) -> None:
+    """Refuse settings that have no meaning together, or need too much memory."""
+    data = describe(run.data)
+    _check_quirk(run)
+    _check_dropout(run)
+    _check_sharpness(run, data)
+    _check_fit(run, data)
+    _check_size(run)
+
+
 def _check_fit(run: RunConfig, data: Description) -> None:
     """Check the settings that depend on the data: the batch size and the outputs."""
     if run.batch_size is not None and run.batch_size > data.train_size:
@@ -282,9 +297,12 @@ def _check_size(run: RunConfig) -> None:
     sizes = run.sizes()
     parameters = sum((i + 1) * o for i, o in itertools.pairwise(sizes))
     units = max(run.rows(), _EVALUATED_AT_ONCE) * sum(sizes)
-    # Parameters, gradients and two moments; activations, their inputs and deltas; the targets of
-    # each class.
-    numbers = 4 * parameters + 3 * units + describe(run.data).classes * run.outputs()
+    # Parameters, gradients and two moments; activations, their inputs and deltas, and with dropout
+    # masks and their products; the targets of each class.
+    dropout = run.dropout is not None or run.input_dropout is not None
+    numbers = (
+        4 * parameters + (5 if dropout else 3) * units + describe(run.data).classes * run.outputs()
+    )
     layers = "x".join(map(str, sizes))
     what = f"a network of {layers} units ({parameters:,} parameters) in batches of {run.rows()}"
     validation.memory(what, numbers * (4 if run.dtype == "float32" else 8))
@@ -301,6 +319,14 @@ def _check_size(run: RunConfig) -> None:
 def _check_quirk(run: RunConfig) -> None:
     if run.quirk and run.gradient == "numerical":
         raise InputError(f"quirk={run.quirk} changes backpropagation: it needs gradient=backprop")
+    changed = ("dropout", "input_dropout", "pruning")
+    for key in changed if run.quirk else ():
+        if (value := getattr(run, key)) is not None:
+            given = value if isinstance(value, float) else value.name
+            raise InputError(
+                f"{key}={given} does not fit quirk={run.quirk}, which changes the same rules of "
+                f"training: leave one of them out"
+            )
     plain = {"reduction": "sum", "output": "sigmoid"}
     if "plain_hidden_error" in (run.quirk or "") and dict(run.loss.parameters) != plain:
         raise InputError(
@@ -328,46 +354,9 @@ def _check_sharpness(run: RunConfig, data: Description) -> None:
         )
 
 
-def _schedule(value: object) -> Choice | None:
-    """Return the checked schedule, ``None`` if it keeps the rate."""
-    choice = read("schedule", value)
-    return None if choice == read("schedule", "constant") else choice
-
-
-def _optional(value: Any, check: Callable[[Any], Any]) -> Any:
-    return None if value is None or value == "none" else check(value)
-
-
-def takes_any_positive(setting: str) -> bool:
-    """Return whether a ``setting``, such as ``lr`` or ``init.std``, takes every positive number."""
-    group, _, parameter = setting.partition(".")
-    if not parameter:
-        return setting in ("lr", "weight_decay")
-    return group in CHOICES and RANGES.get(parameter, (0.0, math.inf))[1] == math.inf
-
-
-def _batch_size(value: object) -> int | None:
-    return None if value == "full" else validation.whole("batch_size", value, 1, other="full")
-
-
-def _interval(value: object) -> Interval:
-    match = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(epochs?|steps?)?\s*", str(value))
-    try:
-        count = float(match[1]) if match and not isinstance(value, bool) else math.nan
-    except ValueError:
-        count = math.nan
-    unit = (match[2] or "epochs").rstrip("s") + "s" if match else ""
-    whole = unit == "epochs" or count == int(count) if math.isfinite(count) else False
-    if not (0 < count <= validation.LARGEST and whole):
+def _check_dropout(run: RunConfig) -> None:
+    if run.dropout is not None and not run.hidden:
         raise InputError(
-            f"evaluate_every={value} is invalid: give epochs (1, 0.5), '100 steps', or none"
+            f"dropout={run.dropout:g} leaves out hidden units, and hidden=none has none: leave it "
+            f"out, or give input_dropout={run.dropout:g}"
         )
-    return Interval(count, unit)
-
-
-def _steps_list(value: object) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        value = [value]
-    return tuple(sorted({validation.whole("evaluate_at", step, 0) for step in value}))

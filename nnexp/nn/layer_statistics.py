@@ -22,7 +22,11 @@ SAME_UNIT = 1e-3
 
 
 def measure(
-    network: Network, x: Array, targets: Array, update: Array | None
+    network: Network,
+    x: Array,
+    targets: Array,
+    update: Array | None,
+    initial: Array | None = None,
 ) -> list[dict[str, Any]]:
     """Return a row of statistics for each layer on the probe ``x (n, i)``, ``targets (n, k)``.
 
@@ -30,9 +34,14 @@ def measure(
     ``gradient_std`` are over the gradients of each example's own loss with respect to the
     pre-activations; ``gradient_norm`` is the norm of the gradient of the mean loss with respect to
     the weights. ``network.grad`` is overwritten.
+
+    With the ``initial`` parameters (size,), ``distance`` is the norm of the change of the weights
+    since then, and ``relative_distance`` its ratio to the norm of the initial weights.
     """
     n, hidden = len(x), len(network.weights) - 1
-    updates = _weight_norms(network, update) if update is not None else [None] * (hidden + 1)
+    unknown: list[float | None] = [None] * (hidden + 1)
+    updates = unknown if update is None else _weight_norms(network, update)
+    moved = [{}] * (hidden + 1) if initial is None else _distances(network, initial)
     logits = network.forward(x)
     outputs = logits.copy()
     network.loss.outputs(outputs)
@@ -65,6 +74,7 @@ def measure(
             "weight_norm": norm,
             "update_ratio": None if change is None or not norm else change / norm,
             "distinct_units": distinct_units(weights, network.biases[layer]),
+            **moved[layer],
         }
     return rows
 
@@ -103,10 +113,19 @@ def _quantiles(a: Array) -> list[float]:
     return quantiles
 
 
-def _weight_norms(network: Network, update: Array) -> list[float | None]:
+def _weight_norms(network: Network, flat: Array) -> list[float]:
+    """Return the norm of each layer's weights in ``flat (size,)``, laid out like ``theta``."""
     ends = np.cumsum([w.size for w in network.weights])
-    parts = np.split(update[: network.weight_count], ends[:-1])
+    parts = np.split(flat[: network.weight_count], ends[:-1])
     return [float(np.linalg.norm(part)) for part in parts]
+
+
+def _distances(network: Network, initial: Array) -> list[dict[str, float | None]]:
+    lengths = _weight_norms(network, network.theta - initial)
+    return [
+        {"distance": length, "relative_distance": length / norm if norm else None}
+        for length, norm in zip(lengths, _weight_norms(network, initial), strict=True)
+    ]
 
 
 def _flat(network: Network, a: Array, z: Array) -> npt.NDArray[np.bool_]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from nnexp.errors import InputError
 from nnexp.nn.activations import Activation
+from nnexp.nn.dropout import Dropout
 from nnexp.nn.initializers import Initializer
 from nnexp.nn.losses import Loss
 from nnexp.rng import stream
@@ -47,10 +48,13 @@ class Network:
     are zero, and their weights take no part in the products. ``columns (i,)`` are the features in
     the columns of the inputs, in the order of `nnexp.data.sparsity`; all of them in order by
     default. Parameters are drawn, saved and loaded in the order of the features.
+
+    While ``dropout`` is set, its masks take part in ``forward`` and ``backward``.
     """
 
     evaluation_rows = 1000
     columns: Array | slice = slice(None)
+    dropout: Dropout | None = None
 
     def __init__(
         self,
@@ -80,6 +84,8 @@ class Network:
         """
         n, a, last = len(x), x, len(self.weights) - 1
         for layer, weights in enumerate(self.weights):
+            if self.dropout is not None:
+                a = self.dropout.forward(layer, a)
             z = np.matmul(a, weights[: a.shape[1]], out=self.activations[layer][:n])
             self.add_bias(layer, z)
             if layer < last:
@@ -110,11 +116,14 @@ class Network:
         delta = self.activations[-1][:n]  # by `compute_loss`
         for layer in reversed(range(len(self.weights))):
             a = self.activations[layer - 1][:n] if layer else x  # the layer's input
-            self.weight_gradient(layer, a, delta)
+            kept = a if self.dropout is None else self.dropout.inputs(layer, a)
+            self.weight_gradient(layer, kept, delta)
             self.bias_gradient(layer, delta)
             if layer:
                 delta_below = self.deltas[layer - 1][:n]
                 self.input_gradient(layer, delta, delta_below)
+                if self.dropout is not None:
+                    self.dropout.backward(layer, delta_below)
                 self.activation.backward(delta_below, a, self.preactivations[layer - 1][:n])
                 delta = delta_below
 
@@ -145,20 +154,24 @@ class Network:
 
     # Parameters: drawn, saved, loaded.
 
-    def initialize(self, weights: Initializer, biases: Initializer, seed: int) -> None:
+    def initialize(
+        self, weights: Initializer, biases: Initializer, seed: int, again: bool = False
+    ) -> None:
         """Draw all parameters: each layer's weights and biases from a random stream of their own.
 
-        Numbers are drawn in float64 and rounded, so float32 and float64 networks start alike.
+        Numbers are drawn in float64 and rounded, so float32 and float64 networks start alike. With
+        ``again``, they are others of the same seed.
 
         Raises
         ------
         InputError
             If an initialiser returns an array of the wrong shape.
         """
+        prefix = "redrawn_" if again else ""
         for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            w[...] = _draw(weights, stream(seed, "weights", layer), *w.shape)
+            w[...] = _draw(weights, stream(seed, f"{prefix}weights", layer), *w.shape)
             rows, units = math.prod(b.shape[:-1]), b.shape[-1]
-            b[...] = _draw(biases, stream(seed, "biases", layer), rows, units)
+            b[...] = _draw(biases, stream(seed, f"{prefix}biases", layer), rows, units)
         self.theta[...] = self.by_column(self.theta)
 
     def arrays(self) -> dict[str, Array]:

@@ -12,7 +12,7 @@ from nnexp.store.record import DIVERGED, FAILED, FINISHED
 # Columns of whole numbers, of which some may be missing.
 _WHOLE = re.compile(
     r"step|steps|epochs|samples|seed|batch_size|evaluate_first|evaluate_sharpness|units|layer|distinct_units"
-    r"|steps_to_\d+|data\.(train_size|validation|first|outputs|seed|n|classes|features)"
+    r"|steps_to_\d+|data\.(train_size|validation|first|outputs|seed|n|classes|features)|pruning\.rounds"
 )
 _STATUS = (FINISHED, DIVERGED, FAILED)
 # Columns of text, even where all of it looks like numbers, or is missing.

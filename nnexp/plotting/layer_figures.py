@@ -107,6 +107,26 @@ def gradients(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     return Picture("gradients", title, caption, alt, figure, table)
 
 
+def distance(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
+    """Draw how far each layer's weights are from their initial values, one panel per layer."""
+    drawn = _layers(comparison, grid, "distance", hidden=False)
+    comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
+    title = f"Distance from the initial weights{by(comparison)}"
+    figure, axes = _figure(drawn, title, "norm of the change of the weights")
+    for ax, rows in axes:
+        panels.draw_curves(ax, rows, styles)
+    axes[0][0].set_ylim(bottom=0)
+    layout.label_outer([ax for ax, _ in axes])
+    caption = (
+        "Frobenius norm of the difference between each layer's weights and their initial values: "
+        f"{band(comparison)}.{drawn.facets.note}"
+    )
+    caption += omitted(comparison) + _ended(table) + drawn.left_out
+    caption += coinciding(drawn.facets.parts(table), stretched=True)
+    alt = f"{caption} {_first_layer(table)}"
+    return Picture("distance", title, caption, alt, figure, table)
+
+
 def saturation(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     """Draw each hidden layer's saturated share over training."""
     drawn = _layers(comparison, grid, "saturated", hidden=True)

@@ -150,6 +150,11 @@ def _has_sharpness(sweep: _Sweep) -> bool:
     return "sharpness" in metrics and bool(metrics["sharpness"].notna().any())
 
 
+def _has_distance(sweep: _Sweep) -> bool:
+    layers = sweep.facets.shown.layers
+    return "distance" in layers and bool(layers["distance"].notna().any())
+
+
 def _sharpness(sweep: _Sweep) -> Picture:
     return training_figures.sharpness(sweep.facets)
 
@@ -178,6 +183,7 @@ FIGURES: dict[str, tuple[Callable[[_Sweep], bool], Callable[[_Sweep], Picture]]]
     "sharpness": (_has_sharpness, _sharpness),
     "activations": (_has_layers, _plain(layer_figures.activations)),
     "gradients": (_has_gradients, _layers(layer_figures.gradients)),
+    "distance": (_has_distance, _layers(layer_figures.distance)),
     "saturation": (_has_hidden_layers, _layers(layer_figures.saturation)),
     "symmetry": (_has_equal_units, _layers(layer_figures.symmetry)),
     "depth": (_has_depth, _depth),

@@ -207,11 +207,13 @@ def _clear(path: Path) -> None:
 def _without_length(identity: Row) -> Row:
     """Return an identity without the run's evaluation steps and its length.
 
-    The length stays if the steps depend on it, as those of a cosine schedule do.
+    The length stays if the steps depend on it, as those of a cosine schedule do, and those of a
+    pruned run, whose rounds are as long.
     """
     left_out = ["evaluate_every", "evaluate_at"]
-    if identity["settings"].get("schedule", {}).get("name") != "cosine":
+    given = identity["settings"]
+    if given.get("schedule", {}).get("name") != "cosine" and "pruning" not in given:
         left_out += ["epochs", "steps"]
-    settings = {k: v for k, v in identity["settings"].items() if k not in left_out}
+    settings = {k: v for k, v in given.items() if k not in left_out}
     shortened: Row = json.loads(json.dumps({**identity, "settings": settings}))
     return shortened

@@ -16,6 +16,7 @@ from nnexp.data import Dataset, Description, Split, describe, in_memory
 from nnexp.errors import InputError
 from nnexp.nn.network import Network
 from nnexp.threads import available_cores
+from nnexp.training.lottery import prepared
 from nnexp.training.trainer import Trainer
 
 # The default batch size, if there are enough examples.
@@ -95,7 +96,10 @@ def configure(settings: Mapping[str, Any], examples: int, features: int, classes
 
 
 def trainer(config: RunConfig, train: Split, test: Split | None = None) -> Trainer:
-    """Return the trainer of the run. It uses a second core if this is worth its cost."""
+    """Return the trainer of the run, after its rounds of pruning if it has any.
+
+    It uses a second core if this is worth its cost.
+    """
     data = Dataset(describe(config.data), train, test, None)
     examples = len(train.labels) + (0 if test is None else len(test.labels))
-    return Trainer(config, data, available_cores() if examples > Network.evaluation_rows else 1)
+    return prepared(config, data, available_cores() if examples > Network.evaluation_rows else 1)

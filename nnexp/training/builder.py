@@ -25,16 +25,19 @@ def form(config: RunConfig) -> str:
 
     ``delayed`` is for small batches, ``lanes`` (`ThreadedSteps`) for large ones; all compute the
     same up to rounding. The form depends only on the settings, never on the machine. Only the
-    plain form supports float64, numerical gradients, the user's own functions, and quirks other
-    than ``updated_weights``, which the delayed form supports too.
+    plain form supports float64, numerical gradients, dropout, the user's own functions, and quirks
+    other than ``updated_weights``, which the delayed form supports too.
     """
     custom = any(
         user_functions.is_custom(choice.name) for choice in (config.activation, config.loss)
     )
     other_quirk = config.quirk not in (None, "updated_weights")
+    dropout = config.dropout is not None or config.input_dropout is not None
     plain = config.dtype != "float32" or config.gradient != "backprop" or other_quirk or custom
+    plain = plain or dropout
     sizes, batch = config.sizes(), config.rows()
-    sgd = config.optimizer.name == "sgd" and not (config.weight_decay or config.schedule)
+    changed = config.weight_decay or config.schedule or config.pruning
+    sgd = config.optimizer.name == "sgd" and not changed
     if not plain and sgd and delayed_updates.suits(batch):
         return "delayed"
     weights = sum(i * o for i, o in itertools.pairwise(sizes))
@@ -43,11 +46,15 @@ def form(config: RunConfig) -> str:
 
 
 def build_network(
-    config: RunConfig, rows: int | None = None, columns: Indices | None = None
+    config: RunConfig,
+    rows: int | None = None,
+    columns: Indices | None = None,
+    redrawn: bool = False,
 ) -> Network:
     """Return the initialised network of ``config`` for batches of ``rows`` examples.
 
     By default, ``rows`` is the batch size of ``config``. ``columns`` are those of sorted data.
+    ``redrawn`` is as for `nnexp.training.trainer.Trainer`.
     """
     activation, loss = build("activation", config.activation), build("loss", config.loss)
     network = network_class(config.quirk)(
@@ -56,7 +63,7 @@ def build_network(
     if columns is not None:
         network.columns = columns
     network.initialize(
-        build("init", config.init), build("bias_init", config.bias_init), config.seed
+        build("init", config.init), build("bias_init", config.bias_init), config.seed, redrawn
     )
     return network
 

@@ -77,6 +77,17 @@ class MLP:
         ``{"name": "cosine", "warmup": 1}`` (in epochs).
     weight_decay : float, default=0.0
         The factor c of the penalty c/2·‖weights‖², which does not include the biases.
+    dropout : float, default=0.0
+        The probability of leaving out each hidden unit in a training step.
+    input_dropout : float, default=0.0
+        The probability of leaving out each input in a training step.
+    label_dilution : float, default=0.0
+        The number of copies of each example with random labels, which are drawn anew in each epoch:
+        an example has its own label with the probability 1 / (1 + ``label_dilution``).
+    pruning : str or mapping, default="none"
+        How connections are removed before the training that counts: ``"none"``, ``"rewind"`` or
+        ``"redraw"``, such as ``{"name": "rewind", "rounds": 3, "fraction": 0.2}``. `fit` then
+        trains once more for each round.
     gradient : str, default="backprop"
         ``"backprop"``, or ``"numerical"`` for central differences, which are slow and in float64.
     quirk : str, sequence of str or None, default=None
@@ -149,6 +160,10 @@ class MLP:
     sampling: Setting = "shuffle"
     schedule: Setting = "constant"
     weight_decay: float = 0.0
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    label_dilution: float = 0.0
+    pruning: Setting = "none"
     gradient: str = "backprop"
     quirk: str | Sequence[str] | None = None
     evaluate_every: float | str | None = 1
@@ -177,8 +192,8 @@ class MLP:
         if test is not None:
             inputs = user_arrays.inputs(test[0], config.dtype, features, names)
             test_set = user_arrays.split(inputs, user_arrays.labels(test[1]), classes)
-        trainer = array_runs.trainer(config, train_set, test_set)
         with threadpool_limits(1, user_api="blas"):  # as in runs: results depend on the number
+            trainer = array_runs.trainer(config, train_set, test_set)
             evaluations = list(train(trainer))
         self.history_: list[dict[str, Any]] = []
         self.layers_: list[dict[str, Any]] = []
@@ -201,7 +216,8 @@ class MLP:
         Raises
         ------
         InputError
-            As for `fit`, and if labels, features or settings do not fit the calls before.
+            As for `fit`, and if labels, features or settings do not fit the calls before, or the
+            network is to be pruned.
         """
         names, table = user_arrays.feature_names(x), user_arrays.table(x)
         labels, known = user_arrays.labels(y), self._known(classes)
@@ -212,6 +228,11 @@ class MLP:
             names, features = fitted, self.n_features_in_
         settings = array_runs.for_one_epoch(array_runs.plain(self.get_params()), len(table))
         config = array_runs.configure(settings, len(table), features, len(known))
+        if config.pruning is not None:
+            raise InputError(
+                f"partial_fit cannot train rounds of pruning={config.pruning.name}: use fit, or "
+                f"pruning='none'"
+            )
         inputs = user_arrays.finite(table, config.dtype, features)
         train_set = user_arrays.split(inputs, labels, known)
         trainer = array_runs.trainer(config, train_set)

@@ -17,8 +17,9 @@ from nnexp.data import load
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.training.checkpoint import fits, restore, state
+from nnexp.training.lottery import prepared
 from nnexp.training.snapshots import Snapshots, snapshot_steps
-from nnexp.training.trainer import Evaluation, Trainer, evaluation_steps, train
+from nnexp.training.trainer import Evaluation, evaluation_steps, train
 
 
 def execute(
@@ -43,7 +44,7 @@ def execute(
     record.environment = {**environment()}
     try:
         with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
-            trainer = Trainer(config, load(config.data, config.dtype, ordered=True), threads)
+            trainer = prepared(config, load(config.data, config.dtype, ordered=True), threads)
             record.environment["form"] = trainer.form
             taken = Snapshots(snapshot_steps(evaluation_steps(config), snapshots))
             prefix = None if snapshots else prefix

@@ -61,6 +61,12 @@ class Batches:
 
     ``order_of`` is a function of `nnexp.data.sampling`. The order depends only on ``seed``, so runs
     with equal seeds use the same batches.
+
+    With a ``dilution`` of α, every example stands for itself and α copies whose labels are uniform
+    over the ``classes``, as in Rolnick, Veit, Belongie, Shavit 2017 ("Deep learning is robust to
+    massive label noise"). Instead of making copies, each example of an epoch has the label of the
+    file with probability 1 / (1 + α), and otherwise a random one, drawn anew in each epoch. So an
+    epoch is as long as without, and 1 + α of them have each example about once with its own label.
     """
 
     def __init__(
@@ -69,20 +75,39 @@ class Batches:
         train: Split,
         size: int,
         seed: int,
+        dilution: float = 0.0,
+        classes: int = 1,
     ) -> None:
         self.order_of, self.train, self.size, self.seed = order_of, train, size, seed
+        self.dilution, self.classes = dilution, classes
         self.examples = len(train.labels)
         self.per_epoch = -(-self.examples // size)
-        self._epoch, self._order = -1, np.empty(0, np.intp)
+        self._epoch, self._order, self._labels = -1, np.empty(0, np.intp), train.labels
 
     def rows(self, step: int, steps: int = 1) -> Indices:
         """Return the rows of the batches of ``steps`` consecutive steps of an epoch."""
         epoch, index = divmod(step, self.per_epoch)
-        if epoch != self._epoch:
-            rng = stream(self.seed, "order", epoch)
-            order = self.order_of(rng, self.examples, self.size)
-            self._epoch, self._order = epoch, self.train.rows(order)
+        self._begin(epoch)
         return self._order[index * self.size : (index + steps) * self.size]
+
+    def labels(self, step: int) -> Indices:
+        """Return the labels of all rows (n,) in the epoch of a step."""
+        self._begin(step // self.per_epoch)
+        return self._labels
+
+    def _begin(self, epoch: int) -> None:
+        """Draw the order and the labels of an epoch."""
+        if epoch == self._epoch:
+            return
+        order = self.order_of(stream(self.seed, "order", epoch), self.examples, self.size)
+        self._epoch, self._order = epoch, self.train.rows(order)
+        if self.dilution:
+            rng = stream(self.seed, "dilution", epoch)
+            diluted = rng.random(self.examples) >= 1 / (1 + self.dilution)
+            drawn = rng.integers(self.classes, size=self.examples)
+            rows = self.train.rows(np.arange(self.examples))
+            self._labels = self.train.labels.copy()
+            self._labels[rows[diluted]] = drawn[diluted]
 
 
 def _mean(total: float, count: int) -> float | None:

@@ -15,9 +15,12 @@ import numpy.typing as npt
 
 from nnexp.data import Split
 from nnexp.nn import delayed_updates, threaded_batches
+from nnexp.nn.dropout import Dropout
 from nnexp.nn.network import Network
 from nnexp.nn.numerical_gradient import numerical_gradient
 from nnexp.nn.optimizers import Optimizer, add_decay, blocks
+from nnexp.nn.pruning import Mask
+from nnexp.rng import stream
 from nnexp.training.progress import Batches, Progress
 
 Array = npt.NDArray[Any]
@@ -42,9 +45,11 @@ class PlainSteps:
         batches: Batches,
         update: Update,
         numerical: bool,
+        dropout: Dropout | None = None,
     ) -> None:
         self.network, self.train, self.codes, self.batches = network, train, codes, batches
         self.update, self.progress, self.numerical = update, update.progress, numerical
+        self.dropout = dropout
         dtype, rows = network.theta.dtype, batches.size
         self.x: Array = np.empty((rows, network.sizes[0]), dtype)
         self.targets: Array = np.empty((rows, network.sizes[-1]), dtype, "F")
@@ -56,8 +61,11 @@ class PlainSteps:
 
     def step(self) -> None:
         """Take one step: forward, loss, backward, update."""
-        network = self.network
-        x, labels, targets = self.batch(self.batches.rows(self.progress.step))
+        network, step = self.network, self.progress.step
+        x, labels, targets = self.batch(self.batches.rows(step), self.batches.labels(step))
+        if self.dropout is not None:
+            self.dropout.draw(stream(self.batches.seed, "dropout", step), len(x))
+            network.dropout = self.dropout
         logits = network.forward(x)
         correct = int(np.count_nonzero(network.loss.predict(logits) == labels))
         if self.numerical:
@@ -65,14 +73,15 @@ class PlainSteps:
         else:
             loss = network.compute_loss(targets)
             network.backward(x)
+        network.dropout = None  # evaluations use the whole network
         self.update.apply(loss, correct, len(x))
 
-    def batch(self, rows: Indices) -> tuple[Array, Indices, Array]:
+    def batch(self, rows: Indices, labels: Indices) -> tuple[Array, Indices, Array]:
         """Return inputs (n, p), labels (n,) and targets (n, k) of ``rows``, in reused buffers.
 
-        The columns of the inputs from p on are zero and left out.
+        ``labels`` are those of all rows. The columns of the inputs from p on are zero and left out.
         """
-        labels = self.train.labels[rows]
+        labels = labels[rows]
         x = np.take(self.train.x, rows, axis=0, out=self.x[: len(rows)], mode="clip")
         targets = self.targets[: len(rows)]
         np.take(self.codes.T, labels, axis=1, out=targets.T, mode="clip")
@@ -89,10 +98,13 @@ class Update:
         weight_decay: float,
         progress: Progress,
         rate: Callable[[int], float] | None = None,
+        left: Mask | None = None,
     ) -> None:
-        # ``rate(step)`` is the learning rate of each step, if it is not constant.
+        # ``rate(step)`` is the learning rate of each step, if it is not constant, and ``left``
+        # (size,) are the parameters of a pruned network: the others never change.
         self.network, self.optimizer, self.progress = network, optimizer, progress
         self.weight_decay, self.rate = weight_decay, rate
+        self._pruned = None if left is None else ~left
         size = blocks(network.theta.size)[0].stop
         self._scratch: Array = np.empty(size, network.theta.dtype)
 
@@ -115,6 +127,8 @@ class Update:
             weights = network.theta[: network.weight_count]
             add_decay(network.grad, weights, self.weight_decay, self._scratch)
         self.optimizer.update(network.grad)  # replaces the gradient by the change of parameters
+        if self._pruned is not None:
+            np.copyto(network.grad, 0, where=self._pruned)
         network.theta += network.grad
         self.set_rate()
 
@@ -151,10 +165,8 @@ class DelayedSteps:
         """Take a block of ``steps``; if its loss is not finite, change nothing and return False."""
         progress, plain = self.progress, self.plain
         rows = plain.batches.rows(progress.step, steps)
-        train = plain.train
-        loss, correct = self.block.train(
-            train.x, train.labels, plain.codes, rows, train.width(rows)
-        )
+        train, labels = plain.train, plain.batches.labels(progress.step)
+        loss, correct = self.block.train(train.x, labels, plain.codes, rows, train.width(rows))
         if not math.isfinite(loss):
             self._plain_until = progress.step + steps
             return False
@@ -185,9 +197,8 @@ class ThreadedSteps:
     def advance(self, until: int) -> None:
         """Train up to step ``until``, or until the loss of a batch is not finite."""
         while self.progress.step < until and not self.progress.diverged:
-            rows = self.batches.rows(self.progress.step)
+            step = self.progress.step
+            rows, labels = self.batches.rows(step), self.batches.labels(step)
             train, which = self.train, None if self.whole else rows
-            loss, correct = self.threaded.gradient(
-                train.x, train.labels, self.codes, which, train.width
-            )
+            loss, correct = self.threaded.gradient(train.x, labels, self.codes, which, train.width)
             self.update.apply(loss, correct, len(rows))

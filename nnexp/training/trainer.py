@@ -16,9 +16,11 @@ from nnexp.config.registry import build
 from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, Split, target_codes, zeros_last
 from nnexp.nn import threaded_batches
+from nnexp.nn.dropout import Dropout
 from nnexp.nn.layer_statistics import measure
 from nnexp.nn.losses import log_loss
 from nnexp.nn.network import Network
+from nnexp.nn.pruning import Mask
 from nnexp.nn.quirks import PositionBias, UpdatedWeights
 from nnexp.training.builder import build_network, form, scored
 from nnexp.training.progress import Batches, Progress
@@ -37,7 +39,8 @@ class Evaluation:
     ``batch_loss`` (of the last batch, before its update), ``running_loss`` and
     ``running_accuracy`` (over the batches since the last evaluation, each before its update).
     Losses are means per example and accuracies fractions. If it is asked for, there is
-    ``sharpness``, ``None`` where it could not be measured. ``layers`` has a mapping for each layer.
+    ``sharpness``, ``None`` where it could not be measured, and for a pruned network
+    ``weights_left``, a fraction. ``layers`` has a mapping for each layer.
     ``seconds`` is the training time, without evaluations.
     """
 
@@ -91,16 +94,31 @@ class Trainer:
     ``threads`` (1 or 2) does not affect results. ``form`` is the kind of steps, see
     `nnexp.training.builder.form`. ``seconds`` is the time spent in steps. ``restored_at`` is the
     step from which a restored run continues, or ``None``.
+
+    ``left`` (size,) are the parameters that pruning has left; `nnexp.training.lottery` finds them.
+    With ``redrawn``, the initial weights are others of the same seed.
     """
 
-    def __init__(self, config: RunConfig, data: Dataset, threads: int = 1) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        data: Dataset,
+        threads: int = 1,
+        *,
+        left: Mask | None = None,
+        redrawn: bool = False,
+    ) -> None:
         self.config, self.data = config, scored(config, zeros_last(data))
+        self.left = left
         self.form = form(config)
         self.seconds = 0.0
         self.restored_at: int | None = None
         rows = 1 if self.form == "lanes" else None
-        self.network = build_network(config, rows, self.data.columns)
+        self.network = build_network(config, rows, self.data.columns, redrawn)
         theta = self.network.theta
+        if left is not None:
+            theta[~left] = 0
+        self._initial = theta.copy() if config.evaluate_distance else None
         self.codes = target_codes(
             config.data.targets, data.description.classes, config.outputs(), theta.dtype
         )
@@ -110,10 +128,17 @@ class Trainer:
             self.network.weight_decay = config.weight_decay
         self.progress = Progress()
         sampling = build("sampling", config.sampling)
-        self.batches = Batches(sampling, self.data.train, config.rows(), config.seed)
+        self.batches = Batches(
+            sampling,
+            self.data.train,
+            config.rows(),
+            config.seed,
+            config.label_dilution or 0.0,
+            data.description.classes,
+        )
         self.threads = threaded_batches.Threads(threads)
         self.update = Update(
-            self.network, self.optimizer, config.weight_decay, self.progress, rates(config)
+            self.network, self.optimizer, config.weight_decay, self.progress, rates(config), left
         )
         self.steps = self._make_steps()
         rows = self.network.evaluation_rows
@@ -129,8 +154,17 @@ class Trainer:
             in_order = config.sampling.name != "replacement"
             return ThreadedSteps(train, self.codes, batches, update, self.threads, in_order)
         numerical = config.gradient == "numerical"
-        plain = PlainSteps(self.network, train, self.codes, batches, update, numerical)
+        dropout = self._make_dropout()
+        plain = PlainSteps(self.network, train, self.codes, batches, update, numerical, dropout)
         return DelayedSteps(plain, config.lr) if self.form == "delayed" else plain
+
+    def _make_dropout(self) -> Dropout | None:
+        hidden, inputs = self.config.dropout or 0.0, self.config.input_dropout or 0.0
+        if not hidden and not inputs:
+            return None
+        network = self.network
+        rows, dtype = self.batches.size, network.theta.dtype
+        return Dropout(network.sizes, rows, dtype, hidden, inputs, network.columns)
 
     def _make_sharpness(self) -> Sharpness | None:
         count = self.config.evaluate_sharpness
@@ -157,6 +191,9 @@ class Trainer:
                 lost = progress.diverged or math.inf in metrics.values()
                 sharpness = math.nan if lost else self._sharpness.measure(self.network.theta)
                 metrics["sharpness"] = None if math.isnan(sharpness) else sharpness
+            if self.left is not None:
+                weights = self.left[: self.network.weight_count]
+                metrics["weights_left"] = float(weights.mean())
         batch_loss = math.inf if progress.diverged else progress.batch_loss
         return Evaluation(
             epoch=progress.step / self.config.steps_per_epoch(),
@@ -189,7 +226,7 @@ class Trainer:
 
         def work(half: int, _: slice) -> None:
             if half == 0:
-                layers.extend(measure(self.network, *self.probe, update))
+                layers.extend(measure(self.network, *self.probe, update, self._initial))
             for index in queue:  # shared by the threads: each takes the next part
                 name, part = parts[index]
                 network, epsilon = self._evaluators[half], self.config.evaluate_epsilon

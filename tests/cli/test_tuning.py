@@ -99,6 +99,8 @@ def test_a_tenth_is_held_out_of_all_runs(tuned: Tuned) -> None:
     [
         ("init.gain", ["0.5", "1.0", "2.0"], 1.0),
         ("schedule", ["constant", "cosine"], "constant"),
+        ("dropout", ["0.0", "0.4"], 0.0),
+        ("pruning", ["none", "rewind"], "none"),
     ],
 )
 def test_a_value_that_is_the_default_is_a_value_like_others(

@@ -21,6 +21,8 @@ CHANGES: list[dict[str, Any]] = [
     {"data": {"name": "spirals", "classes": 3}, "evaluate_at": [1, 5], "evaluate_every": "2 steps"},
     {"hidden": "none", "steps": 7, "epochs": None, "batch_size": "full"},
     {"quirk": "updated_weights", "loss": {"name": "mse", "output": "sigmoid"}, "hidden": [5, 6]},
+    {"dropout": 0.5, "input_dropout": 0.2, "label_dilution": 3, "evaluate_distance": True},
+    {"pruning": {"name": "rewind", "rounds": 2, "fraction": 0.3}},
 ]
 
 

@@ -209,6 +209,20 @@ def test_the_pictures_of_a_sweep():
         assert len(picture.alt) > len(picture.caption)
 
 
+def test_the_distance_from_the_start_is_drawn_where_it_was_measured():
+    tables = make_tables(INITS, (0, 1, 2))
+    moved = tables.layers.assign(distance=tables.layers["step"] / 100)
+    found = Drawn(compare(tables.runs, tables.metrics, moved))
+    assert "distance" in found
+    picture = found["distance"]
+    assert [ax.get_title() for ax in picture.figure.axes] == [
+        ax.get_title() for ax in found["gradients"].figure.axes
+    ]
+    assert all(ax.get_ylim()[0] == 0 for ax in picture.figure.axes)
+    assert "initial values" in picture.caption
+    assert "distance" not in Drawn(comparison())
+
+
 def test_learning_curves_show_test_and_training_set_with_their_key():
     found = Drawn(comparison())
     (ax,) = found["loss"].figure.axes

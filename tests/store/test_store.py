@@ -679,6 +679,11 @@ CHANGES: list[dict[str, Any]] = [
     {"evaluate_epsilon": 1e-7},
     {"evaluate_sharpness": 7},
     {"schedule": "cosine"},
+    {"dropout": 0.5},
+    {"input_dropout": 0.2},
+    {"label_dilution": 3},
+    {"pruning": "rewind"},
+    {"evaluate_distance": True},
 ]
 
 
@@ -706,6 +711,11 @@ def test_every_setting_makes_another_run() -> None:
         {"evaluate_epsilon": "none"},
         {"evaluate_sharpness": None},
         {"schedule": "constant"},
+        {"dropout": 0},
+        {"input_dropout": 0.0},
+        {"label_dilution": None},
+        {"pruning": "none"},
+        {"evaluate_distance": False},
     ],
     ids=str,
 )
@@ -849,13 +859,14 @@ FORMS: dict[str, dict[str, Any]] = {
     "delayed": {"batch_size": 8},
     "lanes": {"data": {**BLOBS, "n": 1200, "features": 300}, "hidden": 200, "batch_size": "full"},
     "plain": {"dtype": "float64"},
+    "plain with dropout": {"dropout": 0.5, "input_dropout": 0.2, "label_dilution": 2},
 }
 
 
 @pytest.mark.parametrize("shape", FORMS)
 def test_so_it_does_whatever_form_its_steps_have(store: Store, shape: str) -> None:
     settings = {**FORMS[shape], "evaluate_every": "3 steps", "epochs": None}
-    assert form(config(steps=9, **settings)) == shape
+    assert form(config(steps=9, **settings)) == shape.split()[0]
     unbroken = execute(config(steps=9, **settings).to_mapping())
     short = train(store, save_weights=True, steps=6, **settings)
     long = train(store, steps=9, **settings)
@@ -874,6 +885,14 @@ def test_of_a_schedule_only_one_without_an_end_is_continued(
         again = execute(config(epochs=10, schedule={"name": schedule}).to_mapping())
         assert untimed(long) == untimed(again)
         steps_taken.clear()
+
+
+def test_a_pruned_run_is_not_continued(store: Store, steps_taken: list[int]) -> None:
+    pruning = {"name": "rewind", "rounds": 1}
+    train(store, save_weights=True, epochs=5, pruning=pruning)
+    long = train(store, epochs=10, pruning=pruning)
+    assert len(steps_taken) == 2 * 15 + 2 * 30  # a longer run is pruned later
+    assert untimed(long) == untimed(execute(config(epochs=10, pruning=pruning).to_mapping()))
 
 
 def test_without_kept_weights_a_longer_run_starts_anew(

@@ -42,6 +42,7 @@ SETTINGS = [
     {"epochs": 1, "gradient": "numerical", "batch_size": "full"},
     {"epochs": 1, "quirk": "position_bias", "hidden": None, "weight_decay": 0.1},
     {"quirk": ("updated_weights", "position_bias"), "optimizer": "adam", "lr": 0.01},
+    {"dropout": 0.3, "input_dropout": 0.1, "label_dilution": 1},
 ]
 
 

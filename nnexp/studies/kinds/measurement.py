@@ -8,7 +8,7 @@ from typing import Any
 
 from nnexp.analysis.outcomes import CURVES, LAYER_VALUES, METRICS, SCORES, Outcome
 from nnexp.config.experiment_file import Design
-from nnexp.config.run_config import takes_any_positive
+from nnexp.config.single_settings import takes_any_positive
 from nnexp.errors import InputError
 from nnexp.studies.entry import Entry
 
