@@ -106,6 +106,13 @@ class NnexpSweeper(Sweeper):
 
         check_launcher(self.launcher, plain_settings(self.settings))
 
+    def plan(self, arguments: list[str]) -> list[Job]:
+        """Return the jobs of the points given by ``arguments`` without running them."""
+        from nnexp.cli.sweep import planned
+
+        settings = plain_settings(self.settings)
+        return planned(self.context.config_loader, settings, self.params, arguments)
+
     def sweep(self, arguments: list[str]) -> list[Record]:
         """Run the points given by ``arguments`` and return their records."""
         from nnexp.cli.sweep import output_folder, sweep

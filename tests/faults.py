@@ -74,7 +74,7 @@ SWEEP = (
 # So long that it is under way still when something has been done to it.
 LONG_SWEEP = tuple(word.replace("epochs=4", "epochs=12") for word in SWEEP)
 # Columns that tell how long something took or where it came from, not what came of it.
-TIMING = ("seconds", "reused")
+TIMING = ("seconds", "started", "reused")
 
 
 @dataclass

@@ -18,13 +18,14 @@ from nnexp.analysis.labels import NAMED, Rows, values
 from nnexp.analysis.trials import Trials, arm_of, is_tuned
 from nnexp.errors import InputError
 from nnexp.nn import layer_statistics
-from nnexp.store.record import DIVERGED, FAILED, FINISHED
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, PROVENANCE
 
 QUANTILES = tuple(f"p{q:02d}" for q in layer_statistics.QUANTILES)
 
 # The columns of `runs` that are not settings.
 _OUTCOME = re.compile(
-    r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)"
+    r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)|"
+    rf"{'|'.join(PROVENANCE)}"
 )
 _SCORES = tuple(f"{s}_{v}" for s in ("test", "train", "validation") for v in ("accuracy", "loss"))
 

@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnexp import __version__
@@ -22,6 +23,8 @@ from nnexp.validation import MOST_DIGITS, TOO_LONG
 
 if TYPE_CHECKING:
     from nnexp.store.record import Record
+    from nnexp.store.store import Store
+    from nnexp.sweeps.jobs import Job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,6 +123,25 @@ def run(
             )
         callbacks.on_multirun_end(config=config, config_name="config")
         return records
+
+
+def plan(overrides: Sequence[str]) -> tuple[list[Job], Store]:
+    """Return the jobs of a sweep, without running them, and the store of its runs.
+
+    Raises
+    ------
+    InputError
+        For any invalid point.
+    """
+    from nnexp.cli.search import Trials
+    from nnexp.config.composition import composing, opened, prepared
+    from nnexp.store.store import Store
+
+    with opened() as hydra:
+        with composing():
+            config, sweeper, _ = prepared(hydra, overrides, Trials(), multirun=True)
+        own: Any = sweeper
+        return own.plan(list(config.hydra.overrides.task)), Store(Path(config["store"]))
 
 
 def check(overrides: Sequence[str]) -> None:

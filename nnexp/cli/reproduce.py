@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,6 @@ from typing import NamedTuple
 import pandas as pd
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
-from rich.table import Table
 from rich.text import Text
 
 from nnexp.analysis.outcomes import fitting
@@ -20,7 +20,9 @@ from nnexp.analysis.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.cli import app
 from nnexp.cli.arguments import Parser
 from nnexp.cli.guard import RESUMABLE, guarded, sentence
+from nnexp.cli.lock import lock_study
 from nnexp.cli.terminal import terminal
+from nnexp.cli.verdicts import print_verdicts
 from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
 from nnexp.config.folders import experiment_files, experiment_name, is_own
@@ -29,6 +31,7 @@ from nnexp.plotting import weight_images
 from nnexp.store.record import FAILED, Record
 from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
+from nnexp.studies.confirmation import registered
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import judge
 from nnexp.studies.reader import read_study
@@ -38,6 +41,7 @@ from nnexp.studies.trials import Trial, announced, trials
 
 # The number of seeds per arm at each interim analysis ("look") of --top-up.
 LOOKS = (10, 20, 40)
+LOCK, RELOCK = "--lock", "--relock"
 _EPILOG = (
     "Without names, all of nnexp's studies run. In a folder with your own studies in experiments/, "
     "only those run, and others that were judged there before. The report covers the same studies."
@@ -63,6 +67,10 @@ def _main(arguments: list[str]) -> int:
         raise InputError("--seeds and --top-up exclude each other: give one of them")
     if options.from_tables and (overrides or options.seeds is not None or options.top_up):
         raise InputError("--from-tables runs nothing: leave out the options of runs")
+    if options.lock and (options.from_tables or options.top_up or options.seeds is not None):
+        raise InputError(f"{options.lock} runs nothing: leave out the options of runs")
+    if options.lock and not names:
+        raise InputError(f"{options.lock} needs the name of a study: give it first")
     studies = chosen(names) if names else known()
     if options.list:
         for study in studies:
@@ -73,6 +81,10 @@ def _main(arguments: list[str]) -> int:
     check_mains(studies)
     set_up()
     app.check(overrides)
+    if options.lock:
+        for study in studies:
+            lock_study(study, options.results, overrides, again=options.lock == RELOCK)
+        return 0
     passed, problem, judged = True, "", 0
     for study in studies:
         try:
@@ -80,13 +92,14 @@ def _main(arguments: list[str]) -> int:
                 judgements, found, images = judge_again(study, options.results)
             else:
                 judgements, found, images = reproduce(study, options, overrides)
+            judgements = registered(study, judgements, found.runs if found is not None else None)
             markdown_report.write_tables(study, found, judgements, options.results, images)
         except InputError as error:  # keep the runs of this study and go on with the others
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
             problem = problem or f"{study.name} could not be judged: see above"
             continue
         judged += 1
-        _print_verdicts(study, judgements)
+        print_verdicts(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         passed = passed and not failed and all(j.as_expected for j in judgements)
     if judged:
@@ -106,7 +119,9 @@ def _parser() -> Parser:
         help="studies, as in documents/xor or xor, and folders of studies; "
         "store=, hydra/launcher= or hydra.launcher.KEY= as in a sweep",
     )
-    parser.add_argument("--seeds", type=int, help="seeds per arm, instead of the study's")
+    parser.add_argument(
+        "--seeds", type=int, help="seeds 0 to N-1, as for a pilot, instead of the study's"
+    )
     looks = ", ".join(map(str, LOOKS))
     parser.add_argument(
         "--top-up",
@@ -117,6 +132,20 @@ def _parser() -> Parser:
         "--from-tables",
         action="store_true",
         help="judge the claims from the tables of earlier runs in --results, without training",
+    )
+    locks = parser.add_mutually_exclusive_group()
+    locks.add_argument(
+        LOCK,
+        action="store_const",
+        const=LOCK,
+        help="write NAME.lock beside the study before its first run: its claims, tests and seeds",
+    )
+    locks.add_argument(
+        RELOCK,
+        dest="lock",
+        action="store_const",
+        const=RELOCK,
+        help="replace a lock; the earlier one stays in its history",
     )
     parser.add_argument("--store", help="the store of finished runs (default: results/runs)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="output folder")
@@ -217,7 +246,9 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
     if not study.has_runs:
         return Reproduction(judge(study, None), None, {})
     looks = LOOKS if options.top_up else (options.seeds,)
-    for seeds in looks:
+    first = _first_seed(study) if options.top_up else 0
+    for n in looks:
+        seeds = None if n is None else range(first, first + n)
         records = _run(study, seeds, overrides)
         found = tables(records)
         judgements = judge(study, found, looks=len(looks))
@@ -237,11 +268,17 @@ def judge_again(study: Study, results: Path) -> Reproduction:
     return Reproduction(judge(study, found), found, weight_images.read(folder))
 
 
-def _run(study: Study, seeds: int | None, overrides: Sequence[str]) -> list[Record]:
+def _first_seed(study: Study) -> int:
+    """Return the first seed of a study that sweeps a range of them, otherwise 0."""
+    match = re.fullmatch(r"\s*range\(\s*(\d+)\s*,.*\)\s*", str(study.settings["swept"].get("seed")))
+    return int(match[1]) if match else 0
+
+
+def _run(study: Study, seeds: range | None, overrides: Sequence[str]) -> list[Record]:
     """Run the sweep of a study, then what its claims need for tuning, and return all records."""
     console = terminal(stderr=True)
     words = [f"+experiments={study.name}", *overrides]
-    words += [f"seed=range({seeds})"] if seeds is not None else []
+    words += [f"seed=range({seeds.start},{seeds.stop})"] if seeds is not None else []
     console.print(Text.assemble("\n", (study.name, "bold"), f": {study.question}"))
     records = _sweep(study, words)
     while further := trials(study, tables(records)):
@@ -263,19 +300,3 @@ def _overrides_of(trial: Trial) -> list[str]:
     arms, values = ",".join(map(quoted, trial.arms)), ",".join(f"{v:g}" for v in trial.values)
     others = [f"{key}={quoted(str(value))}" for key, value in trial.where.items()]
     return [f"arm={arms}", f"{trial.over}={values}", *others]
-
-
-def _print_verdicts(study: Study, judgements: Sequence[Judgement]) -> None:
-    console = terminal(width=None if sys.stdout.isatty() else 160)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("row", "claim", "verdict", "n", "measured"):
-        table.add_column(name, overflow="fold")
-    for judgement in judgements:
-        mark = "" if judgement.as_expected else f" (expected: {judgement.expected})"
-        n = "" if judgement.n is None else str(judgement.n)
-        cells = (judgement.row, judgement.claim, judgement.verdict + mark, n, judgement.measured)
-        table.add_row(*cells)
-    console.print(table)
-    counts = Counter(judgement.verdict for judgement in judgements)
-    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    console.print(f"{study.name}: {summary}")

@@ -238,6 +238,29 @@ def collect(
     conclude(made, records, store, written)
 
 
+def planned(
+    loader: ConfigLoader,
+    settings: Mapping[str, Any],
+    params: Mapping[str, str],
+    arguments: Sequence[str],
+) -> list[Job]:
+    """Return the checked jobs of a sweep without running them; errors as in `sweep`."""
+    with composing():
+        named, points = _points(loader, settings, params, arguments)
+        return compose_jobs(Composer(loader), points, named)
+
+
+def _points(
+    loader: ConfigLoader,
+    settings: Mapping[str, Any],
+    params: Mapping[str, str],
+    arguments: Sequence[str],
+) -> tuple[dict[str, list[str]], list[list[str]]]:
+    """Return the arms and the points of a sweep."""
+    named = read_arms(loader, settings["arms"])
+    return named, parse_sweep(loader, params, arguments, named, read_pairs(settings["pair"]))
+
+
 def sweep(
     launcher: Any,
     *,
@@ -260,8 +283,7 @@ def sweep(
         For any invalid point or folder, before anything is written.
     """
     with composing():
-        named = read_arms(loader, settings["arms"])
-        points = parse_sweep(loader, params, arguments, named, read_pairs(settings["pair"]))
+        named, points = _points(loader, settings, params, arguments)
         if single and len(points) > 1:
             raise InputError(f"there are {len(points)} values to sweep: add -m to run them all")
         if single and settings["tune"] is not None:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from nnexp.config.identity import with_later
@@ -22,6 +23,10 @@ MILESTONES = (90, 95, 97)
 # Prefixes of the columns with scores.
 SPLITS = ("train_", "test_", "validation_")
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+# The columns of `Record.provenance`, which are empty in the tables of an older nnexp.
+PROVENANCE = ("started", "code", "numerics", "data_sha256")
+# Digits of a commit or digest that messages show.
+_DIGITS = 7
 
 
 @dataclass
@@ -32,7 +37,9 @@ class Record:
     ``metrics`` has a row per evaluation, ``layers`` one per evaluation and layer. ``error`` is the
     traceback of a failed run, ``weights`` the final parameters if they were saved, ``snapshots``
     those at evaluations (see `nnexp.training.snapshots`), and ``parent`` the ``run_id`` and
-    ``step`` of the stored run that it continued, if any.
+    ``step`` of the stored run that it continued, if any. ``started`` is when its training began,
+    in UTC (``2026-01-31T12:00:00Z``): for a continued run, when the first one's did. It is ``None``
+    if it was not recorded.
 
     The other fields are not stored. ``arm`` is the run's name in the current sweep, if any, and
     ``asked`` is whether the user's command names this run. Only then are the user's own functions
@@ -54,6 +61,7 @@ class Record:
     parent: Row | None = None
     weights: dict[str, npt.NDArray[Any]] | None = None
     snapshots: dict[str, npt.NDArray[Any]] | None = None
+    started: str | None = None
     reused: bool = False
     arm: str | None = None
     asked: bool = False
@@ -66,7 +74,16 @@ class Record:
         if self.tuned:
             named |= {"tuned": " ".join(self.tuned), "chosen": self.chosen}
         row = {**named, **self.columns, "status": self.status, **self.outcome()}
-        return row | {"seconds": self.seconds, "reused": self.reused}
+        return row | {"seconds": self.seconds, "reused": self.reused, **self.provenance()}
+
+    def provenance(self) -> Row:
+        """Return when the run began, and by which code and on which data its numbers were made."""
+        return {
+            "started": self.started,
+            "code": made_by(self.environment) if self.environment else None,
+            "numerics": self.identity.get("numerics"),
+            "data_sha256": self.identity.get("data"),
+        }
 
     def outcome(self) -> Row:
         """Return the last step, the scores there, and the first steps at the milestones."""
@@ -77,6 +94,21 @@ class Record:
             reached = (m["step"] for m in self.metrics if m["test_accuracy"] >= percent / 100)
             outcome[f"steps_to_{percent}"] = next(reached, None)
         return outcome
+
+
+def now() -> str:
+    """Return the time in UTC as text, to the second; such texts sort by time."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def made_by(environment: Mapping[str, Any]) -> str:
+    """Return the version of nnexp in a record's environment as text: ``0.1.0 at 4c44bec``."""
+    version = str(environment.get("nnexp"))
+    if environment.get("commit"):
+        version += f" at {str(environment['commit'])[:_DIGITS]}"
+    if environment.get("dirty"):
+        version += f", edited ({str(environment.get('code'))[:_DIGITS]})"
+    return version
 
 
 def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:

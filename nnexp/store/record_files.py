@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -58,6 +59,8 @@ _HEADER: dict[str, Any] = {
 _TABLES = {"config.yaml", "metrics.csv", "layers.csv"}
 WEIGHTS = "weights.npz"
 SNAPSHOTS = "snapshots.npz"
+# A moment in UTC; such texts are in the order of time.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 # A file is not read if this multiple of its size exceeds the machine's memory.
 _SHARE = 4
 
@@ -127,6 +130,7 @@ def read_record(folder: Path) -> Record:
             environment=run["environment"],
             identity=run["identity"],
             parent=run.get("parent"),
+            started=run.get("started"),
             weights=_arrays(files[WEIGHTS]) if WEIGHTS in files else None,
             snapshots=_arrays(files[SNAPSHOTS]) if SNAPSHOTS in files else None,
             reused=True,
@@ -155,6 +159,7 @@ def to_files(record: Record) -> dict[str, bytes]:
         "schema": SCHEMA,
         "run_id": record.run_id,
         "status": record.status,
+        "started": record.started,
         "seconds": record.seconds,
         "error": record.error,
         "outcome": record.outcome(),
@@ -206,6 +211,9 @@ def _check_header(run: Row, run_id: str) -> None:
     parent = run.get("parent")
     if not (parent is None or (type(parent["run_id"]), type(parent["step"])) == (str, int)):
         raise TypeError("parent in run.json does not name a run and a step")
+    started = run.get("started")
+    if not (started is None or (isinstance(started, str) and _MOMENT.fullmatch(started))):
+        raise ValueError(f"the run started at {started!r}")
     identity, config = run["identity"], run["config"]
     if fingerprint(identity) != run_id.rpartition("-")[2]:
         raise DamagedRecord(f"{run_id} does not end with the hash of the identity in run.json")

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nnexp import __version__
-from nnexp.store.record import Record
+from nnexp.store.record import Record, made_by
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-# Digits of a commit or digest that messages show.
-_DIGITS = 7
 
 
 @functools.cache
@@ -47,20 +45,19 @@ def edited(record: Record) -> bool:
 
 def mixed(records: Iterable[Record]) -> list[str]:
     """Return a sentence for a page if ``records`` were made by different versions of nnexp."""
-    counts = Counter(_version(record.environment) for record in records)
+    counts = Counter(made_by(record.environment) for record in records)
     if len(counts) < 2:
         return []
     named = ", ".join(f"{version} ({count})" for version, count in sorted(counts.items()))
     return [f"Runs were made by different versions of nnexp: {named}."]
 
 
-def _version(made: dict[str, Any]) -> str:
-    version = str(made.get("nnexp"))
-    if made.get("commit"):
-        version += f" at {str(made['commit'])[:_DIGITS]}"
-    if made.get("dirty"):
-        version += f", edited ({str(made.get('code'))[:_DIGITS]})"
-    return version
+def commit_of(folder: Path) -> str | None:
+    """Return the current commit of the repository that holds ``folder``, ``None`` without one."""
+    try:
+        return _git(folder, "rev-parse", "HEAD")
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def _commit() -> tuple[str | None, bool | None]:

@@ -12,6 +12,8 @@ from nnexp.analysis import verdicts
 
 # The verdict on a row combines those of its main claims. Others support it, or are rival readings.
 ROLES = (MAIN, SUPPORT, RIVAL) = ("main", "support", "rival")
+# Whether a claim was locked before its runs began, on seeds that no pilot used, or not.
+ANALYSES = (CONFIRMATORY, EXPLORATORY) = ("confirmatory", "exploratory")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Judgement:
     interval at ``level`` that the verdict is based on. ``detectable`` is the difference that ``n``
     runs would have shown with a power of 80 %, and ``seeds_needed`` is how many runs would show
     ``matters``. ``digest`` is `Study.digest` when the claim was judged; it is empty in the tables
-    of an older nnexp, which have no ``role``. What does not apply is empty.
+    of an older nnexp, which have no ``role``. ``analysis`` is one of `ANALYSES`, ``reason`` is
+    why it is exploratory. What does not apply is empty.
     """
 
     study: str
@@ -55,11 +58,17 @@ class Judgement:
     note: str = ""
     digest: str = ""
     role: str = SUPPORT
+    analysis: str = EXPLORATORY
+    reason: str = ""
 
     @property
     def as_expected(self) -> bool:
         """Whether the verdict is the one in the study's file; a stale one is not compared."""
         return self.verdict in (self.expected, verdicts.STALE)
+
+
+# Values of columns that the tables of an older nnexp do not have.
+_MISSING = {"role": SUPPORT, "analysis": EXPLORATORY}
 
 
 def to_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
@@ -76,7 +85,7 @@ def from_table(table: pd.DataFrame) -> list[Judgement]:
     for row in table.to_dict("records"):
         values: dict[str, Any] = {}
         for name, kind in kinds.items():
-            text = row.get(name, SUPPORT if name == "role" else "")
+            text = row.get(name, _MISSING.get(name, ""))
             if kind == "str":
                 values[name] = text
             elif text:

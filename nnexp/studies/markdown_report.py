@@ -31,6 +31,7 @@ from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.tables import Tables, load, read_exactly
 from nnexp.studies import html_report
+from nnexp.studies.confirmation import registered
 from nnexp.studies.gallery import gallery
 from nnexp.studies.html_report import SAMPLED
 from nnexp.studies.judgement import MAIN, RIVAL, ROLES, SUPPORT, Judgement, from_table, to_table
@@ -138,11 +139,12 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
     judgements = from_table(
         read_exactly(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
     )
+    tables = load(folder) if (folder / "runs.csv").is_file() else None
     judgements = current(judgements, study)
+    judgements = registered(study, judgements, None if tables is None else tables.runs)
     study = _with_claims(study, judgements)
-    if not (folder / "runs.csv").is_file():
+    if tables is None:
         return Chapter(study, judgements, [], 0, 0.0)
-    tables = load(folder)
     seconds = float(tables.runs["seconds"].sum())
     valid = [one for one in judgements if one.verdict != STALE]
     shown_of = _with_claims(study, valid)

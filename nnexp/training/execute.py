@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 from nnexp.config.run_config import RunConfig
 from nnexp.data import load
 from nnexp.store import versions
-from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, now
 from nnexp.training.checkpoint import fits, restore, state
 from nnexp.training.lottery import prepared
 from nnexp.training.snapshots import Snapshots, snapshot_steps
@@ -41,7 +41,7 @@ def execute(
     """
     config = RunConfig.from_mapping(mapping)
     record = blank(config)
-    record.environment = {**environment()}
+    record.environment, record.started = {**environment()}, now()
     try:
         with _blas().limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
             trainer = prepared(config, load(config.data, config.dtype, ordered=True), threads)
@@ -54,6 +54,7 @@ def execute(
                 restore(trainer, kept)
                 record.metrics, record.layers = list(prefix.metrics), list(prefix.layers)
                 record.parent = {"run_id": prefix.run_id, "step": reached}
+                record.started = prefix.started
             for evaluation in train(trainer):
                 _append(record, evaluation)
                 if evaluation.step in taken.steps:
