@@ -20,7 +20,7 @@ LAYERS = (
     "errors threads startup interrupts rng validation files",
     "nn data config store training sweeps",
     "analysis plotting reports studies cli",
-    "notebook report runs reproduce benchmarks __main__",
+    "notebook report runs reproduce verify benchmarks __main__",
 )
 ORDER = " ".join(LAYERS).split()
 # Which packages may import what is slow to load or belongs to the command line.

@@ -17,6 +17,7 @@ _NOT_PARAMETERS = ("_target_", "defaults", "name")
 COMMANDS = (
     ("runs", "list, show, compare, verify, export and prune finished runs; the cache"),
     ("reproduce", "run the studies in experiments/ and judge their claims"),
+    ("verify", "train runs of a study again and compare them with its tables"),
     ("report", "write tables, plots and pages again, without training"),
     ("benchmarks", "measure the speed of training and of sweeps"),
 )

@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from nnexp.analysis.labels import listed
 from nnexp.cli import app
 from nnexp.cli.terminal import terminal
 from nnexp.errors import InputError
@@ -138,11 +139,10 @@ def _print(study: Study, lock: Lock, file: Path) -> None:
         console.print(table)
     where = f" with seeds {spans(lock.seeds)}" if lock.seeds else ""
     print(f"{study.name}: locked {len(lock.claims)} claims{where} in {file}, digest {lock.digest}")
-    weak = sum(plan["power"] < WANTED for plan in known.values())
-    if weak:
+    if weak := [name for name, plan in known.items() if plan["power"] < WANTED]:
         print(
-            f"note: {weak} of {len(compared)} comparisons have a power below {WANTED:.0%}: "
-            f"for more seeds, change the study before its first run and give --relock"
+            f"note: the power is below {WANTED:.0%} for {listed(weak)}: to use more seeds, change "
+            f"the study before its first run and give --relock"
         )
     if compared and not known:
         print("note: without a pilot (runs with seeds below 100), the power is unknown")

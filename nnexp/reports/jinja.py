@@ -57,6 +57,12 @@ def markdown(value: object) -> Markup:
     return Markup("".join([*parts, _literal(text[end:])]))
 
 
+def cell(text: object) -> Markup:
+    """Return a text as a cell of a table in Markdown."""
+    one_line = markdown(" ".join(str(text).split()))
+    return Markup(re.sub(r"(?<!\\)((?:\\\\)*)\|", r"\1\\|", one_line))
+
+
 def _literal(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(lambda match: f"\\{match[0]}", text)

@@ -19,11 +19,13 @@ from nnexp.errors import InputError, unknown
 from nnexp.reports.inline_svg import inline_svg, theme
 from nnexp.reports.jinja import environment
 from nnexp.reports.prose import phrase, prose
+from nnexp.studies import confirmation
 from nnexp.studies.gallery import Exhibit
-from nnexp.studies.judgement import ROLES, Judgement
+from nnexp.studies.judgement import PARTS, Judgement
 from nnexp.studies.kinds import KINDS
+from nnexp.studies.lock_section import POWER_HEADS
 from nnexp.studies.marks import MARKS, ROW_MARKS
-from nnexp.studies.rows import RULE, Row, counted, place
+from nnexp.studies.rows import RULE, Row, by_analysis, place, summary
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import PAPERS, Claim, Study, short
 
@@ -70,7 +72,9 @@ def render(
     studies = [_study(section, found) for section in sections]
     rows = [row for study in studies for row in study["rows"]]
     rows.sort(key=lambda row: place(row["judgement"].row))
-    counts = _counted(rows)
+    checks = by_analysis([row["judgement"] for row in rows])
+    counts = {name: _in_order(own) for name, own in checks.items()}
+    claims = by_analysis(found)
     documents = {row["document"]: row["source"] for row in rows}
     pages = environment()
     pages.filters |= {
@@ -84,15 +88,23 @@ def render(
         facts=facts,
         marks=MARKS,
         rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
-        by_chance=by_chance(row["judgement"].verdict for row in rows),
+        by_chance={
+            name: words
+            for name, own in checks.items()
+            if (words := by_chance(one.verdict for one in own))
+        },
         sampled=SAMPLED,
         exhibits=[_exhibit(one, studies) for one in exhibits],
-        claims=[_claim_row(row) for row in found],
+        claims={name: [_claim_row(row) for row in own] for name, own in claims.items()},
         row_marks=ROW_MARKS,
         row_rule=RULE,
-        counted_rows=counted(found),
-        by_role={role: n for role in ROLES if (n := _counted(rows, role))},
-        counts={verdict: counts[verdict] for verdict in MARKS if counts[verdict]},
+        analysis_rule=confirmation.RULE,
+        summary=summary(found),
+        roles=PARTS,
+        power_heads=POWER_HEADS,
+        by_role={name: _by_part(own) for name, own in checks.items()},
+        counts=counts,
+        shares=sorted({n for own in counts.values() for n in own.values()}),
         stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
         unexpected=sum(not row["judgement"].as_expected for row in rows),
         documents=documents,
@@ -133,7 +145,8 @@ def _study(section: Section, found: Sequence[Row]) -> dict[str, Any]:
         "study": study,
         "claims": [row for row in found if row.study == study.name],
         "rows": rows,
-        "counts": _counted(rows),
+        "counts": _by_analysis(section.judgements),
+        "lock": section.lock,
         "pictures": pictures,
         "runs": section.runs,
         "cost": _duration(section.seconds),
@@ -156,23 +169,43 @@ def _claim_row(row: Row) -> dict[str, Any]:
     return {
         "row": row,
         "home": _anchor("study", row.study) if row.study else "",
-        "checks": {role: _tallies(own) for role, own in row.checks.items()},
+        "checks": {role: _tallies(own, row.analysis) for role, own in row.checks.items()},
     }
 
 
-def _tallies(judgements: Sequence[Judgement]) -> list[tuple[str, str, Counter[str]]]:
-    """Return the anchor and the name of each study with its verdicts, counted."""
-    found: dict[str, Counter[str]] = {}
-    for one in judgements:
-        found.setdefault(one.study, Counter())[one.verdict] += 1
-    return [(_anchor("study", name), short(name), found[name]) for name in sorted(found)]
+def _tallies(judgements: Sequence[Judgement], analysis: str) -> list[tuple[str, str, Counter[str]]]:
+    """Return the anchor and the name of each study with its verdicts, counted.
+
+    Verdicts of another ``analysis`` are counted apart, and marked.
+    """
+    found = []
+    for name in sorted({one.study for one in judgements}):
+        own = [one for one in judgements if one.study == name]
+        for kind, checks in by_analysis(own).items():
+            words = short(name) if kind == analysis else f"{short(name)} ({kind})"
+            found.append((_anchor("study", name), words, _counted(checks)))
+    return found
 
 
-def _counted(rows: Sequence[Mapping[str, Any]], role: str = "") -> Counter[str]:
-    """Count the verdicts, without stale ones: all, or those of checks of a ``role``."""
-    found = (row["judgement"] for row in rows)
-    every = (one.verdict for one in found if not role or one.role == role)
-    return Counter(verdict for verdict in every if verdict != verdicts.STALE)
+def _counted(judgements: Sequence[Judgement]) -> Counter[str]:
+    """Count the verdicts, without stale ones."""
+    return Counter(one.verdict for one in judgements if one.verdict != verdicts.STALE)
+
+
+def _in_order(judgements: Sequence[Judgement]) -> dict[str, int]:
+    """Return the counts of the verdicts in the order of the page."""
+    counts = _counted(judgements)
+    return {verdict: counts[verdict] for verdict in MARKS if counts[verdict]}
+
+
+def _by_analysis(judgements: Sequence[Judgement]) -> dict[str, Counter[str]]:
+    return {name: _counted(own) for name, own in by_analysis(judgements).items()}
+
+
+def _by_part(judgements: Sequence[Judgement]) -> dict[str, Counter[str]]:
+    """Return the counts of the verdicts of main checks, supporting ones and so on."""
+    counts = {part: _counted([one for one in judgements if one.part == part]) for part in PARTS}
+    return {part: own for part, own in counts.items() if own}
 
 
 def _row(
@@ -291,6 +324,8 @@ def _numbers(judgement: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
         yield "Settings", judgement.protocol
     if judgement.note:
         yield "Note", judgement.note
+    if judgement.reason:
+        yield "Exploratory", f"as {judgement.reason}"
     if not judgement.as_expected:
         yield "Expected", f"{judgement.expected}, as in earlier runs: a check against regression"
 

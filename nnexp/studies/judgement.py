@@ -12,6 +12,15 @@ from nnexp.analysis import verdicts
 
 # The verdict on a row combines those of its main claims. Others support it, or are rival readings.
 ROLES = (MAIN, SUPPORT, RIVAL) = ("main", "support", "rival")
+# The word for the test of a computation.
+COMPUTED = "computed"
+# What the report counts apart, in words: checks by role, and computations among those that support.
+PARTS = {
+    MAIN: "main check",
+    SUPPORT: "supporting check",
+    RIVAL: "rival reading",
+    COMPUTED: "computation",
+}
 # Whether a claim was locked before its runs began, on seeds that no pilot used, or not.
 ANALYSES = (CONFIRMATORY, EXPLORATORY) = ("confirmatory", "exploratory")
 
@@ -60,6 +69,11 @@ class Judgement:
     role: str = SUPPORT
     analysis: str = EXPLORATORY
     reason: str = ""
+
+    @property
+    def part(self) -> str:
+        """With which checks it is counted, one of `PARTS`."""
+        return COMPUTED if (self.role, self.test) == (SUPPORT, COMPUTED) else self.role
 
     @property
     def as_expected(self) -> bool:

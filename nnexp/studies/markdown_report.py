@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import functools
-import re
 import shlex
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,21 +24,23 @@ from nnexp.analysis.verdicts import STALE
 from nnexp.errors import InputError
 from nnexp.plotting import factor_figures, layout, sweep_figures, weight_images
 from nnexp.plotting.picture import Picture
-from nnexp.reports.jinja import environment, link, markdown
+from nnexp.reports.jinja import cell, environment
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.tables import Tables, load, read_exactly
-from nnexp.studies import html_report
+from nnexp.studies import confirmation, html_report
 from nnexp.studies.confirmation import registered
 from nnexp.studies.gallery import gallery
 from nnexp.studies.html_report import SAMPLED
-from nnexp.studies.judgement import MAIN, RIVAL, ROLES, SUPPORT, Judgement, from_table, to_table
+from nnexp.studies.judgement import ANALYSES, PARTS, Judgement, from_table, to_table
 from nnexp.studies.judging import current
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.comparison import maps
-from nnexp.studies.rows import RULE, Row, check_mains, counted, place, rows
+from nnexp.studies.lock_section import POWER_HEADS, LockSection, lock_section
+from nnexp.studies.row_table import row_table, verdict_counts
+from nnexp.studies.rows import RULE, Row, by_analysis, check_mains, place, rows, summary
 from nnexp.studies.section import Section, Shown
-from nnexp.studies.study import ClaimPicture, Study, short
+from nnexp.studies.study import ClaimPicture, Study
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
 
@@ -55,13 +55,14 @@ _KEPT = (*_TABLES, *(f"{name}.csv" for name in weight_images.NAMES))
 
 @dataclass(frozen=True)
 class Chapter:
-    """The part of the report about one study: its judgements, figures and cost.
+    """The part of the report about one study: its judgements, lock, figures and cost.
 
     ``seconds`` is the training time of its ``runs``, each on one core.
     """
 
     study: Study
     judgements: list[Judgement]
+    lock: LockSection
     pictures: list[Shown]
     runs: int
     seconds: float
@@ -142,9 +143,10 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
     tables = load(folder) if (folder / "runs.csv").is_file() else None
     judgements = current(judgements, study)
     judgements = registered(study, judgements, None if tables is None else tables.runs)
+    lock = lock_section(study, judgements)
     study = _with_claims(study, judgements)
     if tables is None:
-        return Chapter(study, judgements, [], 0, 0.0)
+        return Chapter(study, judgements, lock, [], 0, 0.0)
     seconds = float(tables.runs["seconds"].sum())
     valid = [one for one in judgements if one.verdict != STALE]
     shown_of = _with_claims(study, valid)
@@ -163,7 +165,7 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
         )
         for p, claims in drawn
     ]
-    return Chapter(study, judgements, shown, len(tables.runs), seconds)
+    return Chapter(study, judgements, lock, shown, len(tables.runs), seconds)
 
 
 def claim_pictures(
@@ -223,7 +225,6 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     found = rows([study for study in studies if study.name in judged], judgements)
     sections = [_write_chapter(one, found, results / one.study.name) for one in chapters]
     exhibits = gallery(sections, found)
-    by_role = {role: [one.verdict for one in judgements if one.role == role] for role in ROLES}
     documents = {d: t for c in chapters for d, t in c.study.source.items()}
     calibration = results / "calibration" / "README.md"
     text = (
@@ -233,12 +234,12 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             judgements=judgements,
             exhibits=exhibits,
             ledger=any(one.document != "papers" for one in judgements),
-            coverage=Markup(coverage(found)),
-            counted_rows=counted(found),
+            summary=summary(found),
+            groups=_groups(found, judgements),
             row_rule=RULE,
-            by_role={role: (len(own), _counted(own)) for role, own in by_role.items() if own},
+            analysis_rule=confirmation.RULE,
+            parts=PARTS,
             rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
-            by_chance=by_chance(one.verdict for one in judgements),
             sampled=SAMPLED,
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted(documents.items()),
@@ -266,6 +267,21 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     return results / "report.html"
 
 
+def _groups(found: Sequence[Row], judgements: Sequence[Judgement]) -> dict[str, dict[str, Any]]:
+    """Return by analysis: the table of its rows, the counts of its checks, and those by chance."""
+    own, checks = by_analysis(found), by_analysis(judgements)
+    groups = {}
+    for name in ANALYSES:
+        parts = {p: [one for one in checks.get(name, ()) if one.part == p] for p in PARTS}
+        if name in own or name in checks:
+            groups[name] = {
+                "rows": Markup(row_table(own[name])) if name in own else "",
+                "checks": [(p, len(j), verdict_counts(j, name)) for p, j in parts.items() if j],
+                "by_chance": by_chance(one.verdict for one in checks.get(name, ())),
+            }
+    return groups
+
+
 def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
     """Return the chapters of the judged studies, drawn on all cores if there are many."""
     judged = [study for study in studies if (results / study.name / "claims.csv").is_file()]
@@ -275,35 +291,6 @@ def _read(studies: Sequence[Study], results: Path) -> list[Chapter]:
     with WorkerPool(available_cores()) as workers:
         calls = [workers.submit(functools.partial(draw, study)) for study in judged]
         return [call.result() for call in calls]
-
-
-def coverage(found: Sequence[Row]) -> str:
-    """Return the table of the rows: what each claims, the verdict, and its checks, as Markdown."""
-    lines = [
-        "| row | claim | verdict | main checks | supporting checks | rival readings |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in found:
-        cells = [_cell(row.name), _cell(row.statement), f"**{row.verdict}**" if row.verdict else ""]
-        cells += [_by_study(row.checks[role]) for role in (MAIN, SUPPORT, RIVAL)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _by_study(judgements: Sequence[Judgement]) -> str:
-    """Return how often each study gave which verdict, as a cell of a table in Markdown."""
-    studies: dict[str, list[str]] = {}
-    for one in judgements:
-        studies.setdefault(one.study, []).append(one.verdict)
-    return "; ".join(
-        f"[{_cell(short(name))}]({link(name)}/README.md): {_counted(verdicts)}"
-        for name, verdicts in sorted(studies.items())
-    )
-
-
-def _counted(verdicts: Iterable[str]) -> str:
-    counts = Counter(verdict for verdict in verdicts if verdict != STALE)
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) or STALE
 
 
 def _write_chapter(chapter: Chapter, found: Sequence[Row], folder: Path) -> Section:
@@ -317,6 +304,8 @@ def _write_chapter(chapter: Chapter, found: Sequence[Row], folder: Path) -> Sect
         .render(
             study=chapter.study,
             judgements=chapter.judgements,
+            lock=chapter.lock,
+            power_heads=POWER_HEADS,
             rows=[row for row in found if row.study == chapter.study.name],
             pictures=chapter.pictures,
             runs=chapter.runs,
@@ -326,7 +315,12 @@ def _write_chapter(chapter: Chapter, found: Sequence[Row], folder: Path) -> Sect
     )
     fill(folder, {**files, "README.md": text}, keep=_KEPT)
     return Section(
-        chapter.study, chapter.judgements, chapter.pictures, chapter.seconds, chapter.runs
+        chapter.study,
+        chapter.judgements,
+        chapter.pictures,
+        chapter.seconds,
+        chapter.runs,
+        chapter.lock,
     )
 
 
@@ -342,15 +336,9 @@ def _own(text: str) -> Markup:
     return Markup(text.replace("<", "&lt;"))
 
 
-def _cell(text: object) -> Markup:
-    """Return a text as a cell of a table in Markdown."""
-    one_line = markdown(" ".join(str(text).split()))
-    return Markup(re.sub(r"(?<!\\)((?:\\\\)*)\|", r"\1\\|", one_line))
-
-
 def _pages() -> Environment:
     pages = environment(html=False)
-    pages.filters["cell"] = _cell
+    pages.filters["cell"] = cell
     pages.filters["alt"] = lambda text: " ".join(text.split()).translate(_ROUND)
     pages.filters["details"] = _details
     return pages

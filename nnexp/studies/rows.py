@@ -6,12 +6,23 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nnexp.analysis.labels import listed
 from nnexp.analysis.verdicts import FAILS, HOLDS, PARTLY, STALE, UNDECIDED, combined
 from nnexp.errors import InputError
-from nnexp.studies.judgement import MAIN, RIVAL, ROLES, Judgement
+from nnexp.studies.judgement import (
+    ANALYSES,
+    CONFIRMATORY,
+    EXPLORATORY,
+    MAIN,
+    RIVAL,
+    ROLES,
+    Judgement,
+)
 from nnexp.studies.study import PAPERS, Study, document_of
+
+Analysed = TypeVar("Analysed", "Row", Judgement)
 
 # Markdown for readers of the report.
 RULE = (
@@ -47,6 +58,13 @@ class Row:
     verdict: str
     study: str
     checks: Mapping[str, list[Judgement]]
+
+    @property
+    def analysis(self) -> str:
+        """Confirmatory if every main check is; without main checks, if every check is."""
+        every = self.checks[MAIN] or [one for own in self.checks.values() for one in own]
+        confirmed = all(one.analysis == CONFIRMATORY for one in every)
+        return CONFIRMATORY if confirmed else EXPLORATORY
 
 
 def check_mains(studies: Sequence[Study]) -> None:
@@ -100,6 +118,20 @@ def _row(name: str, judgements: Sequence[Judgement], studies: Sequence[Study]) -
         own.name,
         checks,
     )
+
+
+def by_analysis(found: Sequence[Analysed]) -> dict[str, list[Analysed]]:
+    """Return rows or judgements by their analysis, confirmatory ones first."""
+    groups = {name: [one for one in found if one.analysis == name] for name in ANALYSES}
+    return {name: own for name, own in groups.items() if own}
+
+
+def summary(found: Sequence[Row]) -> str:
+    """Say how many rows hold, confirmatory and exploratory verdicts apart; empty without rows."""
+    groups = by_analysis([row for row in found if row.verdict])
+    if len(groups) > 1:
+        return " ".join(f"{name.capitalize()}: {counted(own)}" for name, own in groups.items())
+    return "".join(f"{counted(own)} All of these are {name}." for name, own in groups.items())
 
 
 def counted(found: Sequence[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nnexp.studies.judgement import Judgement
+from nnexp.studies.lock_section import NOT_LOCKED, LockSection
 from nnexp.studies.study import Study
 
 
@@ -28,10 +29,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows of a study. ``seconds`` is the total training time of its ``runs``."""
+    """What the page shows of a study.
+
+    ``seconds`` is the total training time of its ``runs``, and ``lock`` what is said of its lock.
+    """
 
     study: Study
     judgements: list[Judgement]
     pictures: list[Shown]
     seconds: float
     runs: int
+    lock: LockSection = NOT_LOCKED

@@ -339,7 +339,8 @@ def test_a_report_is_read_filtered_sorted_searched_and_opened(
     assert found["all"] == found["reset"] == everything
     verdicts = [FOUND[claim]["verdict"] for claim in claims]
     assert found["filtered"].pop("") == verdicts
-    assert found["filtered"] == {one: [one] * verdicts.count(one) for one in set(verdicts)}
+    counts = {one: [one] * verdicts.count(one) for one in set(verdicts)}
+    assert found["filtered"] == {f"exploratory {one}": own for one, own in counts.items()}
     assert found["documents"] == {
         "D0": ["D0.1", "D0.2", "D0.10"],
         "D1": ["D1.4", "D1.4"],

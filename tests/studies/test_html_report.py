@@ -15,6 +15,8 @@ from nnexp.nn.initializers import INITIALIZERS
 from nnexp.plotting.styles import FAINT, INK, NEUTRAL, choice_styles
 from nnexp.reports.inline_svg import dark_colours
 from nnexp.studies.html_report import render
+from nnexp.studies.lock_section import LockSection
+from nnexp.studies.rows import rows
 from nnexp.studies.section import Section, Shown
 from tests.pages import INITS, LOG, section
 from tests.reports.test_sweep_page import Page as Parsed
@@ -81,11 +83,30 @@ def test_every_verdict_has_a_symbol_and_a_tone_of_its_own_words(inits, log, tmp_
     symbols = {verdict: symbol for symbol, verdict in re.findall(badge, found.source)}
     assert symbols.keys() == {*COMPARED, *PUBLISHED, WITHHELD, STALE}
     tiles = re.findall(r'name="verdict" value="([^"]+)"', found.source)
-    assert {*tiles} == {*COMPARED, *PUBLISHED}
+    assert {*tiles} == {f"exploratory {one}" for one in (*COMPARED, *PUBLISHED)}
     assert len(set(symbols.values())) == len(symbols)
     drawn = re.findall(r'<symbol id="([\w-]+)"[^>]*>(.+?)</symbol>', found.source)
     assert {name for name, _ in drawn} == set(symbols.values())
     assert len({shape for _, shape in drawn}) == len(drawn)
+
+
+def test_confirmatory_and_exploratory_verdicts_are_counted_apart(inits, log, tmp_path):
+    confirmed = [replace(one, analysis="confirmatory") for one in inits.judgements]
+    inits = replace(inits, judgements=confirmed, lock=LockSection(("Locked on a day.",)))
+    judgements = [*confirmed, *log.judgements]
+    found = rows([inits.study, log.study], judgements)
+    source = render([inits, log], {}, found)
+    text = " ".join(re.sub("<[^>]+>", " ", source).split())
+    assert "Confirmatory: Of the documents&#39; 1 claim, 1 does not hold. Of the papers" in text
+    assert "Exploratory: Of the documents&#39; 4 claims, 2 hold and 2 do not hold." in text
+    assert source.count('<table class="ledger card">') == 2
+    tiles = re.findall(r'name="verdict" value="(\w+) [^"]+"', source)
+    assert {*tiles} == {"confirmatory", "exploratory"}
+    marked = re.findall(r'data-analysis="(\w+)"', source)
+    assert marked.count("confirmatory") == len(confirmed)
+    assert marked.count("exploratory") == len(log.judgements)
+    assert "Locked on a day." in text
+    assert "Exploratory: 3 of 4 published figures" in text
 
 
 def test_the_numbers_behind_a_comparison(inits, log, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from nnexp.reports.jinja import markdown
 from nnexp.studies import markdown_report
 from nnexp.studies.judgement import ROLES
+from nnexp.studies.row_table import row_table
 from nnexp.studies.rows import Row
 from tests.pages import INITS, judgement, section
 
@@ -51,7 +52,7 @@ def test_studies_of_any_name_and_row_keep_to_their_cells_and_links(tmp_path: Pat
     one = replace(found, study="x](a:b)|<b>[y", row="D2.1 | [z](a:b) <i>")
     statement = "[z](a:b) <i> | x"
     row = Row(one.row, "D2", statement, "holds", one.study, {role: [one] for role in ROLES})
-    *_, line = markdown_report.coverage([row]).splitlines()
+    *_, line = row_table([row]).splitlines()
     cell = r"[x\](a:b)\|&lt;b&gt;[y](x%5D%28a%3Ab%29%7C%3Cb%3E%5By/README.md): 1 reproduced"
     assert line == (
         r"| D2.1 \| [z\](a:b) &lt;i&gt; | [z\](a:b) &lt;i&gt; \| x | **holds** "

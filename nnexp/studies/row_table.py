@@ -1,0 +1,52 @@
+"""The table of the rows of the sources, in Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from nnexp.analysis.verdicts import STALE
+from nnexp.reports.jinja import cell, link
+from nnexp.studies.judgement import MAIN, RIVAL, SUPPORT, Judgement
+from nnexp.studies.rows import Row
+from nnexp.studies.study import short
+
+
+def row_table(found: Sequence[Row]) -> str:
+    """Return the table of rows: what each claims, the verdict, and its checks, as Markdown.
+
+    The rows are of one analysis; checks of the other one are marked.
+    """
+    lines = [
+        "| row | claim | verdict | main checks | supporting checks | rival readings |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        cells = [cell(row.name), cell(row.statement), f"**{row.verdict}**" if row.verdict else ""]
+        cells += [_by_study(row.checks[role], row.analysis) for role in (MAIN, SUPPORT, RIVAL)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _by_study(judgements: Sequence[Judgement], analysis: str) -> str:
+    """Return how often each study gave which verdict, as a cell of a table in Markdown."""
+    studies: dict[str, list[Judgement]] = {}
+    for one in judgements:
+        studies.setdefault(one.study, []).append(one)
+    return "; ".join(
+        f"[{cell(short(name))}]({link(name)}/README.md): {verdict_counts(own, analysis)}"
+        for name, own in sorted(studies.items())
+    )
+
+
+def verdict_counts(judgements: Sequence[Judgement], analysis: str) -> str:
+    """Return how often each verdict was given, in words, without stale ones.
+
+    Those of another ``analysis`` are marked.
+    """
+    counts = Counter((one.verdict, one.analysis) for one in judgements if one.verdict != STALE)
+    words = (
+        f"{count} {verdict}" + ("" if kind == analysis else f" ({kind})")
+        for (verdict, kind), count in counts.most_common()
+    )
+    return ", ".join(words) or STALE

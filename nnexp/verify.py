@@ -1,0 +1,20 @@
+"""``python -m nnexp.verify``: train runs of a study again and compare; see `nnexp.cli.verify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from nnexp.startup import settle
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``, by default that of the process."""
+    settle()
+    from nnexp.cli.verify import main
+
+    return main(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
