@@ -111,7 +111,7 @@ class RunConfig:
             mapping["epochs"], lambda v: validation.whole("epochs", v, 1)
         )
         steps = single_settings.optional(
-            mapping["steps"], lambda v: validation.whole("steps", v, 1)
+            mapping["steps"], lambda v: validation.whole("steps", v, 0)
         )
         if epochs is not None and steps is not None:
             raise InputError(f"epochs={epochs} and steps={steps} exclude each other: give one")

@@ -298,6 +298,13 @@ def test_the_schedule_of_evaluations(settings: dict[str, Any], steps: list[int])
     assert [evaluation.step for evaluation in run(**settings)] == steps
 
 
+def test_a_run_of_no_steps_is_the_first_evaluation_of_any_other() -> None:
+    (only,) = run(steps=0, epochs=None)
+    first = run(steps=5, epochs=None)[0]
+    assert (only.step, only.samples, only.diverged) == (0, 0, False)
+    assert numbers([only]) == numbers([first])
+
+
 def test_measuring_more_often_changes_no_number() -> None:
     rare, often = run(evaluate_every=None), run(evaluate_every="1 steps")
     for key in ("train_loss", "test_loss", "test_accuracy", "batch_loss"):
