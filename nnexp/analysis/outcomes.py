@@ -32,8 +32,10 @@ SCORES = ("validation_accuracy", "validation_loss", "train_accuracy", "train_los
 LAYER_VALUES = (
     *("activation_mean", "activation_std", *(f"activation_p{q:02d}" for q in QUANTILES)),
     *("saturated", "dead", "distinct_units", "gradient_mean", "gradient_std", "gradient_norm"),
-    *("weight_norm", "update_ratio", "distance", "relative_distance"),
+    *("weight_norm", "update_ratio", "distance", "relative_distance", "activation_square"),
 )
+# Values that are computed from columns of layers.csv: the mean square of the activations.
+_SQUARE, _SQUARED = "activation_square", ("activation_mean", "activation_std")
 # Outcomes of the whole curve of a column, up to an evaluation.
 CURVES = (
     *("change", "smallest_fall", "largest_rise", "highest", "lowest"),
@@ -44,7 +46,11 @@ _SAME_UNIT = ("metric", *(kind for kind in CURVES if not kind.startswith("step_"
 # The columns that say which evaluation and layer a row is of.
 _PLACES = ("step", "layer", "kind")
 # Names of columns in sentences; others are used as they are.
-_NAMES = {"dead": "share of dead units", "saturated": "saturated share"}
+_NAMES = {
+    "dead": "share of dead units",
+    "saturated": "saturated share",
+    _SQUARE: "mean square of the activations",
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ class Outcome:
     ``index``, counted from 1, or backward from the output, -1), ``factor_per_layer``, one of
     `CURVES` (of a column of the metrics, or of a layer if ``index`` is not 0), or ``steps_to``: the
     first step at which the column ``of`` is at least ``level``, or at most if it is a loss. There,
-    ``step`` stands for the test accuracy.
+    ``step`` stands for the test accuracy. ``tuned`` is the best value of the setting ``of``, which
+    is not measured in one run.
     """
 
     kind: str
@@ -69,6 +76,11 @@ class Outcome:
         return self.of.endswith("accuracy") and self.kind in _SAME_UNIT
 
     @property
+    def is_lower_better(self) -> bool:
+        """Whether a lower value is the better one: of losses, and of updates to a goal."""
+        return self.kind == "steps_to" or self.of.endswith("loss")
+
+    @property
     def is_of_layers(self) -> bool:
         """Whether it is measured in ``layers.csv``."""
         return self.kind == "factor_per_layer" or self.index != 0
@@ -76,7 +88,7 @@ class Outcome:
     @property
     def reached(self) -> str:
         """The column of ``steps_to``."""
-        return "test_accuracy" if self.of == "step" else self.of
+        return "test_accuracy" if self.kind == "steps_to" and self.of == "step" else self.of
 
     def __str__(self) -> str:
         name = _NAMES.get(self.of, self.of.replace("_", " "))
@@ -96,6 +108,7 @@ class Outcome:
             "drop_from_highest": f"fall of the {name} from its highest value",
             "step_of_highest": f"updates to the highest {name}",
             "step_of_lowest": f"updates to the lowest {name}",
+            "tuned": f"best {name}",
         }[self.kind]
 
 
@@ -139,6 +152,8 @@ def of_runs(
     """
     status = runs[runs["status"] != FAILED].set_index("run_id")["status"]
     source = tables.layers if outcome.is_of_layers else tables.metrics
+    if outcome.of == _SQUARE and {*_SQUARED} <= {*source}:
+        source = source.assign(**{_SQUARE: (source[[*_SQUARED]] ** 2).sum(axis=1, skipna=False)})
     column = outcome.reached if outcome.kind == "steps_to" else outcome.of
     if column not in source:
         raise unknown("outcome", column, map(str, source.columns))
@@ -165,7 +180,7 @@ def failures(arm: str, tables: Tables, where: Mapping[str, Any]) -> str:
 
 
 def divergences(settings: Mapping[str, Mapping[str, Any]], tables: Tables) -> str:
-    """Say how many runs of one or two arms diverged, each at its own ``settings``.
+    """Say how many runs of each arm diverged, each at its own ``settings``.
 
     Two arms are compared, paired by seed, by the exact test of equal rates. Empty if none diverged.
     """
@@ -178,7 +193,7 @@ def divergences(settings: Mapping[str, Mapping[str, Any]], tables: Tables) -> st
     words = "diverged: " + " and ".join(
         f"{own.sum()} of {len(own)} runs of arm {arm}" for arm, own in lost.items()
     )
-    if len(lost) == 1:
+    if len(lost) != 2:
         return words
     pairs = pd.DataFrame(lost).dropna()
     p = mcnemar(*(pairs[arm].astype(bool) for arm in lost))

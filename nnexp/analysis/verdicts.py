@@ -70,6 +70,9 @@ _FAIL = (CONTRADICTED, NO_DIFFERENCE, EXCEEDED, SHORT_OF)
 Bounds = tuple[npt.ArrayLike, npt.ArrayLike]
 
 TESTS = ("greater", "less", "equal")
+# How outcomes may relate to a law.
+RELATIONS = ("equal", "at most", "at least")
+LAWFUL = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, UNDERPOWERED)
 BETTER = ("higher", "lower")
 
 # The default for the smallest difference in accuracy that matters.
@@ -137,6 +140,32 @@ def compared(interval: Interval, matters: float, test: str) -> str:
     if test != ("greater" if found.greater else "less"):
         return CONTRADICTED
     return REPRODUCED if found.matters else DIRECTION
+
+
+def lawful(low: npt.ArrayLike, high: npt.ArrayLike, matters: float, relation: str) -> str:
+    """Return the verdict on a claim that outcomes follow a law: reproduced, contradicted or open.
+
+    ``low`` and ``high`` (…, cells) bound the deviations from the law in several cells, all of them
+    with the level of the claim. A deviation in one of `RELATIONS` is allowed, and so is one of up
+    to ``matters``. The law is reproduced if all intervals are within what is allowed, and
+    contradicted if one is outside.
+
+    Raises
+    ------
+    InputError
+        If ``matters`` is below 0 or the relation is unknown.
+    """
+    real("matters", matters, 0)
+    choice("relation", relation, RELATIONS)
+    least = -np.inf if relation == "at most" else -matters
+    most = np.inf if relation == "at least" else matters
+    lows, highs = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+    if ((lows > most) | (highs < least)).any():
+        return CONTRADICTED
+    inside = ((lows > least) | (relation == "at most")) & (
+        (highs < most) | (relation == "at least")
+    )
+    return REPRODUCED if inside.all() else INCONCLUSIVE
 
 
 def published(

@@ -26,6 +26,7 @@ from nnexp.studies.computations.facts import (
 from nnexp.studies.computations.gradients import gradient_agreement, gradient_cost, loss_gradient
 from nnexp.studies.computations.neuron import faster_neuron, one_neuron
 from nnexp.studies.computations.printed import cross_entropy_of, forward, softmax
+from nnexp.studies.computations.random_relu import born_dead_share, length_moments
 
 COMPUTATIONS: dict[str, Callable[..., Quantities]] = {
     "forward": forward,
@@ -42,6 +43,8 @@ COMPUTATIONS: dict[str, Callable[..., Quantities]] = {
     "bias_gradients": bias_gradients,
     "one_neuron": one_neuron,
     "faster_neuron": faster_neuron,
+    "born_dead_share": born_dead_share,
+    "length_moments": length_moments,
 }
 
 
