@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nnexp.analysis.outcomes import Outcome, fitting
-from nnexp.analysis.tuning import tune
+from nnexp.analysis.tuning import Tuned, tune
 from nnexp.errors import InputError, unknown
 from nnexp.store.record import DIVERGED, FAILED
 
@@ -22,15 +22,15 @@ SHOWN = Outcome("metric", "test_accuracy")
 class Grid:
     """A heat map of the final test accuracy by the settings ``down`` and ``across``.
 
-    It shows the runs with the settings ``where``. If ``tuned`` is given (as in a `Claim`), each
-    cell uses the best value of that setting. This must leave one run per seed in a cell. ``line``
-    is the line of the grid in the study's file.
+    It shows the runs with the settings ``where``. If ``tuned`` is given, by a column of the runs,
+    each cell uses the best value of its settings. This must leave one run per seed in a cell.
+    ``line`` is the line of the grid in the study's file.
     """
 
     down: str
     across: str
     where: Mapping[str, Any]
-    tuned: Mapping[str, str]
+    tuned: Tuned | None
     line: int = 0
 
     @property
@@ -61,10 +61,9 @@ def grid_cells(runs: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     sides = {side: levels(runs[getattr(grid, side)]) for side in ("down", "across")}
     cells = []
     for (down, across), cell in runs.groupby([sides["down"], sides["across"]], observed=True):
-        tuning = {}
+        tuning: dict[str, Any] = {}
         if grid.tuned:
-            over = grid.tuned["over"]
-            tuning = {over: tune(cell, over, grid.tuned["by"]).best}
+            tuning = tune(cell, grid.tuned).best
             cell = fitting(cell, tuning)
         if cell["seed"].duplicated().any():
             raise InputError(

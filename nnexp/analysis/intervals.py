@@ -10,7 +10,7 @@ for the mean has its nominal coverage in all of these cases (Bahadur & Savage 19
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -73,6 +73,23 @@ def median_interval(values: npt.ArrayLike, alpha: float = 0.05) -> Interval:
             inner, outer = ordered[..., n - k - 1], ordered[..., n - k]
             high = np.where(known, _between(outer, inner, share), high)
     return Interval(middle[()], low[()], high[()], n, fewest(alpha))
+
+
+def rounded(values: npt.ArrayLike, rounding: npt.ArrayLike, alpha: float = 0.05) -> Interval:
+    """Return the `median_interval` of ``values`` (…, n), each known only up to its ``rounding``.
+
+    It begins where the interval would if all values were as low as they may be, and ends where it
+    would if all were as high. With rounding 0, it is the `median_interval`.
+
+    Raises
+    ------
+    InputError
+        As for `median_interval`.
+    """
+    sample, off = np.asarray(values, dtype=float), np.asarray(rounding, dtype=float)
+    found = median_interval(sample, alpha)
+    low, high = (median_interval(sample + sign * off, alpha) for sign in (-1, 1))
+    return replace(found, low=low.low, high=high.high)
 
 
 @lru_cache(maxsize=4096)

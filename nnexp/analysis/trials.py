@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from nnexp.analysis.labels import text
+from nnexp.analysis.outcomes import Outcome
 from nnexp.analysis.tuning import Tuning
 from nnexp.store.record import DIVERGED, FAILED
 
@@ -99,7 +100,7 @@ class Trials:
         if values is None or not self.scored:
             return ""
         means = self._ranked[rows.index].set_axis(values)
-        edge = Tuning(setting, SCORE, means).edge
+        edge = Tuning(setting, Outcome("metric", SCORE), means).edge
         lowest = values.min() <= _LOWEST.get(setting, 0)
         same = means.dropna().nunique() == 1
         return "" if same or (edge == "smallest" and lowest) else edge

@@ -17,7 +17,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import INTERACTION, Effects, Factor
 from nnexp.analysis.grids import Grid, grid_cells, levels
-from nnexp.analysis.labels import n_words, signs
+from nnexp.analysis.labels import listed, n_words, signs
 from nnexp.analysis.outcomes import fitting
 from nnexp.plotting import layout, panels
 from nnexp.plotting.captions import values_in_words
@@ -162,8 +162,9 @@ def heat_map(runs: pd.DataFrame, grid: Grid, held: str) -> Picture:
     """Draw the `grid_cells` of ``runs``; ``held`` says what all of them share."""
     title = f"Final test accuracy by {grid.down} and {grid.across}"
     if grid.tuned:
-        title += f", each at its best {grid.tuned['over']}"
-        held += f"; {grid.tuned['over']} chosen by {grid.tuned['by'].replace('_', ' ')}"
+        over = listed(grid.tuned.over)
+        title += f", each at its best {over}"
+        held += f"; {over} chosen by {grid.tuned.by}"
     cells, every = grid_cells(runs, grid), fitting(runs, grid.where)
     sides = (list(levels(every[side]).categories) for side in (grid.down, grid.across))
     picture = _cells(grid.name, title, held, cells, *sides)

@@ -188,3 +188,5 @@ FIGURES: dict[str, tuple[Callable[[_Sweep], bool], Callable[[_Sweep], Picture]]]
     "symmetry": (_has_equal_units, _layers(layer_figures.symmetry)),
     "depth": (_has_depth, _depth),
 }
+# Those that show the layers at every evaluation; without one, the last evaluation is enough.
+LAYER_FIGURES = ("activations", "gradients", "saturation", "symmetry", "depth")

@@ -85,7 +85,8 @@ def write_tables(
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
     ``images`` holds the tables that `nnexp.plotting.weight_images.tabulate` makes of its runs. The
-    page, figures and tables of earlier runs are removed.
+    page, figures and tables of earlier runs are removed. If no claim or figure looks at layers,
+    their table has only the last evaluation of each run, as it would be by far the largest.
 
     Raises
     ------
@@ -95,6 +96,8 @@ def write_tables(
     folder = results / study.name
     written = {"claims": to_table(judgements), **(images or {})}
     if tables is not None:
+        if not study.looks_at_layers:
+            tables = tables._replace(layers=_at_the_end(tables.layers))
         written |= tables._asdict()
         written["summary"] = compare(*tables).summary
         cells = maps(study, tables)
@@ -106,6 +109,13 @@ def write_tables(
             except InputError as error:
                 raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
     fill(folder, {f"{name}.csv": frame_to_csv(table) for name, table in written.items()})
+
+
+def _at_the_end(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the last evaluation of each run."""
+    last = layers["step"] == layers.groupby("run_id")["step"].transform("max")
+    ended: pd.DataFrame = layers[last]
+    return ended
 
 
 def check_places(studies: Sequence[Study], results: Path) -> None:

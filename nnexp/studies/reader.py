@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.analysis.grids import SHOWN, Grid
+from nnexp.analysis.outcomes import SCORES
 from nnexp.config.experiment_file import LINE, Design, design, parameters, plain, read_lines
 from nnexp.errors import InputError, suggestion
 from nnexp.plotting.sweep_figures import FIGURES
@@ -110,7 +111,10 @@ def _grid(study: Entry, raw: Any, varied: Design) -> Grid:
         if not isinstance(entry[key], str):
             raise entry.error(f"{key}={entry[key]} is not the name of a setting")
     where, tuned = entry.mapping("where"), read_tuned(entry, SHOWN)
-    if flaw := varied.flaw(where, (entry["down"], entry["across"], *tuned.values())):
+    if tuned and tuned.by.kind != "metric":
+        raise entry.error(f"a grid is tuned by a column: give by: {', '.join(SCORES)}")
+    over = tuned.over if tuned else ()
+    if flaw := varied.flaw(where, (entry["down"], entry["across"], *over)):
         raise entry.error(flaw)
     return Grid(entry["down"], entry["across"], where, tuned, raw[LINE])
 

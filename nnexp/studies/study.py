@@ -17,10 +17,12 @@ import pandas as pd
 
 from nnexp.analysis.grids import Grid
 from nnexp.analysis.outcomes import Outcome
+from nnexp.analysis.tuning import Tuned
 from nnexp.analysis.verdicts import RULES, TUNING
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
 from nnexp.plotting.picture import Picture
+from nnexp.plotting.sweep_figures import LAYER_FIGURES
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import SUPPORT, Judgement
@@ -187,11 +189,23 @@ class Study:
         return any(claim.test.arms for claim in self.claims)
 
     @property
+    def looks_at_layers(self) -> bool:
+        """Whether a claim or a figure needs the statistics of layers at any evaluation."""
+        outcomes = (getattr(claim.test, "outcome", None) for claim in self.claims)
+        return bool({*self.figures} & {*LAYER_FIGURES}) or any(
+            outcome.is_of_layers for outcome in outcomes if outcome
+        )
+
+    @property
     def tuned(self) -> dict[str, tuple[float, ...]]:
         """The settings that claims tune, and the values at which the study itself runs them."""
-        over = (getattr(claim.test, "tuned", {}).get("over") for claim in self.claims)
+        every = (getattr(claim.test, "tuned", None) for claim in self.claims)
         swept = self.settings["swept"]
-        return {key: tuple(map(float, str(swept[key]).split(","))) for key in over if key}
+        return {
+            key: tuple(map(float, str(swept[key]).split(",")))
+            for tuned in every
+            for key in (tuned.over if tuned else ())
+        }
 
     def own(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Return the ``runs`` of the study's own sweep, without those that tuning added."""
@@ -206,6 +220,8 @@ class Study:
         being judged again.
         """
         decides = dict(_DIGESTED) | asdict(claim.test)
+        tuned: Tuned | None = getattr(claim.test, "tuned", None)
+        decides["tuned"] = tuned.digested if tuned else {}
         decides["test"] = decides.pop("name")
         if claim.test.arms:
             decides["overrides"] = {arm: self.arms[arm] for arm in claim.test.arms}
@@ -214,7 +230,7 @@ class Study:
             decides |= {"family": self.family(claim), "rules": RULES}
         if claim.test.FAMILY == COMPARISONS:
             decides["alpha"] = self.alpha
-        if decides["tuned"]:
+        if tuned:
             decides["tuning"] = TUNING
         return hashlib.sha256(repr(_ordered(decides)).encode()).hexdigest()[:16]
 

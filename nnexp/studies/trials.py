@@ -9,7 +9,8 @@ from typing import Any
 from nnexp.errors import InputError
 from nnexp.store.tables import Tables
 from nnexp.studies.kinds.comparison import Comparison
-from nnexp.studies.study import Study, of_kind
+from nnexp.studies.kinds.exponent import Exponent
+from nnexp.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Trial:
     where: Mapping[str, Any]
 
     def __str__(self) -> str:
-        others = "".join(f", {key} {value}" for key, value in self.where.items())
+        others = "".join(f", {key} {_text(value)}" for key, value in self.where.items())
         return f"{', '.join(self.arms)} {', '.join(f'{v:g}' for v in self.values)}{others}"
 
 
@@ -42,18 +43,18 @@ def trials(study: Study, tables: Tables) -> list[Trial]:
     """
     wanted: dict[tuple[str, str, tuple[tuple[str, Any], ...]], set[float]] = {}
     swept = study.settings["swept"]
-    for claim, test in of_kind(study, Comparison) if len(tables.runs) else ():
-        if not test.tuned:
+    for claim in study.claims if len(tables.runs) else ():
+        if not isinstance(claim.test, Comparison | Exponent):
             continue
-        over = test.tuned["over"]
-        where = tuple((key, value) for key, value in test.where.items() if key in swept)
-        for arm in test.arms:
-            try:
-                further = test.tuning(arm, tables).further(study.tuned[over])
-            except InputError as error:
-                raise study.error(claim, error) from None
-            if further:
-                wanted.setdefault((arm, over, where), set()).update(further)
+        try:
+            found = list(claim.test.deciding(tables))
+        except InputError as error:
+            raise study.error(claim, error) from None
+        for arm, own, choice in found:
+            for over, value in choice.further(study.tuned):
+                others = {k: v for k, v in {**own, **choice.best}.items() if k in swept}
+                others.pop(over)
+                wanted.setdefault((arm, over, tuple(others.items())), set()).add(value)
     together: dict[tuple[str, tuple[float, ...], tuple[tuple[str, Any], ...]], list[str]] = {}
     for (arm, over, where), values in wanted.items():
         together.setdefault((over, tuple(sorted(values)), where), []).append(arm)
@@ -70,3 +71,7 @@ def announced(study: Study, found: Iterable[Trial]) -> str:
         by_setting.setdefault(trial.over, []).append(str(trial))
     words = (f"tuning {over}: {'; '.join(each)}" for over, each in by_setting.items())
     return f"{study.name}: {', '.join(words)}"
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from nnexp.analysis.arms import Comparison, compare, curves, spreads
 from nnexp.analysis.effects import effects
 from nnexp.analysis.grids import Grid, grid_cells
+from nnexp.analysis.outcomes import Outcome
+from nnexp.analysis.tuning import Tuned
 from nnexp.errors import InputError
 from nnexp.nn.initializers import INITIALIZERS
 from nnexp.plotting import layout, panels
@@ -538,7 +540,7 @@ def test_every_figure_has_its_numbers():
 
 def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
     runs = scattered(_INITS_BY_RATE, failed=[(0, 0)]).runs
-    picture = heat_map(runs, Grid("init", "lr", {}, {}), "held")
+    picture = heat_map(runs, Grid("init", "lr", {}, None), "held")
     assert picture.name == "grid-init-lr"
     (ax,) = picture.figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["xavier", "he"]
@@ -547,14 +549,14 @@ def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
     assert counts == {("xavier", "0.1"): 4, ("xavier", "1"): 5, ("he", "0.1"): 5}
     assert ax.get_xlabel() == "lr"
     assert "Hatched: not run or failed." in picture.caption
-    by_loss = {"over": "lr", "by": "test_loss"}
+    by_loss = Tuned(("lr",), Outcome("metric", "test_loss"))
     tuned = heat_map(runs, Grid("init", "data", {}, by_loss), "held")
     assert tuned.table["n"].tolist() == [4, 5]
     losses = runs.astype({"test_loss": float}).groupby(["init", "lr"])["test_loss"].mean()
     assert tuned.table["lr"].tolist() == [losses["xavier"].idxmin(), 0.1]
     assert [t.get_text().split("\n")[-1] for t in tuned.figure.axes[0].texts][1] == "lr 0.1"
     assert "lr chosen by test loss" in header(tuned.figure)
-    one_rate = heat_map(runs, Grid("init", "data", {"lr": 0.1}, {}), "held")
+    one_rate = heat_map(runs, Grid("init", "data", {"lr": 0.1}, None), "held")
     assert one_rate.name == "grid-init-data-0.1"
     assert one_rate.table["n"].tolist() == [4, 5]
 
@@ -562,11 +564,14 @@ def test_a_heat_map_of_runs_has_a_cell_for_each_pair_of_settings():
 @pytest.mark.parametrize(
     ("grid", "said"),
     [
-        (Grid("init", "activation", {}, {}), "several runs of a seed at xavier, sigmoid: give"),
-        (Grid("inti", "lr", {}, {}), "unknown setting of a grid 'inti': did you mean 'init'"),
-        (Grid("init", "lr", {"lr": 7}, {}), "there are no runs with lr 7"),
-        (Grid("init", "seed", {"init": "he"}, {}), "all runs failed"),
-        (Grid("init", "data", {}, {"over": "lr", "by": "activation"}), "no run has a number for"),
+        (Grid("init", "activation", {}, None), "several runs of a seed at xavier, sigmoid: give"),
+        (Grid("inti", "lr", {}, None), "unknown setting of a grid 'inti': did you mean 'init'"),
+        (Grid("init", "lr", {"lr": 7}, None), "there are no runs with lr 7"),
+        (Grid("init", "seed", {"init": "he"}, None), "all runs failed"),
+        (
+            Grid("init", "data", {}, Tuned(("lr",), Outcome("metric", "activation"))),
+            "no run has a number for",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -578,13 +583,13 @@ def test_a_heat_map_that_the_runs_do_not_give_is_refused(grid: Grid, said: str):
 
 def test_what_failed_or_has_no_such_setting_keeps_its_place_in_a_heat_map():
     runs = comparison(_INITS_BY_RATE, failed=[(2, s) for s in range(3)]).runs
-    picture = heat_map(runs, Grid("init", "lr", {}, {}), "held")
+    picture = heat_map(runs, Grid("init", "lr", {}, None), "held")
     (ax,) = picture.figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["xavier", "he"]
     assert picture.table["down"].tolist() == ["xavier", "xavier"]
     assert "Hatched: not run or failed." in picture.caption
     runs["init.std"] = runs["init"].map({"xavier": 0.5})
-    assert grid_cells(runs.assign(status="finished"), Grid("init.std", "lr", {}, {}))[
+    assert grid_cells(runs.assign(status="finished"), Grid("init.std", "lr", {}, None))[
         ["down", "across"]
     ].values.tolist() == [["0.5", "0.1"], ["0.5", "1"], ["none", "0.1"]]
 

@@ -89,11 +89,13 @@ class Comparison(Pairing):
         outcome = measurement.read_outcome(entry)
         tuned = measurement.read_tuned(entry, outcome, design)
         scale = entry.one_of("scale", entry.get("scale", "plain"), ("plain", "log10"))
+        if outcome.kind == "tuned" and scale != "log10":
+            raise entry.error(f"the {outcome} is known up to a factor: give scale: log10")
         return cls(
             name=name,
             arms=_read_arms(entry, arms),
             outcome=outcome,
-            where=measurement.read_where(entry, design, [tuned["over"]] if tuned else []),
+            where=measurement.read_where(entry, design, tuned.over if tuned else ()),
             at=measurement.read_at(entry, outcome),
             threshold=_read_threshold(entry, scale),
             matters=_read_matters(entry, outcome, scale),
@@ -117,14 +119,14 @@ class Comparison(Pairing):
         if intervals.all_equal(values):
             values = np.full(n, values[0])
         interval = intervals.median_interval(values, alpha)
+        if (rounding := self.rounding(tables, pairs["seed"])).any():
+            interval = intervals.rounded(values, rounding, alpha)
         finite = n > 1 and bool(np.isfinite(values).all())
         sd = float(values.std(ddof=1)) if finite else math.nan
-        tunings = self.tunings(tables)
-        own = study.tuned[self.tuned["over"]] if tunings else ()
-        missing = unfinished(tunings, own, study.command())
+        missing = unfinished(self.deciding(tables), study.tuned, study.command())
         return Judgement(
             **repeated(study, claim),
-            protocol=self.settings(tunings),
+            protocol=self.settings(self.chosen(tables)),
             measured="; ".join(filter(None, (_in_words(self, pairs, values, interval), missing))),
             verdict=verdicts.WITHHELD
             if missing

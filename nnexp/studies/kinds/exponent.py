@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.labels import n_words, signs
-from nnexp.analysis.outcomes import Outcome, described, measured
+from nnexp.analysis.outcomes import Outcome, described
+from nnexp.analysis.tuning import Choice, Tuned, unfinished
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
 from nnexp.plotting import scales
@@ -25,7 +26,7 @@ from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
-from nnexp.studies.kinds import measurement
+from nnexp.studies.kinds import choices, measurement
 from nnexp.studies.kinds.wording import known, number, percent
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
@@ -42,6 +43,9 @@ class Exponent:
     For each seed, the exponent is the slope of the line fitted by least squares to the logarithms
     at the ``values`` of the setting. It is compared with ``exponent``: ``order`` is ``equal``,
     ``greater`` or ``less``, and ``matters`` the smallest difference that matters.
+
+    With several ``arms``, each stands for one of the ``values``, and ``over`` only names them.
+    ``tuned`` has the settings that are chosen for each value by a score.
     """
 
     arms: tuple[str, ...]
@@ -53,19 +57,22 @@ class Exponent:
     order: str
     exponent: float
     matters: float
+    tuned: Tuned | None = None
     name: str = "exponent"
 
     KEYS: ClassVar[tuple[str, ...]] = (
-        *("outcome", "where", "at", "arm", "over", "values", "matters"),
+        *("outcome", "where", "at", "arm", "arms", "over", "values", "matters", "tuned"),
         *_ORDERS,
     )
-    NEEDED: ClassVar[tuple[str, ...]] = ("arm", "over", "values", "matters")
+    NEEDED: ClassVar[tuple[str, ...]] = ("over", "values", "matters")
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.COMPARED
     RULE: ClassVar[str] = (
         "A power law is judged by its exponent: for each seed, the slope of a least-squares line "
         "through the logarithms of the outcome and of the setting. The slopes of all seeds are "
         "compared with the claimed exponent like the differences of a comparison. Where a seed's "
-        "outcome is not above 0 and finite, it has no slope, and the verdict is **withheld**."
+        "outcome is not above 0 and finite, it has no slope, and the verdict is **withheld**. The "
+        "best value of a setting is one of those tried: its logarithm may be off by half the "
+        "distance to its neighbours, and the interval is wider by what this means for the slope."
     )
     FAMILY: ClassVar[str] = COMPARISONS
 
@@ -76,6 +83,8 @@ class Exponent:
 
     def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
         """Return the swept settings at which it looks at an arm, except the one it varies."""
+        if self.tuned and len(self.arms) > 1:
+            return {**self.where, **self._choose(arm, tables, self.where).best}
         return self.where
 
     @classmethod
@@ -86,26 +95,33 @@ class Exponent:
         if len(given) != 1:
             raise entry.error(f"give one of {', '.join(_ORDERS)}: the exponent that is claimed")
         over = entry["over"]
-        if not isinstance(over, str) or not design.varies(over):
-            raise entry.error(f"over={over} does not vary: sweep its values")
+        own = _read_arms(entry, arms)
+        if not isinstance(over, str) or (len(own) == 1 and not design.varies(over)):
+            raise entry.error(f"over={over} does not vary: sweep its values, or give arms for them")
         values = tuple(entry.number("values", v) for v in entry.items("values", "[10, 100]"))
         if len({*values}) < max(2, len(values)) or not all(0 < v < math.inf for v in values):
             raise entry.error(
                 f"values={list(values)}: give two or more different values of {over} above 0"
             )
+        if len(own) > 1 and len(own) != len(values):
+            raise entry.error(f"there are {len(own)} arms and {len(values)} values: give each one")
+        if len(own) > 1:
+            own = tuple(arm for _, arm in sorted(zip(values, own, strict=True)))
         matters = entry.number("matters", entry["matters"])
         if not 0 <= matters < math.inf:
             raise entry.error(f"matters={entry['matters']}: give 0 or more")
+        tuned = measurement.read_tuned(entry, outcome, design)
         return cls(
-            arms=(measurement.read_arm(entry, arms),),
+            arms=own,
             over=over,
             values=tuple(sorted(values)),
             outcome=outcome,
-            where=measurement.read_where(entry, design, [over]),
+            where=measurement.read_where(entry, design, [over, *(tuned.over if tuned else ())]),
             at=measurement.read_at(entry, outcome),
             order=_ORDERS[given[0]],
             exponent=entry.number(given[0], entry[given[0]]),
             matters=matters,
+            tuned=tuned,
         )
 
     def printed(self, claim: Claim) -> str:
@@ -121,21 +137,25 @@ class Exponent:
         slopes = self.slopes(table)
         n, alpha = len(slopes), study.alpha / study.family(claim) / looks
         without = int(np.isnan(slopes).sum())
-        common = repeated(study, claim) | {"protocol": self._protocol(), "n": n}
+        common = repeated(study, claim) | {"protocol": self._protocol(tables), "n": n}
         if without:
             words = (
                 f"{without} of {n} seeds have no exponent, as their {self.outcome} is not above 0 "
                 f"and finite at each value"
             )
             return Judgement(**common, measured=words, verdict=verdicts.WITHHELD)
-        interval = intervals.median_interval(slopes - self.exponent, alpha)
+        interval = intervals.rounded(slopes - self.exponent, self.rounding(tables, table), alpha)
+        missing = unfinished(self.deciding(tables), study.tuned, study.command())
         ends = (interval.low, interval.middle, interval.high)
         low, middle, high = (float(end) + self.exponent for end in ends)
         sd = float(slopes.std(ddof=1)) if n > 1 else math.nan
+        words = f"exponent {middle:.3g} [{low:.3g}, {high:.3g}] against {self.exponent:g}"
         return Judgement(
             **common,
-            measured=f"exponent {middle:.3g} [{low:.3g}, {high:.3g}] against {self.exponent:g}",
-            verdict=verdicts.compared(interval, self.matters, self.order),
+            measured="; ".join(filter(None, (words, missing))),
+            verdict=verdicts.WITHHELD
+            if missing
+            else verdicts.compared(interval, self.matters, self.order),
             first=middle,
             second=self.exponent,
             difference=float(interval.middle),
@@ -152,13 +172,44 @@ class Exponent:
 
         Seeds without a finished run at each value are left out.
         """
-        (arm,) = self.arms
-        columns = {
-            value: measured(self.outcome, arm, tables, {**self.where, self.over: value}, self.at)
-            for value in self.values
-        }
+        columns = {}
+        for value, arm, where in self._places():
+            if self.tuned and self.outcome.kind != "tuned":
+                where = {**where, **self._choose(arm, tables, where).best}
+            columns[value] = choices.outcome_of(
+                self.outcome, self.tuned, arm, tables, where, self.at
+            )
         table: pd.DataFrame = pd.DataFrame(columns).dropna()
         return table
+
+    def deciding(self, tables: Tables) -> Iterator[tuple[str, Mapping[str, Any], Choice]]:
+        """Yield the choices that have to be finished: an arm, its other settings, the choice."""
+        for _, arm, where in self._places():
+            for choice in choices.deciding(self.tuned, self.outcome, arm, tables, where, self.at):
+                yield arm, where, choice
+
+    def rounding(self, tables: Tables, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Return how far the exponent of each seed of the ``table`` may be off: (n,)."""
+        x = np.log(np.array(self.values))
+        weights = np.abs(x - x.mean()) / ((x - x.mean()) ** 2).sum()
+        total = pd.Series(0.0, index=table.index)
+        for weight, (_, arm, where) in zip(weights, self._places(), strict=True):
+            off = choices.roundings(self.outcome, self.tuned, arm, tables, where, self.at)
+            total += weight * math.log(10) * off
+        return np.asarray(total, dtype=float)
+
+    def _places(self) -> Iterator[tuple[float, str, dict[str, Any]]]:
+        """Yield each value with its arm and the settings that are not tuned."""
+        for place, value in enumerate(self.values):
+            if len(self.arms) > 1:
+                yield value, self.arms[place], dict(self.where)
+            else:
+                own = int(value) if value.is_integer() else value
+                yield value, self.arms[0], {**self.where, self.over: own}
+
+    def _choose(self, arm: str, tables: Tables, where: Mapping[str, Any]) -> Choice:
+        assert self.tuned is not None
+        return choices.choose(self.tuned, arm, tables, where, self.at)
 
     def slopes(self, table: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return the exponent of each seed; nan where an outcome is not above 0 and finite."""
@@ -198,9 +249,28 @@ class Exponent:
                 more = f"more than {power.MOST_SEEDS}"
                 yield "Seeds needed to show what matters", str(j.seeds_needed or more)
 
-    def _protocol(self) -> str:
+    def _protocol(self, tables: Tables) -> str:
         listed = ", ".join(f"{value:g}" for value in self.values)
-        return "; ".join(filter(None, (described(self.where, self.at), f"{self.over} {listed}")))
+        words = [described(self.where, self.at), f"{self.over} {listed}"]
+        if self.tuned:
+            each = (
+                f"{value:g} at {self._choose(arm, tables, where)}"
+                for value, arm, where in self._places()
+            )
+            words.append(f"each at its best {self.tuned.by}: {', '.join(each)}")
+        return "; ".join(filter(None, words))
+
+
+def _read_arms(entry: Entry, arms: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ``arm`` of a claim, or its ``arms``, one for each value."""
+    if ("arm" in entry) == ("arms" in entry):
+        raise entry.error("give arm: A, or arms: [A, B, …], one for each value")
+    if "arm" in entry:
+        return (measurement.read_arm(entry, arms),)
+    named = entry.items("arms", "[A, B]")
+    if len(named) < 2:
+        raise entry.error(f"arms={named}: give two or more, one for each value, or arm: A")
+    return tuple(entry.one_of("arm", name, arms) for name in named)
 
 
 def _picture(claim: Claim, test: Exponent, tables: Tables, judgement: Judgement) -> Picture:

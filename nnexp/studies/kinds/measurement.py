@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from nnexp.analysis.outcomes import CURVES, LAYER_VALUES, METRICS, SCORES, Outcome
+from nnexp.analysis.tuning import Tuned
 from nnexp.config.experiment_file import Design
 from nnexp.config.single_settings import takes_any_positive
 from nnexp.errors import InputError
@@ -14,19 +16,27 @@ from nnexp.studies.entry import Entry
 
 # The widest prediction interval of an accuracy from which a figure can be judged, as half-width.
 CAP = 0.01
-_FORMS = (*CURVES, "factor_per_layer", "steps_to", "layer")  # a curve may have a layer
+_FORMS = (*CURVES, "factor_per_layer", "steps_to", "tuned", "layer")  # a curve may have a layer
 _CLOCKS = ("epoch", "step")
 
 
-def read_outcome(entry: Entry) -> Outcome:
-    """Return the ``outcome`` of a claim, by default the test accuracy."""
-    given = entry.get("outcome", "test_accuracy")
+def read_outcome(entry: Entry, key: str = "outcome") -> Outcome:
+    """Return the outcome at ``key`` of a claim, by default the test accuracy."""
+    given = entry.get(key, "test_accuracy")
     if isinstance(given, str):
-        return Outcome("metric", entry.one_of("outcome", given, METRICS))
+        return Outcome("metric", entry.one_of(key, given, METRICS))
     form = next((form for form in _FORMS if isinstance(given, dict) and form in given), None)
     if form is None:
-        raise entry.error(f"outcome={given}: give a column, or one of {', '.join(_FORMS)}")
-    part = entry.part("outcome")
+        raise entry.error(f"{key}={given}: give a column, or one of {', '.join(_FORMS)}")
+    part = entry.part(key)
+    if form == "tuned":
+        part.check_keys(("tuned",), ("tuned",))
+        setting = str(part["tuned"])
+        if "tuned" not in entry:
+            raise entry.error(
+                f"the best {setting} needs tuned: {{over: {setting}, by: …}}: give it"
+            )
+        return Outcome("tuned", setting)
     index = _read_layer(part) if "layer" in part else 0
     if form == "layer":
         part.check_keys(("layer", "value"), ("layer", "value"))
@@ -98,36 +108,58 @@ def read_map(entry: Entry, outcome: Outcome, design: Design) -> tuple[str, ...]:
     return keys
 
 
-def read_tuned(entry: Entry, outcome: Outcome, design: Design | None = None) -> dict[str, str]:
-    """Return the setting that is chosen for each arm, ``over``, and the score ``by`` which.
+def read_tuned(entry: Entry, outcome: Outcome, design: Design | None = None) -> Tuned | None:
+    """Return the settings that are chosen for each arm, ``over``, and the score ``by`` which.
 
     The score must be of other examples than ``outcome``. With a ``design``, further values of the
-    setting are tried, so it must be swept over positive numbers and allow any other.
+    settings are tried, so they must be swept over positive numbers and allow any other.
     """
     if not entry.mapping("tuned", "{over: lr, by: validation_accuracy}"):
-        return {}
-    tuned = entry.part("tuned")
-    tuned.check_keys(("over", "by"), ("over", "by"))
-    over, by = tuned["over"], tuned["by"]
-    split, measured = (str(name).partition("_")[0] for name in (by, outcome.of))
-    if by in METRICS and split in ("test", measured):
+        return None
+    part = entry.part("tuned")
+    part.check_keys(("over", "by"), ("over", "by"))
+    named = part["over"]
+    over = tuple(map(str, named)) if isinstance(named, list) else (str(named),)
+    if not over or len({*over}) < len(over):
+        raise part.error(f"over={named}: give a setting, or a list of different ones")
+    tuned = Tuned(over, _read_score(part, outcome, named))
+    if design is not None:
+        for key in over:
+            _check_values(part, key, design)
+            if key in entry.mapping("where"):
+                raise part.error(f"{key} is also fixed in 'where': leave one of them out")
+    if outcome.kind == "tuned" and outcome.of not in over:
+        raise entry.error(f"outcome={{tuned: {outcome.of}}} is not tuned: choose {', '.join(over)}")
+    return tuned
+
+
+def _read_score(part: Entry, outcome: Outcome, over: object) -> Outcome:
+    """Return the score ``by`` which ``over`` is tuned: one of `SCORES`, or updates to one."""
+    given = part["by"]
+    score = Outcome("metric", str(given))
+    if isinstance(given, dict):
+        score = read_outcome(part, "by")
+        if score.kind != "steps_to":
+            raise part.error(
+                f"by={given}: give {', '.join(SCORES)} or steps_to, as in steps_to: 0.9"
+            )
+        of = "validation_accuracy" if score.of == "step" else score.of
+        score = replace(score, of=of)
+    split, measured = (name.partition("_")[0] for name in (score.of, outcome.reached))
+    if score.of in METRICS and split in ("test", measured):
         whose = "the claim is" if split == measured else "claims are"
         other = "validation" if split != "validation" else "train"
-        raise tuned.error(
-            f"by={by} chooses {over} on the {split} set, on which {whose} measured: "
+        raise part.error(
+            f"by={given} chooses {over} on the {split} set, on which {whose} measured: "
             f"give by: {other}_accuracy"
         )
-    by = tuned.one_of("score to tune by", by, SCORES)
-    if design is not None:
-        _check_values(tuned, over, design)
-        if over in entry.mapping("where"):
-            raise tuned.error(f"{over} is also fixed in 'where': leave one of them out")
-    return {"over": over, "by": by}
+    part.one_of("score to tune by", score.of, SCORES)
+    return score
 
 
-def _check_values(tuned: Entry, over: Any, design: Design) -> None:
+def _check_values(tuned: Entry, over: str, design: Design) -> None:
     """Refuse to tune a setting that is not swept over a list of positive numbers."""
-    if not isinstance(over, str) or over not in design.swept:
+    if over not in design.swept:
         swept = ", ".join(design.swept) or "nothing"
         raise tuned.error(f"over={over} is not swept: sweep its values, or choose from {swept}")
     if not takes_any_positive(over):

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nnexp.analysis import intervals
-from nnexp.analysis.outcomes import Outcome, described, matching, measured, of_runs
-from nnexp.analysis.tuning import Tuning, tune
+from nnexp.analysis.labels import listed
+from nnexp.analysis.outcomes import Outcome, described
+from nnexp.analysis.tuning import Choice, Tuned
 from nnexp.errors import InputError, unknown
 from nnexp.store.tables import Tables
+from nnexp.studies.kinds import choices
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,7 @@ class Pairing:
     """Two ``arms`` whose runs are paired by seed, or one arm and a ``threshold``.
 
     ``where`` fixes swept settings, ``at`` the evaluation (``{"epoch": 5}``; empty: the last).
-    ``scale`` is ``plain`` or ``log10``. ``tuned`` is the setting chosen for each arm by a score
-    (``{"over": "lr", "by": "validation_accuracy"}``).
+    ``scale`` is ``plain`` or ``log10``. ``tuned`` has the settings chosen for each arm by a score.
     """
 
     arms: tuple[str, ...]
@@ -32,7 +34,7 @@ class Pairing:
     at: Mapping[str, float]
     threshold: float | None
     scale: str
-    tuned: Mapping[str, str]
+    tuned: Tuned | None
 
     @property
     def in_points(self) -> bool:
@@ -52,7 +54,8 @@ class Pairing:
         first, *others = (arm.replace("_", " ") for arm in self.arms)
         if self.threshold is not None:
             return f"{first} − {self.threshold:g}"
-        tuned = f"at its best {self.tuned['over']} each" if self.tuned else ""
+        over = self.tuned.over if self.tuned and self.outcome.kind != "tuned" else ()
+        tuned = f"at its best {listed(over)} each" if over else ""
         about = ", ".join(filter(None, (described(self.where, self.at), tuned)))
         named = " − ".join((first, *others))
         return f"{named} ({about})" if about else named
@@ -65,14 +68,14 @@ class Pairing:
         InputError
             If ``tables`` lack the runs, settings or columns.
         """
-        return self._paired(tables, [self.settings_of(arm, tables) for arm in self.arms], self.at)
+        return self._paired(tables, [self._place(arm, tables) for arm in self.arms], self.at)
 
     def _paired(
         self, tables: Tables, settings: Sequence[Mapping[str, Any]], at: Mapping[str, float]
     ) -> pd.DataFrame:
         """Return the `differences` of the arms, each at its own ``settings``, at ``at``."""
         values = [
-            measured(self.outcome, arm, tables, own, at)
+            choices.outcome_of(self.outcome, self.tuned, arm, tables, own, at)
             for arm, own in zip(self.arms, settings, strict=True)
         ]
         threshold = self.threshold
@@ -104,7 +107,7 @@ class Pairing:
         it lies above 0, ``no`` if below, else ``unclear``.
         """
         for combination, moments in places(tables, own, self.arms, keys):
-            here = [self.settings_of(arm, tables, combination) for arm in self.arms]
+            here = [self._place(arm, tables, combination) for arm in self.arms]
             for moment in moments:
                 place = {**combination, **moment}
                 pairs = self._paired(tables, here, moment or self.at)
@@ -114,44 +117,62 @@ class Pairing:
                 middle = {"n": len(pairs), "difference": float(interval.middle)}
                 yield place | middle | {"low": low, "high": high, "holds": holds}
 
-    def settings(self, tunings: Mapping[str, Tuning]) -> str:
-        """Return at which settings the runs are compared, in words; ``tunings`` are by arm."""
+    def settings(self, chosen: Mapping[str, Choice]) -> str:
+        """Return at which settings the runs are compared, in words; ``chosen`` is by arm."""
         words = described(self.where, self.at)
-        if not tunings:
+        if not chosen or self.tuned is None:
             return words
-        each = (f"{a} at {t.over} {t.best:g} ({t.tried})" for a, t in tunings.items())
-        score = self.tuned["by"].replace("_", " ")
-        return f"{words}{'; ' if words else ''}each at its best {score}: {', '.join(each)}"
+        each = (f"{arm} at {choice}" for arm, choice in chosen.items())
+        return f"{words}{'; ' if words else ''}each at its best {self.tuned.by}: {', '.join(each)}"
 
-    def tunings(self, tables: Tables) -> dict[str, Tuning]:
-        """Return the `tuning` of each arm; none if nothing is tuned."""
-        return {arm: self.tuning(arm, tables) for arm in self.arms} if self.tuned else {}
+    def chosen(self, tables: Tables) -> dict[str, Choice]:
+        """Return the `choice` for each arm; none if nothing is tuned."""
+        return (
+            {arm: self.choice(arm, tables, self.where) for arm in self.arms} if self.tuned else {}
+        )
 
-    def tuning(self, arm: str, tables: Tables, where: Mapping[str, Any] | None = None) -> Tuning:
-        """Return how the setting of ``tuned`` is chosen for an arm, by the score at ``at``.
-
-        ``where`` has the other settings, by default those of the pairing.
+    def choice(self, arm: str, tables: Tables, where: Mapping[str, Any]) -> Choice:
+        """Return how an arm is tuned, by the score at ``at``; ``where`` has the other settings.
 
         Raises
         ------
         InputError
-            If ``tables`` lack the runs, the setting or the score.
+            If ``tables`` lack the runs, the settings or the score.
         """
-        over, by = self.tuned["over"], self.tuned["by"]
-        runs = matching(tables.runs, arm, self.where if where is None else where)
-        if self.at:
-            then = of_runs(Outcome("metric", by), runs, tables, self.at)
-            runs = runs.assign(**{by: runs["run_id"].map(then)})
-        return tune(runs, over, by)
+        assert self.tuned is not None
+        return choices.choose(self.tuned, arm, tables, where, self.at)
+
+    def deciding(self, tables: Tables) -> Iterator[tuple[str, Mapping[str, Any], Choice]]:
+        """Yield the choices that have to be finished: an arm, its other settings, the choice."""
+        for arm in self.arms:
+            about = (arm, tables, self.where, self.at)
+            for choice in choices.deciding(self.tuned, self.outcome, *about):
+                yield arm, self.where, choice
+
+    def rounding(self, tables: Tables, seeds: pd.Series[int]) -> npt.NDArray[np.float64]:
+        """Return how far the difference of each of the ``seeds`` may be off, in log10: (n,)."""
+        total = pd.Series(0.0, index=seeds)
+        for arm in self.arms:
+            about = (arm, tables, self.where, self.at)
+            total += choices.roundings(self.outcome, self.tuned, *about)
+        return np.asarray(total, dtype=float)
 
     def settings_of(
         self, arm: str, tables: Tables, fixed: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Return the settings of an arm: ``where``, then ``fixed``, and the best of a tuned one."""
         where = {**self.where, **(fixed or {})}
-        if self.tuned and self.tuned["over"] not in where:
-            where[self.tuned["over"]] = self.tuning(arm, tables, where).best
+        if self.tuned and not {*self.tuned.over} <= {*where}:
+            where = {**self.choice(arm, tables, where).best, **where}
         return where
+
+    def _place(
+        self, arm: str, tables: Tables, fixed: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the settings at which an arm is measured: all values for a best value of them."""
+        if self.outcome.kind == "tuned":
+            return {**self.where, **(fixed or {})}
+        return self.settings_of(arm, tables, fixed)
 
 
 def places(

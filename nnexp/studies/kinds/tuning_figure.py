@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.analysis.outcomes import described
-from nnexp.analysis.tuning import Tuning
+from nnexp.analysis.tuning import Tuned, Tuning
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure
 from nnexp.store.tables import Tables
@@ -23,23 +23,26 @@ def tuning_pictures(
 
     It has a panel for each arm, and for each moment and other settings at which it is tuned.
     """
-    tuned = [(claim, test) for claim, test in compared if test.tuned]
-    for over, by in dict.fromkeys((test.tuned["over"], test.tuned["by"]) for _, test in tuned):
-        own = [(c, t) for c, t in tuned if (t.tuned["over"], t.tuned["by"]) == (over, by)]
+    own: dict[tuple[str, Tuned], list[tuple[Claim, Pairing]]] = {}
+    for claim, test in compared:
+        if test.tuned:
+            for over in test.tuned.over:
+                own.setdefault((over, test.tuned), []).append((claim, test))
+    for (over, tuned), of in own.items():
         found: dict[str, Tuning] = {}
-        for _, test in own:
+        for _, test in of:
             about = described(test.where, test.at)
             for arm in test.arms:
                 name = f"{arm} ({about})" if about else arm
                 if name not in found:
-                    found[name] = test.tuning(arm, tables)
-        claims = tuple(claim.id for claim, _ in own)
-        yield ClaimPicture(_picture(study, found, over, by), claims)
+                    found[name] = test.choice(arm, tables, test.where).tunings[over]
+        claims = tuple(claim.id for claim, _ in of)
+        yield ClaimPicture(_picture(study, found, over, tuned), claims)
 
 
-def _picture(study: Study, found: dict[str, Tuning], over: str, by: str) -> Picture:
+def _picture(study: Study, found: dict[str, Tuning], over: str, tuned: Tuned) -> Picture:
     values = study.tuned[over]
-    score = by.replace("_", " ")
+    score, by = str(tuned.by), tuned.by.of if tuned.by.kind == "metric" else tuned.by.kind
     rows = pd.concat(
         pd.DataFrame(
             {
@@ -56,7 +59,7 @@ def _picture(study: Study, found: dict[str, Tuning], over: str, by: str) -> Pict
         TuningCurve(
             f"{name.replace('_', ' ')}: {over} {one.best:g}",
             one.means.index.to_numpy(float),
-            one.means.to_numpy(float),
+            np.where(np.isfinite(one.means), one.means, np.nan),
             np.asarray(one.means.index.isin(values)),
             one.best,
         )
@@ -68,7 +71,19 @@ def _picture(study: Study, found: dict[str, Tuning], over: str, by: str) -> Pict
         "the best, at which the arm is compared. Hollow: values that tuning added to the study's "
         "own. Each panel has its own scale."
     )
+    if len(tuned.over) > 1:
+        caption += " The other tuned settings have their best values."
+    if not all(np.isfinite(one.means.dropna()).all() for one in found.values()):
+        caption += " Values without a point: a run did not reach the goal."
     best = ", ".join(f"{name} at {one.best:g}" for name, one in found.items())
     alt = f"{caption} Best: {best}."
-    figure = tuning_figure(title, curves, over, f"mean {score}")
-    return Picture(f"tuning-{over}-{by}", title, caption, alt, figure, rows)
+    axis = f"mean {score if tuned.by.kind == 'metric' else 'updates'}"
+    figure = tuning_figure(title, curves, over, axis)
+    return Picture(f"tuning-{over}-{_stem(tuned)}", title, caption, alt, figure, rows)
+
+
+def _stem(tuned: Tuned) -> str:
+    """Return the part of a file's name that tells the scores, and the settings tuned with it."""
+    by = tuned.by
+    score = by.of if by.kind == "metric" else f"{by.kind}-{by.level:g}-{by.of}"
+    return "-".join((score, *tuned.over[1:])) if len(tuned.over) > 1 else score
