@@ -23,7 +23,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nnexp.analysis import simulated_claims
 from nnexp.analysis.intervals import joint_band, median_interval, prediction_interval, t_quantile
+from nnexp.analysis.simulated_claims import FALSE, SHOWN
 from nnexp.analysis.verdicts import ALPHA
 from nnexp.files import writing
 from nnexp.startup import settle
@@ -89,11 +91,13 @@ def _ceiling(rng: Generator, size: tuple[int, ...]) -> Array:
     return 50 * rng.beta(49, 1, size)
 
 
+# Seeds that differ in spread are a case for differences of pairs, not for spreads between seeds.
+_UNLIKE = "unequal spreads"
 OUTCOMES: dict[str, Outcomes] = {
     "normal": Outcomes(lambda rng, size: rng.standard_normal(size)),
     "skewed": Outcomes(lambda rng, size: rng.standard_exponential(size), 1, math.log(2)),
     "outliers": Outcomes(_outliers),
-    "unequal spreads": Outcomes(_unequal),
+    _UNLIKE: Outcomes(_unequal),
     "ties": Outcomes(lambda rng, size: np.rint(rng.standard_normal(size))),
     "near the ceiling": Outcomes(_ceiling, 50 * 49 / 50, 50 * 0.5 ** (1 / 49)),
     **{f"{rate:.0%} diverge".replace("%", " %"): _diverging(rate) for rate in (0.1, 0.3, 0.45)},
@@ -124,7 +128,8 @@ def calibrate(experiments: int = EXPERIMENTS, seed: int = 0) -> pd.DataFrame:
     ``question`` is the event that ``rate`` counts: `MISSED`, an ``interval`` misses the truth in a
     study of ``claims`` claims; `FOUND`, a true ``difference`` between normal outcomes is found;
     `OUTSIDE`, a further run or curve lies outside its interval; `PUBLISHED`, a verdict says so, as
-    the interval is within `CAP`. ``n`` is text: a number, or ``top-up`` for any of the looks.
+    the interval is within `CAP`; `FALSE` and `SHOWN`, a claim on a spread, a law or a best value is
+    judged falsely, or what is true is shown. ``n`` is text: a number, or ``top-up`` for any look.
 
     Raises
     ------
@@ -152,6 +157,8 @@ def calibrate(experiments: int = EXPERIMENTS, seed: int = 0) -> pd.DataFrame:
     samples, none = _tuned(rng, experiments, max(CLAIMS), sizes), OUTCOMES["normal"]
     for looks in plans:
         rows += [{"outcomes": TUNED} | row for row in _missed(samples, looks, none)]
+    draws = {name: outcomes.draw for name, outcomes in OUTCOMES.items() if name != _UNLIKE}
+    rows += simulated_claims.rows(draws, experiments, seed)
     table: pd.DataFrame = pd.DataFrame(rows, columns=list(COLUMNS))
     return table
 
@@ -225,6 +232,8 @@ def as_markdown(table: pd.DataFrame, question: str) -> str:
     across = {
         MISSED: lambda row: f"{row['interval']}, {_claims(row['claims'])}",
         FOUND: lambda row: f"{row['interval']}, {row['difference']:g} sd",
+        FALSE: lambda row: _claims(row["claims"]),
+        SHOWN: lambda row: _claims(row["claims"]),
     }.get(question, lambda row: row["interval"])
     asked["across"] = asked.apply(across, axis=1)
     keys = ["n", "claims"] if question == FOUND else ["outcomes", "n"]
@@ -287,7 +296,26 @@ above {CAP:g} standard deviations are too noisy to be judged, so runs that are s
 no verdict. These verdicts are unreliable where outcomes are skewed and the points of a curve
 deviate each on its own.
 
-{as_markdown(table, PUBLISHED)}"""
+{as_markdown(table, PUBLISHED)}
+### Spreads, laws and best values
+
+How often a study of claims on these has a false verdict. Up to 5 is wanted. *Spreads*: two arms
+with the same distribution, in studies of one and five claims. *Laws*: three shares of runs that
+are as predicted, off by just the smallest deviation that matters, 0.15, or off by twice as much.
+*Best values*: of settings tried in steps of a factor of 1.26; the optimum varies between seeds by
+a factor of 1.12, and differences are in log10.
+
+{_by_kind(table, FALSE)}
+How often what is true is shown: that spreads differ, that a law holds or does not, that best
+values differ by more than a factor of 1.4.
+
+{_by_kind(table, SHOWN)}"""
+
+
+def _by_kind(table: pd.DataFrame, question: str) -> str:
+    """Return the tables of the rates for a ``question``, one for each kind of claim."""
+    kinds = (table[table["interval"] == kind] for kind in simulated_claims.KINDS)
+    return "\n".join(as_markdown(own, question) for own in kinds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
