@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.cli import reproduce
+from nnexp.cli import reproduce, verify
 from nnexp.studies.judgement import Judgement, from_table
 from nnexp.studies.judging import current
 from nnexp.studies.reader import read_study
@@ -23,11 +24,13 @@ RESULTS = ROOT / "results"
 # The ledger of the five documents' checkable statements.
 ROWS = {"D0": 7, "D1": 10, "D2": 7, "D3": 6, "D4": 4}
 LEDGER = [f"{document}.{i}" for document, count in ROWS.items() for i in range(1, count + 1)]
-STUDIES = [
+SHIPPED = [
     study
     for file in sorted((ROOT / "experiments").glob("*/*.yaml"))
     if (study := read_study(file, f"{file.parent.name}/{file.stem}"))
 ]
+# Some studies of papers are not judged yet: their runs, on seeds that no pilot used, are to come.
+STUDIES = [study for study in SHIPPED if (RESULTS / study.name / "claims.csv").is_file()]
 # Accuracies of another processor may differ by so much: the last bits of a product of matrices.
 ELSEWHERE = 0.003
 
@@ -47,8 +50,22 @@ def test_every_row_has_main_claims_in_one_study_and_a_sentence(row: str) -> None
     assert study.rows[row].endswith(".")
 
 
+def test_every_study_of_a_document_is_judged() -> None:
+    assert {s.name for s in SHIPPED if s.name.startswith("documents/")} <= {s.name for s in STUDIES}
+
+
 def test_no_two_studies_decide_a_row() -> None:
-    check_mains(STUDIES)
+    check_mains(SHIPPED)
+
+
+def test_no_check_stands_in_two_studies() -> None:
+    found: dict[str, str] = {}
+    for study in SHIPPED:
+        for claim in study.claims:
+            decides = [asdict(claim.test), [study.arms[arm] for arm in claim.test.arms]]
+            if claim.test.arms:
+                decides.append(study.settings)
+            assert found.setdefault(repr(decides), study.name) == study.name, claim.id
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
@@ -77,6 +94,12 @@ def test_the_report_names_every_claim() -> None:
         assert f"]({study.name}/README.md)" in text
         for claim in study.claims:
             assert " ".join(claim.statement.split()) in text
+
+
+@pytest.mark.slow
+def test_runs_of_three_cheap_studies_agree_with_the_committed_tables() -> None:
+    studies = ("xor", "d1_untrained", "arithmetic")
+    assert verify.main([*studies, "--results", str(RESULTS)]) == 0
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from nnexp.store import versions
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import fill
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
+from nnexp.store.research_object import CRATE, Contents, research_object
 
 _FILES = {
     "summary.csv": "one row per arm",
@@ -138,7 +139,7 @@ def page_files(
     most = _most_seeds(comparison, found)
     if rendered.film:
         files[_ANIMATION] = rendered.film.gif
-    files["index.html"] = page.render(
+    html = page.render(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=title(comparison),
         command=command,
@@ -170,7 +171,14 @@ def page_files(
         film=_film(rendered.film) if rendered.film else None,
         tables={name: rows for name, rows in _FILES.items() if name in files},
     )
-    return files
+    contents = Contents(
+        name=title(comparison),
+        description=f"Runs of neural networks, their tables and figures, made by: {command}",
+        files={**files, "index.html": html},
+        runs=comparison.runs.to_dict("records"),
+    )
+    files[CRATE] = research_object(contents)
+    return {**files, "index.html": html}
 
 
 def _film(film: Film) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from nnexp.plotting.picture import Picture
 from nnexp.reports.jinja import cell, environment
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.folders import check_finished, check_folder, fill
+from nnexp.store.research_object import CRATE
 from nnexp.store.tables import Tables, load, read_exactly
 from nnexp.studies import confirmation, html_report
 from nnexp.studies.confirmation import registered
@@ -37,6 +38,7 @@ from nnexp.studies.judging import current
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.comparison import maps
 from nnexp.studies.lock_section import POWER_HEADS, LockSection, lock_section
+from nnexp.studies.research_objects import report_object, study_object
 from nnexp.studies.row_table import row_table, verdict_counts
 from nnexp.studies.rows import RULE, Row, by_analysis, check_mains, place, rows, summary
 from nnexp.studies.section import Section, Shown
@@ -273,7 +275,9 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
         "Draw it again from the tables": shlex.join(["python", "-m", "nnexp.report", *where]),
     }
     page = html_report.render(sections, facts, found, exhibits)
-    fill(results, {"README.md": text, "report.html": page})
+    pages = {"README.md": text, "report.html": page}
+    own = [chapter.study for chapter in chapters]
+    fill(results, {CRATE: report_object(own, found, pages), **pages})
     return results / "report.html"
 
 
@@ -323,7 +327,12 @@ def _write_chapter(chapter: Chapter, found: Sequence[Row], folder: Path) -> Sect
             tables=[name for name in _TABLES if (folder / name).is_file()],
         )
     )
-    fill(folder, {**files, "README.md": text}, keep=_KEPT)
+    files["README.md"] = text
+    kept = [name for name in _KEPT if name not in files and (folder / name).is_file()]
+    every = {**files, **{name: (folder / name).read_bytes() for name in kept}}
+    lock = chapter.lock.sentences[0]
+    files[CRATE] = study_object(chapter.study, chapter.judgements, lock, folder, every)
+    fill(folder, files, keep=_KEPT)
     return Section(
         chapter.study,
         chapter.judgements,
