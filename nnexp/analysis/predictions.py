@@ -37,7 +37,7 @@ class Answers(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A finished run on images with saved weights, its data and its network."""
+    """A finished run with saved weights, its data and its network."""
 
     record: Record
     data: Dataset
@@ -45,7 +45,15 @@ class Kept(NamedTuple):
 
 
 def kept(record: Record) -> Kept | None:
-    """Return the data and network of a record of a finished run on images with saved weights.
+    """Return what `rebuilt` does, ``None`` unless the run's examples are images with a test set."""
+    run = rebuilt(record)
+    if run is None or run.data.description.image_shape is None or run.data.test is None:
+        return None
+    return run
+
+
+def rebuilt(record: Record) -> Kept | None:
+    """Return the data and network of a record of a finished run with saved weights.
 
     ``None`` for any other record, including those whose data or own functions are missing or have
     changed, and those with the user's own functions that the current command did not ask for, which
@@ -54,7 +62,7 @@ def kept(record: Record) -> Kept | None:
     if record.status != FINISHED or record.weights is None:
         return None
     data = data_of(record)
-    if data is None or data.description.image_shape is None or data.test is None:
+    if data is None:
         return None
     try:
         return Kept(record, data, rebuild(record))
@@ -63,7 +71,7 @@ def kept(record: Record) -> Kept | None:
 
 
 def data_of(record: Record) -> Dataset | None:
-    """Return the data of a record, or ``None`` if they or own functions are as in `kept`."""
+    """Return the data of a record, or ``None`` if they or own functions are as in `rebuilt`."""
     try:
         config = RunConfig.from_mapping(record.config, trusted=False)
         if config.identity() != record.identity or (config.has_own() and not record.asked):

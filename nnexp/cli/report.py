@@ -14,6 +14,7 @@ from nnexp.cli.guard import guarded
 from nnexp.cli.reproduce import relevant, sound
 from nnexp.cli.selection import finished
 from nnexp.errors import InputError
+from nnexp.plotting import decision_regions
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder
 from nnexp.store.tables import Tables, load, load_trials, tables, trials
@@ -55,7 +56,10 @@ def _main(arguments: list[str]) -> int:
     # Several sweeps are compared as they are, since each may have been tuned in its own way.
     tuning = load_trials(folders[0]) if len(folders) == 1 else trials(records)
     command = shlex.join(["python", "-m", "nnexp.report", *arguments])
-    written = write_sweep(options.out, *found, tuning, command=command, records=records)
+    regions = _regions(folders) if folders else None
+    written = write_sweep(
+        options.out, *found, tuning, command=command, records=records, regions=regions
+    )
     print(f"page    {written[-1]}")
     return 0
 
@@ -77,6 +81,13 @@ def _parser() -> Parser:
         "--results", type=Path, default=Path("results"), help="the folder of the studies' tables"
     )
     return parser
+
+
+def _regions(folders: Sequence[str]) -> pd.DataFrame:
+    """Return the combined decision regions of sweeps."""
+    parts = [decision_regions.read(Path(folder)) for folder in folders]
+    table: pd.DataFrame = pd.concat(parts).drop_duplicates()
+    return table
 
 
 def _of_folders(folders: Sequence[str]) -> Tables:

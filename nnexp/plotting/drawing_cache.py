@@ -52,7 +52,7 @@ def _digest(records: Sequence[Record]) -> str:
     digest = hashlib.sha256(json.dumps(code).encode())
     for record in records:
         row = record.summary_row() | {"reused": None}
-        content = (row, record.identity, record.metrics, record.layers)
+        content = (row, record.identity, record.metrics, record.layers, record.regions)
         digest.update(json.dumps(content, default=repr).encode())
     return digest.hexdigest()
 
@@ -62,8 +62,8 @@ def _read(path: Path) -> Rendered | None:
         content = json.loads(path.read_bytes())
         os.utime(path)
         drawings = [
-            Drawing(name, caption, alt, svg.encode(), base64.b64decode(png), csv)
-            for name, caption, alt, svg, png, csv in content["drawings"]
+            Drawing(name, caption, alt, svg.encode(), base64.b64decode(png), csv, readings)
+            for name, caption, alt, svg, png, csv, readings in content["drawings"]
         ]
         return Rendered(drawings, content["looks"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -72,7 +72,7 @@ def _read(path: Path) -> Rendered | None:
 
 def _to_json(rendered: Rendered) -> bytes:
     drawings = [
-        (d.name, d.caption, d.alt, d.svg.decode(), base64.b64encode(d.png).decode(), d.csv)
+        (*d[:3], d.svg.decode(), base64.b64encode(d.png).decode(), d.csv, d.readings)
         for d in rendered.drawings
     ]
     return json.dumps({"drawings": drawings, "looks": rendered.looks}).encode()

@@ -37,13 +37,21 @@ class Block(NamedTuple):
     arms: tuple[str, ...]
 
 
+class Key(NamedTuple):
+    """An entry of a legend: its words, and the style of the lines of its ``arms``."""
+
+    words: str
+    style: Style
+    arms: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Facets:
     """The panels of a figure that has lines for arms.
 
     ``panels`` maps the title of each panel (empty if there is only one) to its arms, of which
     ``styles`` has the looks. ``shown`` are their runs and those of the arms in ``grey``, which are
-    behind every panel. ``key`` has the words of the legend, with the style of each, and ``note``
+    behind every panel. ``key`` has the entries of the legend, and ``note``
     (maybe empty) is a sentence for the caption.
     """
 
@@ -51,7 +59,7 @@ class Facets:
     styles: dict[str, Style]
     shown: Comparison
     grey: tuple[str, ...]
-    key: tuple[tuple[str, Style], ...]
+    key: tuple[Key, ...]
     note: str
 
     @property
@@ -61,7 +69,7 @@ class Facets:
 
     def legend(self) -> list[Artist]:
         """Return the entries of the legend."""
-        entries = [line_entry(words, style) for words, style in self.key]
+        entries = [line_entry(*one) for one in self.key]
         if self.grey:
             label = f"{len(self.grey)} others" if self.key else "other arms"
             entries.append(Line2D([], [], color=CONTEXT, linewidth=0.8, label=label))
@@ -197,11 +205,11 @@ def _divided(
         grey = comparison.arms
         return Facets(panels, styles, comparison, grey, (), f"{note} Grey: the others.")
     levels = levels_of_arms(grid)
-    lines: dict[str, Style] = {}
+    lines: dict[str, list[str]] = {}
     for arm, at in levels.items():
-        label = ", ".join(at[f.name] for f in grid if f.name not in by)
-        lines.setdefault(label, styles[arm])
-    return Facets(panels, styles, comparison, (), tuple(lines.items()), note)
+        lines.setdefault(", ".join(at[f.name] for f in grid if f.name not in by), []).append(arm)
+    key = tuple(Key(label, styles[own[0]], tuple(own)) for label, own in lines.items())
+    return Facets(panels, styles, comparison, (), key, note)
 
 
 def _selection(comparison: Comparison) -> Facets:
@@ -227,8 +235,8 @@ def evenly(names: Sequence[str], most: int) -> list[str]:
     return [names[i] for i in np.linspace(0, len(names) - 1, most).round().astype(int)]
 
 
-def _key(summary: pd.DataFrame, styles: Mapping[str, Style]) -> tuple[tuple[str, Style], ...]:
-    """Return the words of a legend that has all arms of ``summary``."""
+def _key(summary: pd.DataFrame, styles: Mapping[str, Style]) -> tuple[Key, ...]:
+    """Return the entries of a legend that has all arms of ``summary``."""
     width = 60 if len(summary) <= 6 else 22  # many are laid out in two columns
     labels = zip(summary["arm"], arm_labels(summary, width), strict=True)
-    return tuple((label, styles[arm]) for arm, label in labels)
+    return tuple(Key(label, styles[arm], (arm,)) for arm, label in labels)

@@ -72,7 +72,8 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     )
     for ax, (factor, rows) in zip(axes, parts.items(), strict=True):
         pairs = measured.pairs[measured.pairs["factor"] == factor]
-        draw_differences(ax, _differences(rows, pairs, _looks(measured, rows, styles)), _IN_POINTS)
+        shown = _differences(rows, pairs, _looks(measured, rows, styles), measured.factors)
+        draw_differences(ax, shown, _IN_POINTS)
     layout.label_outer(axes)
     caption = (
         f"Differences paired by seed: each small mark is one seed ({n_words(table['n'])}), the "
@@ -97,9 +98,14 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
 
 
 def _differences(
-    table: pd.DataFrame, pairs: pd.DataFrame, styles: Mapping[str, Style]
+    table: pd.DataFrame,
+    pairs: pd.DataFrame,
+    styles: Mapping[str, Style],
+    factors: Sequence[Factor],
 ) -> list[Differences]:
     """Return the rows of a panel, in percentage points; ``styles`` has that of every level."""
+    levels = {f.name: f.levels for f in factors}.get(str(table["factor"].iloc[0]), {})
+    seeds = {level: [f"seed {s}" for s in own] for level, own in pairs.groupby("level")["seed"]}
     return [
         Differences(
             row["level"],
@@ -110,6 +116,8 @@ def _differences(
             100 * row["matters"],
             signs(f"{100 * row['difference']:+.2f}"),
             style=styles[row["level"]],
+            arms=tuple(levels.get(row["level"], ())),
+            seeds=tuple(seeds[row["level"]]),
         )
         for row in table.to_dict("records")
     ]
@@ -266,17 +274,19 @@ def response(comparison: Comparison, over: Factor, grid: tuple[Factor, ...]) -> 
             "x": [x_of[str(arm)] for arm in runs["arm"]],
             "y": runs["test_accuracy"].to_numpy(float),
             "diverged": (runs["status"] == DIVERGED).to_numpy(),
+            "arm": runs["arm"].astype(str).to_numpy(),
+            "run_id": runs["run_id"].to_numpy(),
         }
     )
     shared = [name for f in grid if f is over or f.name in by for name in f.settings]
     styles = arm_styles(comparison, shared)
     looks = {line: styles[str(arm)] for line, arm in zip(table["line"], runs["arm"], strict=True)}
     # What tells the lines of a panel apart.
-    entries = {
-        ", ".join(level for name, level in at.items() if name not in by): looks[line]
-        for line, at in zip(table["line"], own, strict=True)
-    }
-    legend = [line_entry(words, style) for words, style in entries.items() if words]
+    entries: dict[str, dict[str, Style]] = {}
+    for row, at in zip(table.to_dict("records"), own, strict=True):
+        words = ", ".join(level for name, level in at.items() if name not in by)
+        entries.setdefault(words, {})[row["arm"]] = looks[row["line"]]
+    legend = [line_entry(w, [*arms.values()][-1], arms) for w, arms in entries.items() if w]
     title = f"Final test accuracy over {over.name}"
     columns = layout.columns_of(len(panels_of))
     figure, axes = layout.panels(
@@ -303,7 +313,8 @@ def response(comparison: Comparison, over: Factor, grid: tuple[Factor, ...]) -> 
         for line in looks
     )
     alt = f"{caption} Highest mean: {top}."
-    return Picture("response", title, caption, alt, figure, table)
+    drawn = table.drop(columns=["arm", "run_id"])
+    return Picture("response", title, caption, alt, figure, drawn)
 
 
 def _response_panels(

@@ -20,6 +20,7 @@ from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, omitted, values_in_words
 from nnexp.plotting.facets import MOST_PANELS, Facets, extremes, extremes_note, facets
 from nnexp.plotting.legends import arm_labels, box_entries, thin_entries
+from nnexp.plotting.marks import mark
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
 
@@ -58,6 +59,8 @@ def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     )
     for ax, arm in zip(axes, shown["arm"], strict=True):
         panels.draw_spread(ax, table[table["arm"] == arm], styles[arm])
+        for artist in (*ax.patches, *ax.collections):
+            artist.set_gid(mark("part", [arm]))
         ax.locator_params(axis="y", nbins=5)
     layout.label_outer(axes)
     for ax, arm in list(zip(axes, shown["arm"], strict=True))[: None if alone else 1]:
@@ -142,7 +145,7 @@ def saturation(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
         if "dead" in tables:
             dead = tables["dead"]
             own = dead[dead["layer"] == rows["layer"].iloc[0]]
-            panels.draw_curves(ax, own, styles, thin=True)
+            panels.draw_curves(ax, own, styles, thin=thin)
         ax.set_ylim(-0.04, 1.04)
     layout.label_outer([ax for ax, _ in axes])
     caption = (

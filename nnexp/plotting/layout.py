@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
 
+from nnexp.plotting import marks
 from nnexp.plotting.styles import FAINT, NEUTRAL
 
 Look = dict[str, Any]
@@ -131,9 +132,14 @@ def panels(
     figure.supylabel(ylabel, x=0.1 / WIDTH, y=middle, ha="left", fontsize=BASE)
     if legend:
         corner = (0.1 / WIDTH, 0.06 / total)
-        figure.legend(
+        made = figure.legend(
             handles=legend, loc="lower left", bbox_to_anchor=corner, borderaxespad=0, ncols=across
         )
+        drawn = zip(legend, made.legend_handles, made.get_texts(), strict=True)
+        for entry, handle, text in drawn:  # a legend draws copies of its entries
+            for part in (handle, text):
+                if part is not None:
+                    part.set_gid(entry.get_gid())
     return figure, axes
 
 
@@ -189,6 +195,7 @@ def png(figure: Figure) -> bytes:
 
 def svg(figure: Figure) -> bytes:
     """Return ``figure`` as SVG: the same bytes for the same figure."""
+    marks.number(figure)
     drawn = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
     drawn = _FONT_OF_TEXT.sub("", drawn.replace("<svg ", f'<svg font-family="{_FONTS}" ', 1))
     return _NOT_XML.sub("\ufffd", _NO_ROTATION.sub("", drawn)).encode()

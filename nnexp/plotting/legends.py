@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -10,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from nnexp.plotting.layout import EDGE
+from nnexp.plotting.marks import mark
 from nnexp.plotting.styles import NEUTRAL, Style
 from nnexp.store.record import DIVERGED, FAILED
 
@@ -28,10 +30,10 @@ def arm_labels(summary: pd.DataFrame, width: int) -> list[str]:
     return labels
 
 
-def line_entry(label: str, style: Style) -> Line2D:
-    """Return the legend's entry of a line."""
+def line_entry(label: str, style: Style, arms: Iterable[str]) -> Line2D:
+    """Return the legend's entry of the lines of ``arms``."""
     look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
-    return Line2D([], [], **look, **EDGE, label=label)
+    return Line2D([], [], **look, **EDGE, label=label, gid=mark("key", arms))
 
 
 def thin_entries(thin: str) -> list[Artist]:

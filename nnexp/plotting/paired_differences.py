@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
+from nnexp.plotting.marks import mark
 from nnexp.plotting.scales import stretch_axis
 from nnexp.plotting.styles import FAINT, INK, NEUTRAL, UNNAMED, Style
 
@@ -34,7 +36,8 @@ class Differences:
 
     ``values (n,)`` are the differences of the seeds, ``median`` theirs with its interval ``low`` to
     ``high``; differences below ``matters`` do not matter. What is not finite is left out. ``note``
-    stands at the right, in bold if ``strong``.
+    stands at the right, in bold if ``strong``. ``arms`` are those of the row and ``seeds (n,)`` the
+    words for its values, if a page is to read them.
     """
 
     label: str
@@ -46,6 +49,8 @@ class Differences:
     note: str
     strong: bool = False
     style: Style = UNNAMED
+    arms: tuple[str, ...] = ()
+    seeds: tuple[str, ...] = ()
 
 
 def differences_figure(title: str, panels: Mapping[str, Sequence[Differences]]) -> Figure:
@@ -90,12 +95,16 @@ def _draw_row(ax: Axes, place: int, row: Differences) -> None:
     area: Look = {"color": FAINT, "linewidth": 0, "zorder": 0}
     ax.fill_betweenx([place - 0.5, place + 0.5], -row.matters, row.matters, **area)
     beside: Look = {"va": "center", "fontsize": SMALL, "transform": ax.get_yaxis_transform()}
+    beside["gid"] = part = mark("part", row.arms)
     ax.text(1.02, place, row.note, fontweight="bold" if row.strong else "normal", **beside)
-    values = row.values[np.isfinite(row.values)]
+    finite = np.isfinite(row.values)
+    values = row.values[finite]
+    seeds = itertools.compress(row.seeds, finite)
     y = place + 0.12 + np.linspace(0, 0.22, len(values))
     dots: Look = {"linestyle": "none", "color": row.style.colour, "marker": row.style.marker}
-    ax.plot(values, y, **dots, **EDGE, alpha=0.85, rasterized=len(values) > MOST_MARKS)
+    dots |= {"rasterized": len(values) > MOST_MARKS, "gid": mark("pairs", row.arms, seeds)}
+    ax.plot(values, y, **dots, **EDGE, alpha=0.85)
     if np.isfinite([row.low, row.high]).all():
-        ax.plot([row.low, row.high], [place - 0.12] * 2, color=INK)
+        ax.plot([row.low, row.high], [place - 0.12] * 2, color=INK, gid=part)
     if np.isfinite(row.median):
-        ax.plot(row.median, place - 0.12, linestyle="none", marker="D", color=INK)
+        ax.plot(row.median, place - 0.12, linestyle="none", marker="D", color=INK, gid=part)

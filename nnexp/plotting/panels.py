@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.ticker import (
     MaxNLocator,
     NullLocator,
@@ -16,6 +17,7 @@ from matplotlib.ticker import (
 
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
 from nnexp.plotting.legends import THIN, arm_labels
+from nnexp.plotting.marks import mark
 from nnexp.plotting.scales import MOST_TICKS
 from nnexp.plotting.styles import CONTEXT, Style
 from nnexp.store.record import DIVERGED, FAILED
@@ -24,30 +26,34 @@ Array = npt.NDArray[Any]
 
 
 def draw_curves(
-    ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, thin: bool = False
+    ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, thin: str = ""
 ) -> Axes:
     """Draw a table of `curves` (of one layer at most) over training: mean and band of each arm.
 
-    ``thin`` draws the means alone, as a second measure beside the first. Where a seed is infinite
-    the mean ends and the band reaches out of the top of the axes; an arm of which a run diverged
-    ends with a cross.
+    ``thin`` names a second measure, of which the means alone are drawn, beside the first. Where a
+    seed is infinite the mean ends and the band reaches out of the top of the axes; an arm of which
+    a run diverged ends with a cross.
     """
     for arm, rows in table.groupby("arm", observed=True):
         style, x = styles[str(arm)], rows["x"].to_numpy()
         mean = rows["mean"].where(np.isfinite(rows["mean"])).to_numpy()
         if thin:
-            ax.plot(x, mean, color=style.colour, linestyle=style.line, linewidth=THIN)
+            look: Look = {"color": style.colour, "linestyle": style.line, "linewidth": THIN}
+            ax.plot(x, mean, **look, gid=mark(thin, [arm]))
             continue
         if rows["n"].max() > 1:
-            _draw_band(ax, x, rows["low"].to_numpy(), rows["high"].to_numpy(), style)
-        look: Look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
+            band = _draw_band(ax, x, rows["low"].to_numpy(), rows["high"].to_numpy(), style)
+            band.set_gid(mark("band", [arm]))
+        look = {"color": style.colour, "linestyle": style.line, "marker": style.marker}
         # A line with gaps lies over one without, so that both are seen where they coincide.
         look["zorder"] = 2.0 if style.line == "-" else 2.1
-        ax.plot(x, mean, **look, **EDGE, markevery=max(1, len(x) // 10))
+        every = max(1, len(x) // 10)
+        ax.plot(x, mean, **look, **EDGE, markevery=every, gid=mark("mean", [arm]))
         finite = np.flatnonzero(np.isfinite(mean))
         if rows["diverged"].any() and len(finite):
             end = finite[-1]
-            ax.plot(x[end], mean[end], **_cross(style.colour), markersize=10, zorder=5)
+            cross = {**_cross(style.colour), "markersize": 10, "zorder": 5}
+            ax.plot(x[end], mean[end], **cross, gid=mark("part", [arm]))
     units = table["unit"].unique()
     ax.set_xlabel(units[0] if len(units) else "epochs")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=bool((table["x"] % 1 == 0).all())))
@@ -63,15 +69,16 @@ def draw_context(ax: Axes, table: pd.DataFrame) -> Axes:
     if lines:  # as a single line with gaps, as there may be many
         x, mean = np.concatenate(lines).T
         mean = np.where(np.isfinite(mean), mean, np.nan)
-        ax.plot(x, mean, color=CONTEXT, linewidth=0.8, zorder=1.5)
+        ax.plot(x, mean, color=CONTEXT, linewidth=0.8, zorder=1.5, gid=mark("part"))
     return ax
 
 
 def draw_seeds(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Axes:
     """Draw every run of a table of `seeds` as a hairline in the colour of its arm."""
     look: Look = {"linewidth": 0.5, "alpha": 0.45, "zorder": 1.9}
-    for (arm, _), run in table.groupby(["arm", "run_id"], observed=True):
-        ax.plot(run["x"], run["value"], color=styles[str(arm)].colour, **look)
+    for (arm, run_id), run in table.groupby(["arm", "run_id"], observed=True):
+        gid = mark("seed", [arm], [run_id])
+        ax.plot(run["x"], run["value"], color=styles[str(arm)].colour, **look, gid=gid)
     return ax
 
 
@@ -85,6 +92,7 @@ def draw_zeros(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Ax
             marker="v",
             color=styles[str(arm)].colour,
             transform=ax.get_xaxis_transform(),
+            gid=mark("zero", [arm]),
         )
     return ax
 
@@ -122,12 +130,17 @@ def draw_final(
         y = np.full(len(accuracy), float(row))
         if len(accuracy) > 1:
             y += np.linspace(-0.2, 0.2, len(accuracy))
-            ax.plot([mean, mean], [row - 0.36, row + 0.36], color=style.colour, linewidth=2)
+            bar: Look = {"color": style.colour, "linewidth": 2, "gid": mark("part", [arm])}
+            ax.plot([mean, mean], [row - 0.36, row + 0.36], **bar)
         dots: Look = {"linestyle": "none", "color": style.colour, "marker": style.marker}
         dots["rasterized"] = len(accuracy) > MOST_MARKS
-        ax.plot(accuracy[~diverged], y[~diverged], **dots, **EDGE, alpha=0.85)
-        ax.plot(accuracy[diverged], y[diverged], **_cross(style.colour), markersize=8)
-        ax.text(1.02, row, f"{mean:.3f}", transform=ax.get_yaxis_transform(), **beside)
+        ids = scored["run_id"].to_numpy()
+        ended = mark("runs", [arm], ids[~diverged])
+        ax.plot(accuracy[~diverged], y[~diverged], **dots, **EDGE, alpha=0.85, gid=ended)
+        lost = {**_cross(style.colour), "gid": mark("runs", [arm], ids[diverged])}
+        ax.plot(accuracy[diverged], y[diverged], **lost, markersize=8)
+        place: Look = {"transform": ax.get_yaxis_transform(), "gid": mark("part", [arm])}
+        ax.text(1.02, row, f"{mean:.3f}", **place, **beside)
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
@@ -137,7 +150,9 @@ def draw_final(
 
 
 def draw_response(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) -> Axes:
-    """Draw runs over a numeric setting, ``line x y diverged``: a dot a run, a line by their means.
+    """Draw runs over a numeric setting: a dot a run, a line by their means.
+
+    ``table`` has a row for each run: ``line x y diverged arm run_id``.
 
     ``styles`` has that of every line. The axis is logarithmic where that parts the values more
     evenly (from the smallest positive one on, where one is 0).
@@ -146,11 +161,14 @@ def draw_response(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) ->
         style = styles[str(line)]
         means = runs.groupby("x")["y"].mean()
         look: Look = {"color": style.colour, "marker": style.marker}
-        ax.plot(means.index, means, **look, linestyle=style.line, **EDGE)
-        ended = runs[~runs["diverged"]]
-        ax.plot(ended["x"], ended["y"], **look, linestyle="none", markersize=3, alpha=0.5)
-        lost = runs[runs["diverged"]]
-        ax.plot(lost["x"], lost["y"], **_cross(style.colour), markersize=8)
+        gid = mark("mean", runs["arm"].unique())
+        ax.plot(means.index, means, **look, linestyle=style.line, **EDGE, gid=gid)
+        single: Look = {**look, "linestyle": "none", "markersize": 3, "alpha": 0.5}
+        lost: Look = {**_cross(style.colour), "markersize": 8}
+        for arm, own in runs.groupby("arm", observed=True, sort=False):
+            for rows, dots in ((own[~own["diverged"]], single), (own[own["diverged"]], lost)):
+                gid = mark("runs", [arm], rows["run_id"])
+                ax.plot(rows["x"], rows["y"], **dots, gid=gid)
     values = np.unique(table["x"].to_numpy(float))
     positive = values[values > 0]
     if len(positive) > 2 and values[0] >= 0 and _evenness(np.log(positive)) < _evenness(positive):
@@ -194,13 +212,14 @@ def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
     return ax
 
 
-def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> None:
+def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> PolyCollection:
     look: Look = {"color": style.colour, "alpha": 0.2, "linewidth": 0}
     finite = np.isfinite(high)
     ax.update_datalim(np.column_stack([np.r_[x, x[finite]], np.r_[low, high[finite]]]))
     limits = ax.dataLim.frozen()
-    ax.fill_between(x, low, np.where(finite, high, 1e30), **look)
+    band = ax.fill_between(x, low, np.where(finite, high, 1e30), **look)
     ax.dataLim.set(limits)  # the infinite is not to be seen, only that it lies above
+    return band
 
 
 def _cross(colour: str) -> Look:

@@ -7,20 +7,25 @@ import itertools
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.interrupts import SIGNALS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nnexp.analysis.arms import Comparison
     from nnexp.plotting.picture import Picture
     from nnexp.store.record import Record
 
 
 class Drawing(NamedTuple):
-    """A picture as it is written: its words, its bytes, and its numbers as CSV."""
+    """A picture as it is written: its words, its bytes, and its numbers as CSV.
+
+    ``readings`` has what `nnexp.plotting.marks` says of its ``marks`` and its ``axes``.
+    """
 
     name: str
     caption: str
@@ -28,6 +33,7 @@ class Drawing(NamedTuple):
     svg: bytes
     png: bytes
     csv: str
+    readings: dict[str, list[Any]]
 
 
 class Frame(NamedTuple):
@@ -57,15 +63,20 @@ class Rendered(NamedTuple):
     film: Film | None = None
 
 
-def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
+def draw(
+    comparison: Comparison,
+    records: Sequence[Record] = (),
+    regions: pd.DataFrame | None = None,
+) -> Rendered:
     """Draw every picture; half of them in a second process where the system can fork one.
 
-    The weights and the snapshots of ``records`` that have them are drawn as well.
+    The weights, the snapshots and the decision regions of ``records`` that have them are drawn as
+    well, or else the ``regions`` of `nnexp.plotting.decision_regions.read`.
     """
     from nnexp.plotting.sweep_figures import looks
 
     styles = looks(comparison)
-    tasks = [*pictures(comparison, records).values()]
+    tasks = [*pictures(comparison, records, regions).values()]
     if not can_fork():
         return Rendered(_drawn(tasks), styles, _film(comparison, records))
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -92,22 +103,52 @@ def draw(comparison: Comparison, records: Sequence[Record] = ()) -> Rendered:
 
 
 def pictures(
-    comparison: Comparison, records: Sequence[Record] = ()
+    comparison: Comparison,
+    records: Sequence[Record] = (),
+    regions: pd.DataFrame | None = None,
 ) -> dict[str, Callable[[], Picture]]:
     """Return a function that draws each figure of a page, by name, as in `draw`."""
     from nnexp.plotting.sweep_figures import figures
 
-    return {**figures(comparison), **_weight_images(comparison, records)}
+    arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
+    return {
+        **figures(comparison),
+        **_decision_regions(comparison, records, arms, regions),
+        **_weight_images(records, arms),
+    }
+
+
+def _decision_regions(
+    comparison: Comparison,
+    records: Sequence[Record],
+    arms: Mapping[str, str],
+    table: pd.DataFrame | None,
+) -> dict[str, Callable[[], Picture]]:
+    if any(record.regions or record.weights for record in records):
+        from nnexp.analysis.regions_table import regions_table
+
+        table = regions_table(records, arms)
+    elif table is not None and len(table):  # the runs may have had other names
+        table = table[table["run_id"].isin(arms)]
+        table = table.assign(arm=table["run_id"].map(arms))
+    if table is None or table.empty:
+        return {}
+    from nnexp.plotting import decision_regions, layout
+
+    def draw() -> Picture:
+        with layout.style():
+            return decision_regions.picture(comparison, table)
+
+    return {decision_regions.NAME: draw}
 
 
 def _weight_images(
-    comparison: Comparison, records: Sequence[Record]
+    records: Sequence[Record], arms: Mapping[str, str]
 ) -> dict[str, Callable[[], Picture]]:
     if all(record.weights is None for record in records):
         return {}
     from nnexp.plotting import weight_images
 
-    arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
     drawn = weight_images.pictures(weight_images.tabulate(records, arms))
     return {picture.name: functools.partial(_same, picture) for picture in drawn}
 
@@ -128,12 +169,16 @@ def _same(picture: Picture) -> Picture:
 
 
 def _drawn(tasks: Sequence[Callable[[], Picture]]) -> list[Drawing]:
-    from nnexp.plotting import layout
+    return [_drawing(task()) for task in tasks]
 
-    return [
-        Drawing(p.name, p.caption, p.alt, layout.svg(p.figure), layout.png(p.figure), p.csv)
-        for p in (task() for task in tasks)
-    ]
+
+def _drawing(picture: Picture) -> Drawing:
+    from nnexp.plotting import layout, marks
+
+    found, figure = marks.number(picture.figure), picture.figure
+    svg, png = layout.svg(figure), layout.png(figure)
+    readings = {"marks": found, "axes": marks.axes(figure)}
+    return Drawing(picture.name, picture.caption, picture.alt, svg, png, picture.csv, readings)
 
 
 def can_fork() -> bool:

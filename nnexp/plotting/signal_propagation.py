@@ -19,6 +19,7 @@ from nnexp.nn import mean_field
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, omitted
 from nnexp.plotting.facets import Facets, extremes_note, facets
+from nnexp.plotting.marks import mark
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import Style
 from nnexp.store.record import DIVERGED, FAILED
@@ -182,10 +183,10 @@ def _draw(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, log: bo
         zeros = table[table["mean"] == 0]
         place = zeros["arm"].astype(str).map({a: i for i, a in enumerate(zeros["arm"].unique())})
         panels.draw_zeros(ax, zeros.assign(x=zeros["layer"] + 0.15 * place.astype(float)), styles)
-    for _, line in table.dropna(subset="theory").groupby("arm", observed=True):
+    for arm, line in table.dropna(subset="theory").groupby("arm", observed=True):
         values = line["theory"].replace(0, np.nan) if log else line["theory"]
         single: dict[str, Any] = {"marker": "_", "markersize": 12} if len(line) == 1 else {}
-        ax.plot(line["x"], values, **_THEORY, **single, zorder=6)
+        ax.plot(line["x"], values, **_THEORY, **single, zorder=6, gid=mark("theory", [arm]))
 
 
 def _lines(

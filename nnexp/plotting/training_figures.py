@@ -16,7 +16,9 @@ from nnexp.analysis.loss_scales import loss_scales
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, values_in_words
 from nnexp.plotting.facets import Block, Facets, extremes, extremes_note
+from nnexp.plotting.layout import Look
 from nnexp.plotting.legends import arm_labels, thin_entries
+from nnexp.plotting.marks import mark
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
 from nnexp.store.record import DIVERGED, FAILED
@@ -138,16 +140,16 @@ def _draw(
 
     Grey lines are drawn of arms that are ``comparable``.
     """
-    main, *others = tables.values()
+    (_, main), *others = tables.items()
     behind = (set(facets.grey) & set(comparable)) - set(arms)
     panels.draw_context(ax, main[main["arm"].isin(behind)])
     panels.draw_curves(ax, main[main["arm"].isin(arms)], facets.styles)
-    for table in others:
+    for name, table in others:
         own = table[table["arm"].isin(arms)]
         if "run_id" in own:
             panels.draw_seeds(ax, own, facets.styles)
         else:
-            panels.draw_curves(ax, own, facets.styles, thin=True)
+            panels.draw_curves(ax, own, facets.styles, thin=name.replace("_", " "))
     if len(facets.panels) > 1:
         ax.locator_params(axis="both", nbins=4)
 
@@ -197,7 +199,8 @@ def sharpness(facets: Facets) -> Picture:
         _draw(ax, facets, {"sharpness": found}, arms, comparison.arms)
         for arm in arms:
             if arm in edges:
-                ax.axhline(edges[arm], color=facets.styles[arm].colour, linestyle=(0, (1, 2)))
+                dotted: Look = {"linestyle": (0, (1, 2)), "gid": mark("edge", [arm])}
+                ax.axhline(edges[arm], color=facets.styles[arm].colour, **dotted)
     values = [*found["mean"][found["mean"] > 0], *edges.values()]
     if values and max(values) > 6 * min(values):
         scales.log_axis(axes[0])

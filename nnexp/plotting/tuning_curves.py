@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from nnexp.plotting.layout import BASE, EDGE, WIDTH, Look
+from nnexp.plotting.marks import mark
 from nnexp.plotting.styles import INK
 
 Array = npt.NDArray[np.float64]
@@ -36,6 +37,7 @@ class TuningCurve:
     ``own (n,)`` says which values are a study's own; tuning added the others. ``runs (m, 2)`` has
     the value and the score of single runs to show, and ``lost (n,)`` says at which values a run
     diverged or failed. ``edge`` is whether better values may lie beyond those that were tried.
+    ``arm`` is that of a sweep's page, on which it can be hidden.
     """
 
     name: str
@@ -46,6 +48,7 @@ class TuningCurve:
     runs: Array = field(default_factory=lambda: np.empty((0, 2)))
     lost: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
     edge: bool = False
+    arm: str = ""
 
 
 def tuning_figure(
@@ -103,16 +106,17 @@ def _entries(curves: Sequence[TuningCurve]) -> Iterator[Line2D]:
 
 
 def _draw(ax: Axes, curve: TuningCurve) -> None:
-    ax.plot(curve.values, curve.scores, color=_COLOUR)
-    ax.plot(*curve.runs.T, "o", color=_COLOUR, **_RUN, zorder=2)
+    part = mark("part", [curve.arm])
+    ax.plot(curve.values, curve.scores, color=_COLOUR, gid=mark("mean", [curve.arm]))
+    ax.plot(*curve.runs.T, "o", color=_COLOUR, **_RUN, zorder=2, gid=part)
     for here, look in ((curve.own, EDGE), (~curve.own, {"markerfacecolor": "white"})):
-        dots: Look = {"linestyle": "none", "marker": "o", "color": _COLOUR, **look}
+        dots: Look = {"linestyle": "none", "marker": "o", "color": _COLOUR, **look, "gid": part}
         ax.plot(curve.values[here], curve.scores[here], **dots, zorder=3)
     lost = np.flatnonzero(curve.lost)
-    ax.plot(curve.values[lost], curve.scores[lost], color=_COLOUR, **_LOST, zorder=3.5)
+    ax.plot(curve.values[lost], curve.scores[lost], color=_COLOUR, **_LOST, zorder=3.5, gid=part)
     chosen = curve.values == curve.best
     look = {"color": _EDGE if curve.edge else INK, **_BEST}
-    ax.plot(curve.values[chosen], curve.scores[chosen], **look, zorder=4)
+    ax.plot(curve.values[chosen], curve.scores[chosen], **look, zorder=4, gid=part)
     ax.set_title("\n".join(textwrap.wrap(curve.name, _NAME, max_lines=2, placeholder="…")))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=3))
     ax.margins(y=0.15)

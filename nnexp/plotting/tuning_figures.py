@@ -88,6 +88,7 @@ def _curve(
         runs if len(here) > len(rows) else np.empty((0, 2)),
         ~rows["sound"].to_numpy(bool),
         bool(trials.edge(setting)),
+        arm,
     )
 
 

@@ -23,6 +23,7 @@ from nnexp.plotting.captions import TUNING
 from nnexp.plotting.rendering import Film, Rendered, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
+from nnexp.reports.readings import readings
 from nnexp.reports.tuning_section import tuning_section
 from nnexp.store import versions
 from nnexp.store.csv_cells import frame_to_csv
@@ -62,14 +63,16 @@ def write_sweep(
     *,
     command: str,
     records: Sequence[Record] = (),
+    regions: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
     The tables are those of the records, and ``command`` is the line that made them. ``trials`` are
-    those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. The weights of
-    ``records`` that have them are drawn as well. Each plot is written as PNG, as SVG, and as the
-    CSV of its numbers. Files that nnexp wrote into ``folder`` before are removed. The page needs no
-    other file and no network.
+    those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. The weights and
+    decision regions of ``records`` that have them are drawn as well, or else the ``regions`` of
+    another folder, as from `nnexp.plotting.decision_regions.read`. Each plot is written as PNG, as
+    SVG, and as the CSV of its numbers. Files that nnexp wrote into ``folder`` before are removed.
+    The page needs no other file and no network.
 
     Returns
     -------
@@ -86,7 +89,7 @@ def write_sweep(
     if trials is not None and len(trials):
         found["tuning.csv"] = trials
     tables = {name: frame_to_csv(table) for name, table in found.items()}
-    return write_page(folder, comparison, tables, command=command, records=records)
+    return write_page(folder, comparison, tables, command=command, records=records, regions=regions)
 
 
 def write_page(
@@ -96,10 +99,11 @@ def write_page(
     *,
     command: str,
     records: Sequence[Record] = (),
+    regions: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write what `write_sweep` writes, of runs that are compared and ``tables`` that are CSV."""
     found = effects(comparison)
-    rendered = draw(comparison, records)
+    rendered = draw(comparison, records, regions)
     files = page_files(comparison, found, rendered, tables, command=command, records=records)
     return fill(folder, files)
 
@@ -140,6 +144,7 @@ def page_files(
     if rendered.film:
         files[_ANIMATION] = rendered.film.gif
     html = page.render(
+        readings=readings(comparison, rendered.drawings),
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=title(comparison),
         command=command,

@@ -39,7 +39,8 @@ class Record:
     those at evaluations (see `nnexp.training.snapshots`), and ``parent`` the ``run_id`` and
     ``step`` of the stored run that it continued, if any. ``started`` is when its training began,
     in UTC (``2026-01-31T12:00:00Z``): for a continued run, when the first one's did. It is ``None``
-    if it was not recorded.
+    if it was not recorded. ``regions`` are those of `nnexp.training.decision_regions` at the end of
+    a run on two features; records of earlier versions have none.
 
     The other fields are not stored. ``arm`` is the run's name in the current sweep, if any, and
     ``asked`` is whether the user's command names this run. Only then are the user's own functions
@@ -62,6 +63,7 @@ class Record:
     weights: dict[str, npt.NDArray[Any]] | None = None
     snapshots: dict[str, npt.NDArray[Any]] | None = None
     started: str | None = None
+    regions: list[Row] = field(default_factory=list)
     reused: bool = False
     arm: str | None = None
     asked: bool = False

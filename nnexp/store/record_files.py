@@ -1,15 +1,18 @@
 """Writing, reading and checking the files of a record.
 
-They are ``config.yaml``, ``metrics.csv``, ``layers.csv``, ``run.json`` and, if requested,
-``weights.npz`` and ``snapshots.npz``. ``run.json`` holds the digests of the other files, which
-reveal damage. Everything is checked before use, since a record may come from anywhere.
+They are ``config.yaml``, ``metrics.csv``, ``layers.csv``, ``run.json``, if requested
+``weights.npz`` and ``snapshots.npz``, and of a run on two features ``regions.csv``. ``run.json``
+holds the digests of the other files, which reveal damage. Everything is checked before use, since a
+record may come from anywhere.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import stat
@@ -57,8 +60,7 @@ _HEADER: dict[str, Any] = {
     "files": dict,
 }
 _TABLES = {"config.yaml", "metrics.csv", "layers.csv"}
-WEIGHTS = "weights.npz"
-SNAPSHOTS = "snapshots.npz"
+WEIGHTS, SNAPSHOTS, REGIONS = "weights.npz", "snapshots.npz", "regions.csv"
 # A moment in UTC; such texts are in the order of time.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 # A file is not read if this multiple of its size exceeds the machine's memory.
@@ -133,6 +135,7 @@ def read_record(folder: Path) -> Record:
             started=run.get("started"),
             weights=_arrays(files[WEIGHTS]) if WEIGHTS in files else None,
             snapshots=_arrays(files[SNAPSHOTS]) if SNAPSHOTS in files else None,
+            regions=_regions(files[REGIONS]) if REGIONS in files else [],
             reused=True,
         )
         _check_rows(record, run["outcome"])
@@ -155,6 +158,8 @@ def to_files(record: Record) -> dict[str, bytes]:
             buffer = io.BytesIO()
             np.savez(buffer, **arrays)  # type: ignore[arg-type]
             files[name] = buffer.getvalue()
+    if record.regions:
+        files[REGIONS] = to_csv(record.regions).encode()
     run = {
         "schema": SCHEMA,
         "run_id": record.run_id,
@@ -201,7 +206,7 @@ def _check_header(run: Row, run_id: str) -> None:
             raise TypeError(f"{key} in run.json is of type {type(run[key]).__name__}")
     if run["status"] not in (FINISHED, DIVERGED, FAILED):
         raise ValueError(f"the status is {run['status']!r}")
-    if not _TABLES <= run["files"].keys() <= {*_TABLES, WEIGHTS, SNAPSHOTS}:
+    if not _TABLES <= run["files"].keys() <= {*_TABLES, WEIGHTS, SNAPSHOTS, REGIONS}:
         raise ValueError(f"the files are {', '.join(run['files'])}")
     for key in ("environment", "columns", "outcome"):
         for name, value in run[key].items():
@@ -245,6 +250,17 @@ def _check_rows(record: Record, outcome: Row) -> None:
     for row in record.layers:
         if row["step"] not in known or not isinstance(row["layer"], int):
             raise ValueError(f"layers.csv has step {row['step']}, layer {row['layer']}")
+
+
+def _regions(content: bytes) -> list[Row]:
+    """Return the rows of `nnexp.training.decision_regions`, checked."""
+    rows = []
+    for row in csv.DictReader(io.StringIO(content.decode())):
+        place = {name: float(row[name]) for name in ("y", "x", "until")}
+        if not all(map(math.isfinite, place.values())) or place["x"] >= place["until"]:
+            raise ValueError(f"{REGIONS} has an invalid region: {', '.join(row.values())}")
+        rows.append({**place, "class": int(row["class"])})
+    return rows
 
 
 def _arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:

@@ -17,6 +17,7 @@ from nnexp.data import load
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, now
 from nnexp.training.checkpoint import fits, restore, state
+from nnexp.training.decision_regions import decision_regions
 from nnexp.training.lottery import prepared
 from nnexp.training.snapshots import Snapshots, snapshot_steps
 from nnexp.training.trainer import Evaluation, evaluation_steps, train
@@ -60,6 +61,7 @@ def execute(
                 if evaluation.step in taken.steps:
                     taken.take(evaluation.step, trainer.network.arrays())
                 report(evaluation)
+            record.regions = decision_regions(trainer.network, trainer.data)
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
             record.weights = state(trainer)

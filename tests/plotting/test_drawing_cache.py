@@ -21,7 +21,17 @@ from nnexp.training.execute import execute
 from tests.store.test_store import DEFAULTS
 
 DRAWN = Rendered(
-    [Drawing("loss", "± 1 √2", "alt", b"<svg/>", b"\x89PNG\x00", "a,b\n1,2\n")],
+    [
+        Drawing(
+            "loss",
+            "± 1 √2",
+            "alt",
+            b"<svg/>",
+            b"\x89PNG\x00",
+            "a,b\n1,2\n",
+            {"marks": [["mean", ["he"], []]]},
+        )
+    ],
     {"xavier": ("#0072B2", "-")},
 )
 

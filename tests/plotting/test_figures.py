@@ -100,7 +100,7 @@ def test_a_diverged_run_ends_the_mean_with_a_cross_and_opens_the_band_upwards():
 def test_thin_curves_are_means_alone():
     compared = comparison()
     table = curves(compared.metrics, "train_loss")
-    ax = panels.draw_curves(axes(), table, arm_styles(compared), thin=True)
+    ax = panels.draw_curves(axes(), table, arm_styles(compared), thin="training set")
     assert len(ax.lines) == 3
     assert not ax.collections
     assert all(line.get_linewidth() < 1 for line in ax.lines)

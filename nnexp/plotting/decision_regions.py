@@ -1,0 +1,157 @@
+"""The figure of decision regions: a panel for each arm with the plane of its two features."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+
+from nnexp.analysis.arms import Comparison
+from nnexp.analysis.regions_table import EXAMPLE, REGION
+from nnexp.errors import InputError
+from nnexp.plotting import layout
+from nnexp.plotting.captions import by, values_in_words
+from nnexp.plotting.facets import extremes, extremes_note
+from nnexp.plotting.layout import EDGE, Look
+from nnexp.plotting.marks import mark
+from nnexp.plotting.picture import Picture
+from nnexp.plotting.styles import UNNAMED, Style, distinct_styles
+from nnexp.store.tables import read_exactly
+
+NAME = "regions"
+_MOST_PANELS = 12
+# How strongly a region has the colour of its class, on a light or a dark page.
+_STRENGTH = 0.3
+_COLUMNS = frozenset(
+    ("arm", "run_id", "test_accuracy", "data", "examples", "kind", "class", "x", "until", "y")
+)
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """Return the table of the figure that was written to ``folder``, empty if there is none.
+
+    Raises
+    ------
+    InputError
+        If the file is not such a table.
+    """
+    file = folder / f"{NAME}.csv"
+    table: pd.DataFrame = pd.DataFrame()
+    if not file.is_file():
+        return table
+    texts = dict.fromkeys(("arm", "run_id", "data", "kind", "class"), str)
+    empty = {"keep_default_na": False, "na_values": {"until": [""]}}
+    try:
+        table = read_exactly(file, dtype=texts, **empty)
+        if not {*table} >= _COLUMNS:
+            raise ValueError("columns are missing")
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}): make the page again") from None
+    return table
+
+
+def picture(comparison: Comparison, table: pd.DataFrame) -> Picture:
+    """Draw a `regions_table`, whose arms are those of ``comparison``."""
+    arms = list(dict.fromkeys(table["arm"]))
+    note = ""
+    if len(arms) > _MOST_PANELS:
+        count = len(arms)
+        means = comparison.summary.set_index("arm").loc[arms, "test_accuracy_mean"]
+        arms, _ = extremes(means, _MOST_PANELS)
+        note = extremes_note(arms, count, "are shown")
+        table = table[table["arm"].isin(arms)]
+    parts = {arm: table[table["arm"] == arm] for arm in arms}
+    accuracies = table.groupby("arm", sort=False)["test_accuracy"].first()
+    classes = sorted(set(table.loc[table["kind"] == EXAMPLE, "class"]), key=_in_order)
+    styles = distinct_styles(classes)
+    columns = layout.columns_of(len(parts))
+    width = layout.CHARACTERS // columns
+    names = [textwrap.fill(f"{arm}: {accuracies[arm]:.3f}", width) for arm in parts]
+    title = f"Decision regions{by(comparison)}"
+    planes = (
+        table[table["kind"] == REGION].groupby("arm").agg({"x": "min", "until": "max", "y": "min"})
+    )
+    alike = len(planes.drop_duplicates()) == 1
+    figure, axes = layout.panels(
+        title,
+        comparison.held,
+        names=names,
+        columns=columns,
+        height=3.6 if columns == 1 else 1.8 if columns == 2 else 1.25,
+        legend=[_entry(name, style) for name, style in styles.items()],
+        sharex=alike,
+        sharey=alike,
+    )
+    for ax, (arm, rows) in zip(axes, parts.items(), strict=True):
+        _draw(ax, arm, rows, styles)
+        ax.set(xlabel="first feature", ylabel="second feature")
+        ax.locator_params(nbins=4)
+    if alike:
+        layout.label_outer(axes)
+    sizes = sorted({(sum(p["kind"] == EXAMPLE), p["examples"].max()) for p in parts.values()})
+    data = " or ".join(table["data"].unique())
+    counted = " or ".join(f"all {n}" if k == n else f"{k} of {n}" for k, n in sizes)
+    caption = (
+        "The class that a network predicts at each point of the plane of the two features, after "
+        "training. One run of each arm (n = 1): that of the median final test accuracy, which is "
+        f"beside its name. Marks: {counted} training examples of {data}."
+        f"{note}"
+    )
+    if len(classes) > len(styles):
+        caption += f" Grey: the classes after {classes[len(styles) - 1]}."
+    if len(arms) < len(comparison.arms) and not note:
+        caption += " Arms without a finished run that recorded its regions are left out."
+    alt = f"{caption} {values_in_words(accuracies, 'Test accuracy')}"
+    return Picture(NAME, title, caption, alt, figure, table)
+
+
+def _entry(name: str, style: Style) -> Line2D:
+    dots: Look = {"linestyle": "none", "marker": style.marker, "color": style.colour, **EDGE}
+    return Line2D([], [], **dots, label=f"class {name}")
+
+
+def _draw(ax: Axes, arm: str, rows: pd.DataFrame, styles: dict[str, Style]) -> None:
+    """Draw the regions of a run as an image, and its examples as marks."""
+    regions, examples = rows[rows["kind"] == REGION], rows[rows["kind"] == EXAMPLE]
+    sheet, extent = _image(regions, styles)
+    look: Look = {"origin": "lower", "aspect": "auto", "interpolation": "none", "zorder": 0.5}
+    ax.imshow(sheet, extent=extent, **look, gid=mark("part", [arm]))
+    for name, own in examples.groupby("class"):
+        style = styles.get(str(name), UNNAMED)
+        dots: Look = {"linestyle": "none", "marker": style.marker, "color": style.colour}
+        dots |= {"markersize": 4, "markeredgewidth": 0.4, "markeredgecolor": "white"}
+        ax.plot(own["x"], own["y"], **dots, gid=mark(f"class {name}", [arm]))
+    ax.set(xlim=extent[:2], ylim=extent[2:])
+    ax.grid(visible=False)
+
+
+def _image(
+    regions: pd.DataFrame, styles: dict[str, Style]
+) -> tuple[npt.NDArray[np.float64], tuple[float, float, float, float]]:
+    """Return the colours (cells, cells, 4) of the plane, and its left, right, bottom and top."""
+    middles = np.unique(regions["y"])
+    cells = len(middles)
+    left, right = float(regions["x"].min()), float(regions["until"].max())
+    half = (middles[-1] - middles[0]) / max(1, cells - 1) / 2
+    columns = (regions[["x", "until"]].to_numpy(float) - left) * (cells / (right - left))
+    sheet = np.zeros((cells, cells, 4))
+    rows = np.searchsorted(middles, regions["y"])
+    spans = columns.round().astype(int)
+    for row, (start, end), name in zip(rows, spans, regions["class"], strict=True):
+        if name:  # it is empty where outputs are not finite
+            sheet[row, start:end] = to_rgba(styles.get(name, UNNAMED).colour, _STRENGTH)
+    return sheet, (left, right, float(middles[0] - half), float(middles[-1] + half))
+
+
+def _in_order(name: str) -> tuple[int, float, str]:
+    """Return what sorts numbers by size, then names."""
+    try:
+        return 0, float(name), name
+    except ValueError:
+        return 1, 0.0, name
