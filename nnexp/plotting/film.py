@@ -20,8 +20,8 @@ from PIL import Image
 from nnexp.analysis import film
 from nnexp.analysis.film import Moment, Reel
 from nnexp.plotting import layout
+from nnexp.plotting.frame import Film, Frame
 from nnexp.plotting.layout import SMALL
-from nnexp.plotting.rendering import Film, Frame
 from nnexp.plotting.styles import FAINT, NEUTRAL
 
 Array = npt.NDArray[Any]

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.interrupts import SIGNALS
+from nnexp.plotting.frame import Film
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,22 +35,6 @@ class Drawing(NamedTuple):
     png: bytes
     csv: str
     readings: dict[str, list[Any]]
-
-
-class Frame(NamedTuple):
-    """A picture of all arms at a ``step``, as PNG, and the step in words."""
-
-    step: int
-    label: str
-    png: bytes
-
-
-class Film(NamedTuple):
-    """The pictures of a sweep at its steps, the words about them, and all as an animated GIF."""
-
-    frames: list[Frame]
-    caption: str
-    gif: bytes
 
 
 class Rendered(NamedTuple):

@@ -20,7 +20,8 @@ from nnexp.analysis.intervals import fewest
 from nnexp.analysis.labels import signs
 from nnexp.analysis.verdicts import ALPHA, MATTERS
 from nnexp.plotting.captions import TUNING
-from nnexp.plotting.rendering import Film, Rendered, draw
+from nnexp.plotting.frame import Film
+from nnexp.plotting.rendering import Rendered, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
 from nnexp.reports.readings import readings
