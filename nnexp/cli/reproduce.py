@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     names = [word for word in options.words if "=" not in word]
     overrides = _overrides(options)
     if options.seeds is not None and options.seeds < 1:

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     if options.seed < 0:
         raise InputError(f"--seed {options.seed}: give 0 or more")
     studies = chosen(options.studies)
