@@ -34,7 +34,7 @@ def regions_table(records: Sequence[Record], arms: Mapping[str, str]) -> pd.Data
     The table is empty if no finished run has two features, and leaves out runs that were stored
     without regions or weights, or whose data no longer exist.
     """
-    ended = [r for r in records if r.status == FINISHED and r.run_id in arms and _in_plane(r)]
+    ended = [record for record in records if record.run_id in arms and has_regions(record)]
     ranked = sorted(ended, key=lambda record: float(record.metrics[-1]["test_accuracy"]))
     own: dict[str, list[Record]] = {arm: [] for arm in dict.fromkeys(arms.values())}
     for record in ranked:
@@ -46,11 +46,11 @@ def regions_table(records: Sequence[Record], arms: Mapping[str, str]) -> pd.Data
     return table
 
 
-def _in_plane(record: Record) -> bool:
-    if record.regions:
-        return True
+def has_regions(record: Record) -> bool:
+    """Return whether a run finished and has regions, or the weights to find them."""
     first = (record.weights or {}).get("W1")
-    return first is not None and first.ndim == 2 and len(first) == 2
+    from_weights = first is not None and first.ndim == 2 and len(first) == 2
+    return record.status == FINISHED and (bool(record.regions) or from_weights)
 
 
 def _rows(arm: str, record: Record, most: int) -> list[Row]:

@@ -81,11 +81,13 @@ class Sweep:
         records: tuple[Record, ...] = (),
         folder: Path | None = None,
         trials: pd.DataFrame | None = None,
+        regions: pd.DataFrame | None = None,
     ) -> None:
         # ``command`` made the tables; ``folder`` has the page, if it has been written; ``trials``
-        # are those by which settings were tuned.
+        # are those by which settings were tuned; ``regions`` are decision regions without records.
         self._tables = tables
         self._trials = trials
+        self._regions = regions
         self._command = command
         self._records = records
         self._folder = folder
@@ -184,7 +186,12 @@ class Sweep:
                 loaded["tuning"] = self._trials
             csv = {f"{name}.csv": frame_to_csv(table) for name, table in loaded.items()}
         written = write_page(
-            Path(folder), self._comparison, csv, command=self._command, records=self._records
+            Path(folder),
+            self._comparison,
+            csv,
+            command=self._command,
+            records=self._records,
+            regions=self._regions,
         )
         self._folder = Path(folder)
         return Page(written[-1])
@@ -245,4 +252,4 @@ class Sweep:
 
     @functools.cached_property
     def _pictures(self) -> dict[str, Callable[[], Picture]]:
-        return pictures(self._comparison, self._records)
+        return pictures(self._comparison, self._records, self._regions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,16 @@ from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
 from nnexp.analysis.arms import Comparison
-from nnexp.analysis.regions_table import EXAMPLE, REGION
+from nnexp.analysis.regions_table import EXAMPLE, REGION, has_regions, regions_table
 from nnexp.errors import InputError
 from nnexp.plotting import layout
 from nnexp.plotting.captions import by, values_in_words
-from nnexp.plotting.facets import extremes, extremes_note
+from nnexp.plotting.facets import extremes
 from nnexp.plotting.layout import EDGE, Look
 from nnexp.plotting.marks import mark
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import UNNAMED, Style, distinct_styles
+from nnexp.store.record import Record
 from nnexp.store.tables import read_exactly
 
 NAME = "regions"
@@ -31,6 +33,23 @@ _STRENGTH = 0.3
 _COLUMNS = frozenset(
     ("arm", "run_id", "test_accuracy", "data", "examples", "kind", "class", "x", "until", "y")
 )
+
+
+def tabulate(
+    comparison: Comparison, records: Sequence[Record], arms: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the `regions_table` of the arms that are drawn; ``arms`` has that of each run ID."""
+    have = {arms[r.run_id] for r in records if r.run_id in arms and has_regions(r)}
+    shown = _shown(comparison, have)
+    return regions_table(records, {run_id: arm for run_id, arm in arms.items() if arm in shown})
+
+
+def _shown(comparison: Comparison, arms: Collection[str]) -> list[str]:
+    """Return ``arms`` in order, of very many those with the highest and the lowest accuracy."""
+    if len(arms) <= _MOST_PANELS:
+        return [arm for arm in comparison.arms if arm in arms]
+    means = comparison.summary.set_index("arm").loc[[*arms], "test_accuracy_mean"]
+    return extremes(means, _MOST_PANELS)[0]
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -58,14 +77,13 @@ def read(folder: Path) -> pd.DataFrame:
 
 def picture(comparison: Comparison, table: pd.DataFrame) -> Picture:
     """Draw a `regions_table`, whose arms are those of ``comparison``."""
-    arms = list(dict.fromkeys(table["arm"]))
-    note = ""
-    if len(arms) > _MOST_PANELS:
-        count = len(arms)
-        means = comparison.summary.set_index("arm").loc[arms, "test_accuracy_mean"]
-        arms, _ = extremes(means, _MOST_PANELS)
-        note = extremes_note(arms, count, "are shown")
-        table = table[table["arm"].isin(arms)]
+    with layout.style():
+        return _picture(comparison, table)
+
+
+def _picture(comparison: Comparison, table: pd.DataFrame) -> Picture:
+    arms = _shown(comparison, set(table["arm"]))
+    table = table[table["arm"].isin(arms)]
     parts = {arm: table[table["arm"] == arm] for arm in arms}
     accuracies = table.groupby("arm", sort=False)["test_accuracy"].first()
     classes = sorted(set(table.loc[table["kind"] == EXAMPLE, "class"]), key=_in_order)
@@ -101,12 +119,15 @@ def picture(comparison: Comparison, table: pd.DataFrame) -> Picture:
         "The class that a network predicts at each point of the plane of the two features, after "
         "training. One run of each arm (n = 1): that of the median final test accuracy, which is "
         f"beside its name. Marks: {counted} training examples of {data}."
-        f"{note}"
     )
     if len(classes) > len(styles):
         caption += f" Grey: the classes after {classes[len(styles) - 1]}."
-    if len(arms) < len(comparison.arms) and not note:
-        caption += " Arms without a finished run that recorded its regions are left out."
+    if len(arms) < len(comparison.arms):
+        caption += f" {len(arms)} of {len(comparison.arms)} arms are shown: "
+        if len(arms) < _MOST_PANELS:
+            caption += "the others have no finished run that recorded its regions."
+        else:
+            caption += "of those with recorded regions, the most and the least accurate."
     alt = f"{caption} {values_in_words(accuracies, 'Test accuracy')}"
     return Picture(NAME, title, caption, alt, figure, table)
 

@@ -56,7 +56,7 @@ def axes(figure: Figure) -> list[list[Any]]:
     for ax in figure.axes:
         box = ax.get_position()
         corners = (box.x0 * width, (1 - box.y1) * height, box.x1 * width, (1 - box.y0) * height)
-        found.append([*(round(float(c), 3) for c in corners), *_directions(ax, figure)])
+        found.append([*(round(float(c), 6) for c in corners), *_directions(ax, figure)])
     return found
 
 

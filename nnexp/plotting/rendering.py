@@ -109,22 +109,18 @@ def _decision_regions(
     arms: Mapping[str, str],
     table: pd.DataFrame | None,
 ) -> dict[str, Callable[[], Picture]]:
-    if any(record.regions or record.weights for record in records):
-        from nnexp.analysis.regions_table import regions_table
+    if table is None and not any(record.regions or record.weights for record in records):
+        return {}
+    from nnexp.plotting import decision_regions
 
-        table = regions_table(records, arms)
-    elif table is not None and len(table):  # the runs may have had other names
+    if table is None:
+        table = decision_regions.tabulate(comparison, records, arms)
+    elif len(table):  # arms may have other names than in the folder
         table = table[table["run_id"].isin(arms)]
         table = table.assign(arm=table["run_id"].map(arms))
-    if table is None or table.empty:
+    if table.empty:
         return {}
-    from nnexp.plotting import decision_regions, layout
-
-    def draw() -> Picture:
-        with layout.style():
-            return decision_regions.picture(comparison, table)
-
-    return {decision_regions.NAME: draw}
+    return {decision_regions.NAME: functools.partial(decision_regions.picture, comparison, table)}
 
 
 def _weight_images(

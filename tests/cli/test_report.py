@@ -150,6 +150,25 @@ def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
+def test_decision_regions_are_drawn_from_a_folder_and_from_the_store(
+    nnexp: Command, draw: Command
+) -> None:
+    words = ("data=spirals", "data.n=60", "batch_size=20", "epochs=1", "hidden=3", "seed=0,1")
+    done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    assert " regions (each .png .svg .csv)" in done.out
+    assert draw("data=spirals", "--out", "chosen").status == 0
+    assert draw("sweep", "--out", "again").status == 0
+    for folder in ("sweep", "chosen", "again"):
+        page = Path(folder, "index.html").read_text("utf-8")
+        assert "Marks: all 60 training examples of spirals" in page
+        for form in ("csv", "svg"):
+            name = f"regions.{form}"
+            assert Path(folder, name).read_bytes() == Path("sweep", name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_figure")
 def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
     nnexp: Command, draw: Command
 ) -> None:

@@ -16,14 +16,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from nnexp.reports.jinja import source_hash
+from nnexp.reports.sweep_page import write_sweep
 from nnexp.studies.html_report import render
 from nnexp.studies.rows import rows
 from tests import ROOT
 from tests.conftest import Command
 from tests.pages import FOUND, sections
+from tests.synthetic import grid, make_tables
 
 pytestmark = pytest.mark.slow
 
@@ -87,9 +91,9 @@ async function look() {
   const wide = document.documentElement.scrollWidth > innerWidth
     ? every("body *").filter(e => e.getBoundingClientRect().right > innerWidth + 1)
       .map(e => `${e.tagName}.${e.getAttribute("class")}`) : [];
-  const pictures = every("svg[role=img]");
+  const pictures = every("svg[role=img], figure > svg");
   const ids = every("[id]").map(e => e.id);
-  const drawn = every("svg[role=img] [id$='-patch_1'] > path").map(e => getComputedStyle(e).fill);
+  const drawn = every("svg[aria-label] [id$='-patch_1'] > path").map(e => getComputedStyle(e).fill);
   return {
     width: innerWidth, wide, pale, missing: await missing(), texts: texts.length,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
@@ -235,6 +239,99 @@ async function act() {
   done.played.push(label.textContent, play.textContent);
   await new Promise(resolve => setTimeout(resolve, 3000));
   done.played.push(label.textContent, play.textContent);
+  return done;
+}
+"""
+
+
+# What a reader does with the figures of a sweep's page, by mouse and by keyboard.
+HAND = """
+async function act() {
+  const done = { read: {}, shown: {} };
+  const figure = name => figures.find(one => one.svg.id === `plot-${name}`);
+  const text = () => reading.hidden ? "" : [...reading.children].map(e => e.textContent).join("|");
+  function point(one, mark, i) {
+    const place = new DOMPoint(...mark.place(i)).matrixTransform(one.svg.getScreenCTM());
+    const at = { clientX: place.x, clientY: place.y };
+    one.svg.dispatchEvent(new PointerEvent("pointermove", at));
+    return text();
+  }
+  for (const name of ["accuracy", "final"]) {
+    const marks = figure(name).marks.filter(m => m.kind === "seed" || m.kind === "runs");
+    done.read[name] = marks.flatMap(m => m.values.map((_, i) => {
+      const others = figure(name).marks.filter(one => one !== m);
+      for (const one of others) one.muted = one.mute, one.mute = true;
+      const found = point(figure(name), m, i);
+      for (const one of others) one.mute = one.muted;
+      return found;
+    }));
+  }
+  const mean = figure("loss").marks.find(m => m.kind === "mean" && m.own[0] === 1);
+  done.mean = point(figure("loss"), mean, 1);
+  figure("loss").svg.dispatchEvent(new PointerEvent("pointerleave"));
+  done.left = text();
+
+  const visible = () => {
+    const found = figures.flatMap(one => one.marks)
+      .filter(m => m.own.length && m.kind !== "key" && m.group.getAttribute("display") !== "none");
+    return [...new Set(found.flatMap(m => m.own))].sort().map(arm => arms[arm]);
+  };
+  const legend = figure("accuracy").svg.querySelectorAll(".key");
+  done.legend = [...legend]
+    .map(e => [e.getAttribute("role"), e.getAttribute("aria-label"), e.tabIndex]);
+  const states = () => [visible(), [...legend].map(e => e.getAttribute("aria-pressed")).join(" ")];
+  const press = (key, more) => legend[0].dispatchEvent(
+    new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }));
+  legend[0].dispatchEvent(new MouseEvent("click"));
+  done.shown.clicked = states();
+  done.count = document.getElementById("shown").textContent;
+  done.table = every("tr[data-arm] .arm").map(e => e.getAttribute("aria-pressed"));
+  press("Enter");
+  done.shown.entered = states();
+  legend[0].dispatchEvent(new MouseEvent("dblclick"));
+  done.shown.alone = states();
+  legend[0].dispatchEvent(new MouseEvent("dblclick"));
+  done.shown.again = states();
+  press(" ", { shiftKey: true });
+  done.shown.shifted = states();
+  press("Escape");
+  done.shown.escaped = states();
+  every("tr[data-arm] .arm")[2].click();
+  done.shown.table = states();
+  document.getElementById("everything").click();
+  done.shown.everything = states();
+  legend[0].focus();
+  done.focused = document.activeElement === legend[0];
+  done.stepped = [];
+  for (const key of ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"]) {
+    press(key);
+    done.stepped.push(text());
+  }
+
+  const hairlines = () => figures.flatMap(one => one.marks)
+    .filter(m => m.kind === "seed" && m.group.getAttribute("display") !== "none").length;
+  done.hairlines = [hairlines()];
+  for (const _ of [1, 2]) {
+    seeds.click();
+    done.hairlines.push(hairlines());
+  }
+
+  const one = figure("accuracy"), button = one.y.button;
+  const { path, values } = one.marks.find(m => m.kind === "mean");
+  const before = path.getAttribute("d");
+  const places = () => [...path.getAttribute("d").matchAll(/[ML] (\\S+) (\\S+)/g)]
+    .map(match => +match[2]);
+  done.scales = [button.getAttribute("aria-pressed"), places()];
+  button.click();
+  done.scales.push(button.getAttribute("aria-pressed"), places());
+  done.ticks = [...one.svg.querySelectorAll(".ticks text")].map(e => e.textContent);
+  done.values = values.map(value => value[1]);
+  one.x.button.click();
+  done.gap = [...path.getAttribute("d").matchAll(/M/g)].length + places().length;
+  done.rescaled = one.marks.filter(m => m.kind === "mean").map((m, i) => point(one, m, 1) !== "");
+  press("Escape");
+  done.restored = path.getAttribute("d") === before;
+  done.left_ticks = one.svg.querySelectorAll(".ticks").length;
   return done;
 }
 """
@@ -405,6 +502,108 @@ def test_a_film_is_moved_and_played(browser, nnexp: Command, tmp_path):
         assert found["shown"]
         assert (found["moved"], found["pictures_shown"]) == (steps[:-1], len(steps))
         assert found["played"] == [steps[0], "Pause", steps[-1], "Play"]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a sweep of three arms and two seeds, made without training."""
+    folder = tmp_path_factory.mktemp("swept")
+    points = grid(init=["xavier", "zero", "he"])
+    write_sweep(folder, *make_tables(points, (0, 1)), command="python -m nnexp -m init=…")
+    return folder
+
+
+@pytest.mark.parametrize(("width", "scheme"), [*zip(WIDTHS, SCHEMES, strict=True)])
+def test_figures_answer_to_the_hand(browser, swept, tmp_path, width, scheme):
+    page = (swept / "index.html").read_text("utf-8")
+    found = read(browser, page, HAND, tmp_path, width, scheme)
+    check(found, width, scheme)
+    metrics, runs = (pd.read_csv(swept / f"{name}.csv") for name in ("metrics", "runs"))
+    # The values under the pointer are those of the tables.
+    expected = [
+        f"{row['init']}: seed {row['seed']}|epochs: {row['epoch']:g}|"
+        f"accuracy (share correct): {row['test_accuracy']:.4g}|{row['run_id']}"
+        for row in metrics.to_dict("records")
+    ]
+    assert found["read"]["accuracy"] == expected
+    assert sorted(found["read"]["final"]) == sorted(
+        f"{row['init']}: seed {row['seed']}|final test accuracy: {row['test_accuracy']:.4g}|"
+        f"{row['run_id']}"
+        for row in runs.to_dict("records")
+    )
+    zero = metrics[(metrics["init"] == "zero") & (metrics["epoch"] == 1)]["test_loss"]
+    assert found["mean"] == (
+        f"zero: mean|epochs: 1|loss (mean per example): {zero.mean():.4g}|"
+        f"seeds: {zero.min():.4g} to {zero.max():.4g}"
+    )
+    assert found["left"] == ""
+    # One press hides an arm in all figures, two show it alone, and Escape shows all.
+    names = ["xavier", "zero", "he"]
+    assert found["legend"] == [["button", name, 0] for name in names]
+    all_of_them = [names, "true true true"]
+    without = [names[1:], "false true true"]
+    alone = [names[:1], "true false false"]
+    assert found["shown"] == {
+        "clicked": without,
+        "entered": all_of_them,
+        "alone": alone,
+        "again": all_of_them,
+        "shifted": alone,
+        "escaped": all_of_them,
+        "table": [names[:2], "true true false"],
+        "everything": all_of_them,
+    }
+    assert found["count"] == "2 of 3 arms are shown."
+    assert found["table"] == ["false", "true", "true"]
+    # The arrow keys read a curve point by point.
+    assert found["focused"]
+    assert [text.split("|")[1] for text in found["stepped"]] == [
+        f"epochs: {epoch}" for epoch in (0, 1, 2, 1)
+    ]
+    assert found["hairlines"] == [12, 0, 12]
+    # On a log axis the places of the curve are those of the logarithms.
+    on, linear, off, log = found["scales"]
+    assert (on, off) == ("false", "true")
+    values = np.array(found["values"])
+    for places, numbers in ((linear, values), (log, np.log10(values))):
+        line = np.polyfit(numbers, places, 1)
+        assert line[0] < 0
+        np.testing.assert_allclose(np.polyval(line, numbers), places, atol=1e-3)
+    assert all(float(tick) > 0 for tick in found["ticks"])
+    assert len(found["ticks"]) > 2
+    # Epoch 0 has no place on a log axis: the others are one line.
+    assert found["gap"] == 1 + len(values) - 1
+    assert all(found["rescaled"])
+    assert found["restored"]
+    assert found["left_ticks"] == 0
+
+
+def test_without_scripts_the_figures_of_a_sweep_are_as_they_were(browser, swept, tmp_path):
+    page = (swept / "index.html").read_text("utf-8")
+    still = re.sub(r"script-src [^;]*;", "script-src 'none';", page)
+    (tmp_path / "still.html").write_text(still, "utf-8")
+    shown = dumped(browser, tmp_path / "still.html", tmp_path / "profile")
+    assert re.search(r'<p class="hand" id="hand" hidden="">', shown)
+    assert 'role="button"' not in shown
+    assert ">log x<" not in shown
+    assert shown.count('role="img"') == page.count('role="img"') > 5
+
+
+def test_what_is_for_the_hand_is_not_on_paper(browser, swept, tmp_path):
+    act = """
+async function act() {
+  const hand = every(".hand, figcaption button, #reading");
+  return { hand: hand.length, seen: hand.filter(seen).length };
+}
+"""
+    page = (swept / "index.html").read_text("utf-8")
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    rules = style.replace("@media print", "@media all").replace("@media screen", "@media print")
+    paper = page.replace(style, rules).replace(source_hash(style), source_hash(rules))
+    found = read(browser, paper, act, tmp_path, PAPER)
+    check(found, PAPER, "light")
+    assert found["hand"] > 5
+    assert found["seen"] == 0
 
 
 def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):

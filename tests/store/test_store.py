@@ -150,7 +150,7 @@ def test_the_names_of_the_files_and_what_they_hold(store: Store) -> None:
     record = train(store)
     folder = store.path(record.run_id)
     assert sorted(p.name for p in folder.iterdir()) == [
-        *("config.yaml", "layers.csv", "metrics.csv", "run.json")
+        *("config.yaml", "layers.csv", "metrics.csv", "regions.csv", "run.json")
     ]
     assert folder.name.startswith("blobs-xavier-sigmoid-5-lr0.5-s3-")
     metrics = pd.read_csv(folder / "metrics.csv")
@@ -540,7 +540,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
 @pytest.mark.parametrize(
-    "name", ["config.yaml", "metrics.csv", "layers.csv", "run.json", "weights.npz"]
+    "name", ["config.yaml", "metrics.csv", "layers.csv", "regions.csv", "run.json", "weights.npz"]
 )
 def test_damage_is_noticed_named_and_mended(
     store: Store, healthy: tuple[Path, Record], name: str, damage: Callable[[Path], None]

@@ -66,8 +66,8 @@ class Mark {
 
   // Move all points to the present scales. What has no place, such as 0 on a log axis, leaves a gap.
   redraw() {
-    const { x, y, drawn: first } = this.panel;
-    const move = (a, b) => [this.kind === "edge" ? a : x.place(first.x.value(a)),
+    const { x, y, drawn: first } = this.panel, before = x === first.x && y === first.y;
+    const move = (a, b) => before ? [a, b] : [this.kind === "edge" ? a : x.place(first.x.value(a)),
       this.kind === "zero" ? b : y.place(first.y.value(b))];
     for (const [use, place] of this.uses) {
       const moved = move(...place), there = moved.every(isFinite);
@@ -81,7 +81,7 @@ class Mark {
       start = !moved.every(isFinite) && (start || this.kind !== "band");
       return moved.every(isFinite) ? `${word} ${moved[0] - dx} ${moved[1] - dy}` : "";
     });
-    this.path?.setAttribute("d", d.includes("M") ? d : "");
+    this.path?.setAttribute("d", before ? this.d : d.includes("M") ? d : "");
   }
 }
 
@@ -168,7 +168,8 @@ class Figure {
     if (!isFinite(cx + cy)) return unread();
     const run = mark.runs[mark.runs.length > 1 ? i : 0], cells = tableRuns[run]?.cells;
     const what = cells ? `seed ${cells[2].textContent}` : typeof run === "string" ? run : mark.kind;
-    const lines = [`${mark.own.map(arm => arms[arm]).join(", ")}: ${what}`];
+    const whose = mark.own.length > 1 ? `${mark.own.length} arms` : arms[mark.own[0]] ?? "";
+    const lines = [whose ? `${whose}: ${what}` : what];
     for (const [way, value] of [["x", x], ["y", y]]) {
       if (mark.panel[way].label) lines.push(`${mark.panel[way].label}: ${written(value)}`);
     }
@@ -244,7 +245,7 @@ function roundNumbers(low, high, scale) {
 // What hides its own arms when it is pressed; pressed twice, or with Shift, it shows them alone.
 function addKey(button, own, parts, figure) {
   keys.push({ button, own, parts });
-  const label = own.map(arm => arms[arm]).join(", ");
+  const label = own.map(arm => arms[arm]).join("; ");
   const about = { role: "button", class: `${button.getAttribute("class") ?? ""} key`, tabindex: 0, "aria-label": label };
   for (const [name, value] of Object.entries(about)) button.setAttribute(name, value);
   button.addEventListener("click", () => toggle(own));
