@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnexp.cli import app, report, reproduce, runs
+from nnexp.cli import app, report, reproduce, runs, verify
 from nnexp.data.idx import FILES
 from nnexp.data.mnist import PACKAGED, PUBLICATIONS
 from tests import ROOT
@@ -44,6 +44,7 @@ COMMANDS = {
     "nnexp.report": report.main,
     "nnexp.reproduce": reproduce.main,
     "nnexp.runs": runs.main,
+    "nnexp.verify": verify.main,
 }
 # Two sweeps for the recipes that look at finished runs; their weights are never trained far.
 SWEEPS = ("init=xavier", "init=he")

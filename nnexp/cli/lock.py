@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from nnexp.studies.planning import WANTED, plans
 from nnexp.studies.study import Study, of_kind
 from nnexp.sweeps.jobs import Job
 
-_SEED = re.compile(r"-s(\d+)-[0-9a-f]{12}$")
+# The name of a run without its seed, the seed, and its hash.
+_RUN_ID = re.compile(r"(.+)-s(\d+)-[0-9a-f]{12}")
 
 
 def lock_study(study: Study, results: Path, overrides: Sequence[str], *, again: bool) -> Lock:
@@ -56,7 +57,7 @@ def lock_study(study: Study, results: Path, overrides: Sequence[str], *, again: 
         _check_seeds(study, seeds)
         if earlier is None:
             _check_unseen(study, jobs, seeds, store, past)
-        pilot = _pilot(words, store, past)
+        pilot = _pilot(words, jobs, store, past)
     lock = make_lock(study, seeds, plans(study, pilot, len(seeds)) if pilot else {}, earlier)
     _print(study, lock, write_lock(lock, study))
     return lock
@@ -94,35 +95,33 @@ def _tables(folder: Path) -> Tables | None:
     return None
 
 
-def _pilot(words: Sequence[str], store: Store, past: Tables | None) -> Tables | None:
+def _pilot(
+    words: Sequence[str], jobs: Sequence[Job], store: Store, past: Tables | None
+) -> Tables | None:
     """Return the tables of a study's runs with seeds of pilots, ``None`` without any."""
-    if records := _stored(words, store):
+    if records := _stored(words, jobs, store):
         return tables(records)
     if past is None or not (past.runs["seed"] < FIRST_SEED).any():
         return None
     return past._replace(runs=past.runs[past.runs["seed"] < FIRST_SEED])
 
 
-def _stored(words: Sequence[str], store: Store) -> list[Record]:
-    """Return the runs of a study with seeds of pilots that are in the ``store``."""
-    names = store.run_ids() if store.folder.is_dir() else []
-    seeds = _pilot_seeds(names)
+def _stored(words: Sequence[str], jobs: Sequence[Job], store: Store) -> list[Record]:
+    """Return the runs with seeds of pilots, but else like ``jobs``, that are in the ``store``."""
+    names = set(store.run_ids()) if store.folder.is_dir() else set()
+    alike = {match[1] for job in jobs if (match := _RUN_ID.fullmatch(job.run_id))}
+    found = (match for name in names if (match := _RUN_ID.fullmatch(name)))
+    seeds = sorted({int(m[2]) for m in found if m[1] in alike and int(m[2]) < FIRST_SEED})
     if not seeds:
         return []
-    known, records = set(names), []
-    jobs, _ = app.plan([*words, f"seed={','.join(map(str, seeds))}"])
-    for job in jobs:
-        if job.run_id in known:
+    records = []
+    for job in app.plan([*words, f"seed={','.join(map(str, seeds))}"])[0]:
+        if job.run_id in names:
             with suppress(DamagedRecord, NewerRecord):
                 if record := store.read(job.run_id):
                     record.arm = job.arm
                     records.append(record)
     return records
-
-
-def _pilot_seeds(run_ids: Iterable[str]) -> list[int]:
-    found = {int(match[1]) for name in run_ids if (match := _SEED.search(name))}
-    return sorted(seed for seed in found if seed < FIRST_SEED)
 
 
 def _print(study: Study, lock: Lock, file: Path) -> None:
