@@ -82,7 +82,7 @@ def test_a_sweep_names_its_runs_code_and_data(nnexp: Command, one_figure: None) 
     assert found[training["instrument"]["@id"]]["softwareVersion"] == runs["code"][0]
     assert {one["@id"] for one in training["result"]} == {"runs.csv", "metrics.csv", "layers.csv"}
     assert found["./"]["license"] == {"@id": "https://spdx.org/licenses/CC-BY-4.0"}
-    assert found["./"]["name"] == "Comparing init: xavier and zero"
+    assert found["./"]["name"] == "Comparing init: xavier, zero"
 
 
 def test_a_study_and_its_report_name_claims_and_verdicts(judged: Judged) -> None:
