@@ -14,8 +14,10 @@ from nnexp.analysis.predictions import data_of
 from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset
 from nnexp.nn.network import Network
+from nnexp.nn.quirks import PositionBias
 from nnexp.store.record import FAILED, Record
 from nnexp.training.builder import build_network
+from nnexp.training.decision_regions import plane_edges, predicted_classes
 from nnexp.training.snapshots import STEPS
 
 Array = npt.NDArray[Any]
@@ -24,8 +26,6 @@ Array = npt.NDArray[Any]
 MOST_ARMS, _MOST_FRAMES, _MOST_UNITS, _MOST_POINTS = 6, 40, 9, 300
 # Examples whose activations are counted.
 _PROBE = 500
-# Points of the map of a plane, along each axis, and its margin as a share of the data's range.
-_POINTS, _MARGIN = 80, 0.08
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Moment:
     """A network at a step of its training.
 
     ``image`` is what it has learned of the inputs: the incoming weights ``(units, rows, columns)``
-    of first-layer units for images, and the predicted class ``(points, points)`` for data in two
-    dimensions, the lowest second coordinate first; ``None`` for other data. ``activations`` has
+    of first-layer units for images, and the predicted class ``(cells, cells)`` for data in two
+    dimensions, see `predicted_classes`; ``None`` for other data. ``activations`` has
     those of each hidden layer, ``(examples * units,)``, and ``gradients`` the norm of each layer's
     gradient, nan before the first update of a run without it.
     """
@@ -49,14 +49,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class Plane:
-    """Training examples in two dimensions: ``points (n, 2)``, their classes, and the map's edges.
-
-    ``extent`` is left, right, bottom and top.
-    """
+    """Training examples in two dimensions: ``points (n, 2)``, their classes, and `plane_edges`."""
 
     points: Array
     labels: Array
-    extent: tuple[float, float, float, float]
+    edges: Array
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """The left, right, bottom and top edge."""
+        (left, bottom), (right, top) = self.edges[0].tolist(), self.edges[-1].tolist()
+        return left, right, bottom, top
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def _reel(record: Record, arm: str, data: Dataset) -> Reel:
     last = len(record.snapshots[STEPS]) - 1
     network.load_arrays(_parameters(record, last))
     units = _units(network)
-    plane = _plane(data)
+    plane = _plane(network, data)
     moments = []
     for place, step in enumerate(record.snapshots[STEPS].tolist()):
         network.load_arrays(_parameters(record, place))
@@ -128,15 +131,12 @@ def _units(network: Network) -> Array:
     return np.sort(np.argsort(-norms, kind="stable")[:_MOST_UNITS])
 
 
-def _plane(data: Dataset) -> Plane | None:
-    if data.description.features != 2 or data.description.image_shape is not None:
+def _plane(network: Network, data: Dataset) -> Plane | None:
+    if network.sizes[0] != 2 or isinstance(network, PositionBias):
         return None
-    x = data.train.x
-    low, high = x.min(axis=0).astype(float), x.max(axis=0).astype(float)
-    margin = _MARGIN * (high - low) + 1e-9
-    (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
+    edges, x = plane_edges(data), data.train.x
     rows = np.linspace(0, len(x) - 1, min(len(x), _MOST_POINTS)).astype(int)
-    return Plane(x[rows].astype(float), data.train.labels[rows], (left, right, bottom, top))
+    return Plane(x[rows].astype(float), data.train.labels[rows], edges)
 
 
 def _moment(
@@ -167,14 +167,4 @@ def _image(network: Network, data: Dataset, units: Array, plane: Plane | None) -
     if shape is not None:
         weights: Array = network.weights[0][:, units].T.reshape(-1, *shape).astype(float)
         return weights
-    if plane is None:
-        return None
-    left, right, bottom, top = plane.extent
-    axes = np.linspace(left, right, _POINTS), np.linspace(bottom, top, _POINTS)
-    grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2).astype(data.train.x.dtype)
-    rows = network.evaluation_rows
-    predicted = [
-        network.loss.predict(network.forward(grid[start : start + rows]))
-        for start in range(0, len(grid), rows)
-    ]
-    return np.concatenate(predicted).reshape(_POINTS, _POINTS)
+    return None if plane is None else predicted_classes(network, data, plane.edges)

@@ -13,7 +13,7 @@ from nnexp.analysis.predictions import rebuilt
 from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, load
 from nnexp.errors import InputError
-from nnexp.store.record import FINISHED, Record, Row
+from nnexp.store.record import FINISHED, Record, Row, regions_from_csv
 from nnexp.training.decision_regions import decision_regions
 
 REGION, EXAMPLE = "region", "example"
@@ -54,7 +54,7 @@ def has_regions(record: Record) -> bool:
 
 
 def _rows(arm: str, record: Record, most: int) -> list[Row]:
-    data, regions = _data(record), record.regions
+    data, regions = _data(record), regions_from_csv(record.regions)
     if data is not None and not regions and (run := rebuilt(record)) is not None:
         regions = decision_regions(run.network, data)
     if data is None or not regions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -40,7 +41,7 @@ class Record:
     ``step`` of the stored run that it continued, if any. ``started`` is when its training began,
     in UTC (``2026-01-31T12:00:00Z``): for a continued run, when the first one's did. It is ``None``
     if it was not recorded. ``regions`` are those of `nnexp.training.decision_regions` at the end of
-    a run on two features; records of earlier versions have none.
+    a run on two features, as CSV, which takes least memory; records of earlier versions have none.
 
     The other fields are not stored. ``arm`` is the run's name in the current sweep, if any, and
     ``asked`` is whether the user's command names this run. Only then are the user's own functions
@@ -63,7 +64,7 @@ class Record:
     weights: dict[str, npt.NDArray[Any]] | None = None
     snapshots: dict[str, npt.NDArray[Any]] | None = None
     started: str | None = None
-    regions: list[Row] = field(default_factory=list)
+    regions: str = ""
     reused: bool = False
     arm: str | None = None
     asked: bool = False
@@ -164,6 +165,23 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writerow(names)
     writer.writerows([guarded(row.get(name)) for name in names] for row in rows)
     return buffer.getvalue()
+
+
+def regions_from_csv(text: str) -> list[Row]:
+    """Return decision regions, see `nnexp.training.decision_regions`.
+
+    Raises
+    ------
+    ValueError
+        If a region is invalid.
+    """
+    rows = []
+    for row in csv.DictReader(io.StringIO(text)):
+        place = {name: float(row[name]) for name in ("y", "x", "until")}
+        if not all(map(math.isfinite, place.values())) or place["x"] >= place["until"]:
+            raise ValueError(f"there is an invalid region: {', '.join(row.values())}")
+        rows.append({**place, "class": int(row["class"])})
+    return rows
 
 
 # Columns of a record's tables that hold integers.

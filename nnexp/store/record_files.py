@@ -8,11 +8,9 @@ record may come from anywhere.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
-import math
 import os
 import re
 import stat
@@ -35,6 +33,7 @@ from nnexp.store.record import (
     Record,
     Row,
     from_csv,
+    regions_from_csv,
     tidy,
     to_csv,
 )
@@ -135,10 +134,11 @@ def read_record(folder: Path) -> Record:
             started=run.get("started"),
             weights=_arrays(files[WEIGHTS]) if WEIGHTS in files else None,
             snapshots=_arrays(files[SNAPSHOTS]) if SNAPSHOTS in files else None,
-            regions=_regions(files[REGIONS]) if REGIONS in files else [],
+            regions=files[REGIONS].decode() if REGIONS in files else "",
             reused=True,
         )
         _check_rows(record, run["outcome"])
+        regions_from_csv(record.regions)  # raises an error if they are invalid
     except DamagedRecord:
         raise
     except Exception as error:  # any content may have been altered
@@ -159,7 +159,7 @@ def to_files(record: Record) -> dict[str, bytes]:
             np.savez(buffer, **arrays)  # type: ignore[arg-type]
             files[name] = buffer.getvalue()
     if record.regions:
-        files[REGIONS] = to_csv(record.regions).encode()
+        files[REGIONS] = record.regions.encode()
     run = {
         "schema": SCHEMA,
         "run_id": record.run_id,
@@ -250,17 +250,6 @@ def _check_rows(record: Record, outcome: Row) -> None:
     for row in record.layers:
         if row["step"] not in known or not isinstance(row["layer"], int):
             raise ValueError(f"layers.csv has step {row['step']}, layer {row['layer']}")
-
-
-def _regions(content: bytes) -> list[Row]:
-    """Return the rows of `nnexp.training.decision_regions`, checked."""
-    rows = []
-    for row in csv.DictReader(io.StringIO(content.decode())):
-        place = {name: float(row[name]) for name in ("y", "x", "until")}
-        if not all(map(math.isfinite, place.values())) or place["x"] >= place["until"]:
-            raise ValueError(f"{REGIONS} has an invalid region: {', '.join(row.values())}")
-        rows.append({**place, "class": int(row["class"])})
-    return rows
 
 
 def _arrays(content: bytes) -> dict[str, npt.NDArray[Any]]:

@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 from nnexp.config.run_config import RunConfig
 from nnexp.data import load
 from nnexp.store import versions
-from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, now
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, now, to_csv
 from nnexp.training.checkpoint import fits, restore, state
 from nnexp.training.decision_regions import decision_regions
 from nnexp.training.lottery import prepared
@@ -61,7 +61,8 @@ def execute(
                 if evaluation.step in taken.steps:
                     taken.take(evaluation.step, trainer.network.arrays())
                 report(evaluation)
-            record.regions = decision_regions(trainer.network, trainer.data)
+            regions = decision_regions(trainer.network, trainer.data)
+            record.regions = to_csv(regions) if regions else ""
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
             record.weights = state(trainer)

@@ -15,7 +15,7 @@ from nnexp.plotting import layout
 from nnexp.plotting.decision_regions import NAME, picture, read
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.rendering import pictures
-from nnexp.store.record import Record
+from nnexp.store.record import Record, to_csv
 from nnexp.store.tables import tables
 from nnexp.training.execute import execute
 from tests.settings import RUN
@@ -53,9 +53,13 @@ def test_each_arm_is_shown_by_the_run_of_the_median_accuracy() -> None:
 
 def test_the_image_has_the_colours_of_the_regions() -> None:
     (record,) = sweep(("xavier",))
-    record.regions = [
-        {"y": y, "x": x, "until": x + 1.0, "class": int(x + y)} for y in (0.0, 1.0) for x in (0, 1)
-    ]
+    record.regions = to_csv(
+        [
+            {"y": y, "x": x, "until": x + 1.0, "class": int(x + y)}
+            for y in (0.0, 1.0)
+            for x in (0, 1)
+        ]
+    )
     _, shown = drawn([record])
     (ax,) = shown.figure.axes
     (image,) = ax.images
@@ -85,19 +89,19 @@ def test_the_figure_is_drawn_again_from_its_table(tmp_path: Path) -> None:
 def test_regions_come_from_weights_if_a_record_has_only_those() -> None:
     record = execute(SPIRALS, save_weights=True)
     _, now = drawn([record])
-    _, then = drawn([dataclasses.replace(record, regions=[])])
+    _, then = drawn([dataclasses.replace(record, regions="")])
     pd.testing.assert_frame_equal(then.table, now.table)
 
 
 def test_old_records_lack_the_figure() -> None:
     (record,) = sweep(("xavier",))
-    old = dataclasses.replace(record, regions=[])
+    old = dataclasses.replace(record, regions="")
     assert NAME not in pictures(compare(*tables([old])), [old])
 
 
 def test_arms_that_are_left_out_are_counted() -> None:
     one, other = sweep(("xavier", "zero"))
-    _, shown = drawn([one, dataclasses.replace(other, regions=[])])
+    _, shown = drawn([one, dataclasses.replace(other, regions="")])
     assert "1 of 2 arms are shown: the others have no finished run" in shown.caption
     inits = [*map("lr {}".format, range(14))]
     many = [

@@ -11,6 +11,7 @@ import pytest
 from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, load
 from nnexp.nn.network import Network
+from nnexp.store.record import regions_from_csv
 from nnexp.training.builder import build_network
 from nnexp.training.checkpoint import state
 from nnexp.training.decision_regions import CELLS, decision_regions
@@ -78,7 +79,7 @@ def test_what_is_not_finite_has_no_class() -> None:
     ids=["three features", "positions"],
 )
 def test_other_networks_have_no_regions(change: dict[str, object]) -> None:
-    assert execute({**XOR, **change}).regions == []
+    assert execute({**XOR, **change}).regions == ""
 
 
 def test_the_regions_of_a_run_are_of_its_final_network_and_change_nothing_of_it() -> None:
@@ -88,7 +89,7 @@ def test_the_regions_of_a_run_are_of_its_final_network_and_change_nothing_of_it(
     trainer = Trainer(config, data)
     trainer.advance(config.total_steps())
     before = {name: array.copy() for name, array in state(trainer).items()}
-    assert decision_regions(trainer.network, trainer.data) == record.regions
+    assert decision_regions(trainer.network, trainer.data) == regions_from_csv(record.regions)
     after = state(trainer)
     assert after.keys() == before.keys()
     for name, array in after.items():
