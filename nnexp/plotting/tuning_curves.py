@@ -68,7 +68,7 @@ def tuning_figure(
     columns = min(_COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(WIDTH, 1.35 + 1.25 * rows), layout="constrained")
-    figure.suptitle(textwrap.fill(title, 47), x=0.02, ha="left", fontweight="bold")
+    figure.suptitle(textwrap.fill(title, 44), x=0.02, ha="left", fontweight="bold")
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for ax, curve in zip(grid, curves, strict=False):
         _draw(ax, curve)

@@ -37,6 +37,7 @@ from nnexp.studies.judgement import ANALYSES, PARTS, Judgement, from_table, to_t
 from nnexp.studies.judging import current
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.comparison import maps
+from nnexp.studies.kinds.tuning_figure import tuning_pictures
 from nnexp.studies.lock_section import POWER_HEADS, LockSection, lock_section
 from nnexp.studies.research_objects import report_object, study_object
 from nnexp.studies.row_table import row_table, verdict_counts
@@ -183,11 +184,12 @@ def _read_chapter(study: Study, results: Path) -> Chapter:
 def claim_pictures(
     study: Study, judgements: Sequence[Judgement], tables: Tables
 ) -> Iterator[ClaimPicture]:
-    """Yield the figures of a study's claims, one kind of test after the other."""
+    """Yield the figures of a study's claims, one kind of test after the other, then of tuning."""
     by_claim = {judgement.claim: judgement for judgement in judgements}
     with layout.style():
         for kind in dict.fromkeys(KINDS.values()):
             yield from kind.draw(study, by_claim, tables)
+        yield from tuning_pictures(study, tables)
 
 
 def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:

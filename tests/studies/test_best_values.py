@@ -204,7 +204,7 @@ def test_arms_take_their_values_in_any_order_and_each_is_tuned(study: Any) -> No
         assert found.verdict == "reproduced"
         assert found.protocol.startswith("depth 4, 8, 16; each at its best updates to a validation")
         drawn = [picture.name for picture, _ in claim_pictures(claim, [found], tables)]
-        assert drawn == ["exponent-c"]
+        assert drawn == ["exponent-c", "tuning-lr-steps_to-0.9-validation_accuracy"]
 
 
 def test_each_value_of_a_swept_setting_is_tuned(study: Any) -> None:

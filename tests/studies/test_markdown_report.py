@@ -6,14 +6,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from nnexp.reports.jinja import markdown
 from nnexp.studies import markdown_report
 from nnexp.studies.judgement import ROLES
+from nnexp.studies.judging import judge
+from nnexp.studies.reader import read_study
 from nnexp.studies.row_table import row_table
 from nnexp.studies.rows import Row
 from tests.pages import INITS, judgement, section
+from tests.studies.test_judging import HEAD, planted
 
 
 @pytest.mark.parametrize(
@@ -58,3 +62,24 @@ def test_studies_of_any_name_and_row_keep_to_their_cells_and_links(tmp_path: Pat
         r"| D2.1 \| [z\](a:b) &lt;i&gt; | [z\](a:b) &lt;i&gt; \| x | **holds** "
         f"| {cell} | {cell} | {cell} |"
     )
+
+
+def test_layers_that_nothing_looks_at_are_kept_at_the_end_alone(tmp_path: Path) -> None:
+    common = "id: c, row: D1.1, statement: s, test: greater, arms: [a, b]"
+    at_layers = "outcome: {layer: 1, value: dead}, matters: 0.1, "
+    tables = planted(0.001, 0.95, 0.93)
+    for outcome, figures, everything in (
+        ("", "accuracy", False),
+        ("", "gradients", True),
+        (at_layers, "accuracy", True),
+    ):
+        text = HEAD.format(claim=f"{{{common}, {outcome}expected: reproduced}}")
+        head, _, rest = text.partition("  claims:")
+        (tmp_path / "s.yaml").write_text(f"{head}  figures: [{figures}]\n  claims:{rest}")
+        study = read_study(tmp_path / "s.yaml")
+        assert study is not None
+        markdown_report.write_tables(study, tables, judge(study, tables), tmp_path / "results")
+        layers = pd.read_csv(tmp_path / "results" / "s" / "layers.csv")
+        last = tables.layers["step"].max()
+        assert {*layers["step"]} == ({*tables.layers["step"]} if everything else {last})
+        assert {*layers["run_id"]} == {*tables.runs["run_id"]}

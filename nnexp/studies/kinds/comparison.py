@@ -29,7 +29,6 @@ from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.pairing import Pairing
-from nnexp.studies.kinds.tuning_figure import tuning_pictures
 from nnexp.studies.kinds.wording import digits, known, number, percent
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
@@ -156,7 +155,6 @@ class Comparison(Pairing):
             return
         pairs = {claim.id: test.differences(tables) for claim, test in compared}
         yield ClaimPicture(_pairs(study, judgements, pairs), tuple(pairs))
-        yield from tuning_pictures(study, compared, tables)
         cells = maps(study, tables)
         for claim, test in compared:
             if test.map:

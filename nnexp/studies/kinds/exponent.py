@@ -182,6 +182,13 @@ class Exponent:
         table: pd.DataFrame = pd.DataFrame(columns).dropna()
         return table
 
+    def named_choices(self, tables: Tables) -> Iterator[tuple[str, Choice]]:
+        """Yield the choice at each value, with a name for the figure of tuning."""
+        for value, arm, where in self._places() if self.tuned else ():
+            moving = {} if len(self.arms) > 1 else {self.over: f"{value:g}"}
+            about = described({**self.where, **moving}, self.at)
+            yield f"{arm} ({about})" if about else arm, self._choose(arm, tables, where)
+
     def deciding(self, tables: Tables) -> Iterator[tuple[str, Mapping[str, Any], Choice]]:
         """Yield the choices that have to be finished: an arm, its other settings, the choice."""
         for _, arm, where in self._places():

@@ -35,6 +35,8 @@ _SIDES = ("above", "below")
 _WIDTH = 5.4
 _OURS, _THEIRS = "#0072B2", "#D55E00"
 _MARKERS = "osD^vP"
+# The ends of an axis of shares, with air for marks at 0 and 1.
+_SHARES = (-0.04, 1.04)
 
 
 @dataclass(frozen=True)
@@ -275,8 +277,7 @@ def _picture(claim: Claim, test: Law, cells: pd.DataFrame, level: float) -> Pict
     figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
     ax = figure.subplots()
     law = cells["predicted"]
-    ends = (0.0, 1.0) if test.side else (law.min(), law.max())
-    ax.axline((ends[0],) * 2, slope=1, color=_THEIRS, ls="--", label=f"the law {test.law}")
+    ax.axline((law.min(),) * 2, slope=1, color=_THEIRS, ls="--", label=f"the law {test.law}")
     for place, arm in enumerate(test.arms):
         own = cells[cells["arm"] == arm]
         errors = np.array([own["difference"] - own["low"], own["high"] - own["difference"]])
@@ -292,13 +293,16 @@ def _picture(claim: Claim, test: Law, cells: pd.DataFrame, level: float) -> Pict
             label=arm.replace("_", " "),
         )
     ax.set_xlabel(f"predicted by {test.law.replace('_', ' ')}")
-    ax.set_ylabel(textwrap.fill(test.measures, 38))
+    ax.set_ylabel("measured share of runs" if test.side else textwrap.fill(test.measures, 38))
+    if test.side:
+        ax.set(xlim=_SHARES, ylim=_SHARES)
     ax.grid(color=NEUTRAL, alpha=0.2)
     title = textwrap.fill(claim.statement, 58)
     figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     caption = signs(
-        f"Each mark is a cell: {', '.join(('arm', *test.over))} ({n_words(cells['n'])} seeds). "
+        f"The {test.measures}. Each mark is a cell: {', '.join(('arm', *test.over))} "
+        f"({n_words(cells['n'])} seeds). "
         f"The intervals hold in all cells together with a probability of {percent(level)}. On the "
         "dashed line, the law holds exactly."
     )

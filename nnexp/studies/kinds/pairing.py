@@ -142,6 +142,12 @@ class Pairing:
         assert self.tuned is not None
         return choices.choose(self.tuned, arm, tables, where, self.at)
 
+    def named_choices(self, tables: Tables) -> Iterator[tuple[str, Choice]]:
+        """Yield the choice for each arm, with a name for the figure of tuning."""
+        about = described(self.where, self.at)
+        for arm, choice in self.chosen(tables).items():
+            yield f"{arm} ({about})" if about else arm, choice
+
     def deciding(self, tables: Tables) -> Iterator[tuple[str, Mapping[str, Any], Choice]]:
         """Yield the choices that have to be finished: an arm, its other settings, the choice."""
         for arm in self.arms:

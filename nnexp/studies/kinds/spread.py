@@ -202,7 +202,7 @@ def _picture(claim: Claim, test: Spread, tables: Tables, judgement: Judgement) -
         ax.stairs(counts, edges, fill=True, color=colour, alpha=0.25)
         ax.stairs(counts, edges, color=colour, label=arm.replace("_", " "))
     log = "log10 of the " if test.scale == "log10" else ""
-    ax.set_xlabel(f"{log}{test.outcome}, minus the arm's median")
+    ax.set_xlabel(textwrap.fill(f"{log}{test.outcome}, minus the arm's median", 50))
     ax.set_ylabel("runs")
     ax.grid(color=NEUTRAL, alpha=0.2)
     title = textwrap.fill(claim.statement, 58)

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from nnexp.analysis.outcomes import described
 from nnexp.analysis.tuning import Tuned, Tuning
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure
 from nnexp.store.tables import Tables
-from nnexp.studies.kinds.pairing import Pairing
+from nnexp.studies.kinds.comparison import Comparison
+from nnexp.studies.kinds.exponent import Exponent
 from nnexp.studies.study import Claim, ClaimPicture, Study
 
 
-def tuning_pictures(
-    study: Study, compared: Sequence[tuple[Claim, Pairing]], tables: Tables
-) -> Iterator[ClaimPicture]:
+def tuning_pictures(study: Study, tables: Tables) -> Iterator[ClaimPicture]:
     """Yield a figure for each setting and score by which claims are tuned.
 
     It has a panel for each arm, and for each moment and other settings at which it is tuned.
     """
-    own: dict[tuple[str, Tuned], list[tuple[Claim, Pairing]]] = {}
-    for claim, test in compared:
-        if test.tuned:
-            for over in test.tuned.over:
-                own.setdefault((over, test.tuned), []).append((claim, test))
+    own: dict[tuple[str, Tuned], list[tuple[Claim, Comparison | Exponent]]] = {}
+    for claim in study.claims:
+        if isinstance(claim.test, Comparison | Exponent) and claim.test.tuned:
+            for over in claim.test.tuned.over:
+                own.setdefault((over, claim.test.tuned), []).append((claim, claim.test))
     for (over, tuned), of in own.items():
-        found: dict[str, Tuning] = {}
-        for _, test in of:
-            about = described(test.where, test.at)
-            for arm in test.arms:
-                name = f"{arm} ({about})" if about else arm
-                if name not in found:
-                    found[name] = test.choice(arm, tables, test.where).tunings[over]
-        claims = tuple(claim.id for claim, _ in of)
-        yield ClaimPicture(_picture(study, found, over, tuned), claims)
+        found = {
+            name: choice.tunings[over]
+            for _, test in of
+            for name, choice in test.named_choices(tables)
+        }
+        yield ClaimPicture(_picture(study, found, over, tuned), tuple(claim.id for claim, _ in of))
 
 
 def _picture(study: Study, found: dict[str, Tuning], over: str, tuned: Tuned) -> Picture:
