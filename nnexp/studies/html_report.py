@@ -25,7 +25,7 @@ from nnexp.studies.judgement import PARTS, Judgement
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.lock_section import POWER_HEADS
 from nnexp.studies.marks import MARKS, ROW_MARKS
-from nnexp.studies.rows import RULE, Row, by_analysis, place, summary
+from nnexp.studies.rows import RULE, Row, by_analysis, by_part, place, summary
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import PAPERS, Claim, Study, short
 
@@ -102,7 +102,10 @@ def render(
         summary=summary(found),
         roles=PARTS,
         power_heads=POWER_HEADS,
-        by_role={name: _by_part(own) for name, own in checks.items()},
+        by_role={
+            name: {p: n for p, c in by_part(own, found).items() if (n := _counted(c))}
+            for name, own in checks.items()
+        },
         counts=counts,
         shares=sorted({n for own in counts.values() for n in own.values()}),
         stale=sum(row["judgement"].verdict == verdicts.STALE for row in rows),
@@ -200,12 +203,6 @@ def _in_order(judgements: Sequence[Judgement]) -> dict[str, int]:
 
 def _by_analysis(judgements: Sequence[Judgement]) -> dict[str, Counter[str]]:
     return {name: _counted(own) for name, own in by_analysis(judgements).items()}
-
-
-def _by_part(judgements: Sequence[Judgement]) -> dict[str, Counter[str]]:
-    """Return the counts of the verdicts of main checks, supporting ones and so on."""
-    counts = {part: _counted([one for one in judgements if one.part == part]) for part in PARTS}
-    return {part: own for part, own in counts.items() if own}
 
 
 def _row(

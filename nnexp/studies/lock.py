@@ -169,7 +169,8 @@ def write_lock(lock: Lock, study: Study) -> Path:
         If it cannot be written.
     """
     content = {"format": _FORMAT, "digest": lock.digest, **_plain(asdict(lock))}
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    how: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": _WIDTH}
+    text = yaml.safe_dump(content, default_flow_style=None, **how)
     file = lock_file(study)
     write_whole(file, _HEAD.format(study=study.name, command=study.command()) + text)
     return file

@@ -41,7 +41,7 @@ from nnexp.studies.kinds.tuning_figure import tuning_pictures
 from nnexp.studies.lock_section import POWER_HEADS, LockSection, lock_section
 from nnexp.studies.research_objects import report_object, study_object
 from nnexp.studies.row_table import row_table, verdict_counts
-from nnexp.studies.rows import RULE, Row, by_analysis, check_mains, place, rows, summary
+from nnexp.studies.rows import RULE, Row, by_analysis, by_part, check_mains, place, rows, summary
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import ClaimPicture, Study
 from nnexp.sweeps.processes import WorkerPool
@@ -288,11 +288,11 @@ def _groups(found: Sequence[Row], judgements: Sequence[Judgement]) -> dict[str, 
     own, checks = by_analysis(found), by_analysis(judgements)
     groups = {}
     for name in ANALYSES:
-        parts = {p: [one for one in checks.get(name, ()) if one.part == p] for p in PARTS}
+        parts = by_part(checks.get(name, []), found)
         if name in own or name in checks:
             groups[name] = {
                 "rows": Markup(row_table(own[name])) if name in own else "",
-                "checks": [(p, len(j), verdict_counts(j, name)) for p, j in parts.items() if j],
+                "checks": [(p, len(j), verdict_counts(j, name)) for p, j in parts.items()],
                 "by_chance": by_chance(one.verdict for one in checks.get(name, ())),
             }
     return groups

@@ -16,6 +16,7 @@ from nnexp.studies.judgement import (
     CONFIRMATORY,
     EXPLORATORY,
     MAIN,
+    PARTS,
     RIVAL,
     ROLES,
     Judgement,
@@ -124,6 +125,15 @@ def by_analysis(found: Sequence[Analysed]) -> dict[str, list[Analysed]]:
     """Return rows or judgements by their analysis, confirmatory ones first."""
     groups = {name: [one for one in found if one.analysis == name] for name in ANALYSES}
     return {name: own for name, own in groups.items() if own}
+
+
+def by_part(judgements: Sequence[Judgement], found: Sequence[Row]) -> dict[str, list[Judgement]]:
+    """Return judgements by the `PARTS` of the report; those that decide a row are main checks."""
+    deciding = {(one.study, one.claim) for row in found for one in row.checks[MAIN]}
+    parts: dict[str, list[Judgement]] = {part: [] for part in PARTS}
+    for one in judgements:
+        parts[MAIN if (one.study, one.claim) in deciding else one.part].append(one)
+    return {part: own for part, own in parts.items() if own}
 
 
 def summary(found: Sequence[Row]) -> str:

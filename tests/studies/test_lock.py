@@ -101,6 +101,7 @@ def test_a_lock_is_read_as_it_was_written_and_can_be_read_by_people(tmp_path: Pa
     assert read_lock(study) == lock
     content = yaml.safe_load(file.read_text("utf-8"))
     assert content["seeds"] == list(SEEDS)
+    assert "seeds: [100, 101, " in file.read_text("utf-8")
     assert content["numerics"] == NUMERICS
     assert content["arms"] == {"a": ["lr=0.1"], "b": []}
     above, even = content["claims"]
