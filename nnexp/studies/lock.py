@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,23 +113,26 @@ def make_lock(
     """Return a lock of the study as it is now.
 
     ``seeds`` are those of its runs and ``power`` has the plans of its claims by id. Claims that are
-    the same in the ``earlier`` lock keep their date, and that lock becomes part of the history.
+    the same in the ``earlier`` lock keep their date, expected verdict and power, and that lock
+    becomes part of the history.
     """
     moment = now()
     kept = {} if earlier is None else _kept(earlier, study, seeds)
-    claims = tuple(
-        LockedClaim(
+    claims = []
+    for claim in study.claims:
+        plan = _plain(power.get(claim.id, {}))
+        entry = LockedClaim(
             id=claim.id,
             **_wording(claim),
             expected=claim.expected,
-            locked=kept.get(claim.id, moment),
+            locked=moment,
             digest=study.digest(claim),
             family=study.family(claim),
             test=_test(claim),
-            power=_plain(power.get(claim.id, {})),
+            power=plan,
         )
-        for claim in study.claims
-    )
+        before = kept.get(claim.id)
+        claims.append(entry if before is None else replace(before, power=before.power or plan))
     return Lock(
         study=study.name,
         locked=moment,
@@ -140,17 +143,17 @@ def make_lock(
         seeds=tuple(seeds),
         arms=_plain(study.arms),
         settings=_plain(study.settings),
-        claims=claims,
+        claims=tuple(claims),
         earlier=() if earlier is None else (*earlier.earlier, _replaced(earlier, study)),
     )
 
 
-def _kept(lock: Lock, study: Study, seeds: Sequence[int]) -> dict[str, str]:
-    """Return when claims that are as in ``lock`` were locked, by id."""
+def _kept(lock: Lock, study: Study, seeds: Sequence[int]) -> dict[str, LockedClaim]:
+    """Return the entries of claims that are as in ``lock``, by id."""
     if (lock.numerics, lock.seeds) != (NUMERICS, tuple(seeds)):
         return {}
     changed = {one.claim for one in deviations(lock, study)}
-    return {entry.id: entry.locked for entry in lock.claims if entry.id not in changed}
+    return {entry.id: entry for entry in lock.claims if entry.id not in changed}
 
 
 def _replaced(lock: Lock, study: Study) -> dict[str, Any]:

@@ -197,10 +197,12 @@ def test_locking_again_keeps_the_history_and_the_dates_of_what_is_unchanged(
     clock(BEFORE)
     study = read(tmp_path)
     first = make_lock(study, SEEDS, {})
-    changed = read(tmp_path, STUDY.replace("A softmax of", "Any softmax of"))
+    text = STUDY.replace("A softmax of", "Any softmax of")
+    changed = read(tmp_path, text.replace("expected: reproduced", "expected: contradicted", 1))
     clock(EVEN_LATER)
     second = make_lock(changed, SEEDS, {}, first)
     assert [one.locked for one in second.claims] == [BEFORE, EVEN_LATER]
+    assert second.claims[0].expected == "reproduced"  # what was found since cannot be expected
     (past,) = second.earlier
     assert (past["locked"], past["digest"]) == (BEFORE, first.digest)
     assert past["changed"][0]["old"] == "A softmax of equal logits is even."
