@@ -12,13 +12,10 @@ import pytest
 from nnexp.reports.jinja import markdown
 from nnexp.studies import markdown_report
 from nnexp.studies.judgement import ROLES
-<<<<<<< HEAD
 from nnexp.studies.judging import judge
-from nnexp.studies.reader import read_study
-=======
 from nnexp.studies.lock import Deviation
 from nnexp.studies.lock_section import POWER_HEADS, LockSection
->>>>>>> 452d571 (Computations and main checks are counted as the rows have them; tables of power in Markdown)
+from nnexp.studies.reader import read_study
 from nnexp.studies.row_table import row_table
 from nnexp.studies.rows import Row
 from tests.pages import INITS, judgement, section
@@ -69,7 +66,6 @@ def test_studies_of_any_name_and_row_keep_to_their_cells_and_links(tmp_path: Pat
     )
 
 
-<<<<<<< HEAD
 def test_layers_that_nothing_looks_at_are_kept_at_the_end_alone(tmp_path: Path) -> None:
     common = "id: c, row: D1.1, statement: s, test: greater, arms: [a, b]"
     at_layers = "outcome: {layer: 1, value: dead}, matters: 0.1, "
@@ -89,7 +85,8 @@ def test_layers_that_nothing_looks_at_are_kept_at_the_end_alone(tmp_path: Path) 
         last = tables.layers["step"].max()
         assert {*layers["step"]} == ({*tables.layers["step"]} if everything else {last})
         assert {*layers["run_id"]} == {*tables.runs["run_id"]}
-=======
+
+
 def test_the_page_of_a_locked_study_shows_deviations_changes_and_power(tmp_path: Path) -> None:
     study = section(tmp_path, "a", INITS, [], 50).study
     lock = LockSection(
@@ -111,4 +108,3 @@ def test_the_page_of_a_locked_study_shows_deviations_changes_and_power(tmp_path:
     assert head.startswith("| check | smallest difference that matters | spread in the pilot |")
     assert rule == "|" + "---|" * len(POWER_HEADS)
     assert row == "| few | 0.3 points | 0.2 points (n = 8) | 10 | 0.93 | 9 | 0.4 | 0.5 |"
->>>>>>> 452d571 (Computations and main checks are counted as the rows have them; tables of power in Markdown)
