@@ -36,8 +36,11 @@ class Dropout:
     ) -> None:
         self.rates = (inputs, *[hidden] * (len(sizes) - 2))
         self.columns = columns
-        self._masks: list[Array] = [np.empty((rows, units), dtype) for units in sizes[:-1]]
-        self._kept: list[Array] = [np.empty((rows, units), dtype) for units in sizes[:-1]]
+        shapes = [
+            (rows, units if rate else 0) for units, rate in zip(sizes[:-1], self.rates, strict=True)
+        ]
+        self._masks: list[Array] = [np.empty(shape, dtype) for shape in shapes]
+        self._kept: list[Array] = [np.empty(shape, dtype) for shape in shapes]
 
     def draw(self, rng: np.random.Generator, n: int) -> None:
         """Draw the masks of a batch of ``n`` examples: 0, or 1 / (1 - rate) for what is kept."""

@@ -234,7 +234,8 @@ def _theory(
     """Return what theory says of a run's layers: nothing of what it does not cover."""
     groups = ("init", "bias_init", "activation")
     own = any(settings[group]["name"] not in registry.CHOICES[group] for group in groups)
-    if len(sizes) < 3 or settings["quirk"] or own:
+    pruned = settings.get("pruning", {"name": "none"})["name"] != "none"
+    if len(sizes) < 3 or settings["quirk"] or own or pruned:
         return []
     init, bias_init, activation = (registry.read(group, settings[group]) for group in groups)
     weights, biases = (

@@ -83,7 +83,13 @@ def test_theory_starts_at_the_outputs_measured_error():
 
 
 @pytest.mark.parametrize(
-    "change", [{"init": ["rand"]}, {"quirk": ["updated_weights"]}, {"activation": ["own.py:f"]}]
+    "change",
+    [
+        {"init": ["rand"]},
+        {"quirk": ["updated_weights"]},
+        {"activation": ["own.py:f"]},
+        {"pruning": ["rewind"]},
+    ],
 )
 def test_what_theory_does_not_cover_has_no_line(change):
     compared = comparison(grid(hidden=["40x30"], **change))
