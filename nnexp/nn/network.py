@@ -155,19 +155,19 @@ class Network:
     # Parameters: drawn, saved, loaded.
 
     def initialize(
-        self, weights: Initializer, biases: Initializer, seed: int, again: bool = False
+        self, weights: Initializer, biases: Initializer, seed: int, redrawn: bool = False
     ) -> None:
         """Draw all parameters: each layer's weights and biases from a random stream of their own.
 
         Numbers are drawn in float64 and rounded, so float32 and float64 networks start alike. With
-        ``again``, they are others of the same seed.
+        ``redrawn``, they are others of the same seed.
 
         Raises
         ------
         InputError
             If an initialiser returns an array of the wrong shape.
         """
-        prefix = "redrawn_" if again else ""
+        prefix = "redrawn_" if redrawn else ""
         for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             w[...] = _draw(weights, stream(seed, f"{prefix}weights", layer), *w.shape)
             rows, units = math.prod(b.shape[:-1]), b.shape[-1]
