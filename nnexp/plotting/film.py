@@ -268,9 +268,9 @@ def _map(ax: Axes, reel: Reel) -> Any:
         + 1
     )
     colours = [_CLASSES[i % len(_CLASSES)] for i in range(classes)]
-    pale = ListedColormap([[0.55 + 0.45 * c for c in to_rgb(name)] for name in colours])
-    pale = pale.with_extremes(under="#FFFFFF")  # no class, where outputs are not finite
-    look: dict[str, Any] = {"cmap": pale, "vmin": -0.5, "vmax": classes - 0.5, "origin": "lower"}
+    pale = [[0.55 + 0.45 * c for c in to_rgb(name)] for name in colours]
+    fills = ListedColormap(pale).with_extremes(under="#FFFFFF")  # where outputs are not finite
+    look: dict[str, Any] = {"cmap": fills, "vmin": -0.5, "vmax": classes - 0.5, "origin": "lower"}
     shot = ax.imshow(images[0], extent=plane.extent, aspect="auto", **look)
     marks = [colours[label] for label in plane.labels]
     size = 60 if len(plane.points) < 10 else 7
