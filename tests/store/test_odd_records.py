@@ -306,6 +306,21 @@ def test_a_record_of_other_settings_is_damaged_though_its_digests_are_right(
         store.read(folder.name)
 
 
+def test_a_record_of_an_older_nnexp_has_no_start_and_an_odd_start_is_refused(
+    tmp_path: Path,
+) -> None:
+    store = home(tmp_path)
+    folder = store.path(store.run_ids()[0])
+    run = json.loads((folder / "run.json").read_text())
+    del run["started"]
+    sign(folder, run)
+    assert store.load(folder.name).started is None
+    for odd in ("yesterday", "2026-01-01", 5):
+        sign(folder, {**run, "started": odd})
+        with pytest.raises(DamagedRecord, match="the run started at"):
+            store.load(folder.name)
+
+
 @pytest.mark.slow
 def test_a_page_is_drawn_of_odd_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that are read at all, however odd their words."""

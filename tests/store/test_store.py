@@ -834,6 +834,21 @@ def steps_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return taken
 
 
+def test_a_record_says_when_its_run_began_which_a_longer_run_takes_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter(["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"])
+    monkeypatch.setattr("nnexp.training.execute.now", lambda: next(moments))
+    short = train(store, save_weights=True, epochs=5)
+    assert short.started == "2026-01-01T00:00:00Z"
+    assert train(store, epochs=10).started == short.started
+    row = store.load(short.run_id).summary_row()
+    assert row["started"] == short.started
+    assert row["numerics"] == short.identity["numerics"]
+    assert row["data_sha256"] == short.identity["data"]
+    assert row["code"].startswith(short.environment["nnexp"])
+
+
 @pytest.mark.parametrize("sampling", ["shuffle", "replacement"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_longer_run_goes_on_from_kept_weights_to_the_bit(
