@@ -107,4 +107,4 @@ def test_the_page_of_a_locked_study_shows_deviations_changes_and_power(tmp_path:
     head, rule, row = lines[-4:-1] if not lines[-1] else lines[-3:]
     assert head.startswith("| check | smallest difference that matters | spread in the pilot |")
     assert rule == "|" + "---|" * len(POWER_HEADS)
-    assert row == "| few | 0.3 points | 0.2 points (n = 8) | 10 | 0.93 | 9 | 0.4 | 0.5 |"
+    assert row == "| few | 0.3 points | 0.2 points (n = 8) | 10 | 0.93 | 9 | 0.4 points | 0.5 |"
