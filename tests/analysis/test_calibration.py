@@ -32,6 +32,7 @@ from nnexp.analysis.calibration import (
     page,
 )
 from nnexp.analysis.power import power
+from nnexp.analysis.simulated_claims import FALSE, KINDS, SHOWN
 from nnexp.errors import InputError
 
 EXPERIMENTS = 2000
@@ -75,6 +76,24 @@ def test_tuning_both_arms_on_the_seeds_that_are_compared_does_not_flatter_one(ta
     rates = of(table[table["outcomes"] == TUNED], MISSED)
     assert rates["rate"].max() <= 0.05 + errors(0.05)
     assert rates[rates["n"] == "20"]["rate"].min() > 0
+
+
+def test_spreads_laws_and_best_values_seldom_have_a_false_verdict(table):
+    rows = table[table["question"] == FALSE]
+    assert {*rows["interval"]} == {*KINDS}
+    assert rows["rate"].max() <= 0.05 + errors(0.05)
+    # Equal spreads of normal outcomes use the whole limit.
+    spreads = of(rows[rows["outcomes"] == "normal"], FALSE, KINDS[0])
+    assert spreads["rate"].min() > 0.03
+
+
+def test_what_is_true_of_spreads_laws_and_best_values_is_shown(table):
+    rows = table[table["question"] == SHOWN].set_index(["outcomes", "n", "claims"])["rate"]
+    assert rows["normal, a ratio of 2", "100", 5] > 0.9
+    assert rows["normal, a ratio of 1.5", "20", 5] < 0.1
+    assert rows["shares as predicted", "400", 1] > 0.95
+    assert rows["shares off by 0.3", "200", 1] > 0.95
+    assert rows["best values 0.5 apart", "8", 1] > 0.95
 
 
 def test_the_table_shows_where_the_median_breaks_its_promise(table):
