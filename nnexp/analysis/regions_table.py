@@ -18,7 +18,7 @@ from nnexp.training.decision_regions import decision_regions
 
 REGION, EXAMPLE = "region", "example"
 # Examples over all arms, and at least those of each.
-_MOST_EXAMPLES, _FEWEST_EXAMPLES = 600, 40
+_MOST_EXAMPLES, _FEWEST_EXAMPLES = 400, 30
 
 
 def regions_table(records: Sequence[Record], arms: Mapping[str, str]) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """Writing, reading and checking the files of a record.
 
 They are ``config.yaml``, ``metrics.csv``, ``layers.csv``, ``run.json``, if requested
-``weights.npz`` and ``snapshots.npz``, and of a run on two features ``regions.csv``. ``run.json``
-holds the digests of the other files, which reveal damage. Everything is checked before use, since a
-record may come from anywhere.
+``weights.npz`` and ``snapshots.npz``, and of a run on two features ``decision_regions.csv``.
+``run.json`` holds the digests of the other files, which reveal damage. Everything is checked before
+use, since a record may come from anywhere.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _HEADER: dict[str, Any] = {
     "files": dict,
 }
 _TABLES = {"config.yaml", "metrics.csv", "layers.csv"}
-WEIGHTS, SNAPSHOTS, REGIONS = "weights.npz", "snapshots.npz", "regions.csv"
+WEIGHTS, SNAPSHOTS, REGIONS = "weights.npz", "snapshots.npz", "decision_regions.csv"
 # A moment in UTC; such texts are in the order of time.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 # A file is not read if this multiple of its size exceeds the machine's memory.

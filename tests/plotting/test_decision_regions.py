@@ -74,8 +74,8 @@ def test_the_image_has_the_colours_of_the_regions() -> None:
 def test_many_examples_are_a_few_of_each_class() -> None:
     _, shown = drawn(sweep(("xavier",), data={"name": "spirals", "n": 1800, "classes": 3}))
     examples = shown.table[shown.table["kind"] == "example"]
-    assert examples["class"].value_counts().to_dict() == {"0": 200, "1": 200, "2": 200}
-    assert "Marks: 600 of 1800 training examples of spirals." in shown.caption
+    assert examples["class"].value_counts().to_dict() == {"0": 134, "1": 133, "2": 133}
+    assert "Marks: 400 of 1800 training examples of spirals." in shown.caption
 
 
 def test_the_figure_is_drawn_again_from_its_table(tmp_path: Path) -> None:

@@ -601,7 +601,7 @@ async function act() {
     rules = style.replace("@media print", "@media all").replace("@media screen", "@media print")
     paper = page.replace(style, rules).replace(source_hash(style), source_hash(rules))
     found = read(browser, paper, act, tmp_path, PAPER)
-    check(found, PAPER, "light")
+    assert found["wrong"] == []
     assert found["hand"] > 5
     assert found["seen"] == 0
 

@@ -150,7 +150,7 @@ def test_the_names_of_the_files_and_what_they_hold(store: Store) -> None:
     record = train(store)
     folder = store.path(record.run_id)
     assert sorted(p.name for p in folder.iterdir()) == [
-        *("config.yaml", "layers.csv", "metrics.csv", "regions.csv", "run.json")
+        *("config.yaml", "decision_regions.csv", "layers.csv", "metrics.csv", "run.json")
     ]
     assert folder.name.startswith("blobs-xavier-sigmoid-5-lr0.5-s3-")
     metrics = pd.read_csv(folder / "metrics.csv")
@@ -313,7 +313,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     return seen
 
 
-RECORD = ("config.yaml", "metrics.csv", "layers.csv", "run.json")
+RECORD = ("config.yaml", "metrics.csv", "layers.csv", "decision_regions.csv", "run.json")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
@@ -325,7 +325,7 @@ def test_a_new_record_is_on_disk_when_its_sweep_ends(
     renamed = seen.index(("rename", record.run_id))
     after = [name for action, name in seen[renamed:] if action == "sync"]
     assert sorted(after) == sorted([*RECORD, record.run_id, store.folder.name])
-    assert {*after[:4]} == {*RECORD}  # the files before the folders that name them
+    assert {*after[: len(RECORD)]} == {*RECORD}  # the files before the folders that name them
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows syncs no folder")
@@ -528,6 +528,7 @@ def replaced_by_a_folder(path: Path) -> None:
     path.mkdir()
 
 
+TABLES = ("metrics.csv", "layers.csv", "decision_regions.csv")
 DAMAGES = (altered, truncated, emptied, scrambled, Path.unlink, replaced_by_a_folder)
 
 
@@ -539,9 +540,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
-@pytest.mark.parametrize(
-    "name", ["config.yaml", "metrics.csv", "layers.csv", "regions.csv", "run.json", "weights.npz"]
-)
+@pytest.mark.parametrize("name", ["config.yaml", *TABLES, "run.json", "weights.npz"])
 def test_damage_is_noticed_named_and_mended(
     store: Store, healthy: tuple[Path, Record], name: str, damage: Callable[[Path], None]
 ) -> None:

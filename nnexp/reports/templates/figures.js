@@ -27,12 +27,15 @@ function scaleOf(name, linear) {
   }[name];
 }
 
-// A direction of an axes: from values to places in the drawing, and back.
+// A direction of an axes: from values to places in the drawing, and back: places are written to six
+// digits, so values near 0 are rounded.
 function direction([scale, low, high, label, linear], start, end) {
   const [to, back] = scaleOf(scale, linear), span = to(high) - to(low);
+  const digit = 10 ** Math.floor(Math.log10(linear ?? Math.abs(high - low)) - 6.5);
+  const rounded = v => scale === "log" ? v : Math.round(v / digit) * digit;
   return { scale, low, high, label, start, end,
     place: v => start + (end - start) * (to(v) - to(low)) / span,
-    value: p => back(to(low) + span * (p - start) / (end - start)) };
+    value: p => rounded(back(to(low) + span * (p - start) / (end - start))) };
 }
 
 const at = use => ["x", "y"].map(side => +use.getAttribute(side));
