@@ -28,6 +28,8 @@ from nnexp.store.tables import read_exactly
 
 NAME = "regions"
 _MOST_PANELS = 12
+# More cells along a side of the plane are not those of a record.
+_MOST_CELLS = 1000
 # How strongly a region has the colour of its class, on a light or a dark page.
 _STRENGTH = 0.3
 _COLUMNS = frozenset(
@@ -70,6 +72,9 @@ def read(folder: Path) -> pd.DataFrame:
         table = read_exactly(file, dtype=texts, **empty)
         if not {*table} >= _COLUMNS:
             raise ValueError("columns are missing")
+        rows = table[table["kind"] == REGION].groupby("run_id")["y"].nunique()
+        if rows.max() > _MOST_CELLS:
+            raise ValueError("there are too many rows of cells")
     except ValueError as error:
         raise InputError(f"{file} is damaged ({error}): make the page again") from None
     return table

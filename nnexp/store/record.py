@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+# Cells along a side of the plane of decision regions.
+_MOST_CELLS = 1000
 FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
 # Test accuracies, in percent; a run's row has the first step that reaches each.
 MILESTONES = (90, 95, 97)
@@ -181,6 +183,8 @@ def regions_from_csv(text: str) -> list[Row]:
         if not all(map(math.isfinite, place.values())) or place["x"] >= place["until"]:
             raise ValueError(f"there is an invalid region: {', '.join(row.values())}")
         rows.append({**place, "class": int(row["class"])})
+    if len({row["y"] for row in rows}) > _MOST_CELLS:
+        raise ValueError(f"there are more than {_MOST_CELLS} rows of cells")
     return rows
 
 

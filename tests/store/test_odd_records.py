@@ -126,7 +126,7 @@ def mutated_json(folder: Path, rng: np.random.Generator) -> Path:
 
 def mutated_table(folder: Path, rng: np.random.Generator) -> Path:
     """Change a cell, a row or a column of a table."""
-    file = folder / ("metrics.csv", "layers.csv")[rng.integers(2)]
+    file = folder / ("metrics.csv", "layers.csv", "decision_regions.csv")[rng.integers(3)]
     rows = list(csv.reader(io.StringIO(file.read_text())))
     i, j = rng.integers(len(rows)), rng.integers(len(rows[0]))
     kind = rng.integers(6)
