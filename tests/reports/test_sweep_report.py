@@ -49,7 +49,7 @@ def test_it_reports_what_is_reported_here(records: list[Record]) -> None:
     assert made is not None
     assert made.files == here.files
     assert [name for name in made.files if name.endswith(".png")] == [
-        *("loss.png", "accuracy.png", "final.png")
+        *("loss.png", "accuracy.png", "final.png", "regions.png")
     ]
     assert list(made.files)[-1] == "index.html"
     assert [row["arm"] for row in made.summary] == ["xavier", "zero"]
