@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# Cells along a side of the plane of decision regions.
-_MOST_CELLS = 1000
 FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
 # Test accuracies, in percent; a run's row has the first step that reaches each.
 MILESTONES = (90, 95, 97)
@@ -30,6 +28,8 @@ SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 PROVENANCE = ("started", "code", "numerics", "data_sha256")
 # Digits of a commit or digest that messages show.
 _DIGITS = 7
+# The largest number of cells along a side of the plane of decision regions.
+_MOST_CELLS = 1000
 
 
 @dataclass
