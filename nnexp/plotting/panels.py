@@ -161,14 +161,13 @@ def draw_response(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) ->
         style = styles[str(line)]
         means = runs.groupby("x")["y"].mean()
         look: Look = {"color": style.colour, "marker": style.marker}
-        gid = mark("mean", runs["arm"].unique())
-        ax.plot(means.index, means, **look, linestyle=style.line, **EDGE, gid=gid)
+        arms = runs["arm"].unique()
+        joined = mark("mean", arms)
+        ax.plot(means.index, means, **look, linestyle=style.line, **EDGE, gid=joined)
         single: Look = {**look, "linestyle": "none", "markersize": 3, "alpha": 0.5}
         lost: Look = {**_cross(style.colour), "markersize": 8}
-        for arm, own in runs.groupby("arm", observed=True, sort=False):
-            for rows, dots in ((own[~own["diverged"]], single), (own[own["diverged"]], lost)):
-                gid = mark("runs", [arm], rows["run_id"])
-                ax.plot(rows["x"], rows["y"], **dots, gid=gid)
+        for rows, dots in ((runs[~runs["diverged"]], single), (runs[runs["diverged"]], lost)):
+            ax.plot(rows["x"], rows["y"], **dots, gid=mark("runs", arms, rows["run_id"]))
     values = np.unique(table["x"].to_numpy(float))
     positive = values[values > 0]
     if len(positive) > 2 and values[0] >= 0 and _evenness(np.log(positive)) < _evenness(positive):

@@ -129,7 +129,7 @@ def test_the_page_says_what_was_done(swept):
     assert "Held fixed mnist, 784-50-10 sigmoid, cross_entropy, sgd lr 0.1" in page.text
     assert "9 in 3 arms, n = 3 seeds each: 8 finished, 1 diverged" in page.text
     assert COMMAND in page.text
-    assert page.attributes("button", "id") == ["copy"]
+    assert page.attributes("button", "id") == ["everything", "seeds", "copy"]
 
 
 def test_the_page_of_a_tuned_sweep_has_the_trials(tmp_path, monkeypatch):

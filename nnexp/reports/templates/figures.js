@@ -10,7 +10,7 @@ const MUTE = ["key", "band", "zero", "edge", "part"], NEAR = 14, MARGIN = 0.04;
 const pressed = button => button.getAttribute("aria-pressed") === "true";
 
 function element(tag, attributes, parent) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const made = document.createElementNS(parent.namespaceURI, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return parent.appendChild(made);
 }
@@ -171,7 +171,8 @@ class Figure {
     if (!isFinite(cx + cy)) return unread();
     const run = mark.runs[mark.runs.length > 1 ? i : 0], cells = tableRuns[run]?.cells;
     const what = cells ? `seed ${cells[2].textContent}` : typeof run === "string" ? run : mark.kind;
-    const whose = mark.own.length > 1 ? `${mark.own.length} arms` : arms[mark.own[0]] ?? "";
+    const several = mark.own.length > 1 ? `${mark.own.length} arms` : arms[mark.own[0]] ?? "";
+    const whose = cells ? cells[1].textContent : several;
     const lines = [whose ? `${whose}: ${what}` : what];
     for (const [way, value] of [["x", x], ["y", y]]) {
       if (mark.panel[way].label) lines.push(`${mark.panel[way].label}: ${written(value)}`);
