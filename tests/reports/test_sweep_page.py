@@ -22,6 +22,7 @@ from nnexp.plotting.rendering import Rendered
 from nnexp.reports import sweep_page
 from nnexp.reports.sweep_page import page_files, write_sweep
 from nnexp.store.folders import MARKER
+from nnexp.store.research_object import CRATE
 from tests.synthetic import grid, make_tables, make_tuned
 
 INITS = grid(init=["xavier", "randn", "zero"])
@@ -102,7 +103,7 @@ def test_the_files_are_named_and_there_once_more_the_same_and_whole(plain):
     pictures = [*results, *mechanism, "saturation", "symmetry"]
     names = [f"{picture}.{form}" for picture in pictures for form in ("svg", "png", "csv")]
     tables = ["runs.csv", "metrics.csv", "layers.csv", "summary.csv", "effects.csv"]
-    assert [path.name for path in written] == [*tables, *names, "index.html"]
+    assert [path.name for path in written] == [*tables, *names, CRATE, "index.html"]
     assert {path.name for path in plain.iterdir()} == before.keys()
     assert before.keys() == {MARKER, *(path.name for path in written)}
     for path in written:
@@ -327,7 +328,7 @@ def test_an_incomplete_grid_is_called_out(tmp_path):
 def test_a_sweep_of_failures_has_a_page_without_figures(tmp_path):
     written = write(tmp_path, failed=[(0, 0), (1, 0), (2, 0)])
     tables = ["runs.csv", "metrics.csv", "layers.csv", "summary.csv"]
-    assert [path.name for path in written] == [*tables, "index.html"]
+    assert [path.name for path in written] == [*tables, CRATE, "index.html"]
     page = Page(tmp_path / "index.html")
     assert "No run has numbers to draw." in page.text
     assert "3 of 3 runs failed." in page.text
