@@ -125,7 +125,7 @@ CASES = {
         ("hidden=[0]", ["hidden=0", "from 1"]),
         ("hidden=0", ["hidden=0", "write hidden=none"]),
         ("epochs=0", ["epochs=0", "from 1"]),
-        ("steps=-3", ["steps=-3", "from 1"]),
+        ("steps=-3", ["steps=-3", "from 0"]),
         ("seed=-1", ["seed=-1", "from 0"]),
         ("evaluate_every=0", ["evaluate_every=0", "100 steps"]),
         ("data.label_noise=2", ["data.label_noise=2"]),
