@@ -127,10 +127,13 @@ def compare(
     # The names that an experiment gives its arms are kept under another name.
     runs = runs.rename(columns={"arm": NAMED})
     runs = runs.drop_duplicates("run_id").reset_index(drop=True)
+    tuned = () if trials is None or trials.empty else tuple(str(trials["tuned"].iloc[0]).split())
+    for setting in tuned:
+        if trials is not None and setting not in runs:  # all runs have its default
+            runs[setting] = trials.loc[trials["chosen"].astype(bool), setting].iloc[0]
     settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
     columns = [labels.texts(runs[c].tolist()) for c in settings]
     rows = [dict(zip(settings, cells, strict=True)) for cells in zip(*columns, strict=True)]
-    tuned = () if trials is None or trials.empty else tuple(str(trials["tuned"].iloc[0]).split())
     fixed = [c for c in settings if not is_tuned(c, tuned)]
     varied = tuple(c for c in fixed if c != "seed" and _varies(rows, c))
     bundled: tuple[str, ...] = ()

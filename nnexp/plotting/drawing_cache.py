@@ -51,7 +51,7 @@ def _digest(records: Sequence[Record]) -> str:
     code = [versions.digest(), *map(version, _LIBRARIES)]
     digest = hashlib.sha256(json.dumps(code).encode())
     for record in records:
-        row = record.summary_row() | {"reused": None}
+        row = record.summary_row() | {"reused": None, "started": None}
         content = (row, record.identity, record.metrics, record.layers, record.regions)
         digest.update(json.dumps(content, default=repr).encode())
     return digest.hexdigest()

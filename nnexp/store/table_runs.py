@@ -43,7 +43,10 @@ def ids_by_numerics(config: RunConfig) -> dict[str, int]:
 def compare_with_tables(
     run: Record, run_id: str, tables: Tables, tolerance: Tolerance
 ) -> TableAgreement:
-    """Return how well ``run`` agrees with the run ``run_id`` in ``tables``, except for times."""
+    """Return how well ``run`` agrees with the run ``run_id`` in ``tables``, except for times.
+
+    The table of layers may have the last evaluation alone.
+    """
     status = tables.runs.set_index("run_id")["status"][run_id]
     then = replace(
         run,
@@ -52,10 +55,12 @@ def compare_with_tables(
         layers=_measured(tables.layers, run_id),
         weights=None,
     )
+    kept = {row["step"] for row in then.layers}
+    layers = [row for row in run.layers if row["step"] in kept]
     now = replace(
         run,
         metrics=_as_in(tables.metrics, run.metrics),
-        layers=_as_in(tables.layers, run.layers),
+        layers=_as_in(tables.layers, layers),
         weights=None,
     )
     digits, place = _digits(then.metrics, now.metrics)

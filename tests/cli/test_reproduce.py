@@ -260,14 +260,14 @@ def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Comman
 def test_own_studies_run_alone_until_others_are_judged_beside_them(reproduce: Command) -> None:
     Path("experiments/own.yaml").write_text(COMPUTED, "utf-8")
     report = Path("results/README.md")
-    assert re.findall(r"^([\w/]+): \d", reproduce().out, flags=re.MULTILINE) == ["own"]
+    assert re.findall(r"^([\w/]+): \w+: \d", reproduce().out, flags=re.MULTILINE) == ["own"]
     assert (
-        "Of the documents' 1 claim, 1 holds. 1 check in 1 study, all on one page"
+        "Of the documents' 1 claim, 1 holds. All of these are exploratory. 1 check in 1 study, all"
         in report.read_text("utf-8")
     )
     assert reproduce("arithmetic").status == 0
     assert " checks in 2 studies," in report.read_text("utf-8")
-    judged = re.findall(r"^([\w/]+): \d", reproduce().out, flags=re.MULTILINE)
+    judged = re.findall(r"^([\w/]+): \w+: \d", reproduce().out, flags=re.MULTILINE)
     assert judged == ["documents/arithmetic", "own"]
 
 
@@ -361,7 +361,7 @@ def test_what_cannot_be_composed_holds_up_no_other_study(reproduce: Command) -> 
     done = reproduce("a_wrong", "arithmetic")
     assert done.status == 2
     assert "a_wrong cannot be judged" in done.err
-    assert "arithmetic: 9 reproduced, 1 contradicted" in done.out
+    assert "arithmetic: exploratory: 9 reproduced, 1 contradicted" in done.out
 
 
 @pytest.mark.slow

@@ -54,7 +54,8 @@ def test_a_sweep_of_arms_with_any_names_ends_with_all_its_files(nnexp: Command) 
         assert " ".join(name.split()) in page.text
         assert "".join(name[:20].split()) in told
     tags = [tag for tag, _ in page.elements]
-    assert (tags.count("script"), tags.count("img")) == (1, 0)
+    # The script of the page, and the data of its figures.
+    assert (tags.count("script"), tags.count("img")) == (2, 0)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\u202eb", "\x00", " ", ""])

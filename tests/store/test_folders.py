@@ -18,6 +18,7 @@ from nnexp.cli import report, reproduce
 from nnexp.errors import InputError
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import MARKER, check_finished, check_folder, fill
+from nnexp.store.research_object import CRATE
 from nnexp.studies import markdown_report
 from tests import ROOT
 from tests.conftest import Command
@@ -68,6 +69,7 @@ def test_an_empty_folder_a_new_one_and_one_of_folders_are_fine(tmp_path: Path) -
 def test_a_folder_of_an_older_version_is_known_by_its_page(tmp_path: Path) -> None:
     write_sweep(tmp_path, *make_tables(grid(init=["xavier", "zero"]), (0, 1)), command="old")
     (tmp_path / MARKER).unlink()
+    (tmp_path / CRATE).unlink()  # older versions wrote none
     (tmp_path / "notes.txt").write_text("mine")
     fill(tmp_path, NEW)
     assert content(tmp_path) == {**NEW, "notes.txt": "mine"}
