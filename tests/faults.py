@@ -278,6 +278,7 @@ def kill(
 def whole_files(folder: Path) -> bool:
     """Tell whether every file of every sweep's folder, as far as there, has its end."""
     ends = {".csv": b"\n", ".html": b"</html>", ".svg": b"</svg>\n", ".png": b"IEND\xaeB`\x82"}
+    ends[".json"] = b"]}\n"
     files = [p for p in folder.glob("results/sweeps/*/*") if not p.name.startswith(".")]
     return all(p.read_bytes().endswith(ends[p.suffix]) for p in files)
 
