@@ -136,7 +136,7 @@ class _Stage:
     def label(self, step: int) -> str:
         """Return a step in words."""
         epoch = next(m.epoch for reel in self.reels for m in reel.moments if m.step == step)
-        return f"step {step:,} (epoch {epoch:.3g})" if step else "before training"
+        return f"step {step:,} (epoch {round(epoch, 3):,g})" if step else "before training"
 
     def _set_images(self, axes: Sequence[Axes]) -> None:
         self.shots: list[Any] = []
