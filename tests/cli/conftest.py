@@ -1,4 +1,4 @@
-"""A small study, and a folder in which it has been judged."""
+"""A small study, a folder in which it has been judged, and the command that judges it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from nnexp.cli import reproduce
-from tests.conftest import Outcome
+from tests.conftest import Command, Outcome
 
 STUDY = """\
 # @package _global_
@@ -87,3 +87,16 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = reproduce.main(["tiny"])
     return Judged(Outcome(status, out.getvalue(), err.getvalue()), folder)
+
+
+@pytest.fixture(name="reproduce")
+def reproduce_command(nnexp: Command, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run ``python -m nnexp.reproduce`` in an empty folder."""
+    Path("experiments").mkdir()
+
+    def run(*words: str) -> Outcome:
+        capfd.readouterr()
+        status = reproduce.main(list(words))
+        return Outcome(status, *capfd.readouterr())
+
+    return run

@@ -11,7 +11,7 @@ import yaml
 
 from nnexp.cli import reproduce as command
 from tests.cli.conftest import STUDY, define
-from tests.conftest import Command, Outcome
+from tests.conftest import Command
 
 UNSEEN = STUDY.replace("seed: range(6)", "seed: range(100,106)").replace(
     "map: [epoch]", "at: {{epoch: 2}}"
@@ -19,19 +19,6 @@ UNSEEN = STUDY.replace("seed: range(6)", "seed: range(100,106)").replace(
 ARITHMETIC = re.sub(
     r"    - id: begins.*?(?=    - id: arithmetic)|hydra:.*", "", STUDY, flags=re.DOTALL
 ).replace("grids: [{{down: init, across: activation}}]", "grids: []")
-
-
-@pytest.fixture
-def reproduce(nnexp: Command, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run ``python -m nnexp.reproduce`` in an empty folder."""
-    Path("experiments").mkdir()
-
-    def run(*words: str) -> Outcome:
-        capfd.readouterr()
-        status = command.main(list(words))
-        return Outcome(status, *capfd.readouterr())
-
-    return run
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from nnexp.cli import report
 from nnexp.cli import reproduce as command
 from nnexp.store.store import Store
 from tests.cli.conftest import STUDY, Judged, define
-from tests.conftest import Command, Outcome
+from tests.conftest import Command
 from tests.store.test_folders import STUDY as COMPUTED
 
 # The learning rates of the study TUNED itself.
@@ -30,19 +30,6 @@ def ends(rng, fan_in, fan_out):
     os.kill({driver}, signal.SIGTERM)
     time.sleep(60)
 """
-
-
-@pytest.fixture
-def reproduce(nnexp: Command, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run ``python -m nnexp.reproduce`` in an empty folder."""
-    Path("experiments").mkdir()
-
-    def run(*words: str) -> Outcome:
-        capfd.readouterr()
-        status = command.main(list(words))
-        return Outcome(status, *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture

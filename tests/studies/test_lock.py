@@ -38,7 +38,7 @@ study:
   claims:
     - id: above
       row: D1.1
-      statement: A ends above B.
+      statement: A is higher than B.
       test: greater
       arms: [a, b]
       expected: reproduced
@@ -105,7 +105,7 @@ def test_a_lock_is_read_as_it_was_written_and_can_be_read_by_people(tmp_path: Pa
     assert content["numerics"] == NUMERICS
     assert content["arms"] == {"a": ["lr=0.1"], "b": []}
     above, even = content["claims"]
-    assert above["statement"] == "A ends above B."
+    assert above["statement"] == "A is higher than B."
     assert above["test"]["name"] == "greater"
     assert above["test"]["matters"] == 0.003
     assert above["power"] == {"n": 12, "power": 0.93}
@@ -155,7 +155,7 @@ def test_one_early_run_is_found_among_many(tmp_path: Path, clock: Any) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "deviation"),
     [
-        ("A ends above B.", "A ends far above B.", ("statement", "A ends above B.")),
+        ("A is higher than B.", "A is far higher than B.", ("statement", "A is higher than B.")),
         ("test: greater", "test: less", ("name", "greater")),
         ("row: D1.1", "row: D1.9", ("row", "D1.1")),
         ("expected: reproduced\n    - id: even", "matters: 0.1\n      expected: reproduced\n"
@@ -217,7 +217,11 @@ def test_locking_again_keeps_the_history_and_the_dates_of_what_is_unchanged(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("A ends above B.", "A ends far above B.", "s.lock was edited after it was written: "),
+        (
+            "A is higher than B.",
+            "A is far higher than B.",
+            "s.lock was edited after it was written: ",
+        ),
         ("study: s\n", "study: other\n", "s.lock was edited after it was written"),
         ("format: 1", "format: 2", "s.lock was written by a newer nnexp (format 2"),
         ("format: 1", "", "s.lock is not a lock: restore it from your repository"),

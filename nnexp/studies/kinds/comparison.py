@@ -29,11 +29,10 @@ from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.pairing import Pairing
-from nnexp.studies.kinds.wording import digits, known, number, percent
+from nnexp.studies.kinds.wording import RELATIONS, digits, known, number, percent
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
 ORDERS = verdicts.TESTS
-_RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
 # More columns of a map cannot be read at half a page's width.
 _MOST_ACROSS = 6
 _NO_BAR = "; where every pair has the same difference, there is none"
@@ -170,7 +169,7 @@ class Comparison(Pairing):
             return number(100 * value if self.in_points else value, sign)
 
         other = self.arms[1] if len(self.arms) > 1 else number(self.threshold)
-        yield "Test", f"{self.arms[0]} {_RELATIONS[self.name]} {other}"
+        yield "Test", f"{self.arms[0]} {RELATIONS[self.name]} {other}"
         # A difference equal in every pair is a fact: it has no interval and no power.
         certain = j.low == j.high and j.detectable == 0
         if j.difference is not None:

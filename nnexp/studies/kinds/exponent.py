@@ -27,7 +27,7 @@ from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import choices, measurement
-from nnexp.studies.kinds.wording import known, number, percent
+from nnexp.studies.kinds.wording import RELATIONS, known, number, percent
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
 # The key of a claim with the exponent that is claimed, and the order of the comparison.
@@ -239,8 +239,7 @@ class Exponent:
     def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         j = judgement
-        relation = {"equal": "equals", "greater": "is greater than", "less": "is less than"}
-        yield "Test", f"the {self.measures} {relation[self.order]} {number(self.exponent)}"
+        yield "Test", f"the {self.measures} {RELATIONS[self.order]} {number(self.exponent)}"
         if j.first is not None:
             yield "Median exponent", number(j.first)
         if j.low is not None and j.high is not None and j.level is not None:

@@ -24,7 +24,7 @@ from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
-from nnexp.studies.kinds.wording import known, number, percent
+from nnexp.studies.kinds.wording import RELATIONS, known, number, percent
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
 # The key of a claim with the ratio that is claimed, and the order of the comparison.
@@ -169,11 +169,10 @@ class Spread:
     def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         j = judgement
-        relation = {"equal": "equals", "greater": "is greater than", "less": "is less than"}
         yield (
             "Test",
             f"the {self.measures} of {self.arms[0]}, divided by that of {self.arms[1]}, "
-            f"{relation[self.order]} {number(self.ratio)}",
+            f"{RELATIONS[self.order]} {number(self.ratio)}",
         )
         if j.first is not None:
             yield "Standard deviations", f"{number(j.first)} and {number(j.second)}"

@@ -8,6 +8,9 @@ from typing import TypeGuard
 from nnexp.analysis.labels import signs
 from nnexp.analysis.outcomes import Outcome
 
+# The orders of a comparison.
+RELATIONS = {"greater": "is greater than", "less": "is less than", "equal": "equals"}
+
 
 def digits(outcome: Outcome, value: float) -> str:
     """Return a value of ``outcome``: accuracies with four decimals."""
