@@ -43,7 +43,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 
 def run_ids(store: str = "results/runs") -> set[str]:
-    return {path.parent.name for path in Path(store).glob("*/run.json")}
+    """The finished runs: a record is written in a hidden folder, then renamed."""
+    return {path.parent.name for path in Path(store).glob("[!.]*/run.json")}
 
 
 def test_a_sweep_is_that_of_the_command(quick: Command) -> None:

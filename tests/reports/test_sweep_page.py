@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from nnexp.reports.sweep_page import page_files, write_sweep
 from nnexp.store.folders import MARKER
 from nnexp.store.research_object import CRATE
 from tests.synthetic import grid, make_tables, make_tuned
+from tests.timing import cpu_seconds
 
 INITS = grid(init=["xavier", "randn", "zero"])
 COMMAND = "python -m nnexp -m init=xavier,randn,zero 'seed=range(3)'"
@@ -346,13 +346,6 @@ def test_without_a_run_nothing_is_written(tmp_path):
     with pytest.raises(InputError):
         write(tmp_path, [])
     assert not list(tmp_path.iterdir())
-
-
-def cpu_seconds(work):
-    """What ``work`` costs a core."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 def plain_figure():
