@@ -6,6 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,8 @@ _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # settings.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
 _MOST_LISTED = 6
+# More hidden layers of one size than this are counted: 32×100.
+_MOST_ALIKE = 3
 # Shorter fractions are not rounded; others keep at least this number of significant digits.
 _SHORT, _FEWEST_DIGITS = 8, 4
 
@@ -182,11 +185,16 @@ def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
 
 
 def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the layer sizes, ``784-50-10``, if they are known, or else the hidden layers."""
+    """Return the layer sizes, ``784-50-10`` or ``784-32×100-10``, or the hidden layers.
+
+    Sizes are unknown where the inputs' number is, and where runs differ in them.
+    """
     units = layers[["layer", "units"]].drop_duplicates().sort_values("layer")
     kind = KINDS.get(held.get("data", ""))
     if kind and kind.image_shape and len(units) and units["layer"].is_unique:
-        return "-".join(map(str, (math.prod(kind.image_shape), *units["units"])))
+        runs = ((str(size), len(list(same))) for size, same in groupby(units["units"]))
+        sizes = (f"{n}×{size}" if n > _MOST_ALIKE else "-".join([size] * n) for size, n in runs)
+        return "-".join((str(math.prod(kind.image_shape)), *sizes))
     return f"hidden {held['hidden']}"
 
 
