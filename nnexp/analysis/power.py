@@ -37,6 +37,7 @@ def power(effect: float, n: int, alpha: float) -> float:
         If ``alpha`` is not between 0 and 1.
     """
     k, share = ends(n, alpha)
+    effect = min(effect, _LARGEST_EFFECT)
     wrong = math.erfc(effect / math.sqrt(2)) / 2
     fewer = at_most(k - 1, n, wrong)
     if not k or not share:
@@ -89,7 +90,7 @@ def seeds_needed(sd: float, difference: float, alpha: float, wanted: float = 0.8
     real("wanted", wanted, 0, 1, open_=True)
     if not (sd < math.inf and difference):
         return None
-    effect = min(difference / sd, _LARGEST_EFFECT) if sd else _LARGEST_EFFECT
+    effect = difference / sd if sd else _LARGEST_EFFECT
     if power(effect, MOST_SEEDS, alpha) < wanted:
         return None
     low, high = fewest(alpha) - 1, MOST_SEEDS

@@ -27,6 +27,11 @@ def test_without_a_difference_the_power_is_half_the_error():
         assert power(0, n, alpha) == pytest.approx(alpha / 2, rel=0.15)
 
 
+@pytest.mark.parametrize("effect", [8, 40, 1e6])
+def test_a_difference_far_above_the_spread_is_certain_to_show(effect):
+    assert power(effect, 10, 0.05 / 4) == pytest.approx(1)
+
+
 def test_detectable_scales_with_the_spread_and_needs_seeds_enough():
     assert detectable(3, 8, 0.05) == pytest.approx(3 * detectable(1, 8, 0.05))
     assert detectable(1, 5, 0.05) == math.inf
