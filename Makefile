@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	$(BIN)/python -m nnexp -m init=xavier,randn,zero
 
+# Tests start hundreds of processes. Without bytecode, each of them would compile nnexp again.
+export PYTHONDONTWRITEBYTECODE =
+
 # Tests use all cores, except those marked serial, which other load would disturb. There is one
 # process more than cores, as tests of processes and of Dask spend much of their time waiting.
 PROCESSES ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
@@ -37,9 +40,12 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/.tested: $(VENV)/.installed
+# One installation that has everything; it counts as the other one too.
+$(VENV)/.tested: pyproject.toml
+	@echo "making $(VENV) and installing nnexp and what its tests need: about a minute"
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	touch $@
+	touch $(VENV)/.installed $@
 
 # The benchmark has its own environment, as the other libraries take gigabytes. Libraries without a
 # wheel are skipped; make bench PEERS="jax scikit-learn" selects some of them.

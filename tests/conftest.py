@@ -19,6 +19,17 @@ def pytest_configure() -> None:
     os.environ.update(ONE_THREAD)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_waits_for_a_disk() -> Iterator[None]:
+    """Leave out syncs in this process, which take longer than all else that writes a record.
+
+    Tests of the order of syncs count them, and those that cut the power run in other processes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_drawings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the drawings of a test from other tests, as some draw only a part of the figures."""

@@ -206,7 +206,6 @@ def test_list_names_no_setting_because_a_record_is_damaged(store: Path, runs: Ru
     assert runs("list").out.splitlines()[0].split() == before
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 def test_list_of_a_thousand_runs_is_quick_and_reads_no_table(store: Path, runs: Runs) -> None:
     (run_id, *_) = names(store, status=FINISHED)

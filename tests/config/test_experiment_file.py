@@ -94,11 +94,11 @@ REFUSED = [
     ("text", "line", "said"), REFUSED, ids=[text[:40] for text, _, _ in REFUSED]
 )
 def test_what_is_no_setting_is_refused_with_file_and_line(
-    nnexp: Command, text: str, line: int, said: str
+    quick: Command, text: str, line: int, said: str
 ) -> None:
     Path("experiments").mkdir()
     Path("experiments/odd.yaml").write_text(RUN + text + "\n")
-    outcome = nnexp("-m", "+experiments=odd")
+    outcome = quick("-m", "+experiments=odd")
     assert outcome.status == 2
     assert outcome.out == ""
     assert outcome.err.count("\n") == 1, outcome.err
@@ -123,10 +123,10 @@ def test_what_is_no_setting_is_refused_with_file_and_line(
         *("/foo@bar", "file://x", "pkg://nnexp.x", "../config", "${sampling}", "/config"),
     ],
 )
-def test_defaults_choose_from_groups_alone(nnexp: Command, entry: str) -> None:
+def test_defaults_choose_from_groups_alone(quick: Command, entry: str) -> None:
     Path("experiments").mkdir()
     Path("experiments/odd.yaml").write_text(f"lr: 1\ndefaults:\n  - {entry}\n")
-    outcome = nnexp("-m", "+experiments=odd")
+    outcome = quick("-m", "+experiments=odd")
     assert outcome.status == 2
     assert "odd.yaml, line 3: " in outcome.err
     assert outcome.err.count("\n") == 1

@@ -75,9 +75,9 @@ def test_a_sweep_runs_an_experiment_by_either_name(quick: Command, write, name: 
         ("+experiments=documents/xo", "experiments 'documents/xo': did you mean 'documents/xor'?"),
     ],
 )
-def test_bad_names_are_refused(nnexp: Command, write, words: str, said: str) -> None:
+def test_bad_names_are_refused(quick: Command, write, words: str, said: str) -> None:
     write("one/same", "two/same")
-    done = nnexp("-m", words)
+    done = quick("-m", words)
     assert done.status == 2
     assert said in done.err
     assert len(done.err.splitlines()) == 1

@@ -11,18 +11,28 @@ import pytest
 
 from nnexp.config.run_config import RunConfig
 from nnexp.data import load
+from nnexp.nn import threaded_batches
 from nnexp.nn.threaded_batches import Threads
 from nnexp.training.trainer import Trainer, train
 from tests.settings import RUN
 
-N, FEATURES, CLASSES = 5000, 120, 5
+BLOBS = {"name": "blobs", "n": 1250, "classes": 5, "features": 120, "std": 0.5}
 DEFAULTS: dict[str, Any] = {
     **RUN,
-    "data": {"name": "blobs", "n": N, "classes": CLASSES, "features": FEATURES, "std": 0.5},
+    "data": BLOBS,
     "bias_init": "randn",
     "hidden": [150],
-    "batch_size": 4900,  # three rounds, and a short last batch of 100
+    "batch_size": 1225,  # three small rounds, and a short last batch of 25
 }
+SMALL = {"ROUND": 512, "PRODUCT": 2**19, "ELEMENTS": 2**13}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Split small batches into as many rounds and halves as large ones."""
+    for name, value in SMALL.items():
+        assert value < getattr(threaded_batches, name)
+        monkeypatch.setattr(threaded_batches, name, value)
 
 
 def trainer(threads: int = 1, **settings: Any) -> Trainer:
@@ -40,22 +50,23 @@ def close(row: dict[str, Any], relative: float, absolute: float) -> Any:
     return pytest.approx(filled(row), rel=relative, abs=absolute, nan_ok=True)
 
 
-MNIST = {"data": {"name": "mnist", "first": 5000}, "evaluate_first": 500, "hidden": [30]}
+MNIST = {"data": {"name": "mnist", "first": 1250}, "evaluate_first": 500, "hidden": [30]}
 SETTINGS: list[dict[str, Any]] = [
     {},
     {"activation": "relu", "hidden": [130, 100], "lr": 0.1},
     {"activation": "gelu", "hidden": [130, 100, 20], "lr": 0.1},
-    {"hidden": "none", "data": {**DEFAULTS["data"], "features": 3000}, "lr": 0.001},
+    {"hidden": "none", "data": {**BLOBS, "features": 1200}, "lr": 0.001},
     {"loss": {"name": "mse", "output": "softmax"}},
     {"loss": "binary_cross_entropy", "batch_size": "full"},
     {"batch_size": "full", "sampling": "replacement"},
-    {"batch_size": 5000, "sampling": "independent"},
+    {"batch_size": 1250, "sampling": "independent"},
     {"optimizer": "adam", "lr": 0.01, "weight_decay": 0.01},
     {**MNIST, "batch_size": "full"},
-    {**MNIST, "batch_size": 3000, "hidden": [30, 20]},
+    {**MNIST, "batch_size": 750, "hidden": [30, 20]},
 ]
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_lanes_compute_what_the_plain_form_does(settings: dict[str, Any]) -> None:
     # The plain form alone takes float64.
@@ -66,9 +77,11 @@ def test_lanes_compute_what_the_plain_form_does(settings: dict[str, Any]) -> Non
     np.testing.assert_allclose(fast.network.theta, exact.network.theta, rtol=0, atol=2e-5)
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_one_thread_and_two_give_the_same_bits(settings: dict[str, Any]) -> None:
     one, two = trainer(1, **settings), trainer(2, **settings)
+    assert one.form == "lanes"
     for evaluation, other in zip(train(one), train(two), strict=True):
         assert evaluation.metrics == other.metrics
         assert evaluation.layers == other.layers
@@ -93,22 +106,23 @@ def test_an_error_in_a_lane_is_raised(threads: int, lane: int) -> None:
         Threads(threads).run(work, 10)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
-    ("settings", "form"),
+    ("settings", "form", "threads"),
     [
-        ({"batch_size": "full", "hidden": [200, 150]}, "lanes"),
-        ({"batch_size": "full", "hidden": [200, 150], "optimizer": "adam"}, "lanes"),
-        ({"batch_size": "full", "hidden": [200, 150], "quirk": "updated_weights"}, "plain"),
-        ({"batch_size": 2500, "hidden": [100]}, "plain"),
-        ({"batch_size": 10, "hidden": [400]}, "delayed"),
+        ({"batch_size": "full", "hidden": [200, 150]}, "lanes", 1),
+        ({"batch_size": "full", "hidden": [200, 150]}, "lanes", 2),
+        ({"batch_size": "full", "hidden": [200, 150], "optimizer": "adam"}, "lanes", 2),
+        ({"batch_size": "full", "hidden": [200, 150], "quirk": "updated_weights"}, "plain", 2),
+        ({"batch_size": 2500, "hidden": [100]}, "plain", 1),
+        ({"batch_size": 10, "hidden": [400]}, "delayed", 2),
     ],
     ids=str,
 )
 def test_a_run_takes_little_memory(settings: dict[str, Any], form: str, threads: int) -> None:
     # The data apart: the parameters four times, two batches of activations (the inputs counted),
     # and what an evaluation takes, 1000 examples at a time and a lane.
-    config = RunConfig.from_mapping({**DEFAULTS, **settings})
+    large = {"data": {**BLOBS, "n": 5000}, "epochs": 1}
+    config = RunConfig.from_mapping({**DEFAULTS, **large, **settings})
     data = load(config.data, config.dtype)
     tracemalloc.start()
     try:
@@ -118,7 +132,7 @@ def test_a_run_takes_little_memory(settings: dict[str, Any], form: str, threads:
     finally:
         tracemalloc.stop()
     assert t.form == form
-    assert len(evaluations) == 3
+    assert len(evaluations) == 2
     parameters = 4 * 4 * t.network.theta.size
     batches = 2 * 4 * config.rows() * sum(config.sizes())
     evaluation = 1000 * (sum(config.sizes()) * 4 * (4 + 3 * threads) + 100)

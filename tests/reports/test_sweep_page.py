@@ -380,7 +380,6 @@ def test_a_page_of_very_many_runs_lists_the_best_arms_and_says_where_the_others_
     assert rows == list(ranked[:3])
 
 
-@pytest.mark.serial
 @pytest.mark.slow
 @pytest.mark.usefixtures("plain")
 def test_a_hundred_runs_cost_no_more_than_fourteen_plain_figures(tmp_path):

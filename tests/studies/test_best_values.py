@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -158,6 +159,22 @@ def test_the_best_value_of_each_seed_is_an_outcome_known_up_to_half_a_step(study
     assert found.verdict == "inconclusive"
 
 
+# In steps of a factor of 1.26.
+FINE = tuple(round(0.05 * 1.26**i, 4) for i in range(16))
+
+
+@functools.cache
+def sloped(slope: float) -> Tables:
+    """Return runs whose best rate falls or rises with the depth of the arm, 4, 8 and 16."""
+    depth = {"a": 4, "b": 8, "c": 16}
+
+    def steps(arm: str, lr: float, seed: int) -> float:
+        best = 0.6 * (depth[arm] / 4) ** slope
+        return round(1000 * (1 + math.log2(lr / best) ** 2))
+
+    return reaching(steps, FINE)
+
+
 @pytest.mark.parametrize(
     ("slope", "expected", "verdict"),
     [
@@ -169,18 +186,10 @@ def test_the_best_value_of_each_seed_is_an_outcome_known_up_to_half_a_step(study
 def test_the_best_value_has_an_exponent(
     study: Any, slope: float, expected: str, verdict: str
 ) -> None:
-    fine = tuple(round(0.05 * 1.26**i, 4) for i in range(16))
     claim = study(
-        f"{SLOPE}, tuned: {GOAL}, matters: 0.3, {expected}", f"lr: '{','.join(map(str, fine))}'"
+        f"{SLOPE}, tuned: {GOAL}, matters: 0.3, {expected}", f"lr: '{','.join(map(str, FINE))}'"
     )
-    depth = {"a": 4, "b": 8, "c": 16}
-
-    def steps(arm: str, lr: float, seed: int) -> float:
-        best = 0.6 * (depth[arm] / 4) ** slope
-        return round(1000 * (1 + math.log2(lr / best) ** 2))
-
-    tables = reaching(steps, fine)
-    (found,) = judge(claim, tables)
+    (found,) = judge(claim, sloped(slope))
     assert found.verdict == verdict
     assert found.first == pytest.approx(slope, abs=0.1)
     # The middle depth has no weight; each end is known up to half a step, of 1.26.

@@ -15,7 +15,7 @@ from nnexp.plotting.picture import Picture
 from nnexp.studies.judging import judge
 from nnexp.studies.markdown_report import claim_pictures
 from nnexp.studies.reader import read_study
-from nnexp.studies.study import Study
+from nnexp.studies.study import ClaimPicture, Study
 from tests.studies.test_judging import HEAD, planted
 from tests.synthetic import assert_within
 
@@ -40,9 +40,14 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture(scope="module")
-def pictures(study: Study) -> dict[str, Picture]:
+def drawn(study: Study) -> list[ClaimPicture]:
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
-    return {p.name: p for p, _ in claim_pictures(study, judge(study, tables), tables)}
+    return [*claim_pictures(study, judge(study, tables), tables)]
+
+
+@pytest.fixture(scope="module")
+def pictures(drawn: list[ClaimPicture]) -> dict[str, Picture]:
+    return {picture.name: picture for picture, _ in drawn}
 
 
 def words(figure: Figure) -> str:
@@ -55,10 +60,8 @@ def _is_text(artist: Any) -> bool:
 
 
 def test_there_is_a_figure_of_all_pairs_one_of_each_map_and_one_of_each_curve(
-    study: Study,
+    drawn: list[ClaimPicture],
 ) -> None:
-    tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
-    drawn = claim_pictures(study, judge(study, tables), tables)
     assert {picture.name: claims for picture, claims in drawn} == {
         "pairs": ("above", "level", "loss"),
         "map-above": ("above",),
@@ -99,8 +102,8 @@ def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Pictur
 def test_the_caption_has_the_level_of_the_verdicts(study: Study) -> None:
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
     looser = replace(study, alpha=0.2)
-    drawn = [*claim_pictures(looser, judge(looser, tables, looks=3), tables)]
-    assert "97.78 % interval (together 80 % for the 3 comparisons" in drawn[0].picture.caption
+    pairs = next(claim_pictures(looser, judge(looser, tables, looks=3), tables)).picture
+    assert "97.78 % interval (together 80 % for the 3 comparisons" in pairs.caption
 
 
 @pytest.mark.slow

@@ -456,6 +456,9 @@ def test_figures_far_from_the_networks_lie_outside() -> None:
 
 # The studies' own claims.
 
+# Of networks for MNIST, with every parameter moved.
+LARGE = ("forward_passes", "same_gradient")
+
 
 def computed_claims() -> list[Any]:
     """Return the claims of two studies, but for a timing."""
@@ -463,7 +466,11 @@ def computed_claims() -> list[Any]:
     for name in ("arithmetic", "gradients"):
         text = (EXPERIMENTS / f"{name}.yaml").read_text("utf-8")
         claims += yaml.safe_load(text)["study"]["claims"]
-    return [pytest.param(c, id=c["id"]) for c in claims if "orders" not in c["published"]]
+    return [
+        pytest.param(c, id=c["id"], marks=[pytest.mark.slow] if c["id"] in LARGE else [])
+        for c in claims
+        if "orders" not in c["published"]
+    ]
 
 
 @pytest.mark.parametrize("claim", computed_claims())
