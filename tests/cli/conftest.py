@@ -54,6 +54,7 @@ hydra:
     params:
       arm: all
       seed: range(6)
+  launcher: {{workers: 1}}
 """
 
 

@@ -13,7 +13,9 @@ from nnexp.training.trainer import Trainer
 from tests.cli.conftest import Judged
 from tests.conftest import Command, Outcome, without_pages
 
-TINY = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2", "hidden=4")
+# One worker trains in this process, which is quicker than to start another.
+ALONE = "hydra.launcher.workers=1"
+TINY = ("data=blobs", "data.n=100", "batch_size=20", "epochs=2", "hidden=4", ALONE)
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_sweeps_are_put_together_on_one_page(draw: Command) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
-    words = ("data.train_size=500", "steps=100", "hidden=8", "seed=range(6)")
+    words = ("data.train_size=500", "steps=100", "hidden=8", "seed=range(6)", ALONE)
     done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
     (found,) = [line for line in done.out.splitlines() if line.startswith("found")]
@@ -153,8 +155,8 @@ def test_a_sweep_ends_with_its_largest_findings(nnexp: Command) -> None:
 def test_decision_regions_are_drawn_from_a_folder_and_from_the_store(
     nnexp: Command, draw: Command
 ) -> None:
-    words = ("data=spirals", "data.n=60", "batch_size=20", "epochs=1", "hidden=3", "seed=0,1")
-    done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
+    words = ("data=spirals", "data.n=60", "batch_size=20", "epochs=1", "hidden=3", ALONE)
+    done = nnexp("-m", *words, "seed=0,1", "init=xavier,zero", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
     assert " regions (each .png .svg .csv)" in done.out
     assert draw("data=spirals", "--out", "chosen").status == 0
@@ -173,7 +175,7 @@ def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
     nnexp: Command, draw: Command
 ) -> None:
     words = ("data.train_size=100", "batch_size=50", "steps=2", "hidden=4", "save_weights=true")
-    done = nnexp("-m", *words, "init=xavier,zero", "hydra.sweep.dir=sweep")
+    done = nnexp("-m", *words, ALONE, "init=xavier,zero", "hydra.sweep.dir=sweep")
     assert done.status == 0, done.err
     assert "weights arms confusion mistakes (each .png .svg .csv)" in done.out
     assert draw("hidden=4", "--out", "chosen").status == 0

@@ -71,7 +71,7 @@ def of_type(found: Entities, kind: str) -> list[dict[str, Any]]:
 def test_a_sweep_names_its_runs_code_and_data(nnexp: Command, one_figure: None) -> None:
     words = ("data=xor", "init=xavier,zero", "hidden=2", "steps=2", "evaluate_every=1 steps")
     Path("CITATION.cff").write_text("license: CC-BY-4.0\n")
-    done = nnexp("-m", *words, "out=sweep")
+    done = nnexp("-m", *words, "out=sweep", "hydra.launcher.workers=1")
     assert done.status == 0, done.err
     found, runs = in_folder(Path("sweep")), pd.read_csv("sweep/runs.csv")
     (training,) = of_type(found, "CreateAction")

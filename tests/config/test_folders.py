@@ -61,7 +61,7 @@ def test_a_name_in_several_folders_is_refused(write) -> None:
 @pytest.mark.parametrize("name", ["flat", "inside", "folder/inside"])
 def test_a_sweep_runs_an_experiment_by_either_name(quick: Command, write, name: str) -> None:
     write("flat", "folder/inside")
-    done = quick("-m", f"+experiments={name}", "seed=0,1", "out=o")
+    done = quick("-m", f"+experiments={name}", "seed=0,1", "out=o", "hydra.launcher.workers=1")
     assert done.status == 0, done.err
     assert Path("o/runs.csv").is_file()
 

@@ -10,7 +10,8 @@ import pytest
 from nnexp.config.experiment_file import design
 from tests.conftest import Command
 
-SMALL = ("data=blobs", "data.n=20", "hidden=2", "steps=1", "batch_size=10")
+TINY = ("data=blobs", "data.n=20", "hidden=2", "batch_size=10", "hydra.launcher.workers=1")
+SMALL = (*TINY, "steps=1")
 PAIR = ("init=lecun,he", "activation=sigmoid,relu")
 
 
@@ -37,7 +38,7 @@ def test_paired_settings_change_together_and_form_a_grid_with_the_others(quick: 
 def test_there_may_be_several_groups_and_ranges(quick: Command) -> None:
     groups = "pair=[[init,lr],[activation,epochs]]"
     words = ("init=lecun,he", "lr=range(1,3)", "activation=relu,tanh", "epochs=1,2", groups)
-    done = quick("-m", "data=blobs", "data.n=20", "hidden=2", "batch_size=10", *words, "out=o")
+    done = quick("-m", *TINY, *words, "out=o")
     assert done.status == 0, done.err
     pairs = [("lecun", "relu", 1), ("lecun", "tanh", 1), ("he", "relu", 2), ("he", "tanh", 2)]
     assert arms("o") == pairs

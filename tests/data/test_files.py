@@ -237,7 +237,7 @@ def test_features_that_are_no_pixels_are_remarked_upon(
 def test_remarks_on_data_are_made_once_before_training(quick: Command, table: Any) -> None:
     path = table("dog,1,2\ncat,3,4\n" * 20)
     words = (f"data.train={path}", f"data.test={path}", "data=csv", "steps=2", "batch_size=4")
-    done = quick("-m", *words, "hidden=2", "seed=0,1")
+    done = quick("-m", *words, "hidden=2", "seed=0,1", "hydra.launcher.workers=1")
     assert done.status == 0, done.err
     assert done.err.count("note: the labels of data=csv are text") == 1
     assert done.err.count("note: data.scale=unit divides by 255") == 1

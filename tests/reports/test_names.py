@@ -32,6 +32,7 @@ NAMES = [
 ]
 INITS = ["xavier", "he", "zero", "randn", "lecun"]
 TINY = ("data=blobs", "data.n=40", "batch_size=20", "steps=2", "hidden=3")
+ALONE = "hydra.launcher.workers=1"
 
 
 def define(names: list[str]) -> None:
@@ -45,7 +46,7 @@ def define(names: list[str]) -> None:
 @pytest.mark.slow
 def test_a_sweep_of_arms_with_any_names_ends_with_all_its_files(nnexp: Command) -> None:
     define(NAMES)
-    done = nnexp("-m", "+experiments=odd", *TINY, "arm=all", "hydra.sweep.dir=sweep")
+    done = nnexp("-m", "+experiments=odd", *TINY, "arm=all", "out=sweep", ALONE)
     assert done.status == 0, done.err
     assert package.load("sweep").runs["arm"].to_list() == NAMES
     page = Page(Path("sweep/index.html"))
@@ -59,9 +60,9 @@ def test_a_sweep_of_arms_with_any_names_ends_with_all_its_files(nnexp: Command) 
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\u202eb", "\x00", " ", ""])
-def test_an_arm_whose_name_cannot_be_printed_is_refused(nnexp: Command, name: str) -> None:
+def test_an_arm_whose_name_cannot_be_printed_is_refused(quick: Command, name: str) -> None:
     define([name, "plain"])
-    done = nnexp("-m", "+experiments=odd", *TINY, "arm=all")
+    done = quick("-m", "+experiments=odd", *TINY, "arm=all")
     assert done.status == 2
     assert "is not a valid name of an arm: use printable characters" in done.err
     assert len(done.err.strip().splitlines()) == 1
@@ -76,7 +77,7 @@ def test_the_name_of_a_file_is_a_name(nnexp: Command) -> None:
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(f"def f(rng, i, o):\n    return {scale} + rng.random((i, o))\n")
     functions = ",".join(f"'{name}:f'" for name in names)
-    done = nnexp("-m", *TINY, f"init=zero,{functions}", "hydra.sweep.dir=sweep")
+    done = nnexp("-m", *TINY, f"init=zero,{functions}", "out=sweep", ALONE)
     assert done.status == 0, done.err
     page = Page(Path("sweep/index.html"))
     for name in names:

@@ -86,34 +86,38 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a sweep of three arms and a seed."""
-    folder = tmp_path_factory.mktemp("plain")
-    write(folder)
+    """Return the folder of a sweep of three arms and a seed, with two of its figures."""
+    folder, every = tmp_path_factory.mktemp("plain"), sweep_figures.FIGURES
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_figures, "FIGURES", {k: every[k] for k in ("accuracy", "final")})
+        write(folder)
     return folder
 
 
-def test_the_files_are_named_and_there_once_more_the_same_and_whole(plain):
-    before = {path.name: path for path in plain.iterdir()}
-    kept = plain.parent / "kept"
+@pytest.mark.slow
+def test_the_files_are_named_and_there_once_more_the_same_and_whole(tmp_path):
+    folder, kept = tmp_path / "folder", tmp_path / "kept"
+    write(folder)
+    before = {path.name: path for path in folder.iterdir()}
     kept.mkdir()
     for path in before.values():
         os.link(path, kept / path.name)
-    written = write(plain)
+    written = write(folder)
     results, mechanism = ["loss", "accuracy", "final"], ["activations", "gradients"]
     pictures = [*results, *mechanism, "saturation", "symmetry"]
     names = [f"{picture}.{form}" for picture in pictures for form in ("svg", "png", "csv")]
     tables = ["runs.csv", "metrics.csv", "layers.csv", "summary.csv", "effects.csv"]
     assert [path.name for path in written] == [*tables, *names, CRATE, "index.html"]
-    assert {path.name for path in plain.iterdir()} == before.keys()
+    assert {path.name for path in folder.iterdir()} == before.keys()
     assert before.keys() == {MARKER, *(path.name for path in written)}
     for path in written:
         assert path.read_bytes() == (kept / path.name).read_bytes()
         assert not path.samefile(kept / path.name)
 
 
-def test_the_pictures_are_what_their_names_say(plain):
-    assert (plain / "loss.png").read_bytes().startswith(b"\x89PNG")
-    assert (plain / "loss.svg").read_text().startswith("<?xml")
+def test_the_pictures_are_what_their_names_say(swept):
+    assert (swept / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (swept / "loss.svg").read_text().startswith("<?xml")
 
 
 def test_the_summary_is_that_of_the_comparison(swept):

@@ -52,7 +52,7 @@ def test_arms_that_look_like_formulas_are_safe_in_every_table_and_loaded_as_they
     arms = {name: [f"init={init}"] for name, init in zip(names, inits, strict=True)}
     text = f"# @package _global_\n{json.dumps({'arms': arms})}\n"
     Path("experiments/odd.yaml").write_text(text, "utf-8")
-    words = ("data=xor", "steps=2", "hidden=3", "arm=all", "hydra.sweep.dir=sweep")
+    words = ("data=xor", "steps=2", "hidden=3", "arm=all", "out=sweep", "hydra.launcher.workers=1")
     done = nnexp("-m", "+experiments=odd", *words)
     assert done.status == 0, done.err
     assert package.load("sweep").runs["arm"].to_list() == names

@@ -192,7 +192,7 @@ def test_runs_are_refused_among_files_of_others_before_they_train(
 def test_a_smaller_sweep_in_the_same_folder_leaves_no_figure_of_the_larger(
     nnexp: Command,
 ) -> None:
-    words = ("-m", *TINY, "hydra.sweep.dir=sweep")
+    words = ("-m", *TINY, "hydra.sweep.dir=sweep", "hydra.launcher.workers=1")
     assert nnexp(*words, "init=xavier,zero", "lr=0.1,1", "seed=0,1").status == 0
     assert Path("sweep/cells.svg").is_file()
     assert nnexp(*words, "init=xavier").status == 0
@@ -202,7 +202,8 @@ def test_a_smaller_sweep_in_the_same_folder_leaves_no_figure_of_the_larger(
 
 
 def test_an_unfinished_sweep_is_not_read(quick: Command) -> None:
-    assert quick("-m", *TINY, "init=xavier,zero", "hydra.sweep.dir=sweep").status == 0
+    words = ("init=xavier,zero", "hydra.sweep.dir=sweep", "hydra.launcher.workers=1")
+    assert quick("-m", *TINY, *words).status == 0
     said = json.loads(Path("sweep", MARKER).read_text())
     Path("sweep", MARKER).write_text(json.dumps({**said, "finished": False}))
     with pytest.raises(InputError, match="'sweep' is incomplete because nnexp was stopped while"):

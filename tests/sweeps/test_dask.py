@@ -24,7 +24,7 @@ from nnexp.store.store import Store
 from nnexp.threads import ONE_THREAD
 from nnexp.training.execute import environment, execute
 from tests import ROOT
-from tests.cli.test_reproduce import define
+from tests.cli.conftest import STUDY, define
 from tests.conftest import Outcome
 
 pytest.importorskip("distributed")
@@ -245,7 +245,7 @@ def test_studies_run_on_the_cluster_and_are_judged_as_at_home(
 ) -> None:
     monkeypatch.chdir(home)
     Path("experiments").mkdir()
-    define()
+    define(text=STUDY.replace("  launcher: {{workers: 1}}\n", ""))
     found = []
     for place, words in (("far", on(cluster.address)), ("near", ())):
         line = ("tiny", *words, f"store={place}", "--results", f"{place}-results")
