@@ -420,8 +420,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> str:
     return render(made, {"Made with": "`nnexp`"}, found)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "scheme"), [*zip(WIDTHS, SCHEMES, strict=True)])
 def test_a_report_is_read_filtered_sorted_searched_and_opened(
     browser, example, tmp_path, width, scheme
 ):
