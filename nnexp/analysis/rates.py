@@ -34,6 +34,7 @@ def at_most(count: int, n: int, rate: float) -> float:
     return min(1.0, float(np.exp(logs).sum()))
 
 
+@lru_cache(maxsize=4096)  # both ends of an interval ask for it, and so does every study again
 def rate_at(count: int, n: int, probability: float) -> float:
     """Return the rate at which at most ``count`` successes in ``n`` have this ``probability``."""
     low, high = 0.0, 1.0

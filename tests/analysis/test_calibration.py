@@ -35,7 +35,7 @@ from nnexp.analysis.power import power
 from nnexp.analysis.simulated_claims import FALSE, KINDS, SHOWN
 from nnexp.errors import InputError
 
-EXPERIMENTS = 2000
+EXPERIMENTS = 1000
 # The arm diverges in nearly half of its runs: the median lies in the gap.
 HARDEST = "45 % diverge"
 
@@ -54,6 +54,7 @@ def errors(share: float) -> float:
     return 4 * math.sqrt(share * (1 - share) / EXPERIMENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcomes", OUTCOMES)
 def test_a_study_seldom_has_a_false_verdict_whatever_the_outcomes(table, outcomes):
     rows = of(table, MISSED)
@@ -65,6 +66,7 @@ def test_a_study_seldom_has_a_false_verdict_whatever_the_outcomes(table, outcome
     assert rates.max() <= 0.057 + errors(0.05)
 
 
+@pytest.mark.slow
 def test_the_limit_is_used_and_not_met_by_never_deciding(table):
     rows = of(table, MISSED)
     rates = rows[rows["outcomes"] == "normal"].set_index(["n", "claims"])["rate"]
@@ -72,12 +74,14 @@ def test_the_limit_is_used_and_not_met_by_never_deciding(table):
     assert rates[TOP_UP].min() > 0.02
 
 
+@pytest.mark.slow
 def test_tuning_both_arms_on_the_seeds_that_are_compared_does_not_flatter_one(table):
     rates = of(table[table["outcomes"] == TUNED], MISSED)
     assert rates["rate"].max() <= 0.05 + errors(0.05)
     assert rates[rates["n"] == "20"]["rate"].min() > 0
 
 
+@pytest.mark.slow
 def test_spreads_laws_and_best_values_seldom_have_a_false_verdict(table):
     rows = table[table["question"] == FALSE]
     assert {*rows["interval"]} == {*KINDS}
@@ -87,6 +91,7 @@ def test_spreads_laws_and_best_values_seldom_have_a_false_verdict(table):
     assert spreads["rate"].min() > 0.03
 
 
+@pytest.mark.slow
 def test_what_is_true_of_spreads_laws_and_best_values_is_shown(table):
     rows = table[table["question"] == SHOWN].set_index(["outcomes", "n", "claims"])["rate"]
     assert rows["normal, a ratio of 2", "100", 5] > 0.9
@@ -96,12 +101,14 @@ def test_what_is_true_of_spreads_laws_and_best_values_is_shown(table):
     assert rows["best values 0.5 apart", "8", 1] > 0.95
 
 
+@pytest.mark.slow
 def test_the_table_shows_where_the_median_breaks_its_promise(table):
     rows = of(table, MISSED)
     rates = rows[rows["outcomes"] == HARDEST].set_index(["n", "claims"])["rate"]
     assert 0.08 < rates["10", 20] < 0.15
 
 
+@pytest.mark.slow
 def test_the_table_shows_why_means_are_not_judged(table):
     rates = of(table, MISSED, STUDENT).set_index(["outcomes", "n", "claims"])["rate"]
     assert rates["normal"].max() <= 0.05 + errors(0.05)
@@ -110,6 +117,7 @@ def test_the_table_shows_why_means_are_not_judged(table):
     assert rates["10 % diverge", "10", 20] > 0.95
 
 
+@pytest.mark.slow
 def test_what_is_found_is_what_the_power_says(table):
     rows = of(table, FOUND)
     for row in rows.to_dict("records"):
@@ -118,6 +126,7 @@ def test_what_is_found_is_what_the_power_says(table):
     assert len(rows) == 2 * len(CLAIMS) * len(SIZES)
 
 
+@pytest.mark.slow
 def test_one_further_run_and_one_further_curve_are_covered_if_normal(table):
     normal = table[table["outcomes"] == "normal"]
     assert (of(normal, OUTSIDE, RUN)["rate"] - 0.05).abs().max() < errors(0.05)
@@ -125,6 +134,7 @@ def test_one_further_run_and_one_further_curve_are_covered_if_normal(table):
     assert of(normal, OUTSIDE, CURVE_AS_ONE)["rate"].max() < 0.02
 
 
+@pytest.mark.slow
 def test_runs_that_are_seen_to_diverge_give_no_verdict(table):
     diverging = table[table["outcomes"] == "10 % diverge"]
     assert of(diverging, OUTSIDE, CURVE_APART)["rate"].min() > 0.3
@@ -149,6 +159,7 @@ def test_the_same_seed_gives_the_same_table():
     assert not first.equals(calibrate(20, seed=4))
 
 
+@pytest.mark.slow
 def test_the_markdown_has_every_rate_of_a_question(table):
     lines = as_markdown(table, MISSED).splitlines()
     assert len(lines) == 2 + 4 * (len(OUTCOMES) + 1)
