@@ -97,6 +97,7 @@ def test_one_factor_of_many_levels_has_a_panel_for_each_before_the_others_in_gre
     assert entries(picture.figure) == ["other arms"]
 
 
+@pytest.mark.slow
 def test_two_factors_may_divide_the_arms() -> None:
     names = [f"mine.py:f{i}" for i in range(4)]
     picture = draw(grid(init=names, activation=ACTIVATIONS[:4], lr=[0.1, 1, 2, 3]), "accuracy")
@@ -105,6 +106,7 @@ def test_two_factors_may_divide_the_arms() -> None:
     assert "One panel for each activation and lr." in picture.caption
 
 
+@pytest.mark.slow
 def test_of_very_many_arms_the_highest_and_the_lowest_have_a_colour() -> None:
     picture = draw(MANY["30 named arms"], "accuracy")
     assert lines(picture.figure.axes[0]) == 8
@@ -149,6 +151,7 @@ def test_gradients_of_different_losses_are_said_to_differ_in_size() -> None:
     assert "different losses, which are not comparable in size" in two.caption
 
 
+@pytest.mark.slow
 def test_layers_are_the_columns_and_levels_the_rows() -> None:
     picture = draw(MANY["2x3x5"], "gradients")
     assert titles(picture.figure)[:3] == [
@@ -167,6 +170,7 @@ def test_layers_are_the_columns_and_levels_the_rows() -> None:
     assert "8 of 12 arms have a colour" in few.caption
 
 
+@pytest.mark.slow
 def test_rows_boxes_and_differences_have_a_limit() -> None:
     names = [f"mine.py:f{i}" for i in range(35)]
     drawn = figures(compare(*make_tables(grid(init=names), (0, 1), evaluations=2)))
@@ -182,6 +186,7 @@ def test_rows_boxes_and_differences_have_a_limit() -> None:
     assert "12 of 35 arms are shown" in activations.caption
 
 
+@pytest.mark.slow
 def test_a_map_of_many_columns_keeps_its_means_and_a_larger_one_its_colours() -> None:
     wide = draw(grid(activation=ACTIVATIONS, init=[f"mine.py:f{i}" for i in range(12)]), "cells")
     assert len(wide.figure.axes[0].texts) == 9 * 12
