@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,6 @@ import pytest
 from nnexp.cli import reproduce, verify
 from nnexp.studies.judgement import Judgement, from_table
 from nnexp.studies.judging import current
-from nnexp.studies.reader import read_study
 from nnexp.studies.row_table import row_table
 from nnexp.studies.rows import by_analysis, check_mains, counted, rows
 from nnexp.studies.study import Study
@@ -24,15 +25,23 @@ RESULTS = ROOT / "results"
 # The ledger of the five documents' checkable statements.
 ROWS = {"D0": 7, "D1": 10, "D2": 7, "D3": 6, "D4": 4}
 LEDGER = [f"{document}.{i}" for document, count in ROWS.items() for i in range(1, count + 1)]
-SHIPPED = [
-    study
-    for file in sorted((ROOT / "experiments").glob("*/*.yaml"))
-    if (study := read_study(file, f"{file.parent.name}/{file.stem}"))
-]
+FILES = {f"{f.parent.name}/{f.stem}": f for f in sorted((ROOT / "experiments").glob("*/*.yaml"))}
 # Some studies of papers are not judged yet: their runs, on seeds that no pilot used, are to come.
-STUDIES = [study for study in SHIPPED if (RESULTS / study.name / "claims.csv").is_file()]
+JUDGED = [name for name in FILES if (RESULTS / name / "claims.csv").is_file()]
 # Accuracies of another processor may differ by so much: the last bits of a product of matrices.
 ELSEWHERE = 0.003
+
+
+@pytest.fixture(scope="module")
+def shipped(known_studies: Callable[[Path, str], Study | None]) -> list[Study]:
+    return [study for name, file in FILES.items() if (study := known_studies(file, name))]
+
+
+@pytest.fixture(scope="module")
+def studies(shipped: list[Study]) -> list[Study]:
+    found = [study for study in shipped if study.name in JUDGED]
+    assert len(found) == len(JUDGED)
+    return found
 
 
 def committed(study: Study) -> list[Judgement]:
@@ -45,22 +54,24 @@ def test_the_ledger_has_34_rows() -> None:
 
 
 @pytest.mark.parametrize("row", LEDGER)
-def test_every_row_has_main_claims_in_one_study_and_a_sentence(row: str) -> None:
-    (study,) = (s for s in STUDIES if any(c.row == row and c.role == "main" for c in s.claims))
+def test_every_row_has_main_claims_in_one_study_and_a_sentence(
+    studies: list[Study], row: str
+) -> None:
+    (study,) = (s for s in studies if any(c.row == row and c.role == "main" for c in s.claims))
     assert study.rows[row].endswith(".")
 
 
-def test_every_study_of_a_document_is_judged() -> None:
-    assert {s.name for s in SHIPPED if s.name.startswith("documents/")} <= {s.name for s in STUDIES}
+def test_every_study_of_a_document_is_judged(shipped: list[Study]) -> None:
+    assert {s.name for s in shipped if s.name.startswith("documents/")} <= {*JUDGED}
 
 
-def test_no_two_studies_decide_a_row() -> None:
-    check_mains(SHIPPED)
+def test_no_two_studies_decide_a_row(shipped: list[Study]) -> None:
+    check_mains(shipped)
 
 
-def test_no_check_stands_in_two_studies() -> None:
+def test_no_check_stands_in_two_studies(shipped: list[Study]) -> None:
     found: dict[str, str] = {}
-    for study in SHIPPED:
+    for study in shipped:
         for claim in study.claims:
             decides = [asdict(claim.test), [study.arms[arm] for arm in claim.test.arms]]
             if claim.test.arms:
@@ -68,8 +79,9 @@ def test_no_check_stands_in_two_studies() -> None:
             assert found.setdefault(repr(decides), study.name) == study.name, claim.id
 
 
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_every_claim_is_judged_and_as_the_study_expects(study) -> None:
+@pytest.mark.parametrize("name", JUDGED)
+def test_every_claim_is_judged_and_as_the_study_expects(studies: list[Study], name: str) -> None:
+    (study,) = (study for study in studies if study.name == name)
     judgements = {one.claim: one for one in committed(study)}
     assert list(judgements) == [claim.id for claim in study.claims]
     for claim in study.claims:
@@ -78,19 +90,19 @@ def test_every_claim_is_judged_and_as_the_study_expects(study) -> None:
         assert one.verdict == claim.expected, claim.id
 
 
-def test_the_report_has_the_table_of_rows() -> None:
-    judgements = [one for study in STUDIES for one in committed(study)]
-    found, text = rows(STUDIES, judgements), (RESULTS / "README.md").read_text("utf-8")
+def test_the_report_has_the_table_of_rows(studies: list[Study]) -> None:
+    judgements = [one for study in studies for one in committed(study)]
+    found, text = rows(studies, judgements), (RESULTS / "README.md").read_text("utf-8")
     for own in by_analysis(found).values():
         assert row_table(own) in text
         assert counted(own) in text
     assert sum(bool(row.verdict) for row in found if row.document != "papers") == 34
 
 
-def test_the_report_names_every_claim() -> None:
+def test_the_report_names_every_claim(studies: list[Study]) -> None:
     source = (RESULTS / "README.md").read_text("utf-8")
     text = html.unescape(re.sub(r"\\([^\w\s])", r"\1", source))
-    for study in STUDIES:
+    for study in studies:
         assert f"]({study.name}/README.md)" in text
         for claim in study.claims:
             assert " ".join(claim.statement.split()) in text
@@ -104,8 +116,10 @@ def test_runs_of_three_cheap_studies_agree_with_the_committed_tables() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["documents/xor", "documents/d1_untrained"])
-def test_a_small_study_gives_the_committed_verdicts_again(nnexp: Command, name: str) -> None:
-    (study,) = (study for study in STUDIES if study.name == name)
+def test_a_small_study_gives_the_committed_verdicts_again(
+    nnexp: Command, studies: list[Study], name: str
+) -> None:
+    (study,) = (study for study in studies if study.name == name)
     assert reproduce.main([name]) == 0
     again = from_table(pd.read_csv(f"results/{name}/claims.csv", dtype=str, keep_default_na=False))
     for ours, theirs in zip(again, committed(study), strict=True):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.intervals import mean_interval
@@ -41,6 +40,8 @@ def rows(markdown: str) -> list[list[str]]:
 
 
 def test_the_interval_of_the_mean_is_students() -> None:
+    from scipy import stats  # slow to load, and few tests need it
+
     values = np.array([[1.0, 2.0, 4.0], [3.0, 3.0, 3.0]])
     interval = mean_interval(values)
     low, high = stats.t.interval(0.95, 2, np.mean(values[0]), stats.sem(values[0]))
@@ -51,6 +52,8 @@ def test_the_interval_of_the_mean_is_students() -> None:
 
 
 def test_markdown_has_means_with_half_widths_and_counts() -> None:
+    from scipy import stats
+
     header, _, first, second = rows(results_table(MISHAPS, "md"))
     assert header[:5] == ["init", "n", "diverged", "failed", "test accuracy (%)"]
     half = 100 * stats.t.ppf(0.975, 2) * stats.sem(ACCURACIES)

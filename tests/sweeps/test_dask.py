@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from tests import ROOT
 from tests.cli.conftest import STUDY, define
 from tests.conftest import Outcome
 
-pytest.importorskip("distributed")
+if find_spec("distributed") is None:
+    pytest.skip("distributed is not installed", allow_module_level=True)
 
 ROOT = str(ROOT)
 PLAIN = {k: v for k, v in os.environ.items() if k not in (*ONE_THREAD, "PYTHONPATH")}
