@@ -161,7 +161,13 @@ def test_a_script_that_dismisses_nobody_ends_all_the_same(tmp_path: Path, end: s
     assert err == "" or "ZeroDivisionError" in err.splitlines()[-1]
 
 
-WATCHED = SCRIPT + "print(*(p.pid for p in workers._processes), flush=True)\ntime.sleep(60)\n"
+# A call counts as running before its worker is there.
+WATCHED = f"""{SCRIPT}
+while len(workers._processes) < 2:
+    time.sleep(0.01)
+print(*(p.pid for p in workers._processes), flush=True)
+time.sleep(60)
+"""
 
 
 @needs_signals
