@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.analysis import labels
+from nnexp.analysis.clock import clock
 from nnexp.analysis.labels import NAMED, Rows, values
 from nnexp.analysis.trials import Trials, arm_of, is_tuned
 from nnexp.errors import InputError
@@ -27,6 +28,8 @@ _OUTCOME = re.compile(
     r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)|"
     rf"{'|'.join(PROVENANCE)}"
 )
+# Does not affect training, and `auto` gives other steps in other sweeps.
+_EVALUATED = "evaluate_at"
 _SCORES = tuple(f"{s}_{v}" for s in ("test", "train", "validation") for v in ("accuracy", "loss"))
 
 
@@ -141,6 +144,10 @@ def compare(
         names = len(values(rows, NAMED))
         bundled = tuple(c for c in varied if c != NAMED and len(values(rows, NAMED, c)) == names)
         varied = tuple(c for c in varied if c not in bundled)
+    others = [c for c in settings if c != _EVALUATED]
+    if _EVALUATED in varied and len(values(rows, *others)) == len(rows):
+        # Runs of different sweeps: they are told apart by what they compare.
+        varied = tuple(c for c in varied if c != _EVALUATED)
     of_run = [labels.label(row, rows, varied, tuned) for row in rows]
     runs["arm"] = pd.Categorical(of_run, categories=list(dict.fromkeys(of_run)), ordered=True)
     held = {c: v for c in fixed if (v := rows[0][c]) and c != "seed" and values(rows, c) == {v}}
@@ -220,7 +227,7 @@ def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     """Return ``y`` over training by arm: ``arm [layer] step x unit mean low high n diverged``.
 
     ``table`` is the ``metrics`` or ``layers`` of a `Comparison`. ``x`` is the training time in
-    ``unit``: ``updates`` if the length of every run was given in steps, else ``epochs``. ``low``
+    ``unit``, ``updates`` or ``epochs``, see `nnexp.analysis.clock.clock`. ``low``
     and ``high`` are the lowest and highest seed, ``n`` is the number of runs and ``diverged`` the
     number of them that diverged by the end of training.
 
@@ -245,12 +252,11 @@ def curves(table: pd.DataFrame, y: str) -> pd.DataFrame:
     expected = runs["arm"].value_counts().reindex(wide.index.get_level_values("arm"))
     wide = wide[wide.count(axis=1).to_numpy() == expected.to_numpy()]
     lost = ended["arm"].value_counts().reindex(wide.index.get_level_values("arm"))
-    by_steps = "steps" in runs and bool(runs["steps"].notna().all())
-    clock = table.drop_duplicates([*keys, "step"]).set_index([*keys, "step"], drop=False)
-    times = clock["step" if by_steps else "epoch"].astype(float)
+    by = clock(table)
+    moments = table.drop_duplicates([*keys, "step"]).set_index([*keys, "step"], drop=False)
     columns = {
-        "x": times.reindex(wide.index),
-        "unit": "updates" if by_steps else "epochs",
+        "x": moments[by].astype(float).reindex(wide.index),
+        "unit": "updates" if by == "step" else "epochs",
         "mean": wide.mean(axis=1),
         "low": wide.min(axis=1),
         "high": wide.max(axis=1),
@@ -266,9 +272,8 @@ def seeds(metrics: pd.DataFrame, y: str) -> pd.DataFrame:
     A diverged run ends with its last finite value.
     """
     rows = metrics[metrics["status"] != FAILED]
-    by_steps = "steps" in rows and bool(rows["steps"].notna().all())
     single = rows[["arm", "run_id", "step"]].assign(
-        x=rows["step" if by_steps else "epoch"].astype(float), value=rows[y].astype(float)
+        x=rows[clock(rows)].astype(float), value=rows[y].astype(float)
     )
     finite: pd.DataFrame = single[np.isfinite(single["value"])].reset_index(drop=True)
     return finite

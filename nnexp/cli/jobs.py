@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -11,10 +12,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nnexp.cli.progress import followed
 from nnexp.config.composition import Composer, quoted, unquoted
+from nnexp.config.early_evaluations import compares_starts, early_steps
 from nnexp.config.experiment_file import NO_NAMES, PLACES, STUDY
 from nnexp.config.function_source import without_copies
 from nnexp.config.registry import GROUPS
 from nnexp.config.run_config import RunConfig
+from nnexp.config.single_settings import AUTO
 from nnexp.errors import InputError, unknown
 from nnexp.sweeps.jobs import Job
 
@@ -76,9 +79,15 @@ def compose_jobs(
 
 
 def composed(
-    composer: Composer, points: Sequence[Sequence[str]], arms: Mapping[str, Sequence[str]]
+    composer: Composer,
+    points: Sequence[Sequence[str]],
+    arms: Mapping[str, Sequence[str]],
+    *,
+    whole: bool = True,
 ) -> Iterator[Job]:
     """Yield the checked job of each point; its own overrides take precedence over its arm's.
+
+    If the points are the ``whole`` sweep, ``evaluate_at=auto`` depends on what they compare.
 
     If any point overrides a setting of its arm, jobs are not named after their arms, as the names
     would no longer describe them.
@@ -90,12 +99,23 @@ def composed(
     """
     named = not overridden(points, arms)
     shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
+    configs, early = [], []
     for point in followed(points, "runs composed"):
         settings = composer.compose(expand(point, arms))
+        configs.append(RunConfig.from_mapping(scientific(settings)))
+        # A study measures at the steps that it states.
+        auto = settings["evaluate_at"] == AUTO and "study" not in settings
+        early.append(auto and whole)
+    if any(early) and compares_starts(configs, settings["tune"]):
+        steps = early_steps(configs)
+        configs = [
+            replace(config, evaluate_at=steps) if auto else config
+            for config, auto in zip(configs, early, strict=True)
+        ]
+    for point, config in zip(points, configs, strict=True):
         words = (o for o in point if o not in shared and not o.startswith("seed="))
         label = without_copies(" ".join(words))
-        arm = arm_of(point) if named else None
-        yield Job(RunConfig.from_mapping(scientific(settings)), label, arm)
+        yield Job(config, label, arm_of(point) if named else None)
 
 
 def expand(point: Sequence[str], arms: Mapping[str, Sequence[str]]) -> list[str]:

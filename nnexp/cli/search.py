@@ -73,7 +73,7 @@ class Trials:
             check_launcher(launcher, settings)
             arms = read_arms(loader, settings["arms"])
             self.composer = self.composer or Composer(loader)
-            jobs = [*composed(self.composer, points, arms)]
+            jobs = [*composed(self.composer, points, arms, whole=False)]
         found = launcher.run([*{job.run_id: job for job in jobs}.values()], settings)
         names = {job.run_id: job.arm for job in jobs}
         for record in found:

@@ -12,6 +12,9 @@ from nnexp import validation
 from nnexp.config.registry import CHOICES, LATER_CHOICES, RANGES, Choice, read
 from nnexp.errors import InputError
 
+# The value of ``evaluate_at`` that depends on what a sweep compares.
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -93,8 +96,8 @@ def interval(value: object) -> Interval:
 
 
 def steps_list(value: object) -> tuple[int, ...]:
-    """Return the steps at which to evaluate, in order."""
-    if value is None:
+    """Return the steps at which to evaluate, in order; none for `AUTO`, which a sweep resolves."""
+    if value is None or value == AUTO:
         return ()
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         value = [value]

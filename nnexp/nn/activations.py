@@ -272,3 +272,8 @@ ACTIVATIONS: dict[str, Callable[..., Activation]] = {
     "identity": lambda: Activation(_identity, _identity_backward),
     "step": lambda: Activation(_step, _step_backward),
 }
+
+# Where an activation is flat, a unit is saturated, near a bound of its values, or inactive, on the
+# side on which a rectifier gives about 0. Others are in neither group.
+SATURATING = ("sigmoid", "tanh")
+RECTIFYING = ("relu", "leaky_relu", "elu", "selu", "softplus", "gelu", "silu")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -88,6 +88,21 @@ class Facets:
     def parts(self, table: pd.DataFrame) -> list[pd.DataFrame]:
         """Return the rows of ``table`` for each panel."""
         return [table[table["arm"].isin(arms)] for arms in self.panels.values()]
+
+    def apart(self, kinds: Mapping[str, str]) -> Facets:
+        """Return the same facets with a panel for each of the ``kinds`` of arms, if it has several.
+
+        Each panel is then named after its kind as well.
+        """
+        if len(set(kinds.values())) < 2:
+            return self
+        panels: dict[str, tuple[str, ...]] = {}
+        for (title, arms), kind in itertools.product(
+            self.panels.items(), dict.fromkeys(kinds.values())
+        ):
+            if own := tuple(arm for arm in arms if kinds.get(arm) == kind):
+                panels[", ".join(filter(None, (title, kind)))] = own
+        return replace(self, panels=panels)
 
     def blocks(self, scales: Mapping[str, Collection[str]]) -> list[Block]:
         """Return the panels for each of the ``scales`` of arms, which share no axis."""

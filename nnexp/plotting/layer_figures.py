@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from nnexp.analysis.arms import Comparison, curves, spreads
 from nnexp.analysis.effects import Factor
 from nnexp.analysis.loss_scales import loss_scales
+from nnexp.nn.activations import RECTIFYING, SATURATING
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, omitted, values_in_words
 from nnexp.plotting.facets import MOST_PANELS, Facets, extremes, extremes_note, facets
-from nnexp.plotting.legends import arm_labels, box_entries, thin_entries
+from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, box_entries, thin_entries
 from nnexp.plotting.marks import mark
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
@@ -29,6 +30,13 @@ _MOST_HIDDEN = 5
 _MOST_ARMS = 12
 # Of divided arms, a row of panels shows the first and the last hidden layer, and the output.
 _MOST_ACROSS = 3
+# What units are where their activation is flat, and what that means.
+_FLAT = {"saturated": SATURATING, "inactive": RECTIFYING}
+_MEANINGS = {
+    "saturated": " Saturated units are near a bound of their activation.",
+    "inactive": " Inactive units are on the flat side of a rectifier, such as a ReLU at 0.",
+    "flat": "",
+}
 # Arms whose activations are this many times as wide as another's do not share its axis.
 _FAR = 4
 
@@ -131,20 +139,28 @@ def distance(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
 
 
 def saturation(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
-    """Draw each hidden layer's saturated share over training."""
-    drawn = _layers(comparison, grid, "saturated", hidden=True)
+    """Draw each hidden layer's share of saturated or inactive units over training.
+
+    They are measured alike, as those where the activation is flat, but they are not the same: arms
+    of which units saturate and arms of which units are inactive have panels of their own.
+    """
+    kinds = _kinds(comparison)
+    drawn = _layers(comparison, grid, "saturated", hidden=True, kinds=kinds)
     comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
-    title = f"Saturation of the hidden layers{by(comparison)}"
+    words = list(dict.fromkeys(kinds.values()))
+    *others, last = words
+    both = f"{', '.join(others)} and {last}" if others else last
+    title = f"{both.capitalize()} hidden units{by(comparison)}"
     tables = {"saturated": table}
-    if drawn.facets.thin:
+    thin = "dead units" if len(styles) <= MOST_WITH_THIN else ""
+    if thin:
         tables["dead"] = curves(_hidden(comparison.mechanism), "dead")
-    thin = "dead units" if "dead" in tables else ""
-    figure, axes = _figure(drawn, title, "share saturated", thin)
+    figure, axes = _figure(drawn, title, f"share {last}" if not others else "share of units", thin)
     for ax, rows in axes:
         panels.draw_curves(ax, rows, styles)
-        if "dead" in tables:
+        if thin:
             dead = tables["dead"]
-            own = dead[dead["layer"] == rows["layer"].iloc[0]]
+            own = dead[(dead["layer"] == rows["layer"].iloc[0]) & dead["arm"].isin(rows["arm"])]
             panels.draw_curves(ax, own, styles, thin=thin)
         ax.set_ylim(-0.04, 1.04)
     layout.label_outer([ax for ax, _ in axes])
@@ -152,12 +168,22 @@ def saturation(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
         "Share of (unit, example) pairs at which the activation's derivative is below 5 % of its "
         f"maximum: {band(comparison)}.{drawn.facets.note}"
     )
-    if drawn.facets.thin:
-        caption += " Thin lines: share of units saturated at every example (dead)."
+    caption += "".join(_MEANINGS[word] for word in words)
+    if thin:
+        caption += f" Thin lines: share of units {' or '.join(words)} at every example (dead)."
     caption += omitted(comparison) + _ended(table) + drawn.left_out
     caption += coinciding(drawn.facets.parts(table))
     alt = f"{caption} {_first_layer(table)}"
     return Picture("saturation", title, caption, alt, figure, together(tables))
+
+
+def _kinds(comparison: Comparison) -> dict[str, str]:
+    """Return what the units of each arm with hidden layers are where their activation is flat."""
+    rows = comparison.runs[comparison.runs["arm"].isin(_hidden(comparison.layers)["arm"])]
+    return {
+        str(arm): next((kind for kind, names in _FLAT.items() if name in names), "flat")
+        for arm, name in zip(rows["arm"], rows["activation"], strict=True)
+    }
 
 
 def symmetry(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
@@ -201,11 +227,22 @@ class _Layers:
     left_out: str
 
 
-def _layers(comparison: Comparison, grid: Sequence[Factor], y: str, *, hidden: bool) -> _Layers:
-    """Return the panels for ``y`` of all layers, or of the ``hidden`` ones; these evenly spaced."""
+def _layers(
+    comparison: Comparison,
+    grid: Sequence[Factor],
+    y: str,
+    *,
+    hidden: bool,
+    kinds: Mapping[str, str] | None = None,
+) -> _Layers:
+    """Return the panels for ``y`` of all layers, or of the ``hidden`` ones; these evenly spaced.
+
+    Arms of different ``kinds`` have panels of their own.
+    """
     mechanism = comparison.mechanism
     layers = _hidden(mechanism) if hidden else mechanism
     chosen = facets(comparison, grid, MOST_PANELS // min(layers["layer"].nunique(), _MOST_ACROSS))
+    chosen = chosen.apart(kinds or {})
     layers = chosen.shown.mechanism
     table = curves(_hidden(layers) if hidden else layers, y)
     about = layers[["arm", "layer", "kind", "units"]].drop_duplicates(["arm", "layer"])

@@ -15,6 +15,8 @@ from matplotlib.ticker import (
     NullLocator,
 )
 
+from nnexp.analysis.clock import starts_densely
+from nnexp.plotting import scales
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
 from nnexp.plotting.legends import THIN, arm_labels
 from nnexp.plotting.marks import mark
@@ -56,7 +58,10 @@ def draw_curves(
             ax.plot(x[end], mean[end], **cross, gid=mark("part", [arm]))
     units = table["unit"].unique()
     ax.set_xlabel(units[0] if len(units) else "epochs")
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=bool((table["x"] % 1 == 0).all())))
+    if starts_densely(table["x"]) and "seconds" not in units:
+        scales.start_axis(ax, table.loc[table["x"] > 0, "x"].min())
+    elif ax.get_xscale() == "linear":
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=bool((table["x"] % 1 == 0).all())))
     return ax
 
 

@@ -35,6 +35,20 @@ def log_axis(ax: Axes) -> Axes:
     return ax
 
 
+def start_axis(ax: Axes, first: float) -> Axes:
+    """Make the x axis, of the time of training, logarithmic from its ``first`` evaluation on.
+
+    What is before training, at 0, is on it as well.
+    """
+    ax.set_xscale("symlog", linthresh=first)
+    ticks = SymmetricalLogLocator(base=10, linthresh=first)
+    ticks.set_params(numticks=MOST_TICKS)
+    ax.xaxis.set_major_locator(ticks)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return ax
+
+
 def stretch_axis(ax: Axes, threshold: float) -> Axes:
     """Make the x axis linear within ±``threshold`` and logarithmic beyond, past all that it has."""
     ax.set_xscale("symlog", linthresh=threshold)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import Comparison, curves, seeds
+from nnexp.analysis.clock import starts_densely
 from nnexp.analysis.loss_scales import loss_scales
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, values_in_words
@@ -67,6 +68,8 @@ def learning(facets: Facets, score: str) -> Picture:
     caption = f"{title} over training: {band(comparison)}.{facets.note}"
     if f"test_{score} of a run" in drawn:
         caption += " Hairlines: single seeds."
+    if starts_densely(test["x"]):
+        caption += f" The axis of {test['unit'].iloc[0]} is logarithmic, to show the start."
     if len(losses) > 1:
         caption += " Different losses are not comparable: each has its own axis."
     if facets.thin:
@@ -151,7 +154,9 @@ def _draw(
         else:
             panels.draw_curves(ax, own, facets.styles, thin=name.replace("_", " "))
     if len(facets.panels) > 1:
-        ax.locator_params(axis="both", nbins=4)
+        ax.locator_params(axis="y", nbins=4)
+        if ax.get_xscale() == "linear":
+            ax.locator_params(axis="x", nbins=4)
 
 
 def _clocks(test: pd.DataFrame, seconds: pd.DataFrame) -> dict[str, pd.Series[float]]:

@@ -35,6 +35,13 @@ def test_a_seed_is_a_replication_and_not_a_factor():
     assert list(comparison.summary["runs"]) == [3, 3, 3]
 
 
+def test_runs_of_sweeps_that_were_evaluated_at_other_steps_differ_in_what_they_compare():
+    points = [*grid(lr=[0.1]), *grid(lr=[0.5], evaluate_at=["1 2 5"])]
+    assert compare(*make_tables(points)).varied == ("lr",)
+    same = grid(evaluate_at=[None, "1 2 5"])  # nothing else tells them apart
+    assert compare(*make_tables(same)).varied == ("evaluate_at",)
+
+
 @pytest.mark.parametrize(
     ("rates", "shown"),
     [

@@ -300,6 +300,35 @@ def test_saturation_shows_shares_of_hidden_layers_and_dead_units_thin():
     assert "thin: dead units" in entries(figure)
 
 
+def test_a_rectifier_at_zero_is_inactive_and_not_saturated():
+    bounded = Drawn(comparison(grid(activation=["sigmoid", "tanh"])))["saturation"]
+    assert bounded.title == "Saturated hidden units by activation"
+    rectifier = Drawn(comparison(grid(activation=["relu"], init=["xavier", "he"])))["saturation"]
+    assert rectifier.title == "Inactive hidden units by init"
+    assert rectifier.figure.get_supylabel() == "share inactive"
+    assert "aturated" not in rectifier.caption
+    own = Drawn(comparison(grid(activation=["mine.py:f"], init=["xavier", "he"])))["saturation"]
+    assert own.title == "Flat hidden units by init"
+
+
+def test_saturated_and_inactive_units_have_panels_of_their_own():
+    picture = Drawn(comparison(grid(activation=["sigmoid", "relu", "tanh"])))["saturation"]
+    assert picture.title == "Saturated and inactive hidden units by activation"
+    names = [ax.get_title(loc="left") for ax in picture.figure.axes]
+    assert names == ["saturated", "inactive"]
+    lines = [len(ax.lines) for ax in picture.figure.axes]
+    assert lines == [4, 2]  # the dead units thin
+    assert set(picture.table["measure"]) == {"saturated", "dead"}
+    deep = grid(activation=["sigmoid", "relu"], hidden=["10x10x10"])
+    names = [ax.get_title(loc="left") for ax in Drawn(comparison(deep))["saturation"].figure.axes]
+    assert names == [
+        "saturated, layer 1",
+        "saturated, layer 3",
+        "inactive, layer 1",
+        "inactive, layer 3",
+    ]
+
+
 def test_gradients_that_are_all_exactly_zero_are_marked_so():
     tables = make_tables([{"init": "zero"}])
     nothing = compare(tables.runs, tables.metrics, tables.layers.assign(gradient_norm=0.0))

@@ -121,21 +121,23 @@ class Figure {
 
   addScale(way) {
     const side = way === "x" ? 0 : 1;
-    const panels = this.panels.filter(panel => panel[way].label && ["linear", "log"].includes(panel[way].scale)
+    const panels = this.panels.filter(panel => panel[way].label && (way === "x" || panel[way].scale !== "symlog")
       && this.marks.some(m => m.kind === "mean" && m.panel === panel && m.values.some(v => v[side] > 0)));
     if (!panels.length) return;
     const button = document.createElement("button");
     Object.assign(button, { type: "button", textContent: `log ${way}` });
     this[way] = { panels, button, side, first: panels[0][way].scale };
-    button.setAttribute("aria-pressed", this[way].first === "log");
-    button.addEventListener("click", () => this.rescale(way, pressed(button) ? "linear" : "log"));
+    // An axis of time may be logarithmic from the first update on, with the moment before it.
+    const stretched = this[way].first === "linear" ? "log" : this[way].first;
+    button.setAttribute("aria-pressed", this[way].first === stretched);
+    button.addEventListener("click", () => this.rescale(way, pressed(button) ? "linear" : stretched));
     this.svg.parentElement.querySelector(".files-of").append(" ", button);
   }
 
   // Draw one direction of the axes on another scale; on the first one, just as it was.
   rescale(way, scale) {
     const { panels, button, side, first } = this[way], [to, back] = scaleOf(scale);
-    button.setAttribute("aria-pressed", scale === "log");
+    button.setAttribute("aria-pressed", scale !== "linear");
     for (const panel of panels) {
       const { low, high, label, start, end } = panel.drawn[way];
       const shares = p => panels.includes(p) && p.drawn[way].low === low && p.drawn[way].high === high;
