@@ -13,20 +13,29 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from nnexp.plotting.layout import SMALL, words_on
+from nnexp.plotting.marks import mark
 from nnexp.plotting.styles import FAINT
+
+# Cells with readings, which a page has in words.
+_MOST_READ = 500
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a map: its row and column from 0, its RGBA colour, and the words in it."""
+    """A cell of a map: its row and column from 0, its RGBA colour, and the words in it.
+
+    ``reading`` is what a page shows of it under the pointer, in lines.
+    """
 
     row: int
     column: int
     colour: Any
     words: str = ""
+    reading: str = ""
 
 
 def draw_cells(
@@ -53,6 +62,11 @@ def draw_cells(
             Rectangle((-0.5, -0.5), len(columns), len(rows), hatch="///", facecolor="white",
                       edgecolor=FAINT, linewidth=0, zorder=-1)
         )  # fmt: skip
+    read = [cell for cell in cells if cell.reading][:_MOST_READ]
+    if read:
+        gid = mark("cells", runs=[cell.reading for cell in read])
+        across, down = [cell.column for cell in read], [cell.row for cell in read]
+        ax.add_line(Line2D(across, down, linestyle="none", marker="s", alpha=0, gid=gid))
     ax.imshow(sheet, aspect="auto", interpolation="none")
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)

@@ -203,8 +203,10 @@ def _cells(
     down = table["down"].map({name: i for i, name in enumerate(rows)})
     across = table["across"].map({name: i for i, name in enumerate(columns)})
     colours = shades.to_rgba(table["mean"].to_numpy(float))
-    said = [_words(cell, full) if words else "" for cell in table.to_dict("records")]
-    found = list(map(Cell, down, across, colours, said))
+    records = table.to_dict("records")
+    written = [_words(cell, full) if words else "" for cell in records]
+    read = [f"{cell['down']}, {cell['across']}\n{_words(cell, True)}" for cell in records]
+    found = list(map(Cell, down, across, colours, written, read))
     _draw_cells(ax, found, rows, columns, full)
     caption = f"Each cell shows the mean over seeds and their number ({n_words(table['n'])})"
     if not full:

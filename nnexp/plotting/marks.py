@@ -24,7 +24,9 @@ def mark(kind: str, arms: Iterable[object] = (), runs: Iterable[object] = ()) ->
     ``kind`` is ``key`` (of a legend), ``mean``, ``band``, ``seed`` (a curve), ``runs`` (a point for
     each), ``pairs`` (a point for each seed), ``zero`` and ``edge`` (with one coordinate of the
     data), ``part`` (without values to read), or the name of another curve. ``runs`` are the run IDs
-    of the points in their order, or of the curve; those of ``pairs`` are seeds in words.
+    of the points in their order, or of the curve; those of ``pairs`` are seeds in words. ``cells``
+    and ``boxes`` are unseen points at the centres of cells and boxes, and their ``runs`` what to
+    read of them, in lines.
     """
     return _SIGN + json.dumps([kind, [*map(str, arms)], [*map(str, runs)]])
 

@@ -10,12 +10,15 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     MaxNLocator,
     NullLocator,
 )
 
 from nnexp.analysis.clock import starts_densely
+from nnexp.analysis.labels import signs
+from nnexp.nn.layer_statistics import QUANTILES
 from nnexp.plotting import scales
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
 from nnexp.plotting.legends import THIN, arm_labels
@@ -208,12 +211,23 @@ def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
         ax.bar(x, rows["p75"] - rows["p25"], bottom=rows["p25"], **box, zorder=2)
         strokes = ["white" if inside else style.colour for inside in seen]
         ax.hlines(rows["p50"], x - 0.17, x + 0.17, color=strokes, linewidth=1.8, zorder=3)
+        drawn = np.isfinite(rows["p50"].to_numpy(float))
+        gid = mark("boxes", rows["arm"].unique(), map(_box_words, rows[drawn].to_dict("records")))
+        unseen: Look = {"linestyle": "none", "marker": "s", "alpha": 0, "gid": gid}
+        ax.add_line(Line2D(x[drawn], rows.loc[drawn, "p50"], **unseen))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False, axis="x")
     ax.use_sticky_edges = False
     ax.set_xlabel("layer")
     ax.set_ylabel("activation")
     return ax
+
+
+def _box_words(row: Mapping[Any, Any]) -> str:
+    low, first, median, third, high = (f"{row[f'p{q:02d}']:.3g}" for q in QUANTILES)
+    lines = [f"layer {row['layer']}, {row['moment']} training", f"median: {median}"]
+    lines += [f"middle half: {first} to {third}", f"5 % to 95 %: {low} to {high}"]
+    return signs("\n".join(lines))
 
 
 def _draw_band(ax: Axes, x: Array, low: Array, high: Array, style: Style) -> PolyCollection:

@@ -394,6 +394,13 @@ def read(
     return found
 
 
+def on_paper(page: str) -> str:
+    """Return a page that is on a screen what it is on paper."""
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    rules = style.replace("@media print", "@media all").replace("@media screen", "@media print")
+    return page.replace(style, rules).replace(source_hash(style), source_hash(rules))
+
+
 def check(found: dict[str, Any], width: int, scheme: str) -> None:
     """Hold what was found to what is asked of every page."""
     assert found["wrong"] == []
@@ -578,6 +585,76 @@ def test_figures_answer_to_the_hand(browser, swept, tmp_path, width, scheme):
     assert found["left_ticks"] == 0
 
 
+# Saves a figure in every form and size, and keeps what would be downloaded or printed.
+SAVED = """
+async function act() {
+  const done = { files: {}, sizes: {}, printed: [] }, waiting = [];
+  const parsed = text => new DOMParser().parseFromString(text, "image/svg+xml");
+  URL.createObjectURL = blob => { waiting.push(blob); return "blob:kept"; };
+  const all = new Promise(resolve => {
+    HTMLAnchorElement.prototype.click = function () {
+      done.files[this.download] = this.href;
+      if (Object.keys(done.files).length === 4) resolve();
+    };
+  });
+  window.print = () => {
+    const rules = document.adoptedStyleSheets.map(sheet => sheet.cssRules[0].cssText);
+    const own = new Set(every("#sheet [id]").map(e => e.id));
+    const uses = every("#sheet use").map(e => target(e).slice(1));
+    const whole = uses.length > 0 && uses.every(id => own.has(id));
+    done.printed.push([document.title, rules.join(), whole]);
+    dispatchEvent(new Event("afterprint"));
+  };
+  every("tr[data-arm] .arm")[1].click();
+  const menu = document.querySelector("#figure-accuracy .save");
+  done.shut = seen(menu.querySelector("button"));
+  menu.open = true;
+  for (const button of menu.querySelectorAll("button")) button.click();
+  await all;
+  for (const blob of waiting) {
+    const root = parsed(await blob.text()).documentElement;
+    const size = ["width", "height"].map(side => root.getAttribute(side));
+    done.sizes[size[0]] = [root.nodeName, size[1], root.outerHTML.includes("var("),
+      root.querySelectorAll('[display="none"]').length > 0, root.textContent.includes("zero")];
+  }
+  done.pixels = {};
+  for (const [name, address] of Object.entries(done.files).filter(([n]) => n.endsWith("png"))) {
+    const header = Uint8Array.from(atob(address.split(",")[1].slice(0, 64)), c => c.charCodeAt(0));
+    const view = new DataView(header.buffer);
+    done.pixels[name] = [view.getUint32(16), view.getUint32(20)];
+  }
+  done.files = Object.keys(done.files).sort();
+  done.left = [document.adoptedStyleSheets.length, every("#sheet").length];
+  document.getElementById("everything").click();
+  return done;
+}
+"""
+
+
+def test_a_figure_is_saved_for_a_slide_and_for_a_column(browser, swept, tmp_path):
+    page = (swept / "index.html").read_text("utf-8")
+    found = read(browser, page, SAVED, tmp_path, 1400, "dark")
+    check(found, 1400, "dark")
+    sizes = ("slide", "column")
+    assert found["files"] == sorted(
+        f"accuracy-{s}.{form}" for s in sizes for form in ("png", "svg")
+    )
+    assert not found["shut"]
+    # In the colours of a light page, and what is hidden stays so.
+    assert found["sizes"]["1920px"] == ["svg", "1080px", False, True, True]
+    name, height, *rest = found["sizes"]["85mm"]
+    assert (name, rest) == ("svg", [False, True, True])
+    width, dots = found["pixels"]["accuracy-column.png"]
+    assert width == 2008
+    assert dots / width == pytest.approx(float(height.removesuffix("mm")) / 85, rel=1e-3)
+    assert found["pixels"]["accuracy-slide.png"] == [1920, 1080]
+    titles, rules, whole = zip(*found["printed"], strict=True)
+    assert titles == ("accuracy-slide", "accuracy-column")
+    assert ["size: 1920px 1080px" in rules[0], "size: 85mm" in rules[1]] == [True, True]
+    assert whole == (True, True)
+    assert found["left"] == [0, 0]
+
+
 def test_without_scripts_the_figures_of_a_sweep_are_as_they_were(browser, swept, tmp_path):
     page = (swept / "index.html").read_text("utf-8")
     still = re.sub(r"script-src [^;]*;", "script-src 'none';", page)
@@ -596,14 +673,20 @@ async function act() {
   return { hand: hand.length, seen: hand.filter(seen).length };
 }
 """
-    page = (swept / "index.html").read_text("utf-8")
-    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
-    rules = style.replace("@media print", "@media all").replace("@media screen", "@media print")
-    paper = page.replace(style, rules).replace(source_hash(style), source_hash(rules))
-    found = read(browser, paper, act, tmp_path, PAPER)
+    found = read(browser, on_paper((swept / "index.html").read_text("utf-8")), act, tmp_path, PAPER)
     assert found["wrong"] == []
     assert found["hand"] > 5
     assert found["seen"] == 0
+
+
+def test_the_tables_of_a_sweep_fit_the_paper(browser, tmp_path):
+    points = grid(init=["xavier", "he"], hidden=["100x100x100"], lr=[0.1, 0.001])
+    tables = make_tables(points, range(6), validation=True)
+    write_sweep(tmp_path / "wide", *tables, command="python -m nnexp -m init=…")
+    page = (tmp_path / "wide" / "index.html").read_text("utf-8")
+    opened = page.replace("<details>", "<details open>")  # the table of every run as well
+    found = read(browser, on_paper(opened), "async function act() { return {}; }", tmp_path, PAPER)
+    assert (found["wrong"], found["width"], found["wide"]) == ([], PAPER, [])
 
 
 def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
@@ -619,10 +702,7 @@ def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
 
 
 def test_on_paper_all_is_open_and_nothing_is_to_be_pressed(browser, example, tmp_path):
-    (style,) = re.findall(r"<style>(.*?)</style>", example, flags=re.DOTALL)
-    rules = style.replace("@media print", "@media all").replace("@media screen", "@media print")
-    paper = example.replace(style, rules).replace(source_hash(style), source_hash(rules))
-    found = read(browser, paper, PRINTED, tmp_path, PAPER)
+    found = read(browser, on_paper(example), PRINTED, tmp_path, PAPER)
     check(found, PAPER, "light")
     assert found["hidden"] == []
     assert found["pressed"] == 0

@@ -7,6 +7,8 @@ const reading = document.getElementById("reading"), seeds = document.getElementB
 const hidden = new Set(), keys = [];
 // Marks without values to read; the farthest pointer, in points; the margin of an axis.
 const MUTE = ["key", "band", "zero", "edge", "part"], NEAR = 14, MARGIN = 0.04;
+// Marks that are read in words, anywhere on the cell or the box around their point.
+const WORDED = ["cells", "boxes"];
 const pressed = button => button.getAttribute("aria-pressed") === "true";
 
 function element(tag, attributes, parent) {
@@ -65,6 +67,17 @@ class Mark {
 
   place(i) {
     return [this.panel.x.place(this.values[i][0]), this.panel.y.place(this.values[i][1])];
+  }
+
+  // How far a point is from the pointer; a mean is preferred to the seeds around it.
+  distance(i, pointer) {
+    const { x, y } = this.panel, [a, b] = this.place(i);
+    const [dx, dy] = [Math.abs(a - pointer.x), Math.abs(b - pointer.y)];
+    if (!WORDED.includes(this.kind)) return Math.hypot(dx, dy) - (this.kind === "mean" ? 2 : 0);
+    const half = way => Math.abs(way.place(1) - way.place(0)) / 2;
+    const on = this.kind === "cells" ? dx < half(x) && dy < half(y)
+      : dx < 0.4 * half(x) && y.end < pointer.y && pointer.y < y.start;
+    return on ? 0 : Infinity;
   }
 
   // Move all points to the present scales. What has no place, such as 0 on a log axis, leaves a gap.
@@ -159,9 +172,7 @@ class Figure {
     let best, near = NEAR;
     for (const mark of this.marks.filter(m => !m.mute && m.shown)) {
       for (const i of mark.values.keys()) {
-        const [x, y] = mark.place(i);
-        // A mean is preferred to the seeds around it.
-        const distance = Math.hypot(x - pointer.x, y - pointer.y) - (mark.kind === "mean" ? 2 : 0);
+        const distance = mark.distance(i, pointer);
         if (distance < near) [best, near] = [[mark, i], distance];
       }
     }
@@ -172,12 +183,13 @@ class Figure {
     const [cx, cy] = mark.place(i), [x, y] = mark.values[i];
     if (!isFinite(cx + cy)) return unread();
     const run = mark.runs[mark.runs.length > 1 ? i : 0], cells = tableRuns[run]?.cells;
+    const worded = WORDED.includes(mark.kind);
     const what = cells ? `seed ${cells[2].textContent}` : typeof run === "string" ? run : mark.kind;
     const several = mark.own.length > 1 ? `${mark.own.length} arms` : arms[mark.own[0]] ?? "";
     const whose = cells ? cells[1].textContent : several;
-    const lines = [whose ? `${whose}: ${what}` : what];
+    const lines = worded ? [...(whose ? [whose] : []), ...run.split("\n")] : [whose ? `${whose}: ${what}` : what];
     for (const [way, value] of [["x", x], ["y", y]]) {
-      if (mark.panel[way].label) lines.push(`${mark.panel[way].label}: ${written(value)}`);
+      if (mark.panel[way].label && !worded) lines.push(`${mark.panel[way].label}: ${written(value)}`);
     }
     const band = this.marks.find(m => m.kind === "band" && m.panel === mark.panel && m.own[0] === mark.own[0]);
     const place = mark.panel.drawn.x.place(x);
@@ -189,7 +201,7 @@ class Figure {
     unread();
     reading.replaceChildren(...lines.map((line, n) =>
       Object.assign(document.createElement(n ? "div" : "strong"), { textContent: line })));
-    const look = { fill: "none", stroke: "var(--ink)", "stroke-width": 1.5, "pointer-events": "none" };
+    const look = { fill: "none", stroke: worded ? "none" : "var(--ink)", "stroke-width": 1.5, "pointer-events": "none" };
     const box = element("circle", { id: "ring", cx, cy, r: 5, ...look }, this.svg).getBoundingClientRect();
     reading.hidden = false;
     const above = box.top - reading.offsetHeight - 4;
