@@ -15,6 +15,7 @@ from nnexp.cli.reproduce import relevant, sound
 from nnexp.cli.selection import finished
 from nnexp.errors import InputError
 from nnexp.plotting import decision_regions
+from nnexp.plotting.frame import ANIMATION, Film
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder
 from nnexp.store.tables import Tables, load, load_trials, tables, trials
@@ -58,7 +59,13 @@ def _main(arguments: list[str]) -> int:
     command = shlex.join(["python", "-m", "nnexp.report", *arguments])
     regions = _regions(folders) if folders else None
     written = write_sweep(
-        options.out, *found, tuning, command=command, records=records, regions=regions
+        options.out,
+        *found,
+        tuning,
+        command=command,
+        records=records,
+        regions=regions,
+        film=_film(folders),
     )
     print(f"page    {written[-1]}")
     return 0
@@ -88,6 +95,15 @@ def _regions(folders: Sequence[str]) -> pd.DataFrame:
     parts = [decision_regions.read(Path(folder)) for folder in folders]
     table: pd.DataFrame = pd.concat(parts).drop_duplicates()
     return table
+
+
+def _film(folders: Sequence[str]) -> Film | None:
+    """Return the film of a single sweep, whose networks its tables do not have."""
+    if len(folders) != 1 or not (Path(folders[0]) / ANIMATION).exists():
+        return None
+    from nnexp.plotting import film
+
+    return film.read(Path(folders[0]))
 
 
 def _of_folders(folders: Sequence[str]) -> Tables:

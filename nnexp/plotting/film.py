@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,13 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import LogLocator
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from nnexp.analysis import film
 from nnexp.analysis.film import Moment, Reel
 from nnexp.plotting import layout
-from nnexp.plotting.frame import Film, Frame
-from nnexp.plotting.layout import SMALL
+from nnexp.plotting.frame import ANIMATION, Film, Frame
+from nnexp.plotting.layout import SMALL, Look
 from nnexp.plotting.styles import FAINT, NEUTRAL
 
 Array = npt.NDArray[Any]
@@ -45,9 +47,42 @@ def draw(reels: Sequence[Reel], arms: int) -> Film:
     """Draw ``reels``, which stand for some or all of a sweep's ``arms``."""
     with layout.style():
         stage = _Stage(reels)
-        images = [(step, stage.draw(step)) for step in film.steps(reels)]
-    frames = [Frame(step, stage.label(step), _png(image)) for step, image in images]
-    return Film(frames, _caption(reels, arms), _gif([image for _, image in images]))
+        moments = [(step, stage.epoch(step)) for step in film.steps(reels)]
+        images = [stage.draw(step) for step, _ in moments]
+    caption = _caption(reels, arms)
+    return Film(_frames(moments, images), caption, _gif(images, moments, caption))
+
+
+def read(folder: Path) -> Film | None:
+    """Return the film in the ``folder`` of a sweep, as `draw` returned it; ``None`` if it has none.
+
+    The animation says in a comment which moments its pictures show.
+    """
+    try:
+        gif = (folder / ANIMATION).read_bytes()
+        with Image.open(io.BytesIO(gif)) as animation:
+            words = json.loads(animation.info["comment"])
+            moments = [(int(step), float(epoch)) for step, epoch in words["moments"]]
+            images = [_quantized(frame) for frame in ImageSequence.Iterator(animation)]
+        return Film(_frames(moments, images), str(words["caption"]), gif)
+    except (OSError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _frames(moments: Sequence[tuple[int, float]], images: Sequence[Image.Image]) -> list[Frame]:
+    return [
+        Frame(step, _label(step, epoch), _png(image))
+        for (step, epoch), image in zip(moments, images, strict=True)
+    ]
+
+
+def _label(step: int, epoch: float) -> str:
+    """Return a moment in words."""
+    return f"step {step:,} (epoch {round(epoch, 3):,g})" if step else "before training"
+
+
+def _quantized(picture: Image.Image) -> Image.Image:
+    return picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
 
 
 def _png(image: Image.Image) -> bytes:
@@ -56,11 +91,15 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _gif(images: Sequence[Image.Image]) -> bytes:
+def _gif(
+    images: Sequence[Image.Image], moments: Sequence[tuple[int, float]], caption: str
+) -> bytes:
     pauses = [_PAUSE] * (len(images) - 1) + [_END]
     buffer = io.BytesIO()
     first, *others = images
-    first.save(buffer, "gif", save_all=True, append_images=others, duration=pauses, loop=0)
+    comment = json.dumps({"caption": caption, "moments": moments}).encode()
+    more: Look = {"append_images": others, "duration": pauses, "loop": 0, "comment": comment}
+    first.save(buffer, "gif", save_all=True, **more)
     return buffer.getvalue()
 
 
@@ -120,7 +159,7 @@ class _Stage:
 
     def draw(self, step: int) -> Image.Image:
         """Return the picture of a step."""
-        self.title.set_text(self.label(step))
+        self.title.set_text(_label(step, self.epoch(step)))
         for place, reel in enumerate(self.reels):
             moment = reel.at(step)
             name = "\n".join(textwrap.wrap(reel.arm.replace("_", " "), 20)[:2])
@@ -130,13 +169,11 @@ class _Stage:
             self._move_gradients(place, moment)
         buffer = io.BytesIO()
         self.figure.savefig(buffer, format="png", dpi=_DPI)
-        picture = Image.open(buffer).convert("RGB")
-        return picture.quantize(_COLOURS, dither=Image.Dither.NONE)
+        return _quantized(Image.open(buffer))
 
-    def label(self, step: int) -> str:
-        """Return a step in words."""
-        epoch = next(m.epoch for reel in self.reels for m in reel.moments if m.step == step)
-        return f"step {step:,} (epoch {round(epoch, 3):,g})" if step else "before training"
+    def epoch(self, step: int) -> float:
+        """Return the epoch of a step."""
+        return next(m.epoch for reel in self.reels for m in reel.moments if m.step == step)
 
     def _set_images(self, axes: Sequence[Axes]) -> None:
         self.shots: list[Any] = []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# The file of a film in the folder of a sweep.
+ANIMATION = "animation.gif"
+
 
 class Frame(NamedTuple):
     """A picture of all arms at a ``step``, as PNG, and the step in words."""

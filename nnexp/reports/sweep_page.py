@@ -20,7 +20,7 @@ from nnexp.analysis.intervals import fewest
 from nnexp.analysis.labels import signs
 from nnexp.analysis.verdicts import ALPHA, MATTERS
 from nnexp.plotting.captions import TUNING
-from nnexp.plotting.frame import Film
+from nnexp.plotting.frame import ANIMATION, Film
 from nnexp.plotting.rendering import Rendered, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
@@ -40,7 +40,6 @@ _FILES = {
     "layers.csv": "one row per evaluation and layer",
     "tuning.csv": "one row per trial of tuning",
 }
-_ANIMATION = "animation.gif"
 _NOTHING = "none"
 # The figures that open the page: from each tuple, the first that exists.
 _LEADING = (("accuracy",), ("response", "cells", "differences", "final"), ("loss",))
@@ -65,14 +64,16 @@ def write_sweep(
     command: str,
     records: Sequence[Record] = (),
     regions: pd.DataFrame | None = None,
+    film: Film | None = None,
 ) -> list[Path]:
     """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
     The tables are those of the records, and ``command`` is the line that made them. ``trials`` are
     those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. The weights and
     decision regions of ``records`` that have them are drawn as well, or else the ``regions`` of
-    another folder, as from `nnexp.plotting.decision_regions.read`. Each plot is written as PNG, as
-    SVG, and as the CSV of its numbers. Files that nnexp wrote into ``folder`` before are removed.
+    another folder, as from `nnexp.plotting.decision_regions.read`, and if none of the records has
+    snapshots, the ``film`` of another folder. Each plot is written as PNG, as SVG, and as the CSV
+    of its numbers. Files that nnexp wrote into ``folder`` before are removed.
     The page needs no other file and no network.
 
     Returns
@@ -90,7 +91,15 @@ def write_sweep(
     if trials is not None and len(trials):
         found["tuning.csv"] = trials
     tables = {name: frame_to_csv(table) for name, table in found.items()}
-    return write_page(folder, comparison, tables, command=command, records=records, regions=regions)
+    return write_page(
+        folder,
+        comparison,
+        tables,
+        command=command,
+        records=records,
+        regions=regions,
+        film=film,
+    )
 
 
 def write_page(
@@ -101,10 +110,12 @@ def write_page(
     command: str,
     records: Sequence[Record] = (),
     regions: pd.DataFrame | None = None,
+    film: Film | None = None,
 ) -> list[Path]:
     """Write what `write_sweep` writes, of runs that are compared and ``tables`` that are CSV."""
     found = effects(comparison)
     rendered = draw(comparison, records, regions)
+    rendered = rendered._replace(film=rendered.film or film)
     files = page_files(comparison, found, rendered, tables, command=command, records=records)
     return fill(folder, files)
 
@@ -143,7 +154,7 @@ def page_files(
     arms = list(_arms(comparison, rendered.looks))
     most = _most_seeds(comparison, found)
     if rendered.film:
-        files[_ANIMATION] = rendered.film.gif
+        files[ANIMATION] = rendered.film.gif
     html = page.render(
         readings=readings(comparison, rendered.drawings),
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
@@ -196,7 +207,7 @@ def _film(film: Film) -> dict[str, Any]:
     data = json.dumps({"labels": labels, "pictures": pictures})
     return {
         "caption": film.caption,
-        "file": _ANIMATION,
+        "file": ANIMATION,
         "labels": labels,
         "last": pictures[-1],
         "data": Markup(data),

@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from nnexp.analysis import film
+from nnexp.cli import report
+from nnexp.plotting import film as drawn
 from nnexp.store.record import DIVERGED, Record
 from nnexp.training.execute import execute
 from tests.conftest import Command
@@ -94,6 +96,22 @@ def test_many_arms_and_frames_are_thinned_out() -> None:
     assert (shown[0], shown[-1], len(shown)) == (0, 300, 40)
 
 
+def test_a_film_is_read_from_its_animation(tmp_path: Path) -> None:
+    record = execute(XOR, snapshots=3)
+    made = drawn.draw(film.reels([record], {record.run_id: "arm"}), 1)
+    (tmp_path / "animation.gif").write_bytes(made.gif)
+    read = drawn.read(tmp_path)
+    assert read is not None
+    assert (read.caption, read.gif) == (made.caption, made.gif)
+    for before, after in zip(made.frames, read.frames, strict=True):
+        assert after[:2] == before[:2]
+        pixels = [Image.open(io.BytesIO(f.png)).convert("RGB").tobytes() for f in (before, after)]
+        assert pixels[0] == pixels[1]
+    (tmp_path / "animation.gif").write_bytes(b"GIF89a")
+    assert drawn.read(tmp_path) is None
+    assert drawn.read(tmp_path / "nowhere") is None
+
+
 @pytest.mark.slow
 def test_a_page_has_a_frame_for_every_snapshot(nnexp: Command) -> None:
     words = ("data=xor", "hidden=3", "batch_size=full", "steps=40", "evaluate_every='10 steps'")
@@ -116,6 +134,11 @@ def test_a_page_has_a_frame_for_every_snapshot(nnexp: Command) -> None:
     with Image.open("o/animation.gif") as animation:
         assert getattr(animation, "n_frames", 1) == 5
     assert 'href="animation.gif"' in page
+    assert report.main(["o", "--out", "again"]) == 0  # from the tables, without the networks
+    again = re.search(r'id="frames">(.*?)</script>', Path("again/index.html").read_text("utf-8"))
+    assert again is not None
+    assert json.loads(again[1])["labels"] == frames["labels"]
+    assert Path("again/animation.gif").read_bytes() == Path("o/animation.gif").read_bytes()
     done = nnexp("-m", *words)
     assert done.status == 0, done.err
     assert "frames" in Path("o/index.html").read_text("utf-8")  # their snapshots are stored

@@ -585,6 +585,46 @@ def test_figures_answer_to_the_hand(browser, swept, tmp_path, width, scheme):
     assert found["left_ticks"] == 0
 
 
+# Points at a place beside the centre of each cell and of each box.
+WORDED = """
+async function act() {
+  const read = name => {
+    const figure = figures.find(one => one.svg.id === `plot-${name}`);
+    const matrix = figure.svg.getScreenCTM();
+    return figure.marks.filter(m => m.kind === "cells" || m.kind === "boxes").flatMap(m =>
+      m.values.map((_, i) => {
+        const [x, y] = m.place(i), p = new DOMPoint(x + 3, y + 5).matrixTransform(matrix);
+        figure.svg.dispatchEvent(new PointerEvent("pointermove", { clientX: p.x, clientY: p.y }));
+        const lines = [...document.getElementById("reading").children].map(e => e.textContent);
+        return document.getElementById("reading").hidden ? "" : lines.join("|");
+      }));
+  };
+  return { cells: read("cells"), boxes: read("activations") };
+}
+"""
+
+
+def test_cells_and_boxes_are_read(browser, tmp_path):
+    points = grid(init=["xavier", "he"], lr=[0.1, 0.5])
+    write_sweep(tmp_path / "grid", *make_tables(points, (0, 1)), command="python -m nnexp -m …")
+    page = (tmp_path / "grid" / "index.html").read_text("utf-8")
+    found = read(browser, page, WORDED, tmp_path, 1400)
+    summary = pd.read_csv(tmp_path / "grid" / "summary.csv")
+    assert sorted(found["cells"]) == sorted(
+        f"lr {row['lr']:g}, {row['init']}|{row['test_accuracy_mean']:.3f}|"
+        f"± {row['test_accuracy_std']:.2g}|n = 2"
+        for row in summary.to_dict("records")
+    )
+    assert len(found["boxes"]) == 4 * 2 * 2  # arms, layers, and before and after training
+    first = found["boxes"][0].split("|")
+    assert first[:2] == ["xavier, lr 0.1", "layer 1, before training"]
+    assert [line.partition(":")[0] for line in first[2:]] == [
+        "median",
+        "middle half",
+        "5 % to 95 %",
+    ]
+
+
 # Saves a figure in every form and size, and keeps what would be downloaded or printed.
 SAVED = """
 async function act() {
