@@ -1,4 +1,4 @@
-"""Studies with judgements and pictures for a page: every verdict, every kind of claim."""
+"""Studies with judgements and pictures for pages: every verdict, every kind of claim."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Any
 from nnexp.analysis.arms import compare
 from nnexp.plotting import layout
 from nnexp.plotting.sweep_figures import pictures
+from nnexp.studies.gallery import gallery
 from nnexp.studies.judgement import Judgement
+from nnexp.studies.pages.claims_page import claims_page
+from nnexp.studies.pages.front_page import front_page
+from nnexp.studies.pages.study_page import study_page
 from nnexp.studies.reader import read_study
+from nnexp.studies.rows import rows
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import Claim, Study
 from tests.synthetic import grid, make_tables
@@ -251,3 +256,17 @@ def sections(folder: Path) -> list[Section]:
         section(folder, "d2_init", INITS, vector, 50),
         section(folder, "d0_log", LOG, raster, 40),
     ]
+
+
+def rendered(*made: Section, **facts: str) -> dict[str, str]:
+    """Return the pages of studies by the path of their file."""
+    judgements = [one for section in made for one in section.judgements]
+    found = rows([section.study for section in made], judgements)
+    exhibits = gallery(made, found)
+    own = {one.study.name: one for one in exhibits}
+    names = [section.study.name for section in made]
+    return {
+        "report.html": front_page(made, exhibits, found, facts),
+        "claims.html": claims_page(made, found),
+        **{f"{n}/index.html": study_page(s, own[n]) for n, s in zip(names, made, strict=True)},
+    }

@@ -6,7 +6,6 @@ An arm is a group of runs that differ only in ``seed``. Diverged runs are part o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -19,15 +18,10 @@ from nnexp.analysis.labels import NAMED, Rows, values
 from nnexp.analysis.trials import Trials, arm_of, is_tuned
 from nnexp.errors import InputError
 from nnexp.nn import layer_statistics
-from nnexp.store.record import DIVERGED, FAILED, FINISHED, PROVENANCE
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, is_setting
 
 QUANTILES = tuple(f"p{q:02d}" for q in layer_statistics.QUANTILES)
 
-# The columns of `runs` that are not settings.
-_OUTCOME = re.compile(
-    r"run_id|arm|status|step|seconds|reused|steps_to_\d+|(train|test|validation)_(loss|accuracy)|"
-    rf"{'|'.join(PROVENANCE)}"
-)
 # Does not affect training, and `auto` gives other steps in other sweeps.
 _EVALUATED = "evaluate_at"
 _SCORES = tuple(f"{s}_{v}" for s in ("test", "train", "validation") for v in ("accuracy", "loss"))
@@ -134,7 +128,7 @@ def compare(
     for setting in tuned:
         if trials is not None and setting not in runs:  # all runs have its default
             runs[setting] = trials.loc[trials["chosen"].astype(bool), setting].iloc[0]
-    settings = [str(c) for c in runs if not _OUTCOME.fullmatch(str(c))]
+    settings = [str(c) for c in runs if is_setting(str(c))]
     columns = [labels.texts(runs[c].tolist()) for c in settings]
     rows = [dict(zip(settings, cells, strict=True)) for cells in zip(*columns, strict=True)]
     fixed = [c for c in settings if not is_tuned(c, tuned)]

@@ -36,6 +36,8 @@ LAYER_VALUES = (
 )
 # Values that are computed from columns of layers.csv: the mean square of the activations.
 _SQUARE, _SQUARED = "activation_square", ("activation_mean", "activation_std")
+# The columns of layers.csv from which other values are computed.
+LAYER_COLUMNS = {_SQUARE: _SQUARED}
 # Outcomes of the whole curve of a column, up to an evaluation.
 CURVES = (
     *("change", "smallest_fall", "largest_rise", "highest", "lowest"),

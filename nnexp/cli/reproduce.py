@@ -37,6 +37,7 @@ from nnexp.studies.judging import judge
 from nnexp.studies.reader import read_study
 from nnexp.studies.rows import check_mains
 from nnexp.studies.study import Study
+from nnexp.studies.study_tables import write_tables
 from nnexp.studies.trials import Trial, announced, trials
 
 # The number of seeds per arm at each interim analysis ("look") of --top-up.
@@ -93,7 +94,7 @@ def _main(arguments: list[str]) -> int:
             else:
                 judgements, found, images = reproduce(study, options, overrides)
             judgements = registered(study, judgements, found.runs if found is not None else None)
-            markdown_report.write_tables(study, found, judgements, options.results, images)
+            write_tables(study, found, judgements, options.results, images)
         except InputError as error:  # keep the runs of this study and go on with the others
             print(f"{study.name} cannot be judged: {error}", file=sys.stderr)
             problem = problem or f"{study.name} could not be judged: see above"

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nnexp.analysis.arms import Comparison, curves
+from nnexp.analysis.arms import QUANTILES, Comparison, curves
 from nnexp.analysis.effects import Effects, Factor, effects, swept
 from nnexp.plotting import (
     factor_figures,
@@ -51,7 +51,12 @@ def figures(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
     found = effects(comparison)
     chosen = facets(comparison, found.grid)
     sweep = _Sweep(comparison, found, chosen, all_styles(comparison, chosen))
-    drawn = {name: draw for name, (applies, draw) in FIGURES.items() if applies(sweep)}
+    there = {*comparison.layers}
+    drawn = {
+        name: draw
+        for name, (applies, draw) in FIGURES.items()
+        if there.issuperset(LAYER_FIGURES.get(name, ())) and applies(sweep)
+    }
     drawn |= {f"{TUNING}{s}": functools.partial(_tuning, setting=s) for s in comparison.tuned}
     return {name: functools.partial(_styled, draw, sweep) for name, draw in drawn.items()}
 
@@ -188,5 +193,12 @@ FIGURES: dict[str, tuple[Callable[[_Sweep], bool], Callable[[_Sweep], Picture]]]
     "symmetry": (_has_equal_units, _layers(layer_figures.symmetry)),
     "depth": (_has_depth, _depth),
 }
-# Those that show the layers at every evaluation; without one, the last evaluation is enough.
-LAYER_FIGURES = ("activations", "gradients", "saturation", "symmetry", "depth")
+# The columns of the statistics of layers that figures show, at every evaluation or at both ends.
+LAYER_FIGURES: dict[str, tuple[str, ...]] = {
+    "activations": tuple(f"activation_{q}" for q in QUANTILES),
+    "gradients": ("gradient_norm",),
+    "distance": ("distance",),
+    "saturation": ("saturated", "dead"),
+    "symmetry": ("distinct_units",),
+    "depth": ("activation_mean", "activation_std", "gradient_mean", "gradient_std"),
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -26,6 +27,11 @@ SPLITS = ("train_", "test_", "validation_")
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 # The columns of `Record.provenance`, which are empty in the tables of an older nnexp.
 PROVENANCE = ("started", "code", "numerics", "data_sha256")
+# The columns of a run's row that are not settings.
+_OUTCOME = re.compile(
+    r"run_id|arm|tuned|chosen|status|step|seconds|reused|steps_to_\d+|"
+    rf"(train|test|validation)_(loss|accuracy)|{'|'.join(PROVENANCE)}"
+)
 # Digits of a commit or digest that messages show.
 _DIGITS = 7
 # The largest number of cells along a side of the plane of decision regions.
@@ -114,6 +120,11 @@ def made_by(environment: Mapping[str, Any]) -> str:
     if environment.get("dirty"):
         version += f", edited ({str(environment.get('code'))[:_DIGITS]})"
     return version
+
+
+def is_setting(column: str) -> bool:
+    """Return whether a column of the table of runs holds a setting."""
+    return _OUTCOME.fullmatch(column) is None
 
 
 def tidy(record: Record, rows: Iterable[Row]) -> list[Row]:

@@ -45,7 +45,7 @@ def compare_with_tables(
 ) -> TableAgreement:
     """Return how well ``run`` agrees with the run ``run_id`` in ``tables``, except for times.
 
-    The table of layers may have the last evaluation alone.
+    The table of layers may have some evaluations and columns alone.
     """
     status = tables.runs.set_index("run_id")["status"][run_id]
     then = replace(
@@ -55,12 +55,16 @@ def compare_with_tables(
         layers=_measured(tables.layers, run_id),
         weights=None,
     )
-    kept = {row["step"] for row in then.layers}
-    layers = [row for row in run.layers if row["step"] in kept]
+    kept, columns = {row["step"] for row in then.layers}, _names(tables.layers)
+    layers = [
+        {name: _or_nan(row.get(name)) for name in columns}
+        for row in run.layers
+        if row["step"] in kept
+    ]
     now = replace(
         run,
         metrics=_as_in(tables.metrics, run.metrics),
-        layers=_as_in(tables.layers, layers),
+        layers=layers,
         weights=None,
     )
     digits, place = _digits(then.metrics, now.metrics)

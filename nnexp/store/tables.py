@@ -10,7 +10,7 @@ from nnexp.config.identity import with_later
 from nnexp.errors import InputError
 from nnexp.store.csv_cells import unguarded_frame
 from nnexp.store.folders import check_finished
-from nnexp.store.record import SCORES, Record, rows
+from nnexp.store.record import SCORES, Record, is_setting, rows
 from nnexp.store.record_files import DamagedRecord
 from nnexp.store.store import Store
 
@@ -99,7 +99,20 @@ def load(folder: str | Path) -> Tables:
         file = folder / f"{name}.csv"
         if file.read_bytes().strip():  # empty where all runs failed
             found[name] = _read(file)
-    return Tables(**found)
+    runs, *others = found.values()
+    return Tables(runs, *(_with_settings(table, runs) for table in others))
+
+
+def _with_settings(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return ``table`` with the settings of its runs, which a study's folder has but once."""
+    missing = [name for name in runs if is_setting(str(name)) and name not in table]
+    if not missing or "run_id" not in table:
+        return table
+    settings = runs.set_index("run_id")[missing].reindex(table["run_id"]).reset_index(drop=True)
+    names = [*table.columns]
+    before = names[: names.index("epoch")]
+    whole: pd.DataFrame = table.join(settings)[[*before, *missing, *names[len(before) :]]]
+    return whole
 
 
 def load_trials(folder: str | Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The gallery: famous claims in a sentence, each with what was found and a main figure."""
+"""What the report shows of each study first: the claim, what was found, a verdict and a figure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from nnexp.studies.judgement import MAIN
 from nnexp.studies.rows import Row
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import Study
+from nnexp.studies.topics import TOPICS
 
-# Surprises first.
-_ORDER = (FAILS, PARTLY, UNDECIDED, HOLDS, STALE)
+# Surprises first; a study without main claims has no verdict.
+_ORDER = (FAILS, PARTLY, UNDECIDED, HOLDS, "", STALE)
+_MOST_HEADLINES = 10
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A study in the gallery, and the ``verdict`` that its main claims have together.
+    """A study in the report, and the ``verdict`` that its main claims have together.
 
     ``answer`` says in a sentence what was found, ``rows`` where the claim holds. ``picture`` is the
-    study's main figure, if any.
+    study's main figure, if any. Without main claims, there are no ``rows`` and ``verdict`` is
+    empty.
     """
 
     study: Study
@@ -33,7 +36,7 @@ class Exhibit:
 
 
 def gallery(sections: Sequence[Section], rows: Sequence[Row]) -> list[Exhibit]:
-    """Return the exhibits of the studies that state a famous claim, surprises first.
+    """Return an exhibit for each study, surprises first.
 
     Raises
     ------
@@ -41,12 +44,25 @@ def gallery(sections: Sequence[Section], rows: Sequence[Row]) -> list[Exhibit]:
         If a study does not have its main figure.
     """
     own = {s.study.name: [row for row in rows if row.study == s.study.name] for s in sections}
-    found = [
-        _exhibit(section, own[section.study.name])
-        for section in sections
-        if section.study.claim and own[section.study.name]
-    ]
+    found = [_exhibit(section, own[section.study.name]) for section in sections]
     return sorted(found, key=lambda one: _ORDER.index(one.verdict))
+
+
+def headlines(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
+    """Return the ten findings most worth knowing, surprises first, as ``exhibits`` are.
+
+    They have a claim and a figure. Studies marked as a headline come before others, and surprises
+    before what was expected.
+    """
+    worth = [one for one in exhibits if one.study.claim and one.picture and one.verdict != STALE]
+    first = sorted(worth, key=lambda one: not one.study.headline)[:_MOST_HEADLINES]
+    return [one for one in worth if one in first]
+
+
+def by_topic(exhibits: Sequence[Exhibit]) -> dict[str, list[Exhibit]]:
+    """Return the exhibits under the question of each topic that has some."""
+    groups = {words: [e for e in exhibits if e.study.topic == t] for t, words in TOPICS.items()}
+    return {words: own for words, own in groups.items() if own}
 
 
 def _exhibit(section: Section, rows: list[Row]) -> Exhibit:
@@ -54,14 +70,16 @@ def _exhibit(section: Section, rows: list[Row]) -> Exhibit:
     verdicts = [one.verdict for row in rows for one in row.checks[MAIN]]
     # The stated answer is about the expected verdicts: it must not stand beside others.
     expected = all(one.verdict == one.expected for one in section.judgements)
-    answer = study.answer if expected and study.answer else _counted(verdicts)
-    verdict = STALE if any(row.verdict == STALE for row in rows) else combined(verdicts)
+    answer = study.answer if expected and study.answer else _counted(section, verdicts)
+    stale = any(row.verdict == STALE for row in rows)
+    verdict = STALE if stale else combined(verdicts) if verdicts else ""
     return Exhibit(study, verdict, answer, rows, _main(section))
 
 
-def _counted(verdicts: Sequence[str]) -> str:
-    counts = [f"{n} {verdict}" for verdict, n in Counter(verdicts).most_common()]
-    return f"Main checks: {', '.join(counts)}."
+def _counted(section: Section, main: Sequence[str]) -> str:
+    every = main or [one.verdict for one in section.judgements]
+    counts = [f"{n} {verdict}" for verdict, n in Counter(every).most_common()]
+    return f"{'Main checks' if main else 'Checks'}: {', '.join(counts)}."
 
 
 def _main(section: Section) -> Shown | None:

@@ -17,12 +17,23 @@ from nnexp.studies.judgement import MAIN, ROLES, SUPPORT
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.measurement import read_tuned
 from nnexp.studies.study import Claim, Study
+from nnexp.studies.topics import OTHER, TOPICS
 
 _REQUIRED = ("title", "source", "question", "protocol", "unstated", "explanation")
-# What the gallery shows of a study.
-_GALLERY = ("claim", "answer", "figure")
-_OPTIONAL = ("change_our_mind", "figures", "show", "grids", "claims", "rows", "alpha")
-_KEYS = (*_REQUIRED, *_GALLERY, *_OPTIONAL)
+# What the report shows of a study that tests a famous claim.
+_FAMOUS = ("claim", "answer", "figure")
+_OPTIONAL = (
+    "topic",
+    "headline",
+    "change_our_mind",
+    "figures",
+    "show",
+    "grids",
+    "claims",
+    "rows",
+    "alpha",
+)
+_KEYS = (*_REQUIRED, *_FAMOUS, *_OPTIONAL)
 # The keys that every claim has, and those that it may have.
 _CLAIM = ("id", "row", "statement", "test", "expected")
 _FREE = ("role", "published", "note")
@@ -50,8 +61,8 @@ def read_study(file: Path, name: str = "") -> Study | None:
     varied = design(plain(content), arms)
     entry = Entry(file, "study", content["study"])
     entry.check_keys(_KEYS, (*_REQUIRED, "claims"))
-    if "claim" not in entry and (alone := [key for key in _GALLERY if key in entry]):
-        raise entry.error(f"{alone[0]} is for the gallery: give 'claim' too, the claim as known")
+    if "claim" not in entry and (alone := [key for key in _FAMOUS if key in entry]):
+        raise entry.error(f"{alone[0]} is about a claim: give 'claim' too, as everybody knows it")
     claims = _claims(entry, arms, varied)
     return Study(
         name=name or file.stem,
@@ -66,6 +77,8 @@ def read_study(file: Path, name: str = "") -> Study | None:
         unstated=entry.text("unstated"),
         explanation=entry.text("explanation"),
         change_our_mind=entry.text("change_our_mind"),
+        topic=entry.one_of("topic", entry.get("topic", OTHER), TOPICS),
+        headline=_yes(entry, "headline"),
         figures=tuple(
             entry.one_of("figure", name, FIGURES) for name in entry.items("figures", "[accuracy]")
         ),
@@ -77,6 +90,13 @@ def read_study(file: Path, name: str = "") -> Study | None:
         arms=arms,
         settings=_settings(plain(content)),
     )
+
+
+def _yes(entry: Entry, key: str) -> bool:
+    given = entry.get(key, False)
+    if not isinstance(given, bool):
+        raise entry.error(f"{key}={given}: give true or false")
+    return given
 
 
 def _settings(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from nnexp.analysis.verdicts import RULES, TUNING
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
 from nnexp.plotting.picture import Picture
-from nnexp.plotting.sweep_figures import LAYER_FIGURES
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import SUPPORT, Judgement
@@ -152,10 +151,12 @@ class Study:
 
     ``source`` has the title of every document in its own language; ``arms`` has the overrides of
     each arm, ``settings`` the other settings of the runs, swept ones included. ``rows`` has a
-    sentence for rows of the sources, by name. ``claim`` is the famous claim that the gallery shows,
-    ``answer`` what was found if all verdicts are as expected, ``figure`` the main figure. ``alpha``
-    is the error rate that the comparisons of the study share. ``figures`` names the figures that
-    are shown of the runs with the settings ``show``, and ``grids`` holds their heat maps.
+    sentence for rows of the sources, by name. ``topic`` is the question under which the report
+    lists the study, a key of `nnexp.studies.topics.TOPICS`; a ``headline`` is among the findings
+    most worth knowing. ``claim`` is the famous claim that it tests, ``answer`` what was found if
+    all verdicts are as expected, ``figure`` the main figure. ``alpha`` is the error rate that the
+    comparisons of the study share. ``figures`` names the figures that are shown of the runs with
+    the settings ``show``, and ``grids`` holds their heat maps.
     """
 
     name: str
@@ -170,6 +171,8 @@ class Study:
     unstated: str
     explanation: str
     change_our_mind: str
+    topic: str
+    headline: bool
     figures: tuple[str, ...]
     show: Mapping[str, Any]
     grids: tuple[Grid, ...]
@@ -187,14 +190,6 @@ class Study:
     def has_runs(self) -> bool:
         """Whether a claim needs runs."""
         return any(claim.test.arms for claim in self.claims)
-
-    @property
-    def looks_at_layers(self) -> bool:
-        """Whether a claim or a figure needs the statistics of layers at any evaluation."""
-        outcomes = (getattr(claim.test, "outcome", None) for claim in self.claims)
-        return bool({*self.figures} & {*LAYER_FIGURES}) or any(
-            outcome.is_of_layers for outcome in outcomes if outcome
-        )
 
     @property
     def tuned(self) -> dict[str, tuple[float, ...]]:

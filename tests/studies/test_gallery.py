@@ -1,4 +1,4 @@
-"""The gallery: which studies stand in it, in which order, and what is said of each."""
+"""The gallery: what is said of each study, in which order, and which findings come first."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from nnexp.errors import InputError
-from nnexp.studies.gallery import Exhibit, gallery
-from nnexp.studies.html_report import render
+from nnexp.studies.gallery import Exhibit, by_topic, gallery, headlines
 from nnexp.studies.judging import judge
-from nnexp.studies.markdown_report import write_report, write_tables
+from nnexp.studies.markdown_report import write_report
 from nnexp.studies.reader import read_study
 from nnexp.studies.rows import rows
 from nnexp.studies.section import Section, Shown
-from tests.pages import LOG, judgement, section
+from nnexp.studies.study_tables import write_tables
+from tests.pages import LOG, judgement, rendered, section
 
 STUDY = """
 study:
@@ -59,10 +59,9 @@ def shown(*sections: Section) -> list[Exhibit]:
     return gallery(sections, rows([part.study for part in sections], judgements))
 
 
-def test_surprises_come_first_and_studies_without_a_famous_claim_are_left_out(tmp_path) -> None:
+def test_surprises_come_first(tmp_path) -> None:
     sections = [
         study(tmp_path, "holding"),
-        section(tmp_path, "d0_log", LOG, [], 1),
         study(tmp_path, "mixed", "contradicted"),
         study(tmp_path, "wrong", "contradicted", two="contradicted"),
         study(tmp_path, "open", "reproduced", two="withheld"),
@@ -73,6 +72,52 @@ def test_surprises_come_first_and_studies_without_a_famous_claim_are_left_out(tm
         ("open", "holds in part"),
         ("holding", "holds"),
     ]
+
+
+def test_a_study_without_main_claims_has_no_verdict(tmp_path) -> None:
+    whole = study(tmp_path, "whole")
+    claims = tuple(replace(claim, role="support", row="D9.1") for claim in whole.study.claims)
+    judged = [replace(one, role="support", row="D9.1") for one in whole.judgements]
+    own = replace(whole.study, claims=claims)
+    (exhibit,) = shown(replace(whole, study=own, judgements=judged))
+    assert (exhibit.verdict, exhibit.rows) == ("", [])
+    assert exhibit.answer == "It does, by 3 points."
+    (counted,) = shown(replace(whole, study=replace(own, answer=""), judgements=judged))
+    assert counted.answer == "Checks: 2 reproduced."
+
+
+def marked(section: Section, **keys: Any) -> Section:
+    return replace(section, study=replace(section.study, **keys))
+
+
+def test_the_ten_findings_are_headlines_first_then_surprises(tmp_path) -> None:
+    sections = [
+        *(study(tmp_path, f"holding{i}") for i in range(9)),
+        *(marked(study(tmp_path, f"headline{i}"), headline=True) for i in range(2)),
+        *(study(tmp_path, f"wrong{i}", "contradicted", two="contradicted") for i in range(2)),
+        marked(study(tmp_path, "no_figure", "contradicted"), figure="", headline=True),
+        marked(study(tmp_path, "no_claim", "contradicted"), claim="", headline=True),
+        marked(study(tmp_path, "stale", "stale"), headline=True),
+    ]
+    names = [one.study.name for one in headlines(shown(*sections))]
+    assert names[:2] == ["wrong0", "wrong1"]
+    assert names[2:] == [*(f"holding{i}" for i in range(6)), "headline0", "headline1"]
+
+
+def test_every_study_stands_under_the_question_of_its_topic(tmp_path) -> None:
+    sections = [
+        marked(study(tmp_path, "b"), topic="losses"),
+        marked(study(tmp_path, "a", "contradicted"), topic="losses"),
+        section(tmp_path, "d0_log", LOG, [], 1),
+        marked(study(tmp_path, "c"), topic="initialisation"),
+    ]
+    found = {q: [one.study.name for one in own] for q, own in by_topic(shown(*sections)).items()}
+    assert found == {
+        "How should the weights start?": ["c"],
+        "Which loss?": ["a", "b"],
+        "Other questions": ["d0_log"],
+    }
+    assert [*found] == ["How should the weights start?", "Which loss?", "Other questions"]
 
 
 def test_the_stated_answer_stands_only_beside_the_expected_verdicts(tmp_path) -> None:
@@ -96,22 +141,22 @@ def test_the_main_figure_is_that_of_the_study(tmp_path) -> None:
     assert shown(stale)[0].picture is None
 
 
-def test_the_page_begins_with_the_gallery(tmp_path) -> None:
-    sections = [study(tmp_path, "mixed", "contradicted")]
-    found = rows([sections[0].study], sections[0].judgements)
-    page = render(sections, {}, found, gallery(sections, found))
-    top = page[page.index('<h2 id="gallery">') : page.index('<h2 id="sources">')]
-    assert '<a href="#study-mixed">Does mixed hold?</a>' in top
+def test_the_front_page_begins_with_the_findings(tmp_path) -> None:
+    pages = rendered(study(tmp_path, "mixed", "contradicted"))
+    page = pages["report.html"]
+    top = page[page.index('<h2 id="findings">') : page.index('<h2 id="questions">')]
+    assert '<a href="mixed/index.html">Does mixed hold?</a>' in top
     assert "Everybody knows that <strong>mixed</strong> holds." in top
     assert "<span>holds in part</span>" in top
     assert "It does, by 3 points." in top
-    assert top.index("does not hold") < top.index("It holds elsewhere.")
     assert 'aria-label="A curve"' in top
-    assert '<use href="#figure-mixed-curve.2d.one"/>' in top
-    assert '<h2 id="gallery">' not in render(sections, {}, found)
+    own = pages["mixed/index.html"]
+    assert own.index("It does, by 3 points.") < own.index('aria-label="A curve"')
+    assert own.index("does not hold") < own.index("It holds elsewhere.")
+    assert own.index('aria-label="A curve"') < own.index('aria-label="Pairs"')
 
 
-def test_the_report_begins_with_the_gallery(tmp_path) -> None:
+def test_the_report_begins_with_the_findings(tmp_path) -> None:
     text = STUDY.format(title="mixed", expected="reproduced").replace("figure: curve-one", "")
     (tmp_path / "one.yaml").write_text(text, "utf-8")
     own = read_study(tmp_path / "one.yaml", "papers/one")
@@ -120,10 +165,28 @@ def test_the_report_begins_with_the_gallery(tmp_path) -> None:
     write_report([own], tmp_path / "results")
     report = (tmp_path / "results" / "README.md").read_text("utf-8")
     top = report[: report.index("## What the sources claim")]
-    assert "### Does mixed hold?" in top
-    assert "The claim: Everybody knows that **mixed** holds." in top
-    assert "**Holds.** It does, by 3 points. [The study](papers/one/README.md)" in top
-    assert "- Holds: It holds elsewhere." in top
+    assert "- [Does mixed hold?](papers/one/README.md) **Holds.** It does, by 3 points." in top
+    page = (tmp_path / "results" / "papers" / "one" / "README.md").read_text("utf-8")
+    parts = ["The claim: Everybody knows", "**It does, by 3 points.**", "## Why", "## Protocol"]
+    places = [page.index(part) for part in parts]
+    assert places == sorted(places)
+    for name in ("report.html", "claims.html", "papers/one/index.html"):
+        assert "Made by nnexp" in (tmp_path / "results" / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("topic: depht", "unknown topic 'depht': did you mean 'depth'"),
+        ("headline: 3", "headline=3: give true or false"),
+    ],
+)
+def test_a_topic_and_a_headline_are_checked(tmp_path, line: str, message: str) -> None:
+    text = STUDY.format(title="x", expected="reproduced").replace("  claim:", f"  {line}\n  claim:")
+    file = tmp_path / "x.yaml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=f"line 3: study: {message}"):
+        read_study(file)
 
 
 @pytest.mark.parametrize("key", ["answer", "figure"])
@@ -133,5 +196,5 @@ def test_an_answer_or_a_figure_needs_the_claim(tmp_path, key: str) -> None:
     text = "\n".join(line for line in lines if not line.startswith(("  claim:", f"  {other}:")))
     file = tmp_path / "x.yaml"
     file.write_text(text, "utf-8")
-    with pytest.raises(InputError, match=f"line 3: study: {key} is for the gallery: give 'claim'"):
+    with pytest.raises(InputError, match=f"line 3: study: {key} is about a claim: give 'claim'"):
         read_study(file)

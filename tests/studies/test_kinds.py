@@ -19,9 +19,10 @@ from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import judge, repeated
 from nnexp.studies.kinds import KINDS
-from nnexp.studies.markdown_report import write_report, write_tables
+from nnexp.studies.markdown_report import write_report
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import Claim, ClaimPicture, Study, of_kind
+from nnexp.studies.study_tables import write_tables
 from tests.studies.test_judging import HEAD, planted
 
 CLAIM = "{{id: c, row: D1.1, statement: All reach {0}., test: every, arm: a, level: {0}, {1}}}"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nnexp.reports.jinja import markdown
-from nnexp.studies import markdown_report
+from nnexp.studies import markdown_report, study_tables
 from nnexp.studies.judgement import ROLES
 from nnexp.studies.judging import judge
 from nnexp.studies.lock import Deviation
@@ -80,7 +80,7 @@ def test_layers_that_nothing_looks_at_are_kept_at_the_end_alone(tmp_path: Path) 
         (tmp_path / "s.yaml").write_text(f"{head}  figures: [{figures}]\n  claims:{rest}")
         study = read_study(tmp_path / "s.yaml")
         assert study is not None
-        markdown_report.write_tables(study, tables, judge(study, tables), tmp_path / "results")
+        study_tables.write_tables(study, tables, judge(study, tables), tmp_path / "results")
         layers = pd.read_csv(tmp_path / "results" / "s" / "layers.csv")
         last = tables.layers["step"].max()
         assert {*layers["step"]} == ({*tables.layers["step"]} if everything else {last})

@@ -1,7 +1,8 @@
-"""The page of all studies: what it says, what it shows, and what it refuses."""
+"""The report's pages: what they say, what they show, and what they refuse."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,10 @@ from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.initializers import INITIALIZERS
 from nnexp.plotting.styles import FAINT, INK, NEUTRAL, choice_styles
 from nnexp.reports.inline_svg import dark_colours
-from nnexp.studies.html_report import render
 from nnexp.studies.lock_section import LockSection
-from nnexp.studies.rows import rows
+from nnexp.studies.pages.sources import short_source
 from nnexp.studies.section import Section, Shown
-from tests.pages import INITS, LOG, section
+from tests.pages import INITS, LOG, rendered, section
 from tests.reports.test_sweep_page import Page as Parsed
 from tests.synthetic import contrast
 
@@ -55,16 +55,24 @@ def log(tmp_path: Path) -> Section:
     return section(tmp_path, "d0_log", LOG, [], 40)
 
 
-def page(folder: Path, *sections: Section, **facts: str) -> Page:
-    path = folder / "report.html"
-    path.write_text(render(sections, facts), "utf-8")
+def page(folder: Path, name: str, *sections: Section, **facts: str) -> Page:
+    path = folder / "page.html"
+    path.write_text(rendered(*sections, **facts)[name], "utf-8")
     return Page(path)
 
 
-def test_the_page_says_what_was_found(inits, log, tmp_path):
-    found = page(tmp_path, inits, log, Machine="**2** cores")
-    assert "12 checks of 5 sources, in 2 studies with 90 runs (18.8 min of training)." in found.text
-    assert "D0.1 is the first checkable statement of D0. Machine 2 cores" in found.text
+def test_the_front_page_says_what_was_found(inits, log, tmp_path):
+    found = page(tmp_path, "report.html", inits, log, Machine="**2** cores")
+    assert "12 checks in 2 studies with 90 runs (18.8 min of training) decide this." in found.text
+    assert "Machine 2 cores" in found.text
+    assert not re.search(r"\bD\d\.\d", found.text)
+    for one in (inits, log):
+        assert found.text.count(one.study.title) == 1
+        assert f"{one.study.name}/index.html" in found.attributes("a", "href")
+
+
+def test_all_checks_are_on_one_page(inits, log, tmp_path):
+    found = page(tmp_path, "claims.html", inits, log)
     counted = (
         "2 reproduced 1 direction only 1 contradicted 1 no difference that matters 1 inconclusive"
     )
@@ -72,13 +80,26 @@ def test_the_page_says_what_was_found(inits, log, tmp_path):
     assert "1 verdict differs from that of earlier runs" in found.text
     chance = "3 of 4 published figures and curves lie outside their 95 % interval or band; 0.2 wou"
     assert chance in found.text
-    for told in [*inits.judgements, *log.judgements]:
-        assert f"{told.row} {told.document}" in found.text
-        assert found.text.count(told.statement) == 2
+    for one in [*inits.judgements, *log.judgements]:
+        assert f'data-row="{one.row}"'.replace("&", "&amp;") in found.source
+        assert one.statement in found.text
+
+
+def test_a_study_begins_with_its_answer_and_explains_it_before_the_evidence(inits, tmp_path):
+    study = replace(inits.study, claim="Xavier is best.", answer="It is.", figure="pairs")
+    text = page(tmp_path, "d2_init/index.html", replace(inits, study=study)).text
+    parts = [
+        *(study.title, "Does scaling the weights", "Xavier is best.", "Main checks:"),
+        *("Every pair.", "Why", "Zero weights leave", "What the sources claim", "6 checks"),
+        *("Protocol", "Batch 1, in the file's order", "What the source leaves unstated", "Lock"),
+        *("Run it again", "python -m nnexp.reproduce d2_init", "50 runs, 10.4 min of training."),
+    ]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
 
 
 def test_every_verdict_has_a_symbol_and_a_tone_of_its_own_words(inits, log, tmp_path):
-    found = page(tmp_path, inits, log)
+    found = page(tmp_path, "claims.html", inits, log)
     badge = r'<li><span class="verdict \w+"><svg [^>]+><use href="#([\w-]+)"/></svg><span>([^<]+)<'
     symbols = {verdict: symbol for symbol, verdict in re.findall(badge, found.source)}
     assert symbols.keys() == {*COMPARED, *PUBLISHED, WITHHELD, STALE}
@@ -90,27 +111,28 @@ def test_every_verdict_has_a_symbol_and_a_tone_of_its_own_words(inits, log, tmp_
     assert len({shape for _, shape in drawn}) == len(drawn)
 
 
-def test_confirmatory_and_exploratory_verdicts_are_counted_apart(inits, log, tmp_path):
+def test_confirmatory_and_exploratory_verdicts_are_counted_apart(inits, log):
     confirmed = [replace(one, analysis="confirmatory") for one in inits.judgements]
     inits = replace(inits, judgements=confirmed, lock=LockSection(("Locked on a day.",)))
-    judgements = [*confirmed, *log.judgements]
-    found = rows([inits.study, log.study], judgements)
-    source = render([inits, log], {}, found)
-    text = " ".join(re.sub("<[^>]+>", " ", source).split())
-    assert "Confirmatory: Of the documents&#39; 1 claim, 1 does not hold. Of the papers" in text
-    assert "Exploratory: Of the documents&#39; 4 claims, 2 hold and 2 do not hold." in text
+    pages = rendered(inits, log)
+    texts = {name: " ".join(re.sub("<[^>]+>", " ", one).split()) for name, one in pages.items()}
+    front, source = texts["report.html"], pages["claims.html"]
+    assert "Confirmatory: Of the documents&#39; 1 claim, 1 does not hold. Of the papers" in front
+    assert "Exploratory: Of the documents&#39; 4 claims, 2 hold and 2 do not hold." in front
     assert source.count('<table class="ledger card">') == 2
     tiles = re.findall(r'name="verdict" value="(\w+) [^"]+"', source)
     assert {*tiles} == {"confirmatory", "exploratory"}
     marked = re.findall(r'data-analysis="(\w+)"', source)
     assert marked.count("confirmatory") == len(confirmed)
     assert marked.count("exploratory") == len(log.judgements)
-    assert "Locked on a day." in text
-    assert "Exploratory: 3 of 4 published figures" in text
+    assert "Exploratory: 3 of 4 published figures" in texts["claims.html"]
+    assert "Locked on a day." in texts["d2_init/index.html"]
 
 
-def test_the_numbers_behind_a_comparison(inits, log, tmp_path):
-    text = page(tmp_path, inits, log).text
+@pytest.mark.parametrize("of_study", [False, True])
+def test_the_numbers_behind_a_check(inits, log, tmp_path, of_study):
+    names = ("d2_init/index.html", "d0_log/index.html") if of_study else ("claims.html",)
+    text = " ".join(page(tmp_path, name, inits, log).text for name in names)
     assert (
         "Test xavier is greater than zero Median difference +2.87 points "
         "99 % interval +2.51 to +3.23 points Runs n = 10 pairs, by seed "
@@ -130,7 +152,7 @@ def test_the_numbers_behind_a_comparison(inits, log, tmp_path):
 
 def test_an_interval_is_drawn_to_scale(inits, tmp_path):
     # Worked by hand: from 0 - 0.003 to 0.0323 are 0.0353, drawn from 4 % to 96 %.
-    source = page(tmp_path, inits).source
+    source = page(tmp_path, "claims.html", inits).source
     first = source[source.index('id="claim-d2_init-xavier_over_zero"') :]
     drawn = first[first.index('<svg class="scale"') : first.index("</svg>")]
     assert 'x="4.0%"' in drawn  # the grey band begins at -S
@@ -144,15 +166,15 @@ def test_an_interval_is_drawn_to_scale(inits, tmp_path):
 def test_a_long_list_of_published_figures_is_short_in_the_table(inits, tmp_path):
     figures = ", ".join(f"0.1{i:07}" for i in range(12))
     long = replace(inits, judgements=[replace(inits.judgements[0], published=figures)])
-    found = page(tmp_path, long)
+    found = page(tmp_path, "claims.html", long)
     cell = found.source[found.source.index('data-label="Published"') :]
     assert cell[: cell.index("</td>")].endswith("0.10000006, …")
     assert found.text.count("0.10000011") == 1
 
 
 def test_the_claims_are_in_the_order_of_their_documents(inits, log, tmp_path):
-    found = page(tmp_path, inits, log)
-    rows = re.findall(r'class="c-row">([^<]+)</td>', found.source)
+    found = page(tmp_path, "claims.html", inits, log)
+    rows = re.findall(r'data-row="([^"]+)"', found.source)
     assert rows[:5] == ["D0.1", "D0.2", "D0.10", "D1.4", "D1.4"]
     assert rows[5:] == [
         *["D2.1"] * 2,
@@ -163,8 +185,16 @@ def test_the_claims_are_in_the_order_of_their_documents(inits, log, tmp_path):
     ]
 
 
+def test_old_links_to_rows_and_checks_still_lead_to_them(inits, log, tmp_path):
+    found = page(tmp_path, "claims.html", inits, log)
+    ids = {a["id"] for _, a in found.elements if "id" in a}
+    assert {"D0.1", "D0.10", "D2.1", "claim-d2_init-few", "claims", "sources"} <= ids
+    front = page(tmp_path, "report.html", inits, log)
+    assert {"study-d2_init", "study-d0_log"} <= {a["id"] for _, a in front.elements if "id" in a}
+
+
 def test_titles_are_in_their_own_language(inits, log, tmp_path):
-    source = page(tmp_path, inits, log).source
+    source = page(tmp_path, "report.html", inits, log).source
     assert (
         '<cite><span lang="ko">소프트맥스 회귀를 이용한 mnist 이미지 분류</span></cite>' in source
     )
@@ -172,23 +202,35 @@ def test_titles_are_in_their_own_language(inits, log, tmp_path):
     assert '<cite>Fund18. <span lang="ko">딥러닝 들여다보기</span></cite>' in source
 
 
-def test_a_picture_is_there_once_and_shown_with_its_claims(inits, log, tmp_path):
-    found = page(tmp_path, inits, log)
+@pytest.mark.parametrize(
+    ("key", "title", "short"),
+    [
+        ("D1", "a blog post on depth (2020, in Korean: 깊이)", "Blog post on depth (2020)"),
+        ("D2", "a tutorial, by hand (undated, in Korean: 신경망)", "Tutorial, by hand (undated)"),
+        ("D3", "Neural networks", "D3"),
+        ("He et al. 2015", "a title (2015)", "He et al. 2015"),
+    ],
+)
+def test_a_source_in_few_words_has_no_code_if_its_title_describes_it(key, title, short):
+    assert short_source(key, title) == short
+
+
+def test_a_picture_is_on_the_page_of_its_study_once(inits, log, tmp_path):
+    found = page(tmp_path, "d2_init/index.html", inits, log)
     ids = [a["id"] for _, a in found.elements if "id" in a]
     assert len(ids) == len(set(ids))
     assert ids.count("figure-d2_init-pairs") == 1
-    uses = [u for u in found.attributes("use", "href") if u == "#figure-d2_init-pairs"]
-    assert len(uses) == 2
     targets = {*found.attributes("use", "href"), *found.attributes("a", "href")}
     assert {t for t in targets if t.startswith("#") and t[1:] not in ids} == {
         "#figure-d2_init-pairs-mark"  # the one that the drawing itself lacks
     }
-    assert found.attributes("svg", "aria-label") == ["a > b"] * 3
+    assert found.attributes("svg", "aria-label") == ["a > b"]
 
 
 def test_the_smaller_of_two_files_is_shown(inits, tmp_path):
     def shown(svg: bytes, png: bytes) -> str:
-        return page(tmp_path, replace(inits, pictures=[Shown("p", "c", "a", (), svg, png)])).source
+        pictures = [Shown("p", "c", "a", (), svg, png)]
+        return page(tmp_path, "d2_init/index.html", replace(inits, pictures=pictures)).source
 
     assert "<image" not in shown(SVG.encode(), PNG * 30)
     small = shown(SVG.encode().replace(b"<path", b"<path d='" + b"M 0 0" * 200 + b"'"), PNG)
@@ -198,28 +240,37 @@ def test_the_smaller_of_two_files_is_shown(inits, tmp_path):
     assert "<image" not in shown(SVG.encode(), b"")
 
 
-def test_the_page_needs_no_network_and_no_other_file(inits, log, tmp_path):
-    found = page(tmp_path, inits, log)
-    assert not found.attributes("script", "src")
-    beside = {link for link in found.attributes("a", "href") if not link.startswith("#")}
-    assert beside == {"d2_init/runs.csv", "d0_log/runs.csv", "d2_init/pairs.csv"}
-    assert found.attributes("link", "href") == ["data:,"]
-    assert "http" not in found.source.replace("http-equiv", "")
-    assert any("default-src 'none'" in c for c in found.attributes("meta", "content"))
+def test_pages_need_no_network_and_lead_to_one_another(inits, log, tmp_path):
+    pages = rendered(inits, log)
+    for name, source in pages.items():
+        (tmp_path / "page.html").write_text(source, "utf-8")
+        found = Page(tmp_path / "page.html")
+        assert not found.attributes("script", "src")
+        assert found.attributes("link", "href") == ["data:,"]
+        assert "http" not in source.replace("http-equiv", "")
+        assert any("default-src 'none'" in c for c in found.attributes("meta", "content"))
+        ids = {a["id"] for _, a in found.elements if "id" in a}
+        for link in map(str, found.attributes("a", "href")):
+            path, _, place = link.partition("#")
+            if path.endswith(".csv"):
+                continue
+            file = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+            own = ids if not path else {*re.findall(r' id="([^"]+)"', pages[file])}
+            assert not place or place in own, (name, link)
 
 
-def test_a_figure_links_to_its_numbers_where_it_has_some(inits, tmp_path):
+def test_a_figure_links_to_its_numbers(inits, tmp_path):
     shown = Shown("pairs", "c", "a", ("xavier_over_zero",), SVG.encode(), csv="seed,difference\n")
-    links = page(tmp_path, replace(inits, pictures=[shown])).attributes("a", "href")
-    assert links.count("d2_init/pairs.csv") == 2  # at the claim, and in the study
+    found = page(tmp_path, "d2_init/index.html", replace(inits, pictures=[shown]))
+    assert found.attributes("a", "href").count("pairs.csv") == 1
 
 
-def test_the_same_sections_give_the_same_page(inits, log):
-    assert render([inits, log], {}) == render([inits, log], {})
+def test_the_same_sections_give_the_same_pages(inits, log):
+    assert rendered(inits, log) == rendered(inits, log)
 
 
 def test_texts_are_set_and_never_run(inits, tmp_path):
-    source = page(tmp_path, inits).source
+    source = page(tmp_path, "d2_init/index.html", inits).source
     assert "<p>Batch 1, in the file's order, squared error; <strong>only the" in source
     assert "<li>the rate is therefore halved, &amp; so is every gradient;</li>" in source
     assert "<li>&lt;b&gt;targets&lt;/b&gt; are 0.01 and 0.99.</li>" in source
@@ -230,8 +281,9 @@ def test_nothing_that_a_judgement_says_is_run(inits, tmp_path, field):
     """What was measured names the arms of failed runs, for example."""
     first, *others = inits.judgements
     said = replace(first, **{field: "<img src=x onerror=alert(1)> [1, 2]"})
-    found = page(tmp_path, replace(inits, judgements=[said, *others], pictures=[]))
-    assert "img" not in {tag for tag, _ in found.elements}
+    made = replace(inits, judgements=[said, *others], pictures=[])
+    for name in rendered(made):
+        assert "img" not in {tag for tag, _ in page(tmp_path, name, made).elements}
 
 
 def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
@@ -243,15 +295,17 @@ def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
         renamed = claims.get(name, "c")
         claim = replace(inits.study.claims[0], id=renamed)
         study = replace(study, claims=(claim,))
-        own = [replace(inits.judgements[0], study=name, claim=renamed)]
+        own = [replace(inits.judgements[0], study=name, claim=renamed, role="support")]
         several.append(replace(inits, study=study, judgements=own, pictures=[]))
-    found = page(tmp_path, *several)
-    ids = [a["id"] for _, a in found.elements if "id" in a]
-    assert len(ids) == len(set(ids))
-    assert all(re.fullmatch(r"[\w.-]+", str(name), re.ASCII) for name in ids)
-    for link in found.attributes("a", "href"):
-        assert re.fullmatch(r"#[\w.-]+|[\w.%-]+/runs\.csv", str(link), re.ASCII)
-    assert "img" not in {tag for tag, _ in found.elements}
+    for file in ("report.html", "claims.html", f"{names[-1]}/index.html"):
+        found = page(tmp_path, file, *several)
+        ids = [a["id"] for _, a in found.elements if "id" in a]
+        assert len(ids) == len(set(ids))
+        assert all(re.fullmatch(r"[\w.-]+", str(name), re.ASCII) for name in ids)
+        for link in found.attributes("a", "href"):
+            safe = r"(?:(?:\.\./)?[\w.%-]+(?:/index)?\.html|[\w.%-]+/index\.html)?(?:#[\w.-]+)?"
+            assert re.fullmatch(safe, str(link), re.ASCII), link
+        assert "img" not in {tag for tag, _ in found.elements}
 
 
 def test_what_is_drawn_can_be_seen_on_a_dark_page():
@@ -267,18 +321,18 @@ def test_what_is_drawn_can_be_seen_on_a_dark_page():
 
 def test_what_cannot_be_shown_is_refused(inits):
     with pytest.raises(InputError, match="a report needs a study"):
-        render([], {})
+        rendered()
     with pytest.raises(InputError, match="study 'd2_init' appears 2 times"):
-        render([inits, inits], {})
+        rendered(inits, inits)
     empty = replace(inits, pictures=[Shown("loss", "c", "a")])
     with pytest.raises(InputError, match="picture 'loss' is empty"):
-        render([empty], {})
+        rendered(empty)
     foreign = replace(inits, pictures=[Shown("loss", "c", "a", ("fewer",), SVG.encode())])
     with pytest.raises(InputError, match=r"unknown claim of picture 'loss' 'fewer'.*mean 'few'"):
-        render([foreign], {})
+        rendered(foreign)
     verdict = replace(inits, judgements=[replace(inits.judgements[0], verdict="reproducd")])
     with pytest.raises(InputError, match="verdict 'reproducd': did you mean 'reproduced'"):
-        render([verdict], {})
-    claim = replace(inits, judgements=[replace(inits.judgements[0], claim="no")])
+        rendered(verdict)
+    claim = replace(inits, judgements=[replace(inits.judgements[0], claim="no", role="support")])
     with pytest.raises(InputError, match="unknown claim of study 'd2_init' 'no'"):
-        render([claim], {})
+        rendered(claim)
