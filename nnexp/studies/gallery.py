@@ -51,10 +51,14 @@ def gallery(sections: Sequence[Section], rows: Sequence[Row]) -> list[Exhibit]:
 def headlines(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
     """Return the ten findings most worth knowing, surprises first, as ``exhibits`` are.
 
-    They have a claim and a figure. Studies marked as a headline come before others, and surprises
-    before what was expected.
+    They have a figure, and an answer that their verdicts bear out; where these are open, nothing is
+    found. Studies marked as a headline come before others, and surprises before what was expected.
     """
-    worth = [one for one in exhibits if one.study.claim and one.picture and one.verdict != STALE]
+    worth = [
+        one
+        for one in exhibits
+        if one.picture and one.answer == one.study.answer and one.verdict not in (STALE, UNDECIDED)
+    ]
     first = sorted(worth, key=lambda one: not one.study.headline)[:_MOST_HEADLINES]
     return [one for one in worth if one in first]
 

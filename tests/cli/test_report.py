@@ -62,7 +62,8 @@ def edited(old: str, new: str) -> None:
 
 @pytest.mark.usefixtures("study")
 def test_an_edited_study_shows_no_verdict_of_before(draw: Command) -> None:
-    pages = [Path("results/README.md"), Path("results/tiny/README.md"), Path("results/report.html")]
+    names = ("README.md", "tiny/README.md", "claims.html")
+    pages = [Path("results", name) for name in names]
     before = [page.read_bytes() for page in pages]
     said = "stale: judge again with python -m nnexp.reproduce tiny"
     for old, new in (("test: greater", "test: less"), ("batch_size: 20", "batch_size: 10")):

@@ -171,8 +171,9 @@ def test_a_folder_names_its_studies(reproduce: Command) -> None:
     assert reproduce("mine/one", "flat").status == 0
     assert Path("results/mine/one/README.md").is_file()
     assert "[one](mine/one/README.md): 1 reproduced" in Path("results/README.md").read_text("utf-8")
-    page = Path("results/report.html").read_text("utf-8")
+    page = Path("results/mine/one/index.html").read_text("utf-8")
     assert "python -m nnexp.reproduce mine/one" in page
+    assert 'href="../../claims.html"' in page
     before = Path("results/mine/one/claims.csv").read_text("utf-8")
     assert reproduce("--from-tables", "mine/one").status == 0
     assert Path("results/mine/one/claims.csv").read_text("utf-8") == before
@@ -375,9 +376,8 @@ def test_portraits_are_of_the_runs_at_hand(reproduce: Command) -> None:
     for name in ("weights", "arms", "confusion", "mistakes"):
         assert f"]({name}.svg)" in (folder / "README.md").read_text("utf-8")
         assert (folder / f"{name}.csv").is_file()
-    assert "Each arm has its own scale, given beside it" in Path("results/report.html").read_text(
-        "utf-8"
-    )
+    page = (folder / "index.html").read_text("utf-8")
+    assert "Each arm has its own scale, given beside it" in page
     define(text=text.replace("save_weights: true", "lr: 0.2"))
     assert reproduce("tiny").status in (0, 1)
     assert "weights.svg" not in (folder / "README.md").read_text("utf-8")
@@ -390,7 +390,7 @@ def test_a_claim_that_is_not_judged_yet_does_not_hold_up_a_report(again: Command
     assert "python -m nnexp.reproduce tiny" in report
     assert "1 study" in report
     page = Path("results/README.md").read_text("utf-8")
-    assert "2 checks in 1 study, all on one page" in page
+    assert "2 checks in 1 study decide this." in page
     define(text=STUDY.replace("id: begins", "id: renamed"))
     define(name="other")
     assert again("other").status == 0

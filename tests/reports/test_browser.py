@@ -22,16 +22,15 @@ import pytest
 
 from nnexp.reports.jinja import source_hash
 from nnexp.reports.sweep_page import write_sweep
-from nnexp.studies.html_report import render
-from nnexp.studies.rows import rows
 from tests import ROOT
 from tests.conftest import Command
-from tests.pages import FOUND, sections
+from tests.pages import FOUND, rendered, sections
 from tests.synthetic import grid, make_tables
 
 pytestmark = pytest.mark.slow
 
-COMMITTED = ROOT / "results" / "report.html"
+# The pages of the committed results, as far as they are drawn by this version.
+COMMITTED = [ROOT / "results" / name for name in ("report.html", "claims.html")]
 WIDTHS = (390, 1400)
 # A4 less its margins, in pixels of 1/96 inch.
 PAPER = 718
@@ -118,7 +117,21 @@ async function look() {
 })();
 """
 
-# What a reader of the printed report finds: its rules for print hold for the copy.
+# What a reader does to the front page and to that of a study: opens all that is folded.
+UNFOLD = """
+async function act() {
+  const folded = every("details:not([open])").length;
+  every("details").forEach(details => { details.open = true; });
+  const copied = [];
+  Object.defineProperty(navigator, "clipboard",
+    { value: { writeText: async text => { copied.push(text); } } });
+  every(".copier").forEach(copier => copier.click());
+  await new Promise(resolve => setTimeout(resolve, 50));
+  return { folded, copied };
+}
+"""
+
+# What a reader of printed claims finds: the rules for print hold for the copy.
 PRINTED = """
 async function act() {
   const folded = every("details > :not(summary)")
@@ -153,7 +166,7 @@ async function act() {
   for (const option of [...documents.options].slice(1)) {
     documents.value = option.value;
     documents.dispatchEvent(new Event("change"));
-    done.documents[option.value] = cells(".c-row");
+    done.documents[option.value] = claims().map(claim => claim.dataset.row);
   }
   documents.value = "";
   documents.dispatchEvent(new Event("change"));
@@ -394,21 +407,21 @@ def read(
     return found
 
 
-def on_paper(page: str) -> str:
-    """Return a page that is on a screen what it is on paper."""
+def printed(page: str) -> str:
+    """Return a page whose rules for print hold on the screen."""
     (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
     rules = style.replace("@media print", "@media all").replace("@media screen", "@media print")
-    return page.replace(style, rules).replace(source_hash(style), source_hash(rules))
+    return page.replace(style, rules).replace(str(source_hash(style)), str(source_hash(rules)))
 
 
-def check(found: dict[str, Any], width: int, scheme: str) -> None:
-    """Hold what was found to what is asked of every page."""
+def check(found: dict[str, Any], width: int, scheme: str, *, pictures: bool = True) -> None:
+    """Hold what was found to what is asked of every page; ``pictures``: whether it has some."""
     assert found["wrong"] == []
     assert (found["width"], found["dark"]) == (width, scheme == "dark")
     assert found["wide"] == []
     assert found["missing"] == []
     assert found["twice"] == []
-    assert found["pictures"] > 0
+    assert (found["pictures"] > 0) == pictures
     assert found["sheets"] in (
         [],
         ["rgb(29, 33, 39)" if scheme == "dark" else "rgb(255, 255, 255)"],
@@ -419,12 +432,56 @@ def check(found: dict[str, Any], width: int, scheme: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the report of two studies that hold all verdicts."""
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the pages of two studies that hold all verdicts."""
     made = sections(tmp_path_factory.mktemp("studies"))
-    judgements = [one for section in made for one in section.judgements]
-    found = rows([section.study for section in made], judgements)
-    return render(made, {"Made with": "`nnexp`"}, found)
+    return rendered(*made, Made_with="`nnexp`")
+
+
+@pytest.fixture(scope="module")
+def example(pages: dict[str, str]) -> str:
+    """Return the page of all claims."""
+    return pages["claims.html"]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [*zip(WIDTHS, reversed(SCHEMES), strict=True)])
+@pytest.mark.parametrize("name", ["report.html", "d2_init/index.html", "d0_log/index.html"])
+def test_the_findings_and_a_study_are_read_and_unfolded(
+    browser, pages, tmp_path, name, width, scheme
+):
+    found = read(browser, pages[name], UNFOLD, tmp_path, width, scheme)
+    check(found, width, scheme, pictures=name != "report.html")
+    assert found["folded"] > 0
+    study = name.partition("/")[0]
+    assert found["copied"] == (
+        [] if name == "report.html" else [f"python -m nnexp.reproduce {study}"]
+    )
+
+
+@pytest.mark.parametrize("name", ["report.html", "d2_init/index.html"])
+def test_on_paper_the_findings_and_a_study_are_open(browser, pages, tmp_path, name):
+    found = read(browser, printed(pages[name]), PRINTED, tmp_path, PAPER)
+    check(found, PAPER, "light", pictures=name != "report.html")
+    assert (found["hidden"], found["pressed"]) == ([], 0)
+
+
+def test_old_links_lead_to_where_things_are_now(browser, pages, tmp_path):
+    for name, text in pages.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    places = {
+        "claim-d2_init-few": "All claims and checks",
+        "D2.1": "All claims and checks",
+        "figure-d2_init-loss": "Which initialisation serves",
+        "study-d2_init": "Published claims",
+    }
+    for place, title in places.items():
+        link = tmp_path / f"{place}.html"
+        link.write_text(
+            f'<meta http-equiv="refresh" content="0; url=report.html#{place}">', "utf-8"
+        )
+        shown = dumped(browser, link, tmp_path / "profile")
+        assert f"<title>{title}" in shown
 
 
 @pytest.mark.parametrize(("width", "scheme"), [*zip(WIDTHS, SCHEMES, strict=True)])
@@ -432,7 +489,7 @@ def test_a_report_is_read_filtered_sorted_searched_and_opened(
     browser, example, tmp_path, width, scheme
 ):
     found = read(browser, example, READ, tmp_path, width, scheme)
-    check(found, width, scheme)
+    check(found, width, scheme, pictures=False)
     first = ["end", "keras", "loss", "edge", "rows"]
     second = ["xavier_over_zero", "zero_over_randn", "he_over_xavier", "he_over_lecun"]
     claims = [*first, *second, "readings_alike", "softmax", "few"]
@@ -453,9 +510,8 @@ def test_a_report_is_read_filtered_sorted_searched_and_opened(
     }
     assert (found["none"], found["told"]) == ([], True)
     assert (found["searched"], found["count"]) == (everything[:1], "1 of 12 checks")
-    places = ["D0.1", "D0.2", "D0.10", "D1.4", "D1.4", "D2.1", "D2.1", "D2.5", "D2.5", "D2.7"]
-    places += ["D3.2", "Glorot & Bengio 2010, 4.2"]
-    assert found["sorted"]["Row"] == [["ascending", places], ["descending", places[::-1]]]
+    order = [str(place) for place in range(1, len(claims) + 1)]
+    assert found["sorted"]["Source"] == [["ascending", order], ["descending", order[::-1]]]
     (_, rising), (_, falling) = found["sorted"]["Measured"]
     measured = sorted(one["difference"] for one in FOUND.values() if "difference" in one)
     assert [float(value) for value in rising[:-1]] == measured
@@ -470,11 +526,13 @@ def test_a_report_is_read_filtered_sorted_searched_and_opened(
     assert found["unfolded"] == 12
 
 
-@pytest.mark.skipif(not COMMITTED.is_file(), reason="results/report.html is not there")
-def test_the_report_of_the_results_works_on_a_phone(browser, tmp_path):
-    width, scheme = WIDTHS[0], "light"  # it is large: other widths are tried with the example
-    found = read(browser, COMMITTED.read_text("utf-8"), READ, tmp_path, width, scheme)
-    check(found, width, scheme)
+@pytest.mark.skipif(not COMMITTED[1].is_file(), reason="results/claims.html is not there")
+def test_the_pages_of_the_results_work_on_a_phone(browser, tmp_path):
+    width, scheme = WIDTHS[0], "light"  # they are large: other widths are tried with the example
+    front, claims = (file.read_text("utf-8") for file in COMMITTED)
+    check(read(browser, front, UNFOLD, tmp_path, width, scheme), width, scheme)
+    found = read(browser, claims, READ, tmp_path, width, scheme)
+    check(found, width, scheme, pictures=False)
     assert found["all"] == found["reset"]
     assert len(found["filtered"].pop("")) == len(found["all"])
     assert sum(map(len, found["filtered"].values())) == len(found["all"]) == found["unfolded"]
@@ -706,14 +764,15 @@ def test_without_scripts_the_figures_of_a_sweep_are_as_they_were(browser, swept,
     assert shown.count('role="img"') == page.count('role="img"') > 5
 
 
-def test_what_is_for_the_hand_is_not_on_paper(browser, swept, tmp_path):
+def test_what_is_for_the_hand_is_not_printed(browser, swept, tmp_path):
     act = """
 async function act() {
   const hand = every(".hand, figcaption button, #reading");
   return { hand: hand.length, seen: hand.filter(seen).length };
 }
 """
-    found = read(browser, on_paper((swept / "index.html").read_text("utf-8")), act, tmp_path, PAPER)
+    page = (swept / "index.html").read_text("utf-8")
+    found = read(browser, printed(page), act, tmp_path, PAPER)
     assert found["wrong"] == []
     assert found["hand"] > 5
     assert found["seen"] == 0
@@ -725,7 +784,7 @@ def test_the_tables_of_a_sweep_fit_the_paper(browser, tmp_path):
     write_sweep(tmp_path / "wide", *tables, command="python -m nnexp -m init=…")
     page = (tmp_path / "wide" / "index.html").read_text("utf-8")
     opened = page.replace("<details>", "<details open>")  # the table of every run as well
-    found = read(browser, on_paper(opened), "async function act() { return {}; }", tmp_path, PAPER)
+    found = read(browser, printed(opened), "async function act() { return {}; }", tmp_path, PAPER)
     assert (found["wrong"], found["width"], found["wide"]) == ([], PAPER, [])
 
 
@@ -737,13 +796,13 @@ def test_all_of_a_report_is_read_without_scripts(browser, example, tmp_path):
     shown = dumped(browser, tmp_path / "still.html", tmp_path / "profile")
     assert '<html lang="en">' in shown
     assert shown.count('<div class="tools" id="tools" hidden=""') == 1
-    assert len(re.findall(r"<summary>Figure, numbers and command</summary>", shown)) == 12
+    assert len(re.findall(r"<summary>Numbers and command</summary>", shown)) == 12
     assert 'class="opener"' not in shown
 
 
 def test_on_paper_all_is_open_and_nothing_is_to_be_pressed(browser, example, tmp_path):
-    found = read(browser, on_paper(example), PRINTED, tmp_path, PAPER)
-    check(found, PAPER, "light")
+    found = read(browser, printed(example), PRINTED, tmp_path, PAPER)
+    check(found, PAPER, "light", pictures=False)
     assert found["hidden"] == []
     assert found["pressed"] == 0
     assert found["claims"] == len(FOUND)
@@ -752,8 +811,8 @@ def test_on_paper_all_is_open_and_nothing_is_to_be_pressed(browser, example, tmp
     assert on_screen["pressed"] > 0
 
 
-def test_the_checks_notice_what_is_wrong(browser, example, tmp_path):
-    broken = example.replace(
+def test_the_checks_notice_what_is_wrong(browser, pages, tmp_path):
+    broken = pages["d0_log/index.html"].replace(
         'href="data:image/png;base64,iVBOR', 'href="data:image/png;base64,xxxxx'
     )
     script = "throw new Error('planted');"
@@ -765,7 +824,7 @@ def test_the_checks_notice_what_is_wrong(browser, example, tmp_path):
         f'<style>{rules}</style><p class="planted">pale</p><script>{script}</script>'
         '<p style="color: red" onclick="alert(1)">refused</p><script>alert(1)</script></main>',
     )
-    found = read(browser, broken, READ, tmp_path, 390)
+    found = read(browser, broken, UNFOLD, tmp_path, 390)
     assert any("planted" in message for message in found["wrong"])
     refused = [message.split()[1] for message in found["wrong"] if message.startswith("refused")]
     # Some versions of Chromium name only the directive that the page has.

@@ -6,20 +6,17 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from nnexp.reports.jinja import markdown
-from nnexp.studies import markdown_report, study_tables
+from nnexp.studies import markdown_report
+from nnexp.studies.gallery import Exhibit
 from nnexp.studies.judgement import ROLES
-from nnexp.studies.judging import judge
 from nnexp.studies.lock import Deviation
 from nnexp.studies.lock_section import POWER_HEADS, LockSection
-from nnexp.studies.reader import read_study
 from nnexp.studies.row_table import row_table
 from nnexp.studies.rows import Row
 from tests.pages import INITS, judgement, section
-from tests.studies.test_judging import HEAD, planted
 
 
 @pytest.mark.parametrize(
@@ -66,27 +63,6 @@ def test_studies_of_any_name_and_row_keep_to_their_cells_and_links(tmp_path: Pat
     )
 
 
-def test_layers_that_nothing_looks_at_are_kept_at_the_end_alone(tmp_path: Path) -> None:
-    common = "id: c, row: D1.1, statement: s, test: greater, arms: [a, b]"
-    at_layers = "outcome: {layer: 1, value: dead}, matters: 0.1, "
-    tables = planted(0.001, 0.95, 0.93)
-    for outcome, figures, everything in (
-        ("", "accuracy", False),
-        ("", "gradients", True),
-        (at_layers, "accuracy", True),
-    ):
-        text = HEAD.format(claim=f"{{{common}, {outcome}expected: reproduced}}")
-        head, _, rest = text.partition("  claims:")
-        (tmp_path / "s.yaml").write_text(f"{head}  figures: [{figures}]\n  claims:{rest}")
-        study = read_study(tmp_path / "s.yaml")
-        assert study is not None
-        study_tables.write_tables(study, tables, judge(study, tables), tmp_path / "results")
-        layers = pd.read_csv(tmp_path / "results" / "s" / "layers.csv")
-        last = tables.layers["step"].max()
-        assert {*layers["step"]} == ({*tables.layers["step"]} if everything else {last})
-        assert {*layers["run_id"]} == {*tables.runs["run_id"]}
-
-
 def test_the_page_of_a_locked_study_shows_deviations_changes_and_power(tmp_path: Path) -> None:
     study = section(tmp_path, "a", INITS, [], 50).study
     lock = LockSection(
@@ -98,8 +74,10 @@ def test_the_page_of_a_locked_study_shows_deviations_changes_and_power(tmp_path:
         changes=(("few", "reproduced", "inconclusive"),),
     )
     template = markdown_report._pages().get_template("study.md")
-    empty = {"judgements": [], "rows": [], "pictures": [], "tables": [], "runs": 0, "cost": ""}
-    text = template.render(study=study, lock=lock, power_heads=POWER_HEADS, **empty)
+    exhibit = Exhibit(study, "", "Checks: none.", [], None)
+    empty = {"judgements": [], "pictures": [], "tables": [], "runs": 0, "cost": "", "page": ""}
+    about = {"study": study, "exhibit": exhibit, "lock": lock, "power_heads": POWER_HEADS}
+    text = template.render(**about, **empty)
     lines = text[text.index("## Lock") : text.index("## Figures")].splitlines()
     assert "- Locked on a day." in lines
     assert r"| few | statement | x \| y | z |" in lines

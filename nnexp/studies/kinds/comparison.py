@@ -25,7 +25,7 @@ from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import UNNAMED
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
-from nnexp.studies.judgement import Judgement
+from nnexp.studies.judgement import MAIN, Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.pairing import Pairing
@@ -35,6 +35,8 @@ from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 ORDERS = verdicts.TESTS
 # More columns of a map cannot be read at half a page's width.
 _MOST_ACROSS = 6
+# The figure of the main comparisons alone.
+_MAIN_PAIRS = "main"
 _NO_BAR = "; where every pair has the same difference, there is none"
 _SEEDS = replace(UNNAMED, colour="#0072B2")
 
@@ -148,12 +150,20 @@ class Comparison(Pairing):
     def draw(
         cls, study: Study, judgements: Mapping[str, Judgement], tables: Tables
     ) -> Iterator[ClaimPicture]:
-        """Yield a figure of the differences of all comparisons, and one of each map."""
+        """Yield a figure of the differences of all comparisons, and one of each map.
+
+        If it is the study's main figure, one of the main comparisons alone comes first.
+        """
         compared = of_kind(study, cls)
         if not compared:
             return
         pairs = {claim.id: test.differences(tables) for claim, test in compared}
-        yield ClaimPicture(_pairs(study, judgements, pairs), tuple(pairs))
+        if study.figure == _MAIN_PAIRS:
+            main = {claim.id: pairs[claim.id] for claim, _ in compared if claim.role == MAIN}
+            title = "What the claim compares, pair by pair"
+            yield ClaimPicture(_pairs(study, judgements, main, _MAIN_PAIRS, title), tuple(main))
+        title = "Differences, pair by pair"
+        yield ClaimPicture(_pairs(study, judgements, pairs, "pairs", title), tuple(pairs))
         cells = maps(study, tables)
         for claim, test in compared:
             if test.map:
@@ -288,15 +298,21 @@ def _in_words(
 
 
 def _pairs(
-    study: Study, judgements: Mapping[str, Judgement], pairs: Mapping[str, pd.DataFrame]
+    study: Study,
+    judgements: Mapping[str, Judgement],
+    pairs: Mapping[str, pd.DataFrame],
+    name: str,
+    title: str,
 ) -> Picture:
-    """Return the figure of the differences of all comparisons, a panel for each unit."""
-    compared = of_kind(study, Comparison)
+    """Return the figure of the differences of the comparisons, a panel for each unit.
+
+    ``pairs`` are the differences of those that are shown.
+    """
+    compared = [(claim, test) for claim, test in of_kind(study, Comparison) if claim.id in pairs]
     panels: dict[str, list[Differences]] = {}
     for claim, test in compared:
         row = _row(test, pairs[claim.id], judgements[claim.id])
         panels.setdefault(test.unit, []).append(row)
-    title = "Differences, pair by pair"
     level = 100 * (judgements[compared[0][0].id].level or 0)
     certain = any(intervals.all_equal(own["difference"].to_numpy(float)) for own in pairs.values())
     family = study.family(compared[0][0])
@@ -310,7 +326,7 @@ def _pairs(
     judged = (f"{claim.statement} {judgements[claim.id].verdict}." for claim, _ in compared)
     table = pd.concat([own.assign(claim=claim) for claim, own in pairs.items()])
     alt = " ".join((caption, *judged))
-    return Picture("pairs", title, caption, alt, differences_figure(title, panels), table)
+    return Picture(name, title, caption, alt, differences_figure(title, panels), table)
 
 
 def _row(test: Comparison, pairs: pd.DataFrame, judgement: Judgement) -> Differences:

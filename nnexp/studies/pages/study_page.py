@@ -12,7 +12,6 @@ from nnexp.studies.pages.anchors import CLAIMS, FRONT, anchor, home_of, row_anch
 from nnexp.studies.pages.checks import checks, counted_by_analysis
 from nnexp.studies.pages.inline_pictures import inline_picture
 from nnexp.studies.pages.rendering import duration, rendered
-from nnexp.studies.pages.sources import sources
 from nnexp.studies.section import Section
 
 
@@ -41,7 +40,7 @@ def study_page(section: Section, exhibit: Exhibit, tables: Sequence[str] = ()) -
         theme=theme(picture.svg for picture in pictures),
         study=study,
         exhibit=exhibit,
-        sources=sources(study.source),
+        sources=list(study.source.items()),
         main=next((one for one in pictures if one.file == main), None),
         others=[one for one in pictures if one.file != main],
         claims=[(row, f"{home}{CLAIMS}#{row_anchor(row.name)}") for row in exhibit.rows],
