@@ -31,8 +31,12 @@ _FORMATS = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".json": "application/json",
+    ".gz": "application/gzip",
 }
-_TABLES = ("runs.csv", "metrics.csv", "layers.csv", "tuning.csv")
+_TABLES = (
+    *("runs.csv", "metrics.csv", "layers.csv", "tuning.csv"),
+    *("metrics.csv.gz", "layers.csv.gz"),
+)
 _LICENCES = "https://spdx.org/licenses/"
 _UNSTATED = {
     "@id": "#licence",

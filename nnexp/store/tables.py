@@ -88,19 +88,26 @@ def load(folder: str | Path) -> Tables:
         return tables([record])
     check_finished(folder)
     names = ("runs", "metrics", "layers")
-    missing = [f"{name}.csv" for name in names if not (folder / f"{name}.csv").is_file()]
+    files = {name: _file(folder, name) for name in names}
+    missing = [file.name for file in files.values() if not file.is_file()]
     if missing:
         raise InputError(
             f"{str(folder)!r} has no {missing[0]}: give the folder of a sweep, of a run's record, "
             f"or a store of runs"
         )
     found = tables([])._asdict()
-    for name in names:
-        file = folder / f"{name}.csv"
-        if file.read_bytes().strip():  # empty where all runs failed
+    for name, file in files.items():
+        # Empty where all runs failed.
+        if file.suffix == ".gz" or file.read_bytes().strip():
             found[name] = _read(file)
     runs, *others = found.values()
     return Tables(runs, *(_with_settings(table, runs) for table in others))
+
+
+def _file(folder: Path, name: str) -> Path:
+    """Return the file of a table, which may be compressed."""
+    compressed = folder / f"{name}.csv.gz"
+    return compressed if compressed.is_file() else folder / f"{name}.csv"
 
 
 def _with_settings(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,7 @@ from nnexp.studies.row_table import row_table, verdict_counts
 from nnexp.studies.rows import RULE, Row, by_analysis, by_part, check_mains, place, rows, summary
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import ClaimPicture, Study
-from nnexp.studies.study_tables import shown
+from nnexp.studies.study_tables import COMPRESSED, shown
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
 
@@ -55,7 +55,10 @@ from nnexp.threads import available_cores
 _FEW = 2
 # Square brackets would end the description of a picture in Markdown.
 _ROUND = str.maketrans("[]", "()")
-_TABLES = ("runs.csv", "metrics.csv", "layers.csv", "summary.csv", "maps.csv", "claims.csv")
+_TABLES = (
+    *("runs.csv", *COMPRESSED, "metrics.csv", "layers.csv"),
+    *("summary.csv", "maps.csv", "claims.csv"),
+)
 # What figures are drawn from: kept when they are drawn again.
 _KEPT = (*_TABLES, *(f"{name}.csv" for name in weight_images.NAMES))
 
@@ -251,8 +254,10 @@ def _read(studies: Sequence[Study], results: Path) -> list[Section]:
 def _write_study(section: Section, exhibit: Exhibit, folder: Path) -> None:
     """Write a study's figures and pages into ``folder``."""
     files: dict[str, str | bytes] = {}
-    for picture in section.pictures:
-        files |= {f"{picture.name}.svg": picture.svg, f"{picture.name}.csv": picture.csv}
+    # The page has all figures, and the README the main one, or all if the study names none.
+    drawn = [exhibit.picture] if exhibit.picture else section.pictures
+    files |= {f"{picture.name}.svg": picture.svg for picture in drawn}
+    files |= {f"{picture.name}.csv": picture.csv for picture in section.pictures}
     tables = [name for name in _TABLES if (folder / name).is_file()]
     files["README.md"] = (
         _pages()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from nnexp.studies.judgement import Judgement, to_table
 from nnexp.studies.kinds.comparison import maps
 from nnexp.studies.study import Claim, Study
 
+# The largest tables, which pandas reads as they are.
+COMPRESSED = ("metrics.csv.gz", "layers.csv.gz")
 # What a row of the statistics of layers is about.
 _PLACE = ("run_id", "epoch", "step", "samples", "layer", "kind", "units")
 # Figures of the network before the first update and after the last one.
@@ -38,8 +41,9 @@ def write_tables(
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
     ``images`` holds the tables that `nnexp.plotting.weight_images.tabulate` makes of its runs. The
-    page, figures and tables of earlier runs are removed. The settings of runs are in their own
-    table alone, and the statistics of layers are those that `layers_of` keeps.
+    pages, figures and tables of earlier runs are removed. The largest tables are compressed, the
+    settings of runs are in their own table alone, and the statistics of layers are those that
+    `layers_of` keeps.
 
     Raises
     ------
@@ -63,7 +67,14 @@ def write_tables(
                 written[grid.name] = grid_cells(shown(study, tables, grid), grid)
             except InputError as error:
                 raise InputError(f"{study.file}, line {grid.line}: grid: {error}") from None
-    fill(folder, {f"{name}.csv": frame_to_csv(table) for name, table in written.items()})
+    fill(folder, dict(_file(name, frame_to_csv(table)) for name, table in written.items()))
+
+
+def _file(name: str, text: str) -> tuple[str, str | bytes]:
+    """Return a table's file and its content."""
+    if f"{name}.csv.gz" in COMPRESSED:
+        return f"{name}.csv.gz", gzip.compress(text.encode(), mtime=0)
+    return f"{name}.csv", text
 
 
 def layers_of(study: Study, tables: Tables) -> pd.DataFrame:

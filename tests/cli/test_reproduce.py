@@ -13,6 +13,7 @@ import pytest
 from nnexp.cli import report
 from nnexp.cli import reproduce as command
 from nnexp.store.store import Store
+from nnexp.store.tables import load
 from tests.cli.conftest import STUDY, Judged, define
 from tests.conftest import Command
 from tests.store.test_folders import STUDY as COMPUTED
@@ -55,7 +56,7 @@ def test_a_study_is_run_judged_and_reported(
     assert claims.loc["begins", "n"] == 6
     assert claims.loc["begins", "difference"] < 0
     assert len(pd.read_csv(folder / "maps.csv")) == 2  # two epochs
-    for name in ("pairs.svg", "pairs.csv", "map-begins.svg", "accuracy.csv", "metrics.csv"):
+    for name in ("pairs.svg", "pairs.csv", "map-begins.svg", "accuracy.csv", "metrics.csv.gz"):
         assert (folder / name).stat().st_size > 0
     cells = pd.read_csv(folder / "grid-init-activation.csv")
     assert cells[["down", "across", "n"]].values.tolist() == [
@@ -98,7 +99,7 @@ def test_the_study_is_a_plain_sweep_too(quick: Command) -> None:
     done = quick("-m", "+experiments=tiny", "hydra.sweep.dir=plain")
     assert done.status == 0
     assert "12 of 12 already in the store" in done.err
-    ours, plain = (pd.read_csv(f"{f}/metrics.csv") for f in ("results/tiny", "plain"))
+    ours, plain = (load(f).metrics for f in ("results/tiny", "plain"))
     assert ours["test_accuracy"].tolist() == plain["test_accuracy"].tolist()
 
 

@@ -33,7 +33,7 @@ def written(folder: Path, tables: Tables, outcome: str, figures: str) -> tuple[S
     study = read_study(folder / "s.yaml")
     assert study is not None
     write_tables(study, tables, judge(study, tables), folder / "results")
-    return study, pd.read_csv(folder / "results" / "s" / "layers.csv")
+    return study, pd.read_csv(folder / "results" / "s" / "layers.csv.gz")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_settings_are_in_the_table_of_runs_alone_and_read_back(
     tmp_path: Path, tables: Tables
 ) -> None:
     study, layers = written(tmp_path, tables, "", "gradients")
-    metrics = pd.read_csv(tmp_path / "results" / "s" / "metrics.csv")
+    metrics = pd.read_csv(tmp_path / "results" / "s" / "metrics.csv.gz")
     assert not {"lr", "init", "hidden", "seed"} & {*metrics, *layers}
     found = load(tmp_path / "results" / "s")
     assert {*tables.metrics} == {*found.metrics}
@@ -88,4 +88,4 @@ def test_settings_are_in_the_table_of_runs_alone_and_read_back(
     again = judge(study, found)
     assert again == judge(study, tables)
     write_tables(study, found, again, tmp_path / "results")
-    assert metrics.equals(pd.read_csv(tmp_path / "results" / "s" / "metrics.csv"))
+    assert metrics.equals(pd.read_csv(tmp_path / "results" / "s" / "metrics.csv.gz"))
