@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
 from nnexp.plotting import styles
 
+# How a mark or a text looks, as attributes that stand together in its tag.
+_PAIR = re.compile(r' ((?:fill|stroke|opacity|font|text)(?:-[a-z]+)?)="([^"{};]*)"')
+_LOOK = re.compile(r'(?: (?:fill|stroke|opacity|font|text)(?:-[a-z]+)?="[^"{};]*")+')
+_TAG = re.compile(r"<(?!svg\b)[a-zA-Z][^<>]*>")
 # The card of a page in dark mode, and what is drawn or written on it.
 _DARK = {"#ffffff": "#1d2127", styles.INK: "#e7eaee", styles.NEUTRAL: "#a5aeb9"}
 _DARK |= {styles.FAINT.lower(): "#39414b"}
@@ -38,6 +43,28 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
     for size in ("width", "height"):
         root.attrib.pop(size, None)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def with_classes(drawn: Sequence[Markup]) -> tuple[list[Markup], str]:
+    """Return the drawings of a page with a class for each look that occurs again, and its rules.
+
+    A page of many figures takes a third less with them.
+    """
+    tags = (tag for one in drawn for tag in _TAG.findall(one))
+    looks = Counter(found[0] for tag in tags if len(found := _LOOK.findall(tag)) == 1)
+    names = {look: f"s{i}" for i, look in enumerate(k for k, n in looks.items() if n > 1)}
+
+    def named(match: re.Match[str]) -> str:
+        found = _LOOK.findall(match[0])
+        if len(found) != 1 or found[0] not in names:
+            return match[0]
+        return match[0].replace(found[0], f' class="{names[found[0]]}"')
+
+    rules = "".join(
+        f".{name}{{{';'.join(f'{key}:{value}' for key, value in _PAIR.findall(look))}}}"
+        for look, name in names.items()
+    )
+    return [Markup(_TAG.sub(named, one)) for one in drawn], rules
 
 
 def _take_out(root: ElementTree.Element) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from matplotlib.figure import Figure
 
 from nnexp.plotting import layout
-from nnexp.reports.inline_svg import inline_svg, theme
+from nnexp.reports.inline_svg import inline_svg, theme, with_classes
 
 SVG = (
     '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" '
@@ -62,3 +64,33 @@ def test_a_name_of_any_characters_is_drawn():
 def test_a_value_that_is_given_twice_is_the_last_as_in_a_style():
     image = '<image style="image-rendering:crisp-edges;image-rendering:pixelated"/>'
     assert '<image image-rendering="pixelated" />' in inline_svg(f"<svg>{image}</svg>", "i", "alt")
+
+
+LINES = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g id="a">
+<path d="M 0 0" style="fill: none; stroke: #0072b2; stroke-width: 2"/>
+<path d="M 1 1" style="fill: none; stroke: #0072b2; stroke-width: 2"/>
+<path d="M 2 2" style="fill: #ff0000"/>
+<text x="1" style="font-size: 9.5px; text-anchor: end" fill="red">a = "b"; fill="x"</text>
+</g></svg>"""
+
+
+def test_a_look_that_occurs_again_becomes_a_class() -> None:
+    drawn = [inline_svg(LINES, name, "lines") for name in ("one", "two")]
+    named, rules = with_classes(drawn)
+    looks = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", rules))
+    for before, after in zip(drawn, named, strict=True):
+        assert len(after) < len(before)
+        assert re.findall(r"<svg[^>]*>|>[^<]*<", before) == re.findall(r"<svg[^>]*>|>[^<]*<", after)
+        classes = re.findall(r'<(?:path|text)[^>]* class="(s\d+)"', after)
+        assert [looks[name] for name in classes][:3] == [
+            *["fill:none;stroke:var(--0072b2);stroke-width:2"] * 2,
+            "fill:#ff0000",
+        ]
+        assert after.count("class=") == len(classes)
+    assert "--0072b2:" in theme([rules])
+
+
+def test_a_look_that_occurs_once_stays_as_it_is() -> None:
+    (named,), rules = with_classes([inline_svg(LINES, "one", "lines")])
+    assert 'd="M 2 2" fill="#ff0000"' in named
+    assert rules.count("{") == 1

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nnexp.errors import InputError
-from nnexp.reports.inline_svg import theme
 from nnexp.studies.gallery import Exhibit, by_topic, headlines
 from nnexp.studies.pages.anchors import CLAIMS, anchor, page_of
-from nnexp.studies.pages.inline_pictures import inline_picture
+from nnexp.studies.pages.inline_pictures import inline_picture, styled
 from nnexp.studies.pages.rendering import duration, rendered
 from nnexp.studies.pages.sources import sources
 from nnexp.studies.rows import Row, summary
@@ -38,11 +37,12 @@ def front_page(
         if count > 1:
             raise InputError(f"study {name!r} appears {count} times: give each one section")
     first = headlines(exhibits)
-    shown = [inline_picture(one.study.name, one.picture) for one in first if one.picture]
+    drawn = [inline_picture(one.study.name, one.picture) for one in first if one.picture]
+    shown, rules = styled(drawn)
     titles = {title: short for s in sections for short, title in sources(s.study.source)}
     return rendered(
         "report.html",
-        theme=theme(picture.svg for picture in shown),
+        theme=rules,
         headlines=list(zip(first, shown, strict=True)),
         topics={anchor("topic", words): (words, own) for words, own in by_topic(exhibits).items()},
         anchors={s.study.name: anchor("study", s.study.name) for s in sections},

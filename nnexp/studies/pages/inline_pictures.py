@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from nnexp.errors import InputError
-from nnexp.reports.inline_svg import inline_svg
+from nnexp.reports.inline_svg import inline_svg, theme, with_classes
 from nnexp.studies.pages.anchors import anchor
 from nnexp.studies.section import Shown
 
@@ -45,6 +46,14 @@ def inline_picture(study: str, picture: Shown) -> InlinePicture:
     if re.search(r'viewBox="([^"]*)"', svg) is None:
         raise InputError(f"picture {picture.name!r} has no viewBox: give an SVG that has one")
     return InlinePicture(name, picture.name, svg, picture.caption, picture.claims)
+
+
+def styled(pictures: Sequence[InlinePicture]) -> tuple[list[InlinePicture], str]:
+    """Return the pictures of a page, and the rules of its style that they need."""
+    drawn, rules = with_classes([picture.svg for picture in pictures])
+    svgs = zip(pictures, drawn, strict=True)
+    whole = [replace(picture, svg=svg) for picture, svg in svgs]
+    return whole, theme((*drawn, rules)) + rules
 
 
 def _wrapped(png: bytes, name: str, alt: str) -> Markup:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnexp.errors import unknown
-from nnexp.reports.inline_svg import theme
 from nnexp.studies.gallery import Exhibit
 from nnexp.studies.lock_section import POWER_HEADS
 from nnexp.studies.pages.anchors import CLAIMS, FRONT, anchor, home_of, row_anchor
 from nnexp.studies.pages.checks import checks, counted_by_analysis
-from nnexp.studies.pages.inline_pictures import inline_picture
+from nnexp.studies.pages.inline_pictures import inline_picture, styled
 from nnexp.studies.pages.rendering import duration, rendered
 from nnexp.studies.section import Section
 
@@ -33,11 +32,11 @@ def study_page(section: Section, exhibit: Exhibit, tables: Sequence[str] = ()) -
         for claim in picture.claims:
             if claim not in claims:
                 raise unknown(f"claim of picture {picture.name!r}", claim, claims)
-    pictures = [inline_picture(study.name, picture) for picture in section.pictures]
+    pictures, rules = styled([inline_picture(study.name, one) for one in section.pictures])
     main = exhibit.picture.name if exhibit.picture else ""
     return rendered(
         "study.html",
-        theme=theme(picture.svg for picture in pictures),
+        theme=rules,
         study=study,
         exhibit=exhibit,
         sources=list(study.source.items()),
