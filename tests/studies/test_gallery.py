@@ -94,14 +94,14 @@ def test_the_ten_findings_are_headlines_first_then_surprises(tmp_path) -> None:
     sections = [
         *(study(tmp_path, f"holding{i}") for i in range(9)),
         *(marked(study(tmp_path, f"headline{i}"), headline=True) for i in range(2)),
-        *(study(tmp_path, f"wrong{i}", "contradicted", two="contradicted") for i in range(2)),
+        *(study(tmp_path, f"mixed{i}", "contradicted") for i in range(2)),
         marked(study(tmp_path, "no_figure", "contradicted"), figure="", headline=True),
         marked(study(tmp_path, "open", "withheld", "reproduced", two="withheld"), headline=True),
         marked(study(tmp_path, "unforeseen", "contradicted", "reproduced"), headline=True),
         marked(study(tmp_path, "stale", "stale", "reproduced"), headline=True),
     ]
     names = [one.study.name for one in headlines(shown(*sections))]
-    assert names[:2] == ["wrong0", "wrong1"]
+    assert names[:2] == ["mixed0", "mixed1"]
     assert names[2:] == [*(f"holding{i}" for i in range(6)), "headline0", "headline1"]
 
 
