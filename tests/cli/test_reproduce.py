@@ -68,7 +68,7 @@ def test_a_study_is_run_judged_and_reported(
     )
     assert "D2: 제목" in study
     assert "Random weights end above weights of zero." in report
-    lead = "1 holds and 1 does not hold. All of these are exploratory. 2 checks in 1 study, all on"
+    lead = "1 holds and 1 does not hold. All of these are exploratory. 2 checks in 1 study decide"
     assert f"Of the documents' 2 claims, {lead}" in report
     for page, place in ((study, folder), (report, Path("results"))):
         for link in re.findall(r"\]\(([^)]+)\)", page):
@@ -240,7 +240,7 @@ def test_the_runs_of_own_studies_go_to_the_store_that_is_given(reproduce: Comman
     define()
     done = reproduce("store=mine", "hydra.launcher.workers=1")
     assert done.status == 0, done.err
-    assert "2 checks in 1 study, all on one page" in Path("results/README.md").read_text("utf-8")
+    assert "2 checks in 1 study decide this." in Path("results/README.md").read_text("utf-8")
     assert len(Store(Path("mine")).run_ids()) == 12
     assert {path.name for path in Path("results").iterdir() if path.is_dir()} == {"tiny"}
 
