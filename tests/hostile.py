@@ -21,6 +21,7 @@ init init.std init.name init.value bias_init bias_init.value activation activati
 loss loss.reduction loss.output optimizer optimizer.momentum optimizer.name sampling hidden hidden
 batch_size lr lr weight_decay epochs steps gradient quirk dtype seed seed evaluate_every evaluate_at
 evaluate_first evaluate_epsilon evaluate_sharpness evaluate_distance
+evaluate_line
 dropout input_dropout label_dilution pruning pruning.rounds pruning.fraction
 store store out force save_weights on_error arm arms arms.a study nosuch a.b.c
 """

@@ -41,7 +41,7 @@ _USUAL = {
     "data.label_noise": "0",
     "data.seed": "0",
 }
-_SILENT = ("evaluate_every", "evaluate_at", "evaluate_distance", "named arm")
+_SILENT = ("evaluate_every", "evaluate_at", "evaluate_distance", "evaluate_line", "named arm")
 _FIRST = ("data", "hidden", "activation", "init", "loss", "optimizer", "lr", "batch_size")
 _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # The largest number of parameters of a choice to show in a label, unless they vary, and in held

@@ -24,7 +24,8 @@ Rows = Mapping[str, npt.NDArray[Any]]
 METRICS = (
     *("train_loss", "train_accuracy", "test_loss", "test_accuracy"),
     *("validation_loss", "validation_accuracy"),
-    *("batch_loss", "running_loss", "running_accuracy", "sharpness", "weights_left", "seconds"),
+    *("batch_loss", "running_loss", "running_accuracy", "sharpness", "weights_left", "line_rise"),
+    "seconds",
 )
 # The metrics by which a setting may be tuned: not those of the test set, which claims are about.
 SCORES = ("validation_accuracy", "validation_loss", "train_accuracy", "train_loss")
@@ -51,6 +52,7 @@ _PLACES = ("step", "layer", "kind")
 _NAMES = {
     "dead": "share of dead units",
     "saturated": "saturated share",
+    "line_rise": "largest rise of the loss on the line from the initial to the final weights",
     _SQUARE: "mean square of the activations",
 }
 

@@ -14,7 +14,7 @@ from nnexp.cli.guard import guarded
 from nnexp.cli.reproduce import relevant, sound
 from nnexp.cli.selection import finished
 from nnexp.errors import InputError
-from nnexp.plotting import decision_regions
+from nnexp.plotting import record_figures
 from nnexp.plotting.frame import ANIMATION, Film
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.folders import check_folder
@@ -57,14 +57,14 @@ def _main(arguments: list[str]) -> int:
     # Several sweeps are compared as they are, since each may have been tuned in its own way.
     tuning = load_trials(folders[0]) if len(folders) == 1 else trials(records)
     command = shlex.join(["python", "-m", "nnexp.report", *arguments])
-    regions = _regions(folders) if folders else None
+    kept = record_figures.read([Path(folder) for folder in folders]) if folders else None
     written = write_sweep(
         options.out,
         *found,
         tuning,
         command=command,
         records=records,
-        regions=regions,
+        kept=kept,
         film=_film(folders),
     )
     print(f"page    {written[-1]}")
@@ -88,13 +88,6 @@ def _parser() -> Parser:
         "--results", type=Path, default=Path("results"), help="the folder of the studies' tables"
     )
     return parser
-
-
-def _regions(folders: Sequence[str]) -> pd.DataFrame:
-    """Return the combined decision regions of sweeps."""
-    parts = [decision_regions.read(Path(folder)) for folder in folders]
-    table: pd.DataFrame = pd.concat(parts).drop_duplicates()
-    return table
 
 
 def _film(folders: Sequence[str]) -> Film | None:

@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from rich.text import Text
 
+from nnexp.analysis.line_table import line_table
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.cli import app
@@ -27,7 +28,8 @@ from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
 from nnexp.config.folders import experiment_files, experiment_name, is_own
 from nnexp.errors import InputError, unknown
-from nnexp.plotting import weight_images
+from nnexp.plotting import record_figures, weight_images
+from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.store.record import FAILED, Record
 from nnexp.store.tables import Tables, load, tables
 from nnexp.studies import markdown_report
@@ -235,7 +237,7 @@ def sound() -> list[Study]:
 
 
 class Reproduction(NamedTuple):
-    """A study's judgements, the tables of its runs, if any, and the tables of weight images."""
+    """A study's judgements, the tables of its runs, if any, and those of figures of its records."""
 
     judgements: list[Judgement]
     tables: Tables | None
@@ -257,7 +259,10 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
             break
     shown = fitting(study.own(found.runs), study.show)
     arms = dict(zip(shown["run_id"], shown["arm"], strict=True))
-    return Reproduction(judgements, found, weight_images.tabulate(records, arms))
+    images = weight_images.tabulate(records, arms)
+    if LOSS_LINE in study.figures:
+        images[LOSS_LINE] = line_table(records, arms)
+    return Reproduction(judgements, found, images)
 
 
 def judge_again(study: Study, results: Path) -> Reproduction:
@@ -266,7 +271,8 @@ def judge_again(study: Study, results: Path) -> Reproduction:
         return Reproduction(judge(study, None), None, {})
     folder = results / study.name
     found = load(folder)
-    return Reproduction(judge(study, found), found, weight_images.read(folder))
+    images = weight_images.read(folder) | record_figures.read([folder])
+    return Reproduction(judge(study, found), found, images)
 
 
 def _first_seed(study: Study) -> int:

@@ -34,6 +34,7 @@ _NOT_TUNED = {
     "evaluate_epsilon": "it does not affect training",
     "evaluate_sharpness": "it does not affect training",
     "evaluate_distance": "it does not affect training",
+    "evaluate_line": "it does not affect training",
 }
 
 

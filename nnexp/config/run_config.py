@@ -35,6 +35,7 @@ DTYPES = ("float32", "float64")
 DEFAULT_EPOCHS = 5
 _LARGEST_SEED = 2**63
 _MOST_EVALUATIONS = 100_000
+_MOST_POINTS = 1000
 # The number of rows that are evaluated at once, for which memory is reserved.
 _EVALUATED_AT_ONCE = 1000
 
@@ -48,11 +49,12 @@ class RunConfig:
     evaluate only at the first and the last step. ``quirk`` is a name, or sorted names joined by
     ``+``. ``evaluate_first`` is the number of test examples to score, and ``evaluate_epsilon`` is
     added to each probability in the loss of an evaluation; ``evaluate_sharpness`` is the number of
-    training examples on which the sharpness is measured. ``schedule`` is ``None`` for a constant
-    learning rate. ``dropout`` and ``input_dropout`` are the probabilities of leaving out a hidden
-    unit and an input, ``label_dilution`` the number of copies with random labels of each example,
-    ``pruning`` how connections are removed. Those with a default are part of the identity only if
-    they are set, as runs stored before they existed keep their IDs.
+    training examples on which the sharpness is measured, ``evaluate_line`` that of points of the
+    line from the initial to the final weights, beyond its start. ``schedule`` is ``None`` for a
+    constant learning rate. ``dropout`` and ``input_dropout`` are the probabilities of leaving out a
+    hidden unit and an input, ``label_dilution`` the number of copies with random labels of each
+    example, ``pruning`` how connections are removed. Those with a default are part of the identity
+    only if they are set, as runs stored before they existed keep their IDs.
     """
 
     data: DataSettings
@@ -83,6 +85,7 @@ class RunConfig:
     label_dilution: float | None = None
     pruning: Choice | None = None
     evaluate_distance: bool | None = None
+    evaluate_line: int | None = None
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, trusted: bool = True) -> RunConfig:
@@ -148,6 +151,10 @@ class RunConfig:
             input_dropout=single_settings.rate("input_dropout", mapping),
             label_dilution=single_settings.amount("label_dilution", mapping),
             evaluate_distance=single_settings.flag("evaluate_distance", mapping),
+            evaluate_line=single_settings.optional(
+                mapping.get("evaluate_line"),
+                lambda v: validation.whole("evaluate_line", v, 1, _MOST_POINTS),
+            ),
             schedule=single_settings.later_choice("schedule", mapping),
             pruning=single_settings.later_choice("pruning", mapping),
             **choices,

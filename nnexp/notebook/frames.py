@@ -11,7 +11,7 @@ from nnexp.store.record import DIVERGED, FAILED, FINISHED
 
 # Columns of whole numbers, of which some may be missing.
 _WHOLE = re.compile(
-    r"step|steps|epochs|samples|seed|batch_size|evaluate_first|evaluate_sharpness|units|layer|distinct_units"
+    r"step|steps|epochs|samples|seed|batch_size|evaluate_first|evaluate_sharpness|evaluate_line|units|layer|distinct_units"
     r"|steps_to_\d+|data\.(train_size|validation|first|outputs|seed|n|classes|features)|pruning\.rounds"
 )
 _STATUS = (FINISHED, DIVERGED, FAILED)

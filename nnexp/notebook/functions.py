@@ -150,12 +150,12 @@ def load(place: str | os.PathLike[str], **settings: Any) -> Sweep:
             f"{next(iter(settings))} selects runs of a store, and {str(folder)!r} is not one: "
             f"give the folder of a store, such as {_STORE}"
         )
-    from nnexp.plotting import decision_regions
+    from nnexp.plotting import record_figures
 
     page = folder if (folder / "index.html").is_file() else None
     trials = tables.load_trials(folder)
-    found, regions = tables.load(folder), decision_regions.read(folder)
-    return Sweep(found, command=call, folder=page, trials=trials, regions=regions)
+    found, kept = tables.load(folder), record_figures.read([folder])
+    return Sweep(found, command=call, folder=page, trials=trials, kept=kept)
 
 
 def _folder(key: str, value: object) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -81,13 +81,13 @@ class Sweep:
         records: tuple[Record, ...] = (),
         folder: Path | None = None,
         trials: pd.DataFrame | None = None,
-        regions: pd.DataFrame | None = None,
+        kept: Mapping[str, pd.DataFrame] | None = None,
     ) -> None:
         # ``command`` made the tables; ``folder`` has the page, if it has been written; ``trials``
-        # are those by which settings were tuned; ``regions`` are decision regions without records.
+        # are those by which settings were tuned; ``kept`` are tables of figures without records.
         self._tables = tables
         self._trials = trials
-        self._regions = regions
+        self._kept = kept
         self._command = command
         self._records = records
         self._folder = folder
@@ -191,7 +191,7 @@ class Sweep:
             csv,
             command=self._command,
             records=self._records,
-            regions=self._regions,
+            kept=self._kept,
         )
         self._folder = Path(folder)
         return Page(written[-1])
@@ -252,4 +252,4 @@ class Sweep:
 
     @functools.cached_property
     def _pictures(self) -> dict[str, Callable[[], Picture]]:
-        return pictures(self._comparison, self._records, self._regions)
+        return pictures(self._comparison, self._records, self._kept)

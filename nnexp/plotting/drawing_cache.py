@@ -52,7 +52,8 @@ def _digest(records: Sequence[Record]) -> str:
     digest = hashlib.sha256(json.dumps(code).encode())
     for record in records:
         row = record.summary_row() | {"reused": None, "started": None}
-        content = (row, record.identity, record.metrics, record.layers, record.regions)
+        texts = (record.regions, record.line)
+        content = (row, record.identity, record.metrics, record.layers, texts)
         digest.update(json.dumps(content, default=repr).encode())
     return digest.hexdigest()
 

@@ -51,17 +51,17 @@ class Rendered(NamedTuple):
 def draw(
     comparison: Comparison,
     records: Sequence[Record] = (),
-    regions: pd.DataFrame | None = None,
+    kept: Mapping[str, pd.DataFrame] | None = None,
 ) -> Rendered:
     """Draw every picture; half of them in a second process where the system can fork one.
 
-    The weights, the snapshots and the decision regions of ``records`` that have them are drawn as
-    well, or else the ``regions`` of `nnexp.plotting.decision_regions.read`.
+    The weights, snapshots, lines and decision regions of ``records`` that have them are drawn as
+    well, or else the tables ``kept`` of `nnexp.plotting.record_figures.read`.
     """
     from nnexp.plotting.sweep_figures import looks
 
     styles = looks(comparison)
-    tasks = [*pictures(comparison, records, regions).values()]
+    tasks = [*pictures(comparison, records, kept).values()]
     if not can_fork():
         return Rendered(_drawn(tasks), styles, _film(comparison, records))
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -90,7 +90,7 @@ def draw(
 def pictures(
     comparison: Comparison,
     records: Sequence[Record] = (),
-    regions: pd.DataFrame | None = None,
+    kept: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, Callable[[], Picture]]:
     """Return a function that draws each figure of a page, by name, as in `draw`."""
     from nnexp.plotting.sweep_figures import figures
@@ -98,29 +98,19 @@ def pictures(
     arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))
     return {
         **figures(comparison),
-        **_decision_regions(comparison, records, arms, regions),
+        **_of_records(comparison, records, kept),
         **_weight_images(records, arms),
     }
 
 
-def _decision_regions(
-    comparison: Comparison,
-    records: Sequence[Record],
-    arms: Mapping[str, str],
-    table: pd.DataFrame | None,
+def _of_records(
+    comparison: Comparison, records: Sequence[Record], kept: Mapping[str, pd.DataFrame] | None
 ) -> dict[str, Callable[[], Picture]]:
-    if table is None and not any(record.regions or record.weights for record in records):
+    if kept is None and not any(r.line or r.regions or r.weights for r in records):
         return {}
-    from nnexp.plotting import decision_regions
+    from nnexp.plotting import record_figures
 
-    if table is None:
-        table = decision_regions.tabulate(comparison, records, arms)
-    elif len(table):  # arms may have other names than in the folder
-        table = table[table["run_id"].isin(arms)]
-        table = table.assign(arm=table["run_id"].map(arms))
-    if table.empty:
-        return {}
-    return {decision_regions.NAME: functools.partial(decision_regions.picture, comparison, table)}
+    return record_figures.pictures(comparison, records, kept)
 
 
 def _weight_images(

@@ -22,8 +22,10 @@ from nnexp.plotting.legends import arm_labels, thin_entries
 from nnexp.plotting.marks import mark
 from nnexp.plotting.picture import Picture, together
 from nnexp.plotting.styles import Style
-from nnexp.store.record import DIVERGED, FAILED
+from nnexp.store.record import DIVERGED, FAILED, FINISHED
 
+# The name of the figure of the loss along a line.
+LOSS_LINE = "line"
 # With more runs their hairlines would be a grey cloud.
 _MOST_SEEDS = 60
 # The longest line of an arm's label beside an axis, in characters.
@@ -54,15 +56,7 @@ def learning(facets: Facets, score: str) -> Picture:
     blocks = facets.blocks(losses)
     unit = "loss (mean per example)" if score == "loss" else "accuracy (share correct)"
     figure, axes = _figure(title, facets, blocks, unit, "training set", clocks)
-    stretched = False
-    for own, block in zip(axes, blocks, strict=False):
-        for ax, arms in zip(own, block.panels.values(), strict=True):
-            _draw(ax, facets, drawn, arms, block.arms)
-        rows = test[test["arm"].isin(block.arms)]
-        positive = rows.loc[np.isfinite(rows["mean"]) & (rows["mean"] > 0), "mean"]
-        if score == "loss" and positive.max() > 6 * positive.min():
-            scales.log_axis(own[0])
-            stretched = True
+    stretched = _draw_blocks(axes, facets, blocks, drawn, score == "loss")
     if not clocks:
         layout.label_outer(list(itertools.chain(*axes)))
     caption = f"{title} over training: {band(comparison)}.{facets.note}"
@@ -130,6 +124,26 @@ def _figure(
         for ax in own[columns::columns] if len(blocks) > 1 else ():
             ax.sharey(own[0])
     return figure, parts
+
+
+def _draw_blocks(
+    axes: Sequence[Sequence[Axes]],
+    facets: Facets,
+    blocks: Sequence[Block],
+    tables: Mapping[str, pd.DataFrame],
+    are_losses: bool,
+) -> bool:
+    """Draw the panels of each block; return whether an axis of losses became logarithmic."""
+    main, stretched = next(iter(tables.values())), False
+    for own, block in zip(axes, blocks, strict=False):
+        for ax, arms in zip(own, block.panels.values(), strict=True):
+            _draw(ax, facets, tables, arms, block.arms)
+        rows = main[main["arm"].isin(block.arms)]
+        positive = rows.loc[np.isfinite(rows["mean"]) & (rows["mean"] > 0), "mean"]
+        if are_losses and positive.max() > 6 * positive.min():
+            scales.log_axis(own[0])
+            stretched = True
+    return stretched
 
 
 def _draw(
@@ -233,6 +247,53 @@ def _edges(comparison: Comparison) -> dict[str, float]:
         plain = plain[plain["schedule"] == "constant"]
     rates = plain.groupby("arm", observed=True)["lr"].unique()
     return {str(arm): 2 / float(own[0]) for arm, own in rates.items() if len(own) == 1}
+
+
+def line(facets: Facets, table: pd.DataFrame) -> Picture:
+    """Draw the training loss along the line from the initial to the final weights of each run.
+
+    ``table`` is a `nnexp.analysis.line_table.line_table` of the arms of ``facets``.
+    """
+    comparison = facets.shown
+    table = table[table["run_id"].isin(comparison.runs["run_id"])].reset_index(drop=True)
+    # A point of a line takes the place of an evaluation.
+    points = table.assign(
+        arm=pd.Categorical(table["arm"], comparison.arms, ordered=True),
+        status=FINISHED,
+        step=table.groupby("run_id").cumcount(),
+        epoch=table["fraction"],
+    )
+    unit = {"unit": "share of the way from initial to final weights"}
+    train, single = curves(points, "train_loss").assign(**unit), seeds(points, "train_loss")
+    drawn = {"train_loss": train}
+    if facets.thin:
+        drawn["test_loss"] = curves(points, "test_loss").assign(**unit)
+    few = single["run_id"].nunique() <= _MOST_SEEDS
+    if facets.plain and train["n"].max() > 1 and few:
+        drawn["train_loss of a run"] = single
+    title = f"Loss on the way to the final weights{by(comparison)}"
+    losses = loss_scales(comparison)
+    blocks = facets.blocks(losses)
+    figure, axes = _figure(title, facets, blocks, "loss (mean per example)", "test set")
+    stretched = _draw_blocks(axes, facets, blocks, drawn, are_losses=True)
+    layout.label_outer(list(itertools.chain(*axes)))
+    caption = (
+        "The training loss along the straight line from the weights of each run before training to "
+        f"those after it: {band(comparison)}.{facets.note}"
+    )
+    if "train_loss of a run" in drawn:
+        caption += " Hairlines: single seeds."
+    if len(losses) > 1:
+        caption += " Different losses are not comparable: each has its own axis."
+    if facets.thin:
+        caption += " Thin lines: the same on the test set."
+    without = len(comparison.runs) - table["run_id"].nunique()
+    if without:
+        caption += f" {without} of {len(comparison.runs)} runs have no line: they diverged, failed"
+        caption += " or did not measure it."
+    caption += coinciding(facets.parts(train), stretched)
+    alt = f"{caption} {ends(train, 'At the final weights')}"
+    return Picture(LOSS_LINE, title, caption, alt, figure, table)
 
 
 def final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:

@@ -63,18 +63,18 @@ def write_sweep(
     *,
     command: str,
     records: Sequence[Record] = (),
-    regions: pd.DataFrame | None = None,
+    kept: Mapping[str, pd.DataFrame] | None = None,
     film: Film | None = None,
 ) -> list[Path]:
     """Write the tables, ``summary.csv``, ``effects.csv``, the plots and ``index.html``.
 
     The tables are those of the records, and ``command`` is the line that made them. ``trials`` are
-    those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. The weights and
-    decision regions of ``records`` that have them are drawn as well, or else the ``regions`` of
-    another folder, as from `nnexp.plotting.decision_regions.read`, and if none of the records has
-    snapshots, the ``film`` of another folder. Each plot is written as PNG, as SVG, and as the CSV
-    of its numbers. Files that nnexp wrote into ``folder`` before are removed.
-    The page needs no other file and no network.
+    those by which settings were tuned, if any, as from `nnexp.store.tables.trials`. The weights,
+    lines and decision regions of ``records`` that have them are drawn as well, or else the tables
+    ``kept`` of another folder, as from `nnexp.plotting.record_figures.read`, and if none of the
+    records has snapshots, the ``film`` of another folder. Each plot is written as PNG, as SVG, and
+    as the CSV of its numbers. Files that nnexp wrote into ``folder`` before are removed. The page
+    needs no other file and no network.
 
     Returns
     -------
@@ -92,13 +92,7 @@ def write_sweep(
         found["tuning.csv"] = trials
     tables = {name: frame_to_csv(table) for name, table in found.items()}
     return write_page(
-        folder,
-        comparison,
-        tables,
-        command=command,
-        records=records,
-        regions=regions,
-        film=film,
+        folder, comparison, tables, command=command, records=records, kept=kept, film=film
     )
 
 
@@ -109,12 +103,12 @@ def write_page(
     *,
     command: str,
     records: Sequence[Record] = (),
-    regions: pd.DataFrame | None = None,
+    kept: Mapping[str, pd.DataFrame] | None = None,
     film: Film | None = None,
 ) -> list[Path]:
     """Write what `write_sweep` writes, of runs that are compared and ``tables`` that are CSV."""
     found = effects(comparison)
-    rendered = draw(comparison, records, regions)
+    rendered = draw(comparison, records, kept)
     rendered = rendered._replace(film=rendered.film or film)
     files = page_files(comparison, found, rendered, tables, command=command, records=records)
     return fill(folder, files)

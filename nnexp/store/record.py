@@ -50,6 +50,8 @@ class Record:
     in UTC (``2026-01-31T12:00:00Z``): for a continued run, when the first one's did. It is ``None``
     if it was not recorded. ``regions`` are those of `nnexp.training.decision_regions` at the end of
     a run on two features, as CSV, which takes least memory; records of earlier versions have none.
+    ``line`` are the scores along the line of a finished run with ``evaluate_line`` (see
+    `nnexp.training.trainer.Evaluation`), as CSV.
 
     The other fields are not stored. ``arm`` is the run's name in the current sweep, if any, and
     ``asked`` is whether the user's command names this run. Only then are the user's own functions
@@ -73,6 +75,7 @@ class Record:
     snapshots: dict[str, npt.NDArray[Any]] | None = None
     started: str | None = None
     regions: str = ""
+    line: str = ""
     reused: bool = False
     arm: str | None = None
     asked: bool = False
@@ -197,6 +200,24 @@ def regions_from_csv(text: str) -> list[Row]:
     if len({row["y"] for row in rows}) > _MOST_CELLS:
         raise ValueError(f"there are more than {_MOST_CELLS} rows of cells")
     return rows
+
+
+def line_from_csv(text: str) -> list[Row]:
+    """Return the scores along a line by their names, with the ``fraction`` of the way of each.
+
+    Raises
+    ------
+    ValueError
+        If they are not those of a line: fractions from 0 to 1 in order, each with all scores.
+    """
+    names = ("fraction", *SCORES)
+    line = [{n: float(row[n]) for n in names} for row in csv.DictReader(io.StringIO(text))]
+    fractions = [point["fraction"] for point in line]
+    if line and (fractions != sorted({*fractions}) or (fractions[0], fractions[-1]) != (0, 1)):
+        raise ValueError("its points are not in order from 0 to 1")
+    if any(math.isnan(value) for point in line for value in point.values()):
+        raise ValueError("a point of the line has no loss")
+    return line
 
 
 # Columns of a record's tables that hold integers.

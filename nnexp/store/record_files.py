@@ -1,7 +1,8 @@
 """Writing, reading and checking the files of a record.
 
 They are ``config.yaml``, ``metrics.csv``, ``layers.csv``, ``run.json``, if requested
-``weights.npz`` and ``snapshots.npz``, and of a run on two features ``decision_regions.csv``.
+``weights.npz``, ``snapshots.npz`` and ``loss_line.csv``, and of a run on two features
+``decision_regions.csv``.
 ``run.json`` holds the digests of the other files, which reveal damage. Everything is checked before
 use, since a record may come from anywhere.
 """
@@ -33,6 +34,7 @@ from nnexp.store.record import (
     Record,
     Row,
     from_csv,
+    line_from_csv,
     regions_from_csv,
     tidy,
     to_csv,
@@ -59,7 +61,8 @@ _HEADER: dict[str, Any] = {
     "files": dict,
 }
 _TABLES = {"config.yaml", "metrics.csv", "layers.csv"}
-WEIGHTS, SNAPSHOTS, REGIONS = "weights.npz", "snapshots.npz", "decision_regions.csv"
+WEIGHTS, SNAPSHOTS = "weights.npz", "snapshots.npz"
+REGIONS, LINE = "decision_regions.csv", "loss_line.csv"
 # A moment in UTC; such texts are in the order of time.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 # A file is not read if this multiple of its size exceeds the machine's memory.
@@ -135,10 +138,12 @@ def read_record(folder: Path) -> Record:
             weights=_arrays(files[WEIGHTS]) if WEIGHTS in files else None,
             snapshots=_arrays(files[SNAPSHOTS]) if SNAPSHOTS in files else None,
             regions=files[REGIONS].decode() if REGIONS in files else "",
+            line=files[LINE].decode() if LINE in files else "",
             reused=True,
         )
         _check_rows(record, run["outcome"])
-        regions_from_csv(record.regions)  # raises an error if they are invalid
+        for read, text in ((regions_from_csv, record.regions), (line_from_csv, record.line)):
+            read(text)  # raises an error if it is invalid
     except DamagedRecord:
         raise
     except Exception as error:  # any content may have been altered
@@ -158,8 +163,9 @@ def to_files(record: Record) -> dict[str, bytes]:
             buffer = io.BytesIO()
             np.savez(buffer, **arrays)  # type: ignore[arg-type]
             files[name] = buffer.getvalue()
-    if record.regions:
-        files[REGIONS] = record.regions.encode()
+    for name, text in ((REGIONS, record.regions), (LINE, record.line)):
+        if text:
+            files[name] = text.encode()
     run = {
         "schema": SCHEMA,
         "run_id": record.run_id,
@@ -206,7 +212,7 @@ def _check_header(run: Row, run_id: str) -> None:
             raise TypeError(f"{key} in run.json is of type {type(run[key]).__name__}")
     if run["status"] not in (FINISHED, DIVERGED, FAILED):
         raise ValueError(f"the status is {run['status']!r}")
-    if not _TABLES <= run["files"].keys() <= {*_TABLES, WEIGHTS, SNAPSHOTS, REGIONS}:
+    if not _TABLES <= run["files"].keys() <= {*_TABLES, WEIGHTS, SNAPSHOTS, REGIONS, LINE}:
         raise ValueError(f"the files are {', '.join(run['files'])}")
     for key in ("environment", "columns", "outcome"):
         for name, value in run[key].items():

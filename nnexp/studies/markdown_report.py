@@ -22,9 +22,10 @@ from nnexp.analysis.doubts import by_chance
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import STALE
 from nnexp.errors import InputError
-from nnexp.plotting import factor_figures, layout, sweep_figures, weight_images
+from nnexp.plotting import factor_figures, layout, record_figures, sweep_figures, weight_images
 from nnexp.plotting.compact_svg import compact
 from nnexp.plotting.picture import Picture
+from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.reports.jinja import cell, environment
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.research_object import CRATE
@@ -60,7 +61,7 @@ _TABLES = (
     *("summary.csv", "maps.csv", "claims.csv"),
 )
 # What figures are drawn from: kept when they are drawn again.
-_KEPT = (*_TABLES, *(f"{name}.csv" for name in weight_images.NAMES))
+_KEPT = (*_TABLES, *(f"{name}.csv" for name in (*weight_images.NAMES, LOSS_LINE)))
 
 
 def check_places(studies: Sequence[Study], results: Path) -> None:
@@ -106,7 +107,7 @@ def _read_section(study: Study, results: Path) -> Section:
     valid = [one for one in judgements if one.verdict != STALE]
     shown_of = _with_claims(study, valid)
     drawn = [*claim_pictures(shown_of, valid, tables)]
-    others = [*_of_runs(study, tables), *weight_images.pictures(weight_images.read(folder))]
+    others = [*_of_runs(study, tables, folder), *weight_images.pictures(weight_images.read(folder))]
     drawn += [ClaimPicture(picture, ()) for picture in others]
     pictures = [
         Shown(
@@ -140,10 +141,13 @@ def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
     return replace(study, claims=tuple(claim for claim in study.claims if claim.id in judged))
 
 
-def _of_runs(study: Study, tables: Tables) -> Iterator[Picture]:
+def _of_runs(study: Study, tables: Tables, folder: Path) -> Iterator[Picture]:
     """Yield the figures of the runs themselves that the study names."""
     own = tables._replace(runs=study.own(tables.runs))
-    yield from sweep_figures.pictures(_fitting(own, study.show), study.figures)
+    comparison = _fitting(own, study.show)
+    yield from sweep_figures.pictures(comparison, study.figures)
+    drawn = record_figures.pictures(comparison, (), record_figures.read([folder]))
+    yield from (draw() for name, draw in drawn.items() if name in study.figures)
     with layout.style():
         for grid in study.grids:
             held = _fitting(own, grid.where).held

@@ -12,6 +12,7 @@ from nnexp.analysis.outcomes import SCORES
 from nnexp.config.experiment_file import LINE, Design, design, parameters, plain, read_lines
 from nnexp.errors import InputError, suggestion
 from nnexp.plotting.sweep_figures import FIGURES
+from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import MAIN, ROLES, SUPPORT
 from nnexp.studies.kinds import KINDS
@@ -80,7 +81,8 @@ def read_study(file: Path, name: str = "") -> Study | None:
         topic=entry.one_of("topic", entry.get("topic", OTHER), TOPICS),
         headline=_yes(entry, "headline"),
         figures=tuple(
-            entry.one_of("figure", name, FIGURES) for name in entry.items("figures", "[accuracy]")
+            entry.one_of("figure", name, (*FIGURES, LOSS_LINE))
+            for name in entry.items("figures", "[accuracy]")
         ),
         show=entry.mapping("show"),
         grids=_grids(entry, varied),

@@ -54,6 +54,8 @@ def execute(
             if prefix and fits(trainer, kept, reached):
                 restore(trainer, kept)
                 record.metrics, record.layers = list(prefix.metrics), list(prefix.layers)
+                if config.evaluate_line:  # the line to the end of the shorter run
+                    record.metrics[-1] = {**record.metrics[-1], "line_rise": None}
                 record.parent = {"run_id": prefix.run_id, "step": reached}
                 record.started = prefix.started
             for evaluation in train(trainer):
@@ -63,6 +65,7 @@ def execute(
                 report(evaluation)
             regions = decision_regions(trainer.network, trainer.data)
             record.regions = to_csv(regions) if regions else ""
+            record.line = to_csv(evaluation.line) if evaluation.line else ""
         record.status = DIVERGED if evaluation.diverged else FINISHED
         if save_weights:
             record.weights = state(trainer)

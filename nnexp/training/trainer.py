@@ -22,7 +22,9 @@ from nnexp.nn.losses import log_loss
 from nnexp.nn.network import Network
 from nnexp.nn.pruning import Mask
 from nnexp.nn.quirks import PositionBias, UpdatedWeights
+from nnexp.store.record import SCORES
 from nnexp.training.builder import build_network, form, scored
+from nnexp.training.loss_line import line_points, line_rise
 from nnexp.training.progress import Batches, Progress
 from nnexp.training.sharpness import Sharpness
 from nnexp.training.steps import DelayedSteps, PlainSteps, Steps, ThreadedSteps, Update
@@ -42,6 +44,11 @@ class Evaluation:
     ``sharpness``, ``None`` where it could not be measured, and for a pruned network
     ``weights_left``, a fraction. ``layers`` has a mapping for each layer.
     ``seconds`` is the training time, without evaluations.
+
+    With ``evaluate_line``, the last evaluation of a run that has not diverged has ``line``: the
+    ``fraction`` of the way from the initial to the final parameters and the scores there, a mapping
+    for each of the `nnexp.training.loss_line.line_points`. Its ``line_rise`` is that of the
+    training loss, which is ``None`` in all others.
     """
 
     epoch: float
@@ -51,6 +58,7 @@ class Evaluation:
     diverged: bool
     metrics: dict[str, float | None]
     layers: list[dict[str, Any]]
+    line: list[dict[str, Any]]
 
 
 def train(trainer: Trainer) -> Iterator[Evaluation]:
@@ -118,7 +126,7 @@ class Trainer:
         theta = self.network.theta
         if left is not None:
             theta[~left] = 0
-        self._initial = theta.copy() if config.evaluate_distance else None
+        self._initial = theta.copy() if config.evaluate_distance or config.evaluate_line else None
         self.codes = target_codes(
             config.data.targets, data.description.classes, config.outputs(), theta.dtype
         )
@@ -194,21 +202,41 @@ class Trainer:
             if self.left is not None:
                 weights = self.left[: self.network.weight_count]
                 metrics["weights_left"] = float(weights.mean())
+            diverged = progress.diverged or math.inf in metrics.values()
+            line = [] if diverged else self._line()
+            if self.config.evaluate_line:
+                losses = [point["train_loss"] for point in line]
+                metrics["line_rise"] = line_rise(losses) if losses else None
         batch_loss = math.inf if progress.diverged else progress.batch_loss
         return Evaluation(
             epoch=progress.step / self.config.steps_per_epoch(),
             step=progress.step,
             samples=progress.samples,
             seconds=self.seconds,
-            diverged=progress.diverged or math.inf in metrics.values(),
+            diverged=diverged,
             metrics={**metrics, "batch_loss": batch_loss, **progress.running_means()},
             layers=layers,
+            line=line,
         )
 
+    def _line(self) -> list[dict[str, Any]]:
+        """Return ``line`` of an `Evaluation`, empty before the last step."""
+        config, theta = self.config, self.network.theta
+        if not config.evaluate_line or self.progress.step < config.total_steps():
+            return []
+        assert self._initial is not None
+        end, line = theta.copy(), []
+        for fraction, point in line_points(self._initial, end, config.evaluate_line):
+            theta[...] = point
+            scores, _ = self._measure(with_layers=False)
+            line.append({"fraction": fraction, **{name: scores[name] for name in SCORES}})
+        theta[...] = end
+        return line
+
     def _measure(
-        self, update: Array | None
+        self, update: Array | None = None, *, with_layers: bool = True
     ) -> tuple[dict[str, float | None], list[dict[str, Any]]]:
-        """Return the loss and accuracy of every split, and one row per layer.
+        """Return the loss and accuracy of every split, and one row per layer ``with_layers``.
 
         The splits are scored in parts, shared between the threads. The parts are summed in order,
         so the result does not depend on the number of threads.
@@ -225,8 +253,9 @@ class Trainer:
         layers: list[dict[str, Any]] = []
 
         def work(half: int, _: slice) -> None:
-            if half == 0:
-                layers.extend(measure(self.network, *self.probe, update, self._initial))
+            if half == 0 and with_layers:
+                initial = self._initial if self.config.evaluate_distance else None
+                layers.extend(measure(self.network, *self.probe, update, initial))
             for index in queue:  # shared by the threads: each takes the next part
                 name, part = parts[index]
                 network, epsilon = self._evaluators[half], self.config.evaluate_epsilon

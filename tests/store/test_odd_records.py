@@ -35,6 +35,7 @@ from tests.store.test_store import Notes
 
 SETTINGS: dict[str, Any] = {**RUN, "data": "xor", "hidden": 3, "batch_size": "full"}
 SETTINGS |= {"data": {"name": "xor"}, "epochs": None, "steps": 2, "evaluate_every": None}
+SETTINGS |= {"evaluate_line": 3}
 FILES = ("config.yaml", "metrics.csv", "layers.csv", "weights.npz")
 
 
@@ -126,7 +127,8 @@ def mutated_json(folder: Path, rng: np.random.Generator) -> Path:
 
 def mutated_table(folder: Path, rng: np.random.Generator) -> Path:
     """Change a cell, a row or a column of a table."""
-    file = folder / ("metrics.csv", "layers.csv", "decision_regions.csv")[rng.integers(3)]
+    names = ("metrics.csv", "layers.csv", "decision_regions.csv", "loss_line.csv")
+    file = folder / names[rng.integers(len(names))]
     rows = list(csv.reader(io.StringIO(file.read_text())))
     i, j = rng.integers(len(rows)), rng.integers(len(rows[0]))
     kind = rng.integers(6)

@@ -24,7 +24,7 @@ from nnexp.errors import InputError
 from nnexp.files import write_whole
 from nnexp.nn.optimizers import OPTIMIZERS
 from nnexp.store import versions
-from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
+from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, line_from_csv
 from nnexp.store.record_files import DamagedRecord
 from nnexp.store.store import Store
 from nnexp.store.tables import load
@@ -110,10 +110,11 @@ def store(tmp_path: Path) -> Store:
     "settings",
     [
         {"data": {**BLOBS, "validation": 9}, "evaluate_at": [1, 2]},
-        {"lr": 1e30, "activation": "relu", "hidden": "5x5"},
+        {"lr": 1e30, "activation": "relu", "hidden": "5x5", "evaluate_line": 3},
+        {"evaluate_line": 3},
         {"hidden": "none", "steps": 3, "epochs": None, "dtype": "float64"},
     ],
-    ids=["validation", "diverged", "no hidden layer"],
+    ids=["validation", "diverged", "line", "no hidden layer"],
 )
 def test_a_record_is_read_as_it_was_written(store: Store, settings: dict[str, Any]) -> None:
     record = execute(config(**settings).to_mapping(), save_weights=True)
@@ -528,7 +529,7 @@ def replaced_by_a_folder(path: Path) -> None:
     path.mkdir()
 
 
-TABLES = ("metrics.csv", "layers.csv", "decision_regions.csv")
+TABLES = ("metrics.csv", "layers.csv", "decision_regions.csv", "loss_line.csv")
 DAMAGES = (altered, truncated, emptied, scrambled, Path.unlink, replaced_by_a_folder)
 
 
@@ -536,7 +537,7 @@ DAMAGES = (altered, truncated, emptied, scrambled, Path.unlink, replaced_by_a_fo
 def healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
     """Return a store with one record in it, and the record."""
     folder = tmp_path_factory.mktemp("healthy") / "runs"
-    return folder, train(Store(folder), save_weights=True)
+    return folder, train(Store(folder), save_weights=True, evaluate_line=3)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
@@ -552,7 +553,7 @@ def test_damage_is_noticed_named_and_mended(
     assert record.run_id in str(error.value)
     assert name in str(error.value)
     watcher = Notes()
-    again = train(store, watcher, save_weights=True)
+    again = train(store, watcher, save_weights=True, evaluate_line=3)
     assert watcher.reused == []
     assert any("damaged" in note and record.run_id in note for note in watcher.notes)
     assert untimed(again) == untimed(record)
@@ -683,6 +684,7 @@ CHANGES: list[dict[str, Any]] = [
     {"label_dilution": 3},
     {"pruning": "rewind"},
     {"evaluate_distance": True},
+    {"evaluate_line": 4},
 ]
 
 
@@ -715,6 +717,7 @@ def test_every_setting_makes_another_run() -> None:
         {"label_dilution": None},
         {"pruning": "none"},
         {"evaluate_distance": False},
+        {"evaluate_line": None},
     ],
     ids=str,
 )
@@ -886,6 +889,39 @@ def test_so_it_does_whatever_form_its_steps_have(store: Store, shape: str) -> No
     long = train(store, steps=9, **settings)
     assert untimed(long) == untimed(unbroken)
     assert [row["seconds"] for row in long.metrics[:3]] == [r["seconds"] for r in short.metrics]
+
+
+def test_the_line_of_a_longer_run_is_that_from_its_start(
+    store: Store, steps_taken: list[int]
+) -> None:
+    unbroken = execute(config(epochs=10, evaluate_line=4).to_mapping())
+    steps_taken.clear()
+    short = train(store, save_weights=True, epochs=5, evaluate_line=4)
+    long = train(store, epochs=10, evaluate_line=4)
+    assert steps_taken == list(range(30))
+    assert short.metrics[-1]["line_rise"] is not None
+    assert long.line == unbroken.line != short.line
+    assert untimed(long) == untimed(unbroken)
+    assert [row["line_rise"] for row in long.metrics[:-1]] == [None] * 10
+    train(store, save_weights=True, epochs=6)  # it did not measure the line
+    assert train(store, epochs=8, evaluate_line=4).parent == long.parent
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["0,1,1,1,1", "0.5,1,1,1,1"],
+        ["0,1,1,1,1", "1,1,1,1,1", "0.5,1,1,1,1"],
+        ["0,1,1,1,1", "1,nan,1,1,1"],
+        ["0,1,1,1,1", "1,,1,1,1"],
+        ["0,1,1,1,1", "1,1"],
+    ],
+)
+def test_a_line_is_from_start_to_end_with_all_scores(lines: list[str]) -> None:
+    head = "fraction,train_loss,train_accuracy,test_loss,test_accuracy"
+    with pytest.raises((ValueError, TypeError)):
+        line_from_csv("\n".join([head, *lines]))
+    assert len(line_from_csv("\n".join([head, "0,1,1,inf,1", "1,1,1,1,1"]))) == 2
 
 
 def test_of_a_schedule_only_one_without_an_end_is_continued(
