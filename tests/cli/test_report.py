@@ -172,6 +172,28 @@ def test_decision_regions_are_drawn_from_a_folder_and_from_the_store(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
+def test_losses_on_a_line_are_drawn_from_a_folder_and_from_the_store(
+    nnexp: Command, draw: Command
+) -> None:
+    words = ("data=blobs", "data.n=60", "batch_size=20", "epochs=1", "hidden=3", "seed=0,1")
+    done = nnexp("-m", *words, "evaluate_line=4", "init=xavier,zero", "hydra.sweep.dir=sweep")
+    assert done.status == 0, done.err
+    assert draw("data=blobs", "--out", "chosen").status == 0
+    assert draw("sweep", "--out", "again").status == 0
+    for folder in ("sweep", "chosen", "again"):
+        page = Path(folder, "index.html").read_text("utf-8")
+        assert 'id="figure-line"' in page
+        for form in ("csv", "svg"):
+            name = f"line.{form}"
+            assert Path(folder, name).read_bytes() == Path("sweep", name).read_bytes()
+    metrics = pd.read_csv("sweep/metrics.csv")
+    last = metrics["step"] == metrics["step"].max()
+    assert metrics.loc[last, "line_rise"].notna().all()
+    assert metrics.loc[~last, "line_rise"].isna().all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_figure")
 def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
     nnexp: Command, draw: Command
 ) -> None:

@@ -386,6 +386,22 @@ def test_portraits_are_of_the_runs_at_hand(reproduce: Command) -> None:
 
 
 @pytest.mark.slow
+def test_the_losses_on_a_line_are_an_outcome_and_a_figure(reproduce: Command) -> None:
+    text = STUDY.replace("outcome: train_loss", "outcome: line_rise").replace(
+        "      map: [epoch]\n", ""
+    )
+    text = text.replace("figures: [", "figures: [line, ")
+    define(text=text.replace("batch_size: 20", "batch_size: 20\nevaluate_line: 4"))
+    assert reproduce("tiny").status in (0, 1)
+    folder = Path("results/tiny")
+    table, drawn = ((folder / f"line.{form}").read_bytes() for form in ("csv", "svg"))
+    assert "](line.svg)" in (folder / "README.md").read_text("utf-8")
+    assert reproduce("--from-tables", "tiny").status in (0, 1)
+    assert (folder / "line.csv").read_bytes() == table
+    assert (folder / "line.svg").read_bytes() == drawn
+
+
+@pytest.mark.slow
 def test_a_claim_that_is_not_judged_yet_does_not_hold_up_a_report(again: Command) -> None:
     assert "python -m nnexp.reproduce tiny" in Path("results/claims.html").read_text("utf-8")
     assert "1 study" in Path("results/report.html").read_text("utf-8")

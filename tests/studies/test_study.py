@@ -9,6 +9,7 @@ import pytest
 
 from nnexp.errors import InputError
 from nnexp.plotting.sweep_figures import FIGURES
+from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.studies.kinds.comparison import Comparison
 from nnexp.studies.kinds.published import Published
 from nnexp.studies.reader import read_study
@@ -194,10 +195,11 @@ def test_digests_stay_what_they_were_so_that_stored_verdicts_stay_valid(file: Pa
 
 
 def test_a_study_can_show_every_figure_of_a_sweep(file: Path) -> None:
-    file.write_text(TEXT.replace("[accuracy]", f"[{', '.join(FIGURES)}]"), "utf-8")
+    every = (*FIGURES, LOSS_LINE)
+    file.write_text(TEXT.replace("[accuracy]", f"[{', '.join(every)}]"), "utf-8")
     study = read_study(file)
     assert study is not None
-    assert study.figures == tuple(FIGURES)
+    assert study.figures == every
     assert {"loss", "differences", "cells", "response", "validation"} < set(FIGURES)
 
 
