@@ -57,5 +57,6 @@ def pictures(
 
 def placed(table: pd.DataFrame, arms: Mapping[str, str]) -> pd.DataFrame:
     """Return the rows of the runs in ``arms``, which may have other names than in the table."""
-    own: pd.DataFrame = table[table["run_id"].isin(arms)]
-    return own.assign(arm=own["run_id"].map(arms))
+    own = table[table["run_id"].isin(arms)]
+    renamed: pd.DataFrame = own.assign(arm=own["run_id"].map(arms))
+    return renamed

@@ -255,10 +255,11 @@ def line(facets: Facets, table: pd.DataFrame) -> Picture:
     ``table`` is a `nnexp.analysis.line_table.line_table` of the arms of ``facets``.
     """
     comparison = facets.shown
-    table = table[table["run_id"].isin(comparison.runs["run_id"])].reset_index(drop=True)
+    table = table[table["run_id"].isin(comparison.runs["run_id"])]
+    table = table.assign(arm=pd.Categorical(table["arm"], comparison.arms, ordered=True))
+    table = table.sort_values(["arm", "run_id", "fraction"], ignore_index=True)
     # A point of a line takes the place of an evaluation.
     points = table.assign(
-        arm=pd.Categorical(table["arm"], comparison.arms, ordered=True),
         status=FINISHED,
         step=table.groupby("run_id").cumcount(),
         epoch=table["fraction"],
