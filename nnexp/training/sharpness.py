@@ -24,6 +24,9 @@ Array = npt.NDArray[Any]
 # A longer one would cross the kinks of ReLU units: their jumps are not part of the Hessian, but
 # would dominate it after division by the step.
 _STEP = 1e-8
+# Forward and backward differences that are further apart than this, relative to the smaller one,
+# have a kink on one side all the same: there, only the other one is of the Hessian.
+_KINK = 0.1
 _TOLERANCE = 1e-4  # of the eigenvalue
 _MOST_RESTARTS = 100
 
@@ -38,6 +41,7 @@ class Sharpness:
         self.x, self.targets = x.astype(np.float64), np.asfortranarray(targets, np.float64)
         self.network = Network(network.sizes, network.activation, network.loss, len(x), np.float64)
         self.start = stream(0, "sharpness").standard_normal(self.network.theta.size)
+        self.gradient = self.network.grad  # at the parameters that are measured
 
     def measure(self, theta: Array) -> float:
         """Return the largest eigenvalue at the parameters ``theta (size,)``.
@@ -49,6 +53,7 @@ class Sharpness:
         if not np.isfinite(theta).all():
             return math.nan
         self.network.theta[...] = theta
+        self.gradient = self._gradient(self.network.theta.copy())
         first = self._product(self.start)
         if not np.isfinite(first).all():
             return math.nan
@@ -81,6 +86,11 @@ class Sharpness:
         above = self._gradient(theta + step)
         below = self._gradient(theta - step)
         self.network.theta[...] = theta
+        forward, backward = above - self.gradient, self.gradient - below
+        if _kinked(forward, backward):
+            smooth = min(forward, backward, key=lambda d: float(np.linalg.norm(d)))
+            one_sided: Array = smooth * (length / _STEP)
+            return one_sided
         product: Array = (above - below) * (length / (2 * _STEP))
         return product
 
@@ -92,3 +102,9 @@ class Sharpness:
         network.backward(self.x)
         gradient: Array = network.grad.copy()
         return gradient
+
+
+def _kinked(forward: Array, backward: Array) -> bool:
+    """Return whether two one-sided differences of a gradient show a jump on one side."""
+    smaller = min(np.linalg.norm(forward), np.linalg.norm(backward))
+    return bool(np.linalg.norm(forward - backward) > _KINK * smaller)

@@ -145,8 +145,9 @@ def test_without_scipy_it_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyP
         RunConfig.from_mapping({**SETTINGS, "evaluate_sharpness": 5})
 
 
-def test_the_kink_of_a_relu_unit_is_not_curvature() -> None:
-    """A unit whose pre-activation is 2e-6 on the only example is as good as linear there.
+@pytest.mark.parametrize("near", [2e-6, 1e-9])  # beyond the step between gradients, and within
+def test_the_kink_of_a_relu_unit_is_not_curvature(near: float) -> None:
+    """A unit whose pre-activation is above 0 on the only example is as good as linear there.
 
     With the output w₂ h + b₂ and h = w₁ x + b₁, the Hessian of ½(output − target)² is g gᵀ plus the
     residual where w₂ meets w₁ and b₁.
@@ -158,9 +159,9 @@ def test_the_kink_of_a_relu_unit_is_not_curvature() -> None:
         1,
         np.float64,
     )
-    one.weights[0][...], one.weights[1][...] = 2e-6, 1.0
-    x, targets, residual = np.ones((1, 1)), np.full((1, 1), -1.0), 1 + 2e-6
-    g = np.array([1.0, 2e-6, 1.0, 1.0])  # by w₁, w₂, b₁, b₂
+    one.weights[0][...], one.weights[1][...] = near, 1.0
+    x, targets, residual = np.ones((1, 1)), np.full((1, 1), -1.0), 1 + near
+    g = np.array([1.0, near, 1.0, 1.0])  # by w₁, w₂, b₁, b₂
     hessian = np.outer(g, g)
     for i in (0, 2):
         hessian[1, i] += residual
