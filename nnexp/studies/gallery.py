@@ -87,11 +87,14 @@ def _counted(section: Section, main: Sequence[str]) -> str:
 
 
 def _main(section: Section) -> Shown | None:
-    """Return the main figure of a study; figures of stale claims are not drawn."""
+    """Return the main figure of a study.
+
+    Figures of stale claims are not drawn, nor those of a sweep for which there are no numbers.
+    """
     name = section.study.figure
     pictures = {picture.name: picture for picture in section.pictures}
     if name in pictures or not name:
         return pictures.get(name)
-    if any(one.verdict == STALE for one in section.judgements):
+    if name in section.study.figures or any(one.verdict == STALE for one in section.judgements):
         return None
     raise unknown(f"figure of study {section.study.name!r}", name, pictures)
