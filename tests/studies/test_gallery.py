@@ -138,6 +138,8 @@ def test_the_main_figure_is_that_of_the_study(tmp_path) -> None:
         shown(without)
     none = replace(without, study=replace(found.study, figure=""))
     assert shown(none)[0].picture is None
+    drawn = replace(found.study, figure="accuracy", figures=("accuracy",))
+    assert shown(replace(found, study=drawn))[0].picture is None  # the runs lack what it needs
     stale = replace(study(tmp_path, "stale", "stale", "reproduced"), pictures=PICTURES[:1])
     assert shown(stale)[0].picture is None
 
