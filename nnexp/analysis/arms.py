@@ -140,7 +140,7 @@ def compare(
         varied = tuple(c for c in varied if c not in bundled)
     others = [c for c in settings if c != _EVALUATED]
     if _EVALUATED in varied and len(values(rows, *others)) == len(rows):
-        # Runs of different sweeps: they are told apart by what they compare.
+        # Runs of different sweeps, which differ in what they compare as well.
         varied = tuple(c for c in varied if c != _EVALUATED)
     of_run = [labels.label(row, rows, varied, tuned) for row in rows]
     runs["arm"] = pd.Categorical(of_run, categories=list(dict.fromkeys(of_run)), ordered=True)

@@ -89,7 +89,7 @@ def _counted(section: Section, main: Sequence[str]) -> str:
 def _main(section: Section) -> Shown | None:
     """Return the main figure of a study.
 
-    Figures of stale claims are not drawn, nor those of a sweep for which there are no numbers.
+    There is none where it shows stale claims, or columns that the runs lack.
     """
     name = section.study.figure
     pictures = {picture.name: picture for picture in section.pictures}

@@ -40,10 +40,10 @@ def write_tables(
 ) -> None:
     """Write the tables of a study's runs and claims to ``results/<study>/``.
 
-    ``images`` holds the tables that `nnexp.plotting.weight_images.tabulate` makes of its runs. The
-    pages, figures and tables of earlier runs are removed. The largest tables are compressed, the
-    settings of runs are in their own table alone, and the statistics of layers are those that
-    `layers_of` keeps.
+    ``images`` holds the tables of figures that are drawn from records: weights, predictions and
+    lines. The pages, figures and tables of earlier runs are removed. The largest tables are
+    compressed, the settings of runs are in their own table alone, and the statistics of layers are
+    those that `layers_of` keeps.
 
     Raises
     ------
