@@ -2,10 +2,9 @@
 
 It is found by Lanczos iterations (ARPACK, by `scipy.sparse.linalg.eigsh`) on products of the
 Hessian with vectors, which are central differences of gradients in float64, or one-sided ones
-where a ReLU has its kink on the other side. Cohen, Kaur, Li,
-Kolter, Talwalkar 2021 ("Gradient descent on neural networks typically occurs at the edge of
-stability") measure it in the same way: gradient descent of learning rate lr is stable while it is
-below 2 / lr.
+where a ReLU has its kink on the other side. Cohen, Kaur, Li, Kolter, Talwalkar 2021 ("Gradient
+descent on neural networks typically occurs at the edge of stability") measure it in the same way:
+gradient descent of learning rate lr is stable while it is below 2 / lr.
 """
 
 from __future__ import annotations
