@@ -85,6 +85,13 @@ def without_pages(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have studies end with their tables, without the report, which takes longer."""
+    report = "nnexp.studies.markdown_report.write_report"
+    monkeypatch.setattr(report, lambda studies, results: results)
+
+
+@pytest.fixture
 def quick(nnexp: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run ``python -m nnexp`` as `nnexp` does, but without pages."""
     without_pages(monkeypatch)

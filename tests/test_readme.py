@@ -52,7 +52,7 @@ SWEEPS = ("init=xavier", "init=he")
 # Recipes that train for long on MNIST, or would download, run as written on its first images.
 LONG = re.compile(
     r"nnexp\.reproduce|\+experiments|data=fashion_mnist|tcp://HOST|seed=range\(8\)|hidden=50,50x50"
-    r"|loss=mse,|quirk=none,|:sparse"
+    r"|loss=mse,|quirk=none,|:sparse|steps=1000"
 )
 IMAGES = {"train": 200, "t10k": 100}
 # The shipped study that a folder of one's own has, and so runs alone: all others take 40 minutes.
@@ -222,7 +222,10 @@ def on_a_cluster(command: str, folder: Path) -> None:
     [block for block in blocks("python") if not any(name in block[1] for name in CLUSTERS)],
     ids=lambda value: value if value in READMES else "",
 )
-def test_a_program_runs(readme: str, code: str, folder: Path) -> None:
+def test_a_program_runs(
+    readme: str, code: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNEXP_CACHE", str(folder / "cache"))
     (folder / "program.py").write_text(code, "utf-8")
     run(folder, "python program.py")
 

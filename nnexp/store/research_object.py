@@ -35,7 +35,7 @@ _FORMATS = {
 }
 _TABLES = (
     *("runs.csv", "metrics.csv", "layers.csv", "tuning.csv"),
-    *("metrics.csv.gz", "layers.csv.gz"),
+    *("runs.csv.gz", "metrics.csv.gz", "layers.csv.gz"),
 )
 _LICENCES = "https://spdx.org/licenses/"
 _UNSTATED = {

@@ -88,7 +88,7 @@ def load(folder: str | Path) -> Tables:
         return tables([record])
     check_finished(folder)
     names = ("runs", "metrics", "layers")
-    files = {name: _file(folder, name) for name in names}
+    files = {name: table_file(folder, name) for name in names}
     missing = [file.name for file in files.values() if not file.is_file()]
     if missing:
         raise InputError(
@@ -104,8 +104,8 @@ def load(folder: str | Path) -> Tables:
     return Tables(runs, *(_with_settings(table, runs) for table in others))
 
 
-def _file(folder: Path, name: str) -> Path:
-    """Return the file of a table, which may be compressed."""
+def table_file(folder: Path, name: str) -> Path:
+    """Return the file of a table, which may be compressed and need not exist."""
     compressed = folder / f"{name}.csv.gz"
     return compressed if compressed.is_file() else folder / f"{name}.csv"
 

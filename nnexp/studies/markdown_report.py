@@ -29,7 +29,7 @@ from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.reports.jinja import cell, environment
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.research_object import CRATE
-from nnexp.store.tables import Tables, load, read_exactly
+from nnexp.store.tables import Tables, load, read_exactly, table_file
 from nnexp.studies import confirmation
 from nnexp.studies.confirmation import registered
 from nnexp.studies.gallery import Exhibit, by_topic, gallery, headlines
@@ -57,7 +57,7 @@ _FEW = 2
 # Square brackets would end the description of a picture in Markdown.
 _ROUND = str.maketrans("[]", "()")
 _TABLES = (
-    *("runs.csv", *COMPRESSED, "metrics.csv", "layers.csv"),
+    *(*COMPRESSED, "runs.csv", "metrics.csv", "layers.csv"),
     *("summary.csv", "maps.csv", "claims.csv"),
 )
 # What figures are drawn from: kept when they are drawn again.
@@ -96,7 +96,7 @@ def _read_section(study: Study, results: Path) -> Section:
     judgements = from_table(
         read_exactly(folder / "claims.csv", dtype=str, keep_default_na=False, encoding="utf-8")
     )
-    tables = load(folder) if (folder / "runs.csv").is_file() else None
+    tables = load(folder) if table_file(folder, "runs").is_file() else None
     judgements = current(judgements, study)
     judgements = registered(study, judgements, None if tables is None else tables.runs)
     lock = lock_section(study, judgements)

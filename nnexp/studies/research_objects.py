@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnexp.store.research_object import Contents, Review, research_object
-from nnexp.store.tables import read_exactly
+from nnexp.store.tables import read_exactly, table_file
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.rows import Row, summary
 from nnexp.studies.study import Study
@@ -21,7 +21,7 @@ def study_object(
 
     ``lock`` is a sentence on its lock, ``folder`` has its tables, and ``files`` are all files.
     """
-    runs = folder / "runs.csv"
+    runs = table_file(folder, "runs")
     contents = Contents(
         name=study.title,
         description=f"{study.question} {lock}",

@@ -22,7 +22,7 @@ from nnexp.studies.kinds.comparison import maps
 from nnexp.studies.study import Claim, Study
 
 # The largest tables, which pandas reads as they are.
-COMPRESSED = ("metrics.csv.gz", "layers.csv.gz")
+COMPRESSED = ("runs.csv.gz", "metrics.csv.gz", "layers.csv.gz")
 # What a row of the statistics of layers is about.
 _PLACE = ("run_id", "epoch", "step", "samples", "layer", "kind", "units")
 # Figures of the network before the first update and after the last one.

@@ -49,7 +49,7 @@ def test_a_study_is_run_judged_and_reported(
     assert re.search(r"D2\.1 +begins +contradicted +6 ", done.out)
     assert re.search(r"D3\.2 +arithmetic +reproduced ", done.out)
     folder = Path("results/tiny")
-    runs = pd.read_csv(folder / "runs.csv")
+    runs = pd.read_csv(folder / "runs.csv.gz")
     assert sorted(runs["arm"].value_counts().items()) == [("xavier", 6), ("zero", 6)]
     claims = pd.read_csv(folder / "claims.csv").set_index("claim")
     assert list(claims["verdict"]) == ["contradicted", "reproduced"]
@@ -91,7 +91,7 @@ def test_a_verdict_other_than_expected_is_noticed(again: Command) -> None:
 def test_what_is_in_the_store_is_not_trained_again(again: Command) -> None:
     done = again("tiny", "--seeds", "7")
     assert "12 of 14 already in the store" in done.out + done.err
-    assert len(pd.read_csv("results/tiny/runs.csv")) == 14
+    assert len(pd.read_csv("results/tiny/runs.csv.gz")) == 14
 
 
 @pytest.mark.usefixtures("again")
@@ -112,16 +112,14 @@ TUNED = (
 
 
 @pytest.mark.slow
-def test_values_are_added_until_the_optimum_lies_inside_those_tried(
-    reproduce: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command.markdown_report, "write_report", lambda *places: places[1])
+@pytest.mark.usefixtures("no_report")
+def test_values_are_added_until_the_optimum_lies_inside_those_tried(reproduce: Command) -> None:
     define(text=TUNED)
     done = reproduce("tiny")
     assert done.status == 0, done.err
     said = re.findall(r"^tiny: tuning lr: (.*)$", done.err, flags=re.MULTILINE)
     assert len(said) > 1
-    runs = pd.read_csv("results/tiny/runs.csv")
+    runs = pd.read_csv("results/tiny/runs.csv.gz")
     assert not runs["run_id"].duplicated().any()
     assert set(runs.groupby(["arm", "lr"])["seed"].nunique()) == {6}
     added = {f"{arm} {lr:g}" for arm, lr in runs.groupby(["arm", "lr"]).groups if lr not in OWN}
@@ -148,6 +146,7 @@ def test_values_are_added_until_the_optimum_lies_inside_those_tried(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
     reproduce: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +259,8 @@ def test_own_studies_run_alone_until_others_are_judged_beside_them(reproduce: Co
     assert judged == ["documents/arithmetic", "own"]
 
 
+# The signal may come between the opening of a file and its with statement.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.slow
 def test_a_terminated_study_keeps_its_finished_runs_and_no_lock(

@@ -49,6 +49,17 @@ class Hide:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Hide())
 """
+# The command without a page, which takes longer to draw than the runs of these sweeps.
+NO_PAGE = """
+import sys
+from nnexp.startup import settle
+settle()
+import pytest
+from nnexp.cli.app import main
+from tests.conftest import without_pages
+without_pages(pytest.MonkeyPatch())
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 class Cluster:
@@ -156,10 +167,10 @@ def home(tmp_path: Path) -> Path:
 
 
 def driver(
-    home: Path, words: Sequence[str], command: Sequence[str] = ("nnexp", "-m")
+    home: Path, words: Sequence[str], command: Sequence[str] = ("-c", NO_PAGE, "-m")
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", *command, *words],
+        [sys.executable, *command, *words],
         cwd=home,
         env={**PLAIN, "PYTHONPATH": ROOT},
         stdout=subprocess.PIPE,
@@ -251,7 +262,7 @@ def test_studies_run_on_the_cluster_and_are_judged_as_at_home(
     found = []
     for place, words in (("far", on(cluster.address)), ("near", ())):
         line = ("tiny", *words, f"store={place}", "--results", f"{place}-results")
-        outcome = ended(driver(home, line, ["nnexp.reproduce"]), timeout=3 * PATIENCE)
+        outcome = ended(driver(home, line, ["-m", "nnexp.reproduce"]), timeout=3 * PATIENCE)
         assert outcome.status == 0, outcome.err
         tables = [Path(f"{place}-results/tiny") / name for name in ("claims.csv", "metrics.csv.gz")]
         found.append([pd.read_csv(t).drop(columns="seconds", errors="ignore") for t in tables])
