@@ -52,7 +52,7 @@ SWEEPS = ("init=xavier", "init=he")
 # Recipes that train for long on MNIST, or would download, run as written on its first images.
 LONG = re.compile(
     r"nnexp\.reproduce|\+experiments|data=fashion_mnist|tcp://HOST|seed=range\(8\)|hidden=50,50x50"
-    r"|loss=mse,|quirk=none,|:sparse|steps=1000"
+    r"|loss=mse,|quirk=none,|:sparse"
 )
 IMAGES = {"train": 200, "t10k": 100}
 # The shipped study that a folder of one's own has, and so runs alone: all others take 40 minutes.

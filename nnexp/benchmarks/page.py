@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from nnexp.benchmarks.contestants import OWN
 from nnexp.plotting import layout
@@ -47,7 +48,8 @@ def _bars(
     A bar shows the ``column`` of a contestant, with the ratio at its end (``place``: vertically).
     """
     names = list(table[by].unique())
-    figure = Figure(figsize=(9, 1.9 * len(names)), layout="constrained")
+    room = ConstrainedLayoutEngine(w_pad=0.12)  # for the longest name
+    figure = Figure(figsize=(9, 1.9 * len(names)), layout=room)
     panels = {}
     for ax, name in zip(figure.subplots(len(names), 1, squeeze=False).flat, names, strict=True):
         rows = table[table[by] == name].iloc[::-1]
@@ -97,7 +99,11 @@ def page(facts: Row, tables: dict[str, pd.DataFrame]) -> str:
         "are medians. Their mean final scores were compared with nnexp's. `ratio` is a time "
         "divided by nnexp's: above 1, nnexp is faster.",
         "![Seconds per run of each sweep](sweeps.svg)",
-        _table(tables["sweeps"].drop(columns=["network"])),
+        _table(tables["sweeps"].drop(columns=["network", "operations"])),
+        "The limit that the machine sets: `products` are the seconds that the matrix products of "
+        "all training and evaluation take at its peak rate, if no input is zero. nnexp leaves out "
+        "columns of zeros, so it can fall below.",
+        _table(_limits(tables["sweeps"], facts)),
         "## Training steps",
         "Times are medians of wall times, measured in turns. They include "
         "drawing the order of the examples and gathering the batches, but not evaluation. "
@@ -128,6 +134,16 @@ def page(facts: Row, tables: dict[str, pd.DataFrame]) -> str:
         "library.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _limits(sweeps: pd.DataFrame, facts: Row) -> pd.DataFrame:
+    """Return a row for each sweep: nnexp's seconds, and those of the matrix products alone."""
+    own = sweeps[sweeps["contestant"] == OWN]
+    peak = 1e9 * facts[f"sgemm_gflops_{facts['cores']}"]
+    limits = own.assign(products=own["operations"] / peak)
+    limits["share"] = limits["products"] / limits["seconds"]
+    table: pd.DataFrame = limits[["sweep", "seconds", "products", "share"]]
+    return table
 
 
 def _table(table: pd.DataFrame) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 from nnexp.benchmarks.contestants import OWN
 from nnexp.benchmarks.workloads import DEFAULTS, WORKLOADS, Workload
 from nnexp.config.run_config import RunConfig
+from nnexp.data import load
 
 Row = dict[str, Any]
 INITS = ("xavier", "he", "lecun", "normal")
@@ -112,6 +113,16 @@ def arrangements(cores: int) -> list[Arrangement]:
     ]
 
 
+def operations(sweep: Sweep) -> float:
+    """Return the operations in the dense matrix products of all training and evaluation."""
+    config, training = sweep.workload.config(), sweep.workload.flops() / sweep.workload.steps
+    weights = sum(i * o for i, o in zip(config.sizes()[:-1], config.sizes()[1:], strict=True))
+    described = load(config.data, config.dtype).description
+    examples = described.train_size + described.test_size
+    evaluations = 1 + sweep.steps // sweep.every
+    return len(sweep.configs()) * (training * sweep.steps + 2 * weights * examples * evaluations)
+
+
 def own_time(sweep: Sweep) -> tuple[float, float, float]:
     """Return the seconds of nnexp's command, and its mean final test loss and accuracy."""
     with tempfile.TemporaryDirectory() as folder:
@@ -199,6 +210,7 @@ def race(sweep: Sweep, repeats: int, cores: int) -> list[Row]:
             "seconds_a_run": statistics.median(taken) / runs,
             "ratio": statistics.median(taken) / reference,
             "turns": len(taken),
+            "operations": operations(sweep),
         }
         for name, taken in walls.items()
     ]

@@ -67,6 +67,7 @@ def test_a_race_times_all_that_are_there_and_says_who_is_not(
     assert next(row["form"] for row in rows if row["contestant"] == "nnexp") == "plain"
 
 
+@pytest.mark.slow
 def test_a_contestant_that_computes_something_else_stops_the_race(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -60,6 +60,7 @@ def edited(old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), "utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_an_edited_study_shows_no_verdict_of_before(draw: Command) -> None:
     names = ("README.md", "tiny/README.md", "claims.html")
@@ -83,6 +84,7 @@ def test_an_edited_study_shows_no_verdict_of_before(draw: Command) -> None:
     assert [page.read_bytes() for page in pages] == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_another_wording_is_shown_with_the_same_verdict(draw: Command) -> None:
     edited("Random weights end above weights of zero.", "Random weights lose to zeros.")
@@ -127,6 +129,7 @@ def sweeps(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(shutil.copytree(trained, tmp_path / "trained"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sweeps", "one_figure")
 def test_sweeps_are_put_together_on_one_page(draw: Command) -> None:
     done = draw("one", "two", "--out", "both")

@@ -68,6 +68,7 @@ def of_type(found: Entities, kind: str) -> list[dict[str, Any]]:
     return [entity for entity in found.values() if entity["@type"] == kind]
 
 
+@pytest.mark.slow
 def test_a_sweep_names_its_runs_code_and_data(nnexp: Command, one_figure: None) -> None:
     words = ("data=xor", "init=xavier,zero", "hidden=2", "steps=2", "evaluate_every=1 steps")
     Path("CITATION.cff").write_text("license: CC-BY-4.0\n")

@@ -115,6 +115,7 @@ def test_a_sequential_sweeper_chooses_by_earlier_losses(planned: Callable[..., O
     assert runs.index[2] == 1.5 * runs.iloc[:2].idxmin()
 
 
+@pytest.mark.slow
 def test_a_diverged_run_has_an_infinite_loss_and_a_failed_run_fails(
     planned: Callable[..., Outcome],
 ) -> None:
@@ -166,6 +167,7 @@ def confused() -> Plan:
     yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "plan", "message"),
     [
@@ -193,6 +195,7 @@ def test_refusals_leave_nothing_behind(
     assert not [*Path().iterdir()]
 
 
+@pytest.mark.slow
 def test_the_page_says_who_chose_the_settings(
     one_figure: None, choose: Any, nnexp: Command
 ) -> None:

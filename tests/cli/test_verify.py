@@ -44,6 +44,7 @@ def change(column: str, by: float) -> None:
     table.to_csv(file, index=False)
 
 
+@pytest.mark.slow
 def test_a_run_of_each_arm_agrees_to_the_bit(verify) -> None:
     done = verify("tiny")
     assert done.status == 0, done.err

@@ -280,6 +280,7 @@ def test_the_end_of_the_file_is_held_out_of_training(numbered: str) -> None:
     assert rows(some.train) + rows(some.validation) == rows(plain.train)[:100]
 
 
+@pytest.mark.slow
 def test_label_noise_replaces_a_fraction_by_other_classes() -> None:
     clean = data("mnist")
     noisy = data("mnist", label_noise=0.3)

@@ -204,6 +204,7 @@ def test_a_page_is_written_once(sweep: Sweep) -> None:
     assert Path(page).stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_a_tuned_sweep_has_its_trials(sweep: Sweep) -> None:
     own: dict[str, Any] = {"data": "blobs", "data.n": 50, "lr": [0.1, 1], "workers": 1}

@@ -147,6 +147,7 @@ def test_spreads_have_a_hollow_and_a_filled_box_for_each_layer():
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("layer", "activation")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "names"),
     [*zip(["init", "activation", "loss", "optimizer", "sampling", "data"], KNOWN, strict=True)],
@@ -362,6 +363,7 @@ def test_large_activations_make_the_axis_logarithmic_beyond_one():
     assert {ax.get_yscale() for ax in Drawn(comparison())["activations"].figure.axes} == {"linear"}
 
 
+@pytest.mark.slow
 def test_mishaps_are_in_the_legend_and_the_captions():
     found = Drawn(comparison(diverged={(0, 0): 700}, failed=[(1, 1)]))
     assert entries(found["loss"].figure)[:2] == [
@@ -385,6 +387,7 @@ def test_a_sweep_of_failures_has_no_picture():
     assert not Drawn(comparison(seeds=[0], failed=[(0, 0), (1, 0), (2, 0)]))
 
 
+@pytest.mark.slow
 def test_a_sweep_that_diverged_at_once_is_drawn():
     found = Drawn(comparison(seeds=[0, 1], diverged={(k, s): 1 for k in range(3) for s in (0, 1)}))
     assert len(list(found.values())) == 8
@@ -623,6 +626,7 @@ def test_what_failed_or_has_no_such_setting_keeps_its_place_in_a_heat_map():
     ].values.tolist() == [["0.5", "0.1"], ["0.5", "1"], ["none", "0.1"]]
 
 
+@pytest.mark.slow
 def test_many_levels_are_all_drawn_and_many_interactions_are_left_to_the_table():
     rates = [round(0.1 * i, 1) for i in range(1, 19)]
     (ax,) = Drawn(scattered(grid(lr=rates), seeds=range(2)))["differences"].figure.axes

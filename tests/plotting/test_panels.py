@@ -10,6 +10,7 @@ from nnexp.plotting.sweep_figures import figures
 from tests.synthetic import grid, make_tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["final", "differences"])
 def test_the_marks_of_very_many_runs_are_an_image(
     name: str, monkeypatch: pytest.MonkeyPatch

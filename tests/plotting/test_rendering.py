@@ -15,6 +15,7 @@ from nnexp.training.execute import execute
 from tests.store.test_store import DEFAULTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_picture_that_cannot_be_drawn_is_an_error_and_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch, place: int

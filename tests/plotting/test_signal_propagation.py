@@ -82,6 +82,7 @@ def test_theory_starts_at_the_outputs_measured_error():
     assert table.loc[table["moment"] == "after", "theory"].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

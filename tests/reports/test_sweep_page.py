@@ -115,6 +115,7 @@ def test_the_files_are_named_and_there_once_more_the_same_and_whole(tmp_path):
         assert not path.samefile(kept / path.name)
 
 
+@pytest.mark.slow
 def test_the_pictures_are_what_their_names_say(swept):
     assert (swept / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert (swept / "loss.svg").read_text().startswith("<?xml")
@@ -284,6 +285,7 @@ def test_two_factors_have_their_interaction_on_the_page(tmp_path):
     assert "figure-cells" in page.attributes("figure", "id")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_what_runs_without_divergence_exclude_is_said(tmp_path):
     page = planted(tmp_path, INITS, 7, [0.95, 0.95, 0.5])

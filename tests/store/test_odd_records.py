@@ -204,6 +204,7 @@ def survive(store: Store, run_id: str, capfd: pytest.CaptureFixture[str]) -> boo
 MUTATIONS = {"json": mutated_json, "table": mutated_table, "weights": mutated_weights}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MUTATIONS)
 def test_whatever_a_signed_record_says(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

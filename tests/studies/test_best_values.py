@@ -175,6 +175,7 @@ def sloped(slope: float) -> Tables:
     return reaching(steps, FINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slope", "expected", "verdict"),
     [

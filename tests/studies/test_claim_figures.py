@@ -132,6 +132,7 @@ def test_nothing_is_cut_off_at_the_edges(pictures: dict[str, Picture]) -> None:
         assert_within(picture.figure)
 
 
+@pytest.mark.slow
 def test_a_curve_has_its_band_its_runs_and_the_published_points(
     pictures: dict[str, Picture],
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_curve_has_its_band_its_runs_and_the_published_points(
     assert "− our mean" in below.get_ylabel()
 
 
+@pytest.mark.slow
 def test_every_figure_can_be_told_to_who_cannot_see_it(pictures: dict[str, Picture]) -> None:
     for picture in pictures.values():
         assert len(picture.alt) > 60

@@ -292,6 +292,7 @@ def test_a_diverged_run_is_a_result(quick: Command) -> None:
     assert "2 of 2 already in the store" in quick(*line).err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["sys.exit(3)", "raise SystemExit", "raise MemoryError"])
 def test_a_function_cannot_end_the_sweep(quick: Command, way: str) -> None:
     own(f"def init(rng, fan_in, fan_out):\n    {way}\n")
@@ -634,6 +635,7 @@ def test_an_arm_bears_its_name_only_while_it_is_what_it_sets(quick: Command) -> 
     assert [row["arm"] for row in table("runs.csv")] == ["low"]
 
 
+@pytest.mark.slow
 def test_a_negative_zero_is_a_zero(quick: Command) -> None:
     words = ("init=constant", "bias_init=constant", "activation=leaky_relu")
     zeros = ("init.value=0.0", "bias_init.value=0", "weight_decay=0", "activation.slope=0.0")

@@ -55,6 +55,7 @@ def test_scikit_learns_checks_of_estimators(mlp: MLP) -> None:
 # scikit-learn's tools.
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_the_model_on_scaled_features() -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

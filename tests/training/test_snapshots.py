@@ -50,6 +50,7 @@ def test_they_do_not_change_a_run() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_stored_run_is_trained_again_only_for_snapshots_that_it_lacks(quick: Command) -> None:
     assert quick(*XOR, "store=store").status == 0
     (run_id,) = Store(Path("store")).run_ids()

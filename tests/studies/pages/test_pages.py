@@ -276,6 +276,7 @@ def test_texts_are_set_and_never_run(inits, tmp_path):
     assert "<li>&lt;b&gt;targets&lt;/b&gt; are 0.01 and 0.99.</li>" in source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["row", "statement", "published", "measured", "protocol", "note"])
 def test_nothing_that_a_judgement_says_is_run(inits, tmp_path, field):
     """What was measured names the arms of failed runs, for example."""
@@ -286,6 +287,7 @@ def test_nothing_that_a_judgement_says_is_run(inits, tmp_path, field):
         assert "img" not in {tag for tag, _ in page(tmp_path, name, made).elements}
 
 
+@pytest.mark.slow
 def test_studies_and_claims_of_odd_names_have_ids_of_their_own(inits, tmp_path):
     names = ["a-b", "a", "a b", "a.b", 'a"><img src=x onerror=alert(1)>', "javascript:alert(1)"]
     claims = {"a-b": "c", "a": "b-c"}
