@@ -173,6 +173,9 @@ def test_the_fastest_arrangement_of_each_library_takes_every_turn(
         "JAX, vmap": (3, 1.5, 3 / 16),
         "JAX, one after another": (1, 2.0, 4 / 16),
     }
+    # 30-50-10: ten steps of batches of 100, and three evaluations of 4200 examples.
+    steps, evaluations = 10 * 100 * 2 * (2 * 1500 + 3 * 500), 3 * 2 * 2000 * 4200
+    assert {row["operations"] for row in rows} == {16 * (steps + evaluations)}
 
 
 @pytest.mark.parametrize("wrong", [(3.0, 0.52, 0.9), (3.0, 0.5, 0.89)])
