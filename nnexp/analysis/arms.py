@@ -17,6 +17,7 @@ from nnexp.analysis.clock import clock
 from nnexp.analysis.labels import NAMED, Rows, values
 from nnexp.analysis.trials import Trials, arm_of, is_tuned
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.nn import layer_statistics
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, is_setting
 
@@ -36,10 +37,10 @@ class Comparison:
     differ between arms, and ``levels`` the values of each, including parameters of a choice.
     ``cells`` has the values of each arm in the words of its label
     (``{"he, lr 1": {"init": "he", "lr": "lr 1"}}``). ``bundled`` are the settings that a named arm
-    stands for. ``held_settings`` are the settings that all runs share, and ``held`` the most
-    important of them in one line. ``summary`` has one row per arm, see `summarise`. ``tuned`` are
-    the settings of which each arm has the values that were best in its ``trials``; they vary
-    without being compared.
+    stands for. ``held_settings`` are the settings that all runs share, ``network`` their layers in
+    words and ``seed_numbers`` the seeds. ``summary`` has one row per arm, see `summarise`.
+    ``tuned`` are the settings of which each arm has the values that were best in its ``trials``;
+    they vary without being compared.
     """
 
     runs: pd.DataFrame
@@ -49,8 +50,9 @@ class Comparison:
     levels: dict[str, tuple[str, ...]]
     cells: dict[str, dict[str, str]]
     bundled: tuple[str, ...]
-    held: str
     held_settings: dict[str, str]
+    network: str
+    seed_numbers: tuple[int, ...]
     summary: pd.DataFrame
     tuned: tuple[str, ...]
     trials: Mapping[str, Trials]
@@ -63,14 +65,22 @@ class Comparison:
     @property
     def factors(self) -> str:
         """The settings that vary, in words: ``init``, or ``init, hidden and lr``."""
-        named = ("arm" if name == NAMED else name.replace("_", " ") for name in self.varied)
-        *others, last = list(named) or [""]
-        return f"{', '.join(others)} and {last}" if others else last
+        named = (tr("arm") if name == NAMED else name.replace("_", " ") for name in self.varied)
+        return labels.enumerated(list(named))
+
+    @property
+    def held(self) -> str:
+        """The most important settings that all runs share, in one line."""
+        tuned = tr("{settings} tuned", settings=_listed(self.tuned)) if self.tuned else ""
+        seeds = labels.seed_words(self.seed_numbers)
+        held = labels.held_words(self.held_settings, self.network)
+        return ", ".join(filter(None, (held, tuned, seeds)))
 
     @property
     def at_best(self) -> str:
         """What was tuned, in words: ``each at its best lr``; empty if nothing was."""
-        return f"each at its best {labels.listed(labels.spaced(self.tuned))}" if self.tuned else ""
+        best = _listed(self.tuned)
+        return tr("each at its best {settings}", settings=best) if self.tuned else ""
 
     def short(self, arm: str) -> str:
         """Return an arm's label without tuned values, which is empty if nothing else varies."""
@@ -145,11 +155,6 @@ def compare(
     of_run = [labels.label(row, rows, varied, tuned) for row in rows]
     runs["arm"] = pd.Categorical(of_run, categories=list(dict.fromkeys(of_run)), ordered=True)
     held = {c: v for c in fixed if (v := rows[0][c]) and c != "seed" and values(rows, c) == {v}}
-    words = (
-        labels.held_words(held, layers),
-        f"{labels.listed(labels.spaced(tuned))} tuned" if tuned else "",
-        labels.seed_words(rows),
-    )
     return Comparison(
         runs=runs,
         metrics=_with_arm(metrics.drop_duplicates(["run_id", "step"]), runs),
@@ -158,12 +163,18 @@ def compare(
         levels=labels.levels(rows, varied),
         cells=labels.cells(dict(zip(of_run, rows, strict=True)), rows, varied),
         bundled=bundled,
-        held=", ".join(filter(None, words)),
         held_settings=held,
+        network=labels.network_words(held, layers) if "hidden" in held else "",
+        seed_numbers=tuple(sorted({int(row["seed"]) for row in rows})),
         summary=summarise(runs, (*varied, *tuned)),
         tuned=tuned,
         trials=_trials(trials, tuned, dict(zip(of_run, rows, strict=True))),
     )
+
+
+def _listed(settings: Iterable[str]) -> str:
+    """Return settings in words: ``lr and batch size``."""
+    return labels.listed(labels.spaced(settings))
 
 
 def _trials(

@@ -9,34 +9,37 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import NormalDist
 
 from nnexp.analysis.arms import Comparison
-from nnexp.analysis.labels import listed, spaced
+from nnexp.analysis.labels import joined as together
+from nnexp.analysis.labels import listed, range_words, spaced
 from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
 from nnexp.analysis.trials import value_text
 from nnexp.analysis.verdicts import ALPHA, BORDERLINE, CONSISTENT, EXCEEDED, SHORT_OF
+from nnexp.language import tr
 
 # The largest grid for which missing combinations are listed.
 _MOST_COMBINATIONS = 100
-_COMPARED = (
-    "Each combination is therefore compared with the best one, and the effects of single settings "
-    "are not given."
-)
 _RARE = 0.1
-# Settings whose values have a name of their own.
-_BEYOND = {"smallest": "smaller", "largest": "larger"}
-_PLURALS = {"lr": "learning rates", "batch_size": "batch sizes"}
-UNPAIRED = "No two arms have a seed in common: nothing can be paired."
+
+
+def unpaired() -> str:
+    """Return a sentence that nothing can be compared."""
+    return tr("No two arms have a seed in common: nothing can be paired.")
 
 
 def joined(settings: Sequence[str]) -> str:
     """Return a sentence that ``settings`` change together."""
-    return f"{listed(spaced(settings))} change together: their effects cannot be separated."
+    return tr(
+        "{settings} change together: their effects cannot be separated.",
+        settings=listed(spaced(settings)),
+    )
 
 
 def uncrossed(settings: Sequence[str]) -> str:
     """Return a sentence that not all combinations of ``settings`` were run."""
-    return (
-        f"Not all combinations of {listed(spaced(settings))} have a result: their combinations are "
-        "compared, not the settings by themselves."
+    return tr(
+        "Not all combinations of {settings} have a result: their combinations are compared, not "
+        "the settings by themselves.",
+        settings=listed(spaced(settings)),
     )
 
 
@@ -53,10 +56,12 @@ def bundled(comparison: Comparison) -> list[str]:
         mixed += differ if len(differ) > 1 else []
     if not mixed:
         return []
-    names = spaced([root for root in roots if root in mixed])
     return [
-        f"Named arms differ in {listed(names)} at once: a difference between two arms may come "
-        "from any setting in which they differ."
+        tr(
+            "Named arms differ in {settings} at once: a difference between two arms may come from "
+            "any setting in which they differ.",
+            settings=listed(spaced([root for root in roots if root in mixed])),
+        )
     ]
 
 
@@ -65,57 +70,106 @@ def tuning(comparison: Comparison) -> list[str]:
     edges: dict[tuple[str, str, str], list[str]] = {}
     lost: list[str] = []
     for arm, trials in comparison.trials.items():
-        name = comparison.short(arm) or "the network"
+        name = comparison.short(arm) or tr("the network")
         for setting in comparison.tuned:
             if side := trials.edge(setting):
                 at = f"{setting.replace('_', ' ')} {value_text(trials.best[setting])}"
                 edges.setdefault((setting, side, at), []).append(name)
         if not trials.sound:
-            tried = listed(spaced(comparison.tuned))
-            chosen = listed([value_text(value) for value in trials.best.values()])
-            best = "the best of these" if trials.scored else "the first, as no trial has a score"
+            said = {
+                "arm": name,
+                "settings": listed(spaced(comparison.tuned)),
+                "chosen": listed([value_text(value) for value in trials.best.values()]),
+            }
             lost.append(
-                f"Trials of {name} diverged or failed at every {tried}; it is compared at "
-                f"{chosen}, {best}."
+                tr(
+                    "Trials of {arm} diverged or failed at every {settings}; it is compared at "
+                    "{chosen}, the best of these.",
+                    **said,
+                )
+                if trials.scored
+                else tr(
+                    "Trials of {arm} diverged or failed at every {settings}; it is compared at "
+                    "{chosen}, the first, as no trial has a score.",
+                    **said,
+                )
             )
-    return lost + [
-        f"Tuning: {listed(arms)} {'is' if len(arms) == 1 else 'are'} best at {at}, the {side} that "
-        f"was tried: try {_BEYOND[side]} {_PLURALS.get(setting, f'values of {setting}')}."
-        for (setting, side, at), arms in edges.items()
-    ]
+    return lost + [_at_edge(*edge, arms) for edge, arms in edges.items()]
+
+
+def _at_edge(setting: str, side: str, at: str, arms: Sequence[str]) -> str:
+    """Return a sentence that ``arms`` are best ``at`` an edge of the values tried."""
+    plurals = {"lr": tr("learning rates"), "batch_size": tr("batch sizes")}
+    said = {
+        "arms": listed(arms),
+        "at": at,
+        "values": plurals.get(setting) or tr("values of {setting}", setting=setting),
+    }
+    if side == "smallest":
+        if len(arms) == 1:
+            return tr(
+                "Tuning: {arms} is best at {at}, the smallest that was tried: try smaller "
+                "{values}.",
+                **said,
+            )
+        return tr(
+            "Tuning: {arms} are best at {at}, the smallest that was tried: try smaller {values}.",
+            **said,
+        )
+    if len(arms) == 1:
+        return tr(
+            "Tuning: {arms} is best at {at}, the largest that was tried: try larger {values}.",
+            **said,
+        )
+    return tr(
+        "Tuning: {arms} are best at {at}, the largest that was tried: try larger {values}.", **said
+    )
 
 
 def incomplete(levels: Sequence[Sequence[str]], present: Collection[tuple[str, ...]]) -> str:
     """Return a sentence on the combinations of ``levels`` of several factors without a result."""
     full = math.prod(map(len, levels))
     if full > _MOST_COMBINATIONS and full > 10 * len(present):
-        return (
-            f"{len(levels)} settings vary, and only {len(present)} of their {full} combinations "
-            f"have a result. {_COMPARED}"
+        found = tr(
+            "{settings} settings vary, and only {present} of their {full} combinations have a "
+            "result.",
+            settings=len(levels),
+            present=len(present),
+            full=full,
         )
-    named = ""
-    if full <= _MOST_COMBINATIONS:
-        missing = [cell for cell in itertools.product(*levels) if cell not in present]
-        named = f" ({listed([' with '.join(cell) for cell in missing])})"
-    return (
-        f"The grid is incomplete: {full - len(present)} of {full} combinations have no result"
-        f"{named}. {_COMPARED}"
+    else:
+        named = ""
+        if full <= _MOST_COMBINATIONS:
+            missing = [cell for cell in itertools.product(*levels) if cell not in present]
+            named = f" ({listed([together(cell) for cell in missing])})"
+        found = tr(
+            "The grid is incomplete: {missing} of {full} combinations have no result{named}.",
+            missing=full - len(present),
+            full=full,
+            named=named,
+        )
+    compared = tr(
+        "Each combination is therefore compared with the best one, and the effects of single "
+        "settings are not given."
     )
+    return f"{found} {compared}"
 
 
 def repeated(arms: Sequence[str]) -> str:
     """Return a sentence that ``arms`` have several runs of the same seed."""
-    return (
-        f"Some arms have several runs of the same seed ({listed(arms)}). The runs differ in "
-        "something other than settings, such as changed data or functions; they are averaged."
+    return tr(
+        "Some arms have several runs of the same seed ({arms}). The runs differ in something other "
+        "than settings, such as changed data or functions; they are averaged.",
+        arms=listed(arms),
     )
 
 
 def missing(arms: Sequence[str]) -> str:
     """Return a sentence that ``arms`` lack results for some seeds."""
-    return (
-        f"Not every arm has a result for every seed (incomplete: {listed(arms)}): a comparison "
-        "uses the seeds that all of its arms have."
+    return tr(
+        "Not every arm has a result for every seed (incomplete: {arms}): a comparison uses the "
+        "seeds that all of its arms have.",
+        arms=listed(arms),
     )
 
 
@@ -124,22 +178,31 @@ def diverged(counts: Mapping[str, tuple[int, int]]) -> str:
     rates = []
     for arm, (count, n) in counts.items():
         if count:
-            low, high = (f"{100 * end:.0f}" for end in rate_interval(count, n))
-            rates.append(f"{count} of {n} runs of {arm} ({low} to {high} %)")
-    return (
-        f"Some runs diverged: {listed(rates)}; in brackets the 95 % interval of the rate. The "
-        "median difference describes a typical seed, not how often runs diverge."
+            ends = range_words(*(f"{100 * end:.0f}" for end in rate_interval(count, n)))
+            rates.append(
+                tr("{count} of {n} runs of {arm} ({ends} %)", count=count, n=n, arm=arm, ends=ends)
+            )
+    return tr(
+        "Some runs diverged: {rates}; in brackets the 95 % interval of the rate. The median "
+        "difference describes a typical seed, not how often runs diverge.",
+        rates=listed(rates),
     )
 
 
 def unseen(n: int) -> str:
     """Say what ``n`` runs of an arm without divergence exclude."""
-    needed = runs_to_exclude(_RARE)
+    needed, rare = runs_to_exclude(_RARE), f"{100 * _RARE:g}"
     if n >= needed:
-        return f"{n} runs of an arm without divergence exclude that {100 * _RARE:g} % diverge."
-    return (
-        f"{n} runs of an arm without divergence do not exclude that {100 * _RARE:g} % diverge "
-        f"({needed} would), only that more than {100 * largest_unseen(n):.0f} % do."
+        return tr(
+            "{n} runs of an arm without divergence exclude that {rare} % diverge.", n=n, rare=rare
+        )
+    return tr(
+        "{n} runs of an arm without divergence do not exclude that {rare} % diverge ({needed} "
+        "would), only that more than {most} % do.",
+        n=n,
+        rare=rare,
+        needed=needed,
+        most=f"{100 * largest_unseen(n):.0f}",
     )
 
 
@@ -150,12 +213,15 @@ def sampled(images: int, accuracy: float) -> str:
     """
     error = math.sqrt(accuracy * (1 - accuracy) / images)
     points = 100 * NormalDist().inv_cdf(1 - ALPHA / 2) * error
-    return (
-        f"Accuracies are measured on one test set, MNIST's {images:,} images unless the study says "
-        f"otherwise. As an estimate for other images, an accuracy of {accuracy:g} is uncertain by "
-        f"±{points:.2f} points (95 %) at any number of seeds. Both arms of a pair and most "
-        "published figures share these images: this matters where an accuracy or a difference is "
-        "to hold for other images, and no interval here covers it."
+    return tr(
+        "Accuracies are measured on one test set, MNIST's {images} images unless the study says "
+        "otherwise. As an estimate for other images, an accuracy of {accuracy} is uncertain by "
+        "±{points} points (95 %) at any number of seeds. Both arms of a pair and most published "
+        "figures share these images: this matters where an accuracy or a difference is to hold "
+        "for other images, and no interval here covers it.",
+        images=f"{images:,}",
+        accuracy=f"{accuracy:g}",
+        points=f"{points:.2f}",
     )
 
 
@@ -170,8 +236,10 @@ def by_chance(found: Iterable[str]) -> str:
     judged = outside + counts[CONSISTENT]
     if not judged:
         return ""
-    return (
-        f"{outside} of {judged} published figures and curves lie outside their 95 % interval or "
-        "band; "
-        f"{ALPHA * judged:.1f} would by chance if all were of runs like these."
+    return tr(
+        "{outside} of {judged} published figures and curves lie outside their 95 % interval or "
+        "band; {expected} would by chance if all were of runs like these.",
+        outside=outside,
+        judged=judged,
+        expected=f"{ALPHA * judged:.1f}",
     )

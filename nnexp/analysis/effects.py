@@ -20,13 +20,16 @@ import pandas as pd
 from nnexp.analysis import doubts as doubtful
 from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.arms import Comparison
-from nnexp.analysis.labels import is_number, listed, spaced
+from nnexp.analysis.labels import enumerated, is_number, joined, listed, setting_words, spaced
 from nnexp.analysis.verdicts import ALPHA, MATTERS
+from nnexp.language import ENGLISH, current, language, tr
 from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[np.float64]
 
 LEVEL, INTERACTION = "level", "interaction"
+# Between the names of settings that are one factor.
+_WITH = " with "
 ABOVE, BELOW, ALIKE, UNDECIDED, TOO_FEW = "above", "below", "alike", "undecided", "too few seeds"
 
 
@@ -45,6 +48,11 @@ class Factor:
     numbers: dict[str, float]
     settings: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """Its name for readers."""
+        return joined([setting_words(name) for name in self.name.split(_WITH)])
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -62,12 +70,13 @@ class Effects:
     If nothing is found, ``seeds_needed`` is the number of seeds to show a difference that matters
     and ``seeds_seen`` the number to show the observed difference (empty: more than
     `nnexp.analysis.power.MOST_SEEDS`). For an interaction, the means are the differences at two
-    levels of the second factor.
+    levels of the second factor. ``said`` is the same table with its words in the current language.
     """
 
     grid: tuple[Factor, ...]
     factors: tuple[Factor, ...]
     table: pd.DataFrame
+    said: pd.DataFrame
     pairs: pd.DataFrame
     doubts: tuple[str, ...]
 
@@ -115,7 +124,8 @@ def effects(comparison: Comparison) -> Effects:
     missing = [str(arm) for arm in scores.columns[scores.isna().any()]]
     if missing and factors:
         doubts.append(doubtful.missing(missing))
-    comparisons = list(_compared(factors, scores))
+    with language(ENGLISH):
+        comparisons = list(_compared(factors, scores))
     family = sum(_choices(f) for f in factors)
     family += sum(_choices(f) * _choices(g) for f, g in itertools.combinations(factors, 2))
     rows = [_row(words, first, second, ALPHA / family) for words, first, second, _ in comparisons]
@@ -127,13 +137,15 @@ def effects(comparison: Comparison) -> Effects:
         differences = [first - second for _, first, second, _ in comparisons]
         pairs["difference"] = np.round(np.concatenate(differences), 12)
     if len(arms) > 1 and not rows:
-        doubts.append(doubtful.UNPAIRED)
+        doubts.append(doubtful.unpaired())
+    table = pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_RESULTS]).astype(
+        {"n": int, "fewest": int, "seeds_needed": "Int64", "seeds_seen": "Int64"}
+    )
     return Effects(
         grid,
         factors,
-        pd.DataFrame(rows, columns=[*_WORDS, *_NUMBERS, *_RESULTS]).astype(
-            {"n": int, "fewest": int, "seeds_needed": "Int64", "seeds_seen": "Int64"}
-        ),
+        table,
+        table if current() == ENGLISH else _said(table, factors, scores),
         pairs if comparisons else pd.DataFrame(columns=["difference"]),
         tuple(doubts),
     )
@@ -218,7 +230,7 @@ def _factor(
         if all(is_number(of_arm[arm]) for arm in arms):
             numbers = {level: float(of_arm[own[0]]) for level, own in levels.items()}
     return Factor(
-        " with ".join(spaced(columns if numbers else settings)),
+        _WITH.join(spaced(columns if numbers else settings)),
         {level: tuple(own) for level, own in levels.items()},
         best,
         numbers,
@@ -248,13 +260,13 @@ def _compared(
         return (words, first[both], second[both], seeds[both]) if both.any() else None
 
     def over(*own: Factor) -> str:
-        return listed([f.name for f in factors if f not in own])
+        return listed([f.words for f in factors if f not in own])
 
     for f in factors:
         for level in _others(f):
             words = {
                 "kind": LEVEL,
-                "factor": f.name,
+                "factor": f.words,
                 "level": level,
                 "reference": f.reference,
                 "over": over(f),
@@ -265,9 +277,14 @@ def _compared(
         for level, at in itertools.product(_others(f), _others(g)):
             words = {
                 "kind": INTERACTION,
-                "factor": f"{f.name} and {g.name}",
-                "level": f"{level} − {f.reference} at {at}",
-                "reference": f"at {g.reference}",
+                "factor": enumerated([f.words, g.words]),
+                "level": tr(
+                    "{level} − {reference} at {place}",
+                    level=level,
+                    reference=f.reference,
+                    place=at,
+                ),
+                "reference": tr("at {place}", place=g.reference),
                 "over": over(f, g),
             }
             first, second = (
@@ -276,6 +293,13 @@ def _compared(
             )
             if found := paired(words, first, second):
                 yield found
+
+
+def _said(table: pd.DataFrame, factors: Sequence[Factor], scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the ``table`` of the effects with its words in the current language."""
+    rows = [words for words, *_ in _compared(factors, scores)]
+    said: pd.DataFrame = table.assign(**{name: [words[name] for words in rows] for name in _WORDS})
+    return said
 
 
 def _others(factor: Factor) -> list[str]:

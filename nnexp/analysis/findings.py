@@ -14,17 +14,16 @@ from nnexp.analysis.effects import (
     ALIKE,
     BELOW,
     INTERACTION,
-    LEVEL,
     TOO_FEW,
     UNDECIDED,
     Effects,
 )
-from nnexp.analysis.labels import listed, n_words, signs
+from nnexp.analysis.labels import listed, n_words, range_words, signs
 from nnexp.analysis.power import MOST_SEEDS
 from nnexp.analysis.verdicts import ALPHA, MATTERS, in_points
+from nnexp.language import tr
 
-_MATTERS = f"{in_points(MATTERS)} points"
-_SHOW = f"would show a difference of {_MATTERS}"
+_MATTERS = in_points(MATTERS)
 
 
 def findings(table: pd.DataFrame, at_best: str = "") -> list[str]:
@@ -37,7 +36,7 @@ def findings(table: pd.DataFrame, at_best: str = "") -> list[str]:
     size = decided["difference"].abs()
     ranked = decided.assign(later=decided["kind"] == INTERACTION, size=-size)
     rows = ranked.sort_values(["later", "size"], kind="stable").to_dict("records")
-    return [f"Final test accuracy: {_sentence(row, at_best)}." for row in rows]
+    return [tr("Final test accuracy: {finding}.", finding=_sentence(row, at_best)) for row in rows]
 
 
 def remarks(comparison: Comparison, found: Effects) -> list[str]:
@@ -52,8 +51,11 @@ def averaged(found: Effects) -> list[str]:
         return []
     values = [f"{rate:g}" for rate in sorted(rates.values())]
     return [
-        f"Effects are averaged over lr = {listed(values)}; tune=lr compares each arm at its best "
-        "learning rate."
+        tr(
+            "Effects are averaged over lr = {values}; tune=lr compares each arm at its best "
+            "learning rate.",
+            values=listed(values),
+        )
     ]
 
 
@@ -63,66 +65,137 @@ def undecided(table: pd.DataFrame) -> list[str]:
     few = table[table["finding"] == TOO_FEW]
     paired = few[few["n"] > 1]
     if len(few):
-        needed = "Two or more would show how many seeds are needed"
+        needed = tr("Two or more would show how many seeds are needed.")
         if len(paired):
-            needed = f"By their spread so far, {_needed(paired['seeds_needed'])} seeds {_SHOW}"
+            needed = tr(
+                "By their spread so far, {seeds} seeds would show a difference of {matters} "
+                "points.",
+                seeds=_needed(paired["seeds_needed"]),
+                matters=_MATTERS,
+            )
         family = round(ALPHA / (1 - few["confidence"].iloc[0]))
-        several = "a comparison" if family == 1 else f"{family} comparisons"
+        numbers = {"n": n_words(few["n"]), "fewest": few["fewest"].iloc[0], "needed": needed}
         sentences.append(
-            f"Too few seeds ({n_words(few['n'])}) for {several}: findings need at least "
-            f"{few['fewest'].iloc[0]}. {needed}."
+            tr(
+                "Too few seeds ({n}) for a comparison: findings need at least {fewest}. {needed}",
+                **numbers,
+            )
+            if family == 1
+            else tr(
+                "Too few seeds ({n}) for {family} comparisons: findings need at least {fewest}. "
+                "{needed}",
+                **numbers,
+                family=family,
+            )
         )
     rest = table[table["finding"] == UNDECIDED]
     for (kind, factor), rows in rest.groupby(["kind", "factor"], sort=False):
         names = [str(row["level"]) for row in rows.to_dict("records")]
         reference = rows["reference"].iloc[0]
         if kind == INTERACTION:
-            what = f"Interaction of {factor} ({listed(names)})"
+            what = tr("Interaction of {factor} ({levels})", factor=factor, levels=listed(names))
         elif len(names) == 1:
-            what = f"{names[0]} and {reference}"
+            what = tr("{first} and {last}", first=names[0], last=reference)
         else:
-            what = f"{listed(names)}, each against {reference}"
-        observed = ""
-        if (rows["difference"].abs() > MATTERS).all():
-            seen = _needed(rows["seeds_seen"])
-            observed = f"{seen} seeds would show a difference as large as observed, "
+            what = tr(
+                "{levels}, each against {reference}", levels=listed(names), reference=reference
+            )
+        said = {"what": what, "n": n_words(rows["n"]), "matters": _MATTERS}
+        said["needed"] = _needed(rows["seeds_needed"])
         sentences.append(
-            f"{what}: no conclusion ({n_words(rows['n'])}); {observed}"
-            f"{_needed(rows['seeds_needed'])} seeds {_SHOW}."
+            tr(
+                "{what}: no conclusion ({n}); {seen} seeds would show a difference as large as "
+                "observed, {needed} seeds would show a difference of {matters} points.",
+                **said,
+                seen=_needed(rows["seeds_seen"]),
+            )
+            if (rows["difference"].abs() > MATTERS).all()
+            else tr(
+                "{what}: no conclusion ({n}); {needed} seeds would show a difference of {matters} "
+                "points.",
+                **said,
+            )
         )
     return sentences
 
 
 def _sentence(row: Mapping[Any, Any], at_best: str) -> str:
-    level, reference, finding = row["level"], row["reference"], row["finding"]
+    finding = row["finding"]
     low, high, difference = (100 * row[column] for column in ("low", "high", "difference"))
     digits = 1 if abs(difference) >= 1 else 2
-    ends = signs(f"{low:.{digits}f} to {high:.{digits}f}")
-    over = f", averaged over {row['over']}" if row["over"] else ""
-    over += f", {at_best}" if at_best else ""
-    numbers = f"({100 * (1 - ALPHA):g} % interval {ends}, n = {row['n']})"
+    said = {
+        "level": row["level"],
+        "reference": row["reference"],
+        "size": f"{abs(difference):.{digits}f}",
+        "matters": _MATTERS,
+        "over": _over(row["over"], at_best),
+        "numbers": _numbers(row, low, high, digits),
+    }
+    if row["kind"] == INTERACTION:
+        return _interaction(said, finding, row["factor"])
+    if finding == ALIKE:
+        return tr(
+            "{level} and {reference} are equivalent within {matters} points{over} {numbers}", **said
+        )
+    if not verdicts.decided(row["low"], row["high"], row["matters"]).matters:
+        said["over"] += tr(", possibly less than the {matters} points that matter", **said)
+    if finding == ABOVE:
+        return tr("{level} is {size} points above {reference}{over} {numbers}", **said)
+    return tr("{level} is {size} points below {reference}{over} {numbers}", **said)
+
+
+def _interaction(said: Mapping[str, str], finding: str, factor: str) -> str:
+    if finding == ALIKE:
+        return tr("{level} is within {matters} points of that {reference}{over} {numbers}", **said)
+    if finding == ABOVE:
+        return tr(
+            "{level} is {size} points higher than {reference}{over} {numbers}: {factor} interact",
+            **said,
+            factor=factor,
+        )
+    return tr(
+        "{level} is {size} points lower than {reference}{over} {numbers}: {factor} interact",
+        **said,
+        factor=factor,
+    )
+
+
+def _over(factors: str, at_best: str) -> str:
+    """Say over what a difference is averaged and at what it is measured, to follow it."""
+    parts = [tr(", averaged over {factors}", factors=factors)] if factors else []
+    return "".join([*parts, f", {at_best}" if at_best else ""])
+
+
+def _numbers(row: Mapping[Any, Any], low: float, high: float, digits: int) -> str:
+    """Return the interval of a difference in brackets, with what speaks against its median."""
     if low == high:
-        numbers = f"(the same in all {row['n']} pairs)"
+        return tr("(the same in all {n} pairs)", n=row["n"])
+    ends = signs(range_words(f"{low:.{digits}f}", f"{high:.{digits}f}"))
+    said = {"level": f"{100 * (1 - ALPHA):g}", "ends": ends, "n": row["n"]}
     mean = 100 * (row["mean"] - row["reference_mean"])
     if low < high and not low <= mean <= high:
-        far = f"the mean difference is {mean:.{digits}f} points, as a few seeds are far off)"
-        numbers = signs(f"{numbers[:-1]}; {far}")
-    size = f"{abs(difference):.{digits}f} points"
-    if row["kind"] == LEVEL:
-        if finding == ALIKE:
-            return f"{level} and {reference} are equivalent within {_MATTERS}{over} {numbers}"
-        shown = verdicts.decided(row["low"], row["high"], row["matters"]).matters
-        small = "" if shown else f", possibly less than the {_MATTERS} that matter"
-        return f"{level} is {size} {finding} {reference}{over}{small} {numbers}"
-    if finding == ALIKE:
-        return f"{level} is within {_MATTERS} of that {reference}{over} {numbers}"
-    side = "higher" if finding == ABOVE else "lower"
-    interact = f"{row['factor']} interact"
-    return f"{level} is {size} {side} than {reference}{over} {numbers}: {interact}"
+        return tr(
+            "({level} % interval {ends}, n = {n}; the mean difference is {mean} points, as a few "
+            "seeds are far off)",
+            **said,
+            mean=signs(f"{mean:.{digits}f}"),
+        )
+    return tr("({level} % interval {ends}, n = {n})", **said)
 
 
 def _needed(needed: pd.Series[Any]) -> str:
     if needed.isna().any():
-        return f"more than {MOST_SEEDS}"
+        return tr("more than {most}", most=MOST_SEEDS)
     low, high = needed.min(), needed.max()
-    return f"about {low}" if low == high else f"about {low} to {high}"
+    return tr("about {number}", number=low if low == high else range_words(low, high))
+
+
+def finding_words(finding: str) -> str:
+    """Return what a comparison found, for a table."""
+    return {
+        ABOVE: tr("above"),
+        BELOW: tr("below"),
+        ALIKE: tr("alike"),
+        UNDECIDED: tr("undecided"),
+        TOO_FEW: tr("too few seeds"),
+    }[finding]

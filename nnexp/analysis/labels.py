@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import re
@@ -13,6 +14,7 @@ import pandas as pd
 
 from nnexp.config.function_source import without_copies
 from nnexp.data import KINDS
+from nnexp.language import tr
 
 Rows = list[dict[str, str]]
 
@@ -48,6 +50,7 @@ _TOGETHER = (("hidden", "activation"), ("optimizer", "lr"))
 # settings.
 _FEW_IN_LABEL, _FEW_HELD = 1, 2
 _MOST_LISTED = 6
+_MOST_SEEDS = 6
 # More hidden layers of one size than this are counted: 32×100.
 _MOST_ALIKE = 3
 # Shorter fractions are not rounded; others keep at least this number of significant digits.
@@ -163,8 +166,11 @@ def _named(name: str, row: Mapping[str, str], parameters: Iterable[str]) -> str:
     return f"{name} ({inner})" if inner else name
 
 
-def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
-    """Return the most important settings that all runs share, as one line."""
+def held_words(held: Mapping[str, str], network: str) -> str:
+    """Return the most important settings that all runs share, as one line.
+
+    ``network`` stands for the hidden layers, see `network_words`.
+    """
     silent = (*_SILENT, "activation") if held.get("hidden") == "none" else _SILENT
     roots = [c for c in held if "." not in c and c not in silent]
     order = (*(r for r in _FIRST if r in roots), *(r for r in roots if r not in _FIRST))
@@ -174,7 +180,7 @@ def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
         if root == "data":
             phrase = _phrase(held, root, [c for c in own if held[c] != _USUAL.get(c)])
         elif root == "hidden":
-            phrase = _network(held, layers)
+            phrase = network
         elif held[root] == _USUAL.get(root):
             continue
         else:
@@ -184,7 +190,7 @@ def held_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
     return text
 
 
-def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
+def network_words(held: Mapping[str, str], layers: pd.DataFrame) -> str:
     """Return the layer sizes, ``784-50-10`` or ``784-32×100-10``, or the hidden layers.
 
     Sizes are unknown where the inputs' number is, and where runs differ in them.
@@ -198,14 +204,21 @@ def _network(held: Mapping[str, str], layers: pd.DataFrame) -> str:
     return f"hidden {held['hidden']}"
 
 
-def seed_words(rows: Rows) -> str:
-    """Return the seeds of ``rows`` in words: ``seeds 0 to 4``."""
-    seeds = sorted({int(row["seed"]) for row in rows})
+def seed_words(seeds: Iterable[int]) -> str:
+    """Return ``seeds`` in words: ``seeds 0 to 4``."""
+    seeds = sorted(set(seeds))
     if len(seeds) == 1:
-        return f"seed {seeds[0]}"
+        return tr("seed {seed}", seed=seeds[0])
     if seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"seeds {seeds[0]} to {seeds[-1]}"
-    return f"seeds {', '.join(map(str, seeds))}" if len(seeds) <= 6 else f"{len(seeds)} seeds"
+        return tr("seeds {seeds}", seeds=range_words(seeds[0], seeds[-1]))
+    if len(seeds) <= _MOST_SEEDS:
+        return tr("seeds {seeds}", seeds=", ".join(map(str, seeds)))
+    return tr("{number} seeds", number=len(seeds))
+
+
+def setting_words(name: str) -> str:
+    """Return the name of what varies: that of a setting, unless it is the arm itself."""
+    return {"arm": tr("arm"), NAMED: tr("named arm")}.get(name, name)
 
 
 def spaced(settings: Iterable[str]) -> list[str]:
@@ -217,12 +230,34 @@ def listed(words: Sequence[str]) -> str:
     """Return ``a, b and c``, or only the first few of many words."""
     comma = "; " if any("," in word for word in words) else ", "
     if len(words) > _MOST_LISTED:
-        return f"{comma.join(words[:_MOST_LISTED])} and {len(words) - _MOST_LISTED} more"
+        first, more = comma.join(words[:_MOST_LISTED]), len(words) - _MOST_LISTED
+        return tr("{first} and {number} more", first=first, number=more)
     *others, last = words or [""]
-    return f"{comma.join(others)} and {last}" if others else last
+    return tr("{first} and {last}", first=comma.join(others), last=last) if others else last
+
+
+def enumerated(words: Sequence[str]) -> str:
+    """Return ``a, b and c``, however many there are; empty without words."""
+    *others, last = words or [""]
+    return tr("{first} and {last}", first=", ".join(others), last=last) if others else last
+
+
+def joined(words: Sequence[str]) -> str:
+    """Return ``a with b``, for what belongs together."""
+    return functools.reduce(lambda a, b: tr("{first} with {second}", first=a, second=b), words)
+
+
+def either(words: Sequence[str]) -> str:
+    """Return ``a or b``."""
+    return functools.reduce(lambda a, b: tr("{first} or {second}", first=a, second=b), words)
+
+
+def range_words(low: object, high: object) -> str:
+    """Return ``2 to 3``."""
+    return tr("{low} to {high}", low=low, high=high)
 
 
 def n_words(counts: Iterable[int]) -> str:
     """Return ``n = 3``, or ``n = 2 to 3`` if ``counts`` differ."""
     low, high = min(counts := list(counts)), max(counts)
-    return f"n = {high}" if low == high else f"n = {low} to {high}"
+    return f"n = {high}" if low == high else f"n = {range_words(low, high)}"

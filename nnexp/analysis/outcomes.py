@@ -13,6 +13,7 @@ import pandas as pd
 
 from nnexp.analysis.rates import mcnemar
 from nnexp.errors import InputError, unknown
+from nnexp.language import tr
 from nnexp.nn.layer_statistics import QUANTILES
 from nnexp.store.record import DIVERGED, FAILED
 from nnexp.store.tables import Tables
@@ -48,13 +49,6 @@ CURVES = (
 _SAME_UNIT = ("metric", *(kind for kind in CURVES if not kind.startswith("step_")))
 # The columns that say which evaluation and layer a row is of.
 _PLACES = ("step", "layer", "kind")
-# Names of columns in sentences; others are used as they are.
-_NAMES = {
-    "dead": "share of dead units",
-    "saturated": "saturated share",
-    "line_rise": "largest rise of the loss on the line from the initial to the final weights",
-    _SQUARE: "mean square of the activations",
-}
 
 
 @dataclass(frozen=True)
@@ -95,25 +89,52 @@ class Outcome:
         return "test_accuracy" if self.kind == "steps_to" and self.of == "step" else self.of
 
     def __str__(self) -> str:
-        name = _NAMES.get(self.of, self.of.replace("_", " "))
-        if self.index:
-            place = {-1: "the output layer", -2: "the last hidden layer"}
-            name += f" of {place.get(self.index, f'layer {self.index}')}"
+        name = column_words(self.of)
+        if self.index == -1:
+            name = tr("{name} of the output layer", name=name)
+        elif self.index == -2:
+            name = tr("{name} of the last hidden layer", name=name)
+        elif self.index:
+            name = tr("{name} of layer {index}", name=name, index=self.index)
+        goal = {"name": column_words(self.reached), "level": f"{self.level:g}"}
         return {
             "metric": name,
             "layer": name,
-            "factor_per_layer": f"{name}, factor from a layer to the one below",
-            "smallest_fall": f"smallest fall of the {name} between evaluations",
-            "largest_rise": f"largest rise of the {name} between evaluations",
-            "steps_to": f"updates to a {self.reached.replace('_', ' ')} of {self.level:g}",
-            "change": f"change of the {name}",
-            "highest": f"highest {name}",
-            "lowest": f"lowest {name}",
-            "drop_from_highest": f"fall of the {name} from its highest value",
-            "step_of_highest": f"updates to the highest {name}",
-            "step_of_lowest": f"updates to the lowest {name}",
-            "tuned": f"best {name}",
+            "factor_per_layer": tr("{name}, factor from a layer to the one below", name=name),
+            "smallest_fall": tr("smallest fall of the {name} between evaluations", name=name),
+            "largest_rise": tr("largest rise of the {name} between evaluations", name=name),
+            "steps_to": tr("updates to a {name} of {level}", **goal),
+            "change": tr("change of the {name}", name=name),
+            "highest": tr("highest {name}", name=name),
+            "lowest": tr("lowest {name}", name=name),
+            "drop_from_highest": tr("fall of the {name} from its highest value", name=name),
+            "step_of_highest": tr("updates to the highest {name}", name=name),
+            "step_of_lowest": tr("updates to the lowest {name}", name=name),
+            "tuned": tr("best {name}", name=name),
         }[self.kind]
+
+
+def column_words(column: str) -> str:
+    """Return the name of a column of metrics or layers in a sentence."""
+    return {
+        "test_accuracy": tr("test accuracy"),
+        "test_loss": tr("test loss"),
+        "validation_accuracy": tr("validation accuracy"),
+        "validation_loss": tr("validation loss"),
+        "train_accuracy": tr("train accuracy"),
+        "train_loss": tr("train loss"),
+        "sharpness": tr("sharpness"),
+        "seconds": tr("seconds"),
+        "distance": tr("distance"),
+        "distinct_units": tr("distinct units"),
+        "gradient_norm": tr("gradient norm"),
+        "dead": tr("share of dead units"),
+        "saturated": tr("saturated share"),
+        "line_rise": tr(
+            "largest rise of the loss on the line from the initial to the final weights"
+        ),
+        _SQUARE: tr("mean square of the activations"),
+    }.get(column, column.replace("_", " "))
 
 
 def measured(

@@ -18,6 +18,7 @@ from nnexp import __version__
 from nnexp.cli.arguments import parse, parser
 from nnexp.cli.guard import BAD_INPUT, RESUMABLE, guarded
 from nnexp.errors import InputError
+from nnexp.language import language, read_language
 from nnexp.reports.sweep_report import ReportProcess, report_process
 from nnexp.validation import MOST_DIGITS, TOO_LONG
 
@@ -111,17 +112,18 @@ def run(
     with opened() as hydra:
         with composing():
             config, sweeper, callbacks = prepared(hydra, overrides, trials, multirun=multirun)
-        callbacks.on_multirun_start(config=config, config_name="config")
-        if hasattr(sweeper, "collects"):
-            sweeper.collects = collect
-            sweeper.command = command  # type: ignore[attr-defined]
-            sweeper.process = process  # type: ignore[attr-defined]
-            records: list[Record] = sweeper.sweep(list(config.hydra.overrides.task))
-        else:
-            records = search(
-                sweeper, trials, config, collects=collect, command=command, process=process
-            )
-        callbacks.on_multirun_end(config=config, config_name="config")
+        with language(read_language(config.lang)):
+            callbacks.on_multirun_start(config=config, config_name="config")
+            if hasattr(sweeper, "collects"):
+                sweeper.collects = collect
+                sweeper.command = command  # type: ignore[attr-defined]
+                sweeper.process = process  # type: ignore[attr-defined]
+                records: list[Record] = sweeper.sweep(list(config.hydra.overrides.task))
+            else:
+                records = search(
+                    sweeper, trials, config, collects=collect, command=command, process=process
+                )
+            callbacks.on_multirun_end(config=config, config_name="config")
         return records
 
 

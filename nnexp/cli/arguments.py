@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from nnexp.errors import InputError
+from nnexp.language import ENGLISH, read_language
 
 # Hydra's flags that do not apply to nnexp, with their short forms.
 _OTHERS = {
@@ -44,6 +45,21 @@ def with_store(arguments: Sequence[str]) -> list[str]:
     if not all(folder.strip() for folder in folders):
         raise InputError("store= is not a folder: give store=FOLDER")
     return [*words, *(word for folder in folders for word in (flag, folder))]
+
+
+def language_of(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """Return the command line without ``lang=…``, and the language that it asks for.
+
+    Raises
+    ------
+    InputError
+        If there are no messages in it, or it is given twice.
+    """
+    words = [word for word in arguments if not word.startswith("lang=")]
+    given = [word.removeprefix("lang=") for word in arguments if word.startswith("lang=")]
+    if len(given) > 1:
+        raise InputError("'lang' is given twice: give it once")
+    return words, read_language(given[0]) if given else ENGLISH
 
 
 def parser() -> Parser:

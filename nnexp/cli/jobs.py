@@ -19,6 +19,7 @@ from nnexp.config.registry import GROUPS
 from nnexp.config.run_config import RunConfig
 from nnexp.config.single_settings import AUTO
 from nnexp.errors import InputError, unknown
+from nnexp.language import tr
 from nnexp.sweeps.jobs import Job
 
 
@@ -100,7 +101,7 @@ def composed(
     named = not overridden(points, arms)
     shared = set.intersection(*map(set, points)) if len(points) > 1 else set()
     configs, early = [], []
-    for point in followed(points, "runs composed"):
+    for point in followed(points, tr("runs composed")):
         settings = composer.compose(expand(point, arms))
         configs.append(RunConfig.from_mapping(scientific(settings)))
         # A study measures at the steps that it states.

@@ -20,8 +20,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from nnexp.analysis.names import arm_words, counted_words, status_words
 from nnexp.cli.notebook_cell import Cell
 from nnexp.cli.terminal import terminal
+from nnexp.language import current, language, tr
 from nnexp.reports.sweep_report import SweepReport
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.sweeps.jobs import Job
@@ -50,6 +52,7 @@ class Display:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self.console = terminal(stderr=True)
+        self.language = current()
         self.labels = {job.run_id: job.label for job in jobs}
         self.scores: dict[str, list[float]] = {job.label: [] for job in jobs}
         self.total = len(jobs)
@@ -60,9 +63,9 @@ class Display:
             BarColumn(),
             TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
-            TextColumn("elapsed,"),
+            TextColumn(tr("elapsed,")),
             TimeRemainingColumn(),
-            TextColumn("remaining"),
+            TextColumn(tr("remaining")),
         )
         self.progress = Progress(*columns, console=self.console)
         self.task = self.progress.add_task("", total=self.total)
@@ -89,16 +92,19 @@ class Display:
     def started(self, total: int, reused: Sequence[Record]) -> None:
         """Print and count the runs that are already in the store."""
         if reused:
-            self.say(f"{len(reused)} of {total} already in the store")
+            self.say(tr("{n} of {total} already in the store", n=len(reused), total=total))
         for record in reused:
             self._count(record)
 
     def evaluated(self, job: Job, evaluation: Evaluation) -> None:
         """Show the latest evaluation of a run."""
         metrics = evaluation.metrics
-        self.moment = (
-            f"epoch {evaluation.epoch:.4g}, step {evaluation.step}: "
-            f"test accuracy {metrics['test_accuracy']:.4f}, loss {metrics['test_loss']:.4f}"
+        self.moment = tr(
+            "epoch {epoch}, step {step}: test accuracy {accuracy}, loss {loss}",
+            epoch=f"{evaluation.epoch:.4g}",
+            step=evaluation.step,
+            accuracy=f"{metrics['test_accuracy']:.4f}",
+            loss=f"{metrics['test_loss']:.4f}",
         )
         if self.total == 1 and self.cell is None:
             self.say(self.moment)
@@ -122,7 +128,7 @@ class Display:
             self._show(_SHOW_EVERY)
         elif self.total > 1 and now - self.logged_at > _LOG_EVERY:
             self.logged_at = now
-            self.say(f"{self._status()} after {now - self.started_at:.0f} s")
+            self.say(self._status_after(now))
 
     def say(self, line: str) -> None:
         """Print a line above the live display."""
@@ -138,31 +144,37 @@ class Display:
 
     def _status(self) -> str:
         left = self.total - self.done - self.running
-        counts = {"running": self.running, "diverged": self.diverged, "failed": self.failed}
-        parts = [f"{count} {name}" for name, count in counts.items() if count]
-        return ", ".join([f"{self.done} of {self.total} done", *parts, f"{left} left"])
+        parts = [tr("{n} of {total} done", n=self.done, total=self.total)]
+        parts += [tr("{n} running", n=self.running)] if self.running else []
+        counts = {DIVERGED: self.diverged, FAILED: self.failed}
+        parts += [counted_words(status, n) for status, n in counts.items() if n]
+        return ", ".join([*parts, tr("{n} left", n=left)])
+
+    def _status_after(self, now: float) -> str:
+        seconds = f"{now - self.started_at:.0f}"
+        return tr("{status} after {seconds} s", status=self._status(), seconds=seconds)
 
     def _show(self, every: float = 0.0) -> None:
         """Update the display of a notebook, if the last update is ``every`` seconds ago."""
         now = time.monotonic()
         if self.cell is not None and now - self.logged_at >= every:
             self.logged_at = now
-            status = f"{self._status()} after {now - self.started_at:.0f} s"
-            lines = map(", ".join, self._means())
-            self.cell.show(self.done, self.total, [status, *filter(None, [*lines, self.moment])])
+            lines = [self._status_after(now), *map(", ".join, self._means()), self.moment]
+            self.cell.show(self.done, self.total, list(filter(None, lines)))
 
     def _means(self) -> Iterator[tuple[str, str, str]]:
         """Yield the last arms and their mean test accuracies so far."""
         known = [(label, scores) for label, scores in self.scores.items() if scores]
         for label, scores in known[-_ARMS_SHOWN:]:
             mean = sum(scores) / len(scores)
-            yield label, f"test accuracy {mean:.4f}", f"n = {len(scores)}"
+            yield label, tr("test accuracy {mean}", mean=f"{mean:.4f}"), f"n = {len(scores)}"
 
     def _render(self) -> Group:
-        self.progress.update(self.task, completed=self.done, description=self._status())
         table = Table(box=None, show_header=False, pad_edge=False)
-        for row in self._means():
-            table.add_row(*row)
+        with language(self.language):  # rich calls this in a thread of its own
+            self.progress.update(self.task, completed=self.done, description=self._status())
+            for row in self._means():
+                table.add_row(*row)
         return Group(table, self.moment, self.progress)
 
 
@@ -175,55 +187,66 @@ def conclude(
     """Print a table with one row per arm, the findings, failed runs and written files."""
     console = terminal(width=None if sys.stdout.isatty() else 100)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("arm", overflow="fold")
-    for name in ("test accuracy", "test loss", "seconds", "status"):
-        table.add_column(name, justify="left" if name == "status" else "right")
+    table.add_column(tr("arm"), overflow="fold")
+    for name in (tr("test accuracy"), tr("test loss"), tr("seconds")):
+        table.add_column(name, justify="right")
+    table.add_column(tr("status"))
     for row in made.summary:
-        counts = [(row[k], k) for k in (FINISHED, DIVERGED, FAILED)]
+        counts = {status: row[status] for status in (FINISHED, DIVERGED, FAILED)}
         several = row["runs"] > 1
-        status = ", ".join(f"{n} {k}" if several else k for n, k in counts if n)
+        status = ", ".join(
+            counted_words(k, n) if several else status_words(k) for k, n in counts.items() if n
+        )
         scored = row["runs"] > row[FAILED]
         cells = [
             _with_std(row, "test_accuracy", ".4f"),
             _with_std(row, "test_loss", ".4g"),
             f"{row['seconds_median']:.2f}",
         ]
-        table.add_row(str(row["arm"]), *(cells if scored else ["", "", ""]), status)
+        table.add_row(arm_words(row["arm"]), *(cells if scored else ["", "", ""]), status)
     console.print(table)
     if len(made.summary) < made.arms:
-        console.print(
-            f"the {len(made.summary)} of {made.arms} arms with the highest test accuracy; "
-            f"the others are in summary.csv",
-            style="dim",
+        line = tr(
+            "the {shown} of {arms} arms with the highest test accuracy; the others are in "
+            "summary.csv",
+            shown=len(made.summary),
+            arms=made.arms,
         )
+        console.print(line, style="dim")
     if any(row["runs"] > 1 for row in made.summary):
-        console.print(
-            "mean ± standard deviation over seeds; median seconds of training", style="dim"
-        )
+        line = tr("mean ± standard deviation over seeds; median seconds of training")
+        console.print(line, style="dim")
     for finding in made.findings[:_FINDINGS_SHOWN]:
-        console.print(f"found   {finding}", soft_wrap=True)
+        console.print(tr("found   {finding}", finding=finding), soft_wrap=True)
     if len(made.findings) > _FINDINGS_SHOWN:
-        console.print(f"        and {len(made.findings) - _FINDINGS_SHOWN} more, on the page")
+        more = len(made.findings) - _FINDINGS_SHOWN
+        console.print(tr("        and {number} more, on the page", number=more))
     for remark in made.remarks:
-        console.print(f"note    {remark}", soft_wrap=True)
+        console.print(tr("note    {remark}", remark=remark), soft_wrap=True)
     failed = [record for record in records if record.status == FAILED]
     place = "" if str(store) == "results/runs" else f" --store {store}"
     for record in failed[:_FAILURES_SHOWN]:
         last = (record.error or "").strip().splitlines()[-1]
         show = f"python -m nnexp.runs show{place} {record.run_id}"
-        for line in (f"failed: {record.run_id}: {last}", f"  details: {show}"):
+        for line in (
+            tr("failed: {run}: {reason}", run=record.run_id, reason=last),
+            tr("  details: {command}", command=show),
+        ):
             console.print(line, style="red", soft_wrap=True)
     if len(failed) > _FAILURES_SHOWN:
         show = f"python -m nnexp.runs list{place} status=failed"
-        line = f"failed: {len(failed) - _FAILURES_SHOWN} more runs; all: {show}"
+        more = len(failed) - _FAILURES_SHOWN
+        line = tr("failed: {number} more runs; all: {command}", number=more, command=show)
         console.print(line, style="red", soft_wrap=True)
     plots = [path.stem for path in written if path.suffix == ".png"]
     tables = [path.name for path in written if path.suffix == ".csv" and path.stem not in plots]
     for line in (
-        f"page    {written[0].parent}/index.html",
-        f"tables  {' '.join(tables)}",
-        f"plots   {' '.join(plots)} (each .png .svg .csv)" if plots else "plots   none",
-        f"runs    {store}/",
+        tr("page    {file}", file=f"{written[0].parent}/index.html"),
+        tr("tables  {names}", names=" ".join(tables)),
+        tr("plots   {names} (each .png .svg .csv)", names=" ".join(plots))
+        if plots
+        else tr("plots   none"),
+        tr("runs    {folder}", folder=f"{store}/"),
     ):
         console.print(line, soft_wrap=True)
 
@@ -247,7 +270,7 @@ def followed(items: Sequence[T], done: str) -> Iterator[T]:
             now = time.monotonic()
             if now - shown_at > every:
                 shown_at = now
-                line = f"{count} of {len(items)} {done}"
+                line = tr("{count} of {total} {done}", count=count, total=len(items), done=done)
                 if console.is_terminal:
                     status.update(line)
                     status.start()

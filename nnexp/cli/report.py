@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from nnexp.cli.arguments import Parser, with_store
+from nnexp.cli.arguments import Parser, language_of, with_store
 from nnexp.cli.guard import guarded
 from nnexp.cli.reproduce import relevant, sound
 from nnexp.cli.selection import finished
 from nnexp.errors import InputError
+from nnexp.language import language
 from nnexp.plotting import record_figures
 from nnexp.plotting.frame import ANIMATION, Film
 from nnexp.reports.sweep_page import write_sweep
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    options = _parser().parse_args(with_store(arguments))
+    words, lang = language_of(arguments)
+    options = _parser().parse_args(with_store(words))
     folders = [word for word in options.what if "=" not in word]
     filters = [word for word in options.what if "=" in word]
     if not options.what:
@@ -42,7 +44,9 @@ def _main(arguments: list[str]) -> int:
                 "--out and --store are for pages of sweeps or stored runs: "
                 "give folders of sweeps, or settings as in init=he"
             )
-        report = markdown_report.write_report(relevant(sound(), options.results), options.results)
+        studies = relevant(sound(), options.results)
+        with language(lang):
+            report = markdown_report.write_report(studies, options.results)
         print(f"report  {report}")
         return 0
     if folders and filters:
@@ -58,15 +62,16 @@ def _main(arguments: list[str]) -> int:
     tuning = load_trials(folders[0]) if len(folders) == 1 else trials(records)
     command = shlex.join(["python", "-m", "nnexp.report", *arguments])
     kept = record_figures.read([Path(folder) for folder in folders]) if folders else None
-    written = write_sweep(
-        options.out,
-        *found,
-        tuning,
-        command=command,
-        records=records,
-        kept=kept,
-        film=_film(folders),
-    )
+    with language(lang):
+        written = write_sweep(
+            options.out,
+            *found,
+            tuning,
+            command=command,
+            records=records,
+            kept=kept,
+            film=_film(folders),
+        )
     print(f"page    {written[-1]}")
     return 0
 
@@ -78,7 +83,7 @@ def _parser() -> Parser:
         nargs="*",
         metavar="FOLDER | key=value",
         help="folders of sweeps, or settings that select runs in the store (--store FOLDER or "
-        "store=FOLDER); without any, write the report of the studies",
+        "store=FOLDER); without any, write the report of the studies; lang=ko: in Korean",
     )
     parser.add_argument("--out", type=Path, help="output folder for the tables, plots and page")
     parser.add_argument(

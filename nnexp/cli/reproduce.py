@@ -19,7 +19,7 @@ from nnexp.analysis.line_table import line_table
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import INCONCLUSIVE, UNDERPOWERED
 from nnexp.cli import app
-from nnexp.cli.arguments import Parser
+from nnexp.cli.arguments import Parser, language_of
 from nnexp.cli.guard import RESUMABLE, guarded, sentence
 from nnexp.cli.lock import lock_study
 from nnexp.cli.terminal import terminal
@@ -28,6 +28,7 @@ from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
 from nnexp.config.folders import experiment_files, experiment_name, is_own
 from nnexp.errors import InputError, unknown
+from nnexp.language import language
 from nnexp.plotting import record_figures, weight_images
 from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.store.record import FAILED, Record
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
+    arguments, lang = language_of(arguments)
     options = _parser().parse_intermixed_args(arguments)
     names = [word for word in options.words if "=" not in word]
     overrides = _overrides(options)
@@ -102,11 +104,14 @@ def _main(arguments: list[str]) -> int:
             problem = problem or f"{study.name} could not be judged: see above"
             continue
         judged += 1
-        print_verdicts(study, judgements)
+        with language(lang):
+            print_verdicts(study, judgements)
         failed = found is not None and bool((found.runs["status"] == FAILED).any())
         passed = passed and not failed and all(j.as_expected for j in judgements)
     if judged:
-        report = markdown_report.write_report(relevant(sound(), options.results), options.results)
+        covered = relevant(sound(), options.results)
+        with language(lang):
+            report = markdown_report.write_report(covered, options.results)
         print(f"report  {report}")
     if problem:
         raise InputError(problem)
@@ -120,7 +125,7 @@ def _parser() -> Parser:
         nargs="*",
         metavar="STUDY | FOLDER | key=value",
         help="studies, as in documents/xor or xor, and folders of studies; "
-        "store=, hydra/launcher= or hydra.launcher.KEY= as in a sweep",
+        "store=, lang=, hydra/launcher= or hydra.launcher.KEY= as in a sweep",
     )
     parser.add_argument(
         "--seeds", type=int, help="seeds 0 to N-1, as for a pilot, instead of the study's"
@@ -167,7 +172,7 @@ def _overrides(options: argparse.Namespace) -> list[str]:
         if key not in ("store", "hydra/launcher") and not key.startswith("hydra.launcher."):
             raise InputError(
                 f"{key!r} cannot be set here, as the study's file gives the settings: "
-                f"only store=, hydra/launcher= and hydra.launcher.KEY= are allowed"
+                f"only store=, lang=, hydra/launcher= and hydra.launcher.KEY= are allowed"
             )
         if count > 1:
             raise InputError(f"{key!r} is given twice: give it once")

@@ -28,6 +28,7 @@ from nnexp.cli.sweep import (
 )
 from nnexp.config.composition import Composer, composing
 from nnexp.errors import InputError, SweepStopped
+from nnexp.language import tr
 from nnexp.reports.sweep_report import ReportProcess
 from nnexp.store.folders import MARKER, check_folder, fill, read_marker
 from nnexp.store.record import DIVERGED, FAILED, Record
@@ -161,7 +162,8 @@ def search(
     if collects and records:
         collect(records, output.folder, Path(config.store), command, process, name)
         if (best := trials.best()) is not None:
-            print(f"best    {OBJECTIVE.replace('_', ' ')} {objective(best):.4g}: {best.run_id}")
+            loss = f"{objective(best):.4g}"
+            print(tr("best    validation loss {loss}: {run}", loss=loss, run=best.run_id))
     if stopped:
         raise SweepStopped(stopped)
     return records

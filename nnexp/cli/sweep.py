@@ -31,6 +31,7 @@ from nnexp.config.user_functions import is_custom
 from nnexp.data import describe
 from nnexp.errors import InputError, unknown
 from nnexp.files import sync
+from nnexp.language import tr
 from nnexp.nn.activations import wrong_slope
 from nnexp.reports.sweep_report import ReportProcess, sweep_report
 from nnexp.store.folders import check_folder, fill
@@ -205,7 +206,7 @@ def _notes(jobs: Sequence[Job]) -> Iterator[str]:
     """Yield notes on the data and the user's own functions, to print before training."""
     data = dict.fromkeys(job.config.data for job in jobs)
     remarks = dict.fromkeys(remark for own in data for remark in describe(own).remarks)
-    yield from (f"note: {remark}" for remark in remarks)
+    yield from (tr("note: {remark}", remark=remark) for remark in remarks)
     for choice in {str(job.config.activation): job.config.activation for job in jobs}.values():
         wrong = None
         if is_custom(choice.name):
@@ -213,9 +214,13 @@ def _notes(jobs: Sequence[Job]) -> Iterator[str]:
                 wrong = wrong_slope(build("activation", choice))
         if wrong is not None:
             z, given, slope = wrong
-            yield (
-                f"note: {choice.name} returns the derivative {given:.3g} at z = {z:.3g}, where the "
-                f"slope of its values is {slope:.3g}; training uses the returned derivative"
+            yield tr(
+                "note: {name} returns the derivative {given} at z = {z}, where the slope of its "
+                "values is {slope}; training uses the returned derivative",
+                name=choice.name,
+                given=f"{given:.3g}",
+                z=f"{z:.3g}",
+                slope=f"{slope:.3g}",
             )
 
 
@@ -300,17 +305,19 @@ def sweep(
         check_folder(output.folder, f"{output.key}=FOLDER")
         places[output.key] = str(output.folder)
     if keys := overridden(points, named):
-        print(
-            f"note: {', '.join(keys)} overrides settings of the arms, "
-            f"so runs are not named after them",
-            file=sys.stderr,
+        note = tr(
+            "note: {settings} overrides settings of the arms, so runs are not named after them",
+            settings=", ".join(keys),
         )
+        print(note, file=sys.stderr)
     if not single and (widths := plain_widths(arguments)):
-        print(
-            f"note: hidden={widths} trains networks with one hidden layer each; "
-            f"hidden={widths.replace(',', 'x')} is one network with a layer of each width",
-            file=sys.stderr,
+        note = tr(
+            "note: hidden={widths} trains networks with one hidden layer each; hidden={network} is "
+            "one network with a layer of each width",
+            widths=widths,
+            network=widths.replace(",", "x"),
         )
+        print(note, file=sys.stderr)
     for note in [*_notes(jobs), *tuning_notes(given, tried, tuned)]:
         print(note, file=sys.stderr)
     made = prepare(places)

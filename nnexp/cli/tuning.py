@@ -16,6 +16,7 @@ from nnexp.config.identity import with_later
 from nnexp.config.run_config import RunConfig
 from nnexp.data import DataSettings, describe
 from nnexp.errors import InputError, SweepStopped, suggestion
+from nnexp.language import tr
 from nnexp.store.record import Record
 from nnexp.store.tables import trials as table_of
 from nnexp.sweeps.jobs import Job
@@ -162,7 +163,8 @@ def best_words(jobs: Sequence[Job]) -> str:
     """Return which runs were chosen, for the terminal: ``best: activation=relu lr=0.1``."""
     from nnexp.analysis.labels import listed
 
-    return f"best: {listed(list(dict.fromkeys(job.label for job in jobs)))}"
+    labels = listed(list(dict.fromkeys(job.label for job in jobs)))
+    return tr("best: {settings}", settings=labels)
 
 
 def tuning_notes(
@@ -171,20 +173,25 @@ def tuning_notes(
     """Yield notes on the ``trials`` of the jobs that were ``given``; none if nothing is tuned."""
     if not tuned:
         return
-    from nnexp.analysis.labels import seed_words
+    from nnexp.analysis.labels import enumerated, seed_words
 
     pairs = zip(given, trials, strict=True)
     held = (new.config.data for old, new in pairs if not old.config.data.holds_out)
     for data in dict.fromkeys(held):
         size, _ = _examples(replace(data, validation=0, train_size=None))
-        yield (
-            f"note: {data.validation} of {size} training examples of data={data.name} are held "
-            f"out to tune by; data.validation=N holds out N"
+        yield tr(
+            "note: {count} of {size} training examples of data={data} are held out to tune by; "
+            "data.validation=N holds out N",
+            count=data.validation,
+            size=size,
+            data=data.name,
         )
-    seeds = seed_words([{"seed": str(job.config.seed)} for job in trials])
-    yield (
-        f"note: {len(trials)} trials tune {' and '.join(tuned)}, with {seeds}; each arm is then "
-        f"run at its best value with the seeds of the sweep"
+    yield tr(
+        "note: {trials} trials tune {settings}, with {seeds}; each arm is then run at its best "
+        "value with the seeds of the sweep",
+        trials=len(trials),
+        settings=enumerated(tuned),
+        seeds=seed_words(job.config.seed for job in trials),
     )
 
 

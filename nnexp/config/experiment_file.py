@@ -19,7 +19,10 @@ from nnexp.errors import InputError, suggestion
 from nnexp.validation import MOST_DIGITS, TOO_LONG
 
 # Keys of storage, execution and design, which have one value for the whole sweep.
-PLACES = ("store", "out", "force", "save_weights", "snapshots", "on_error", "pair", "arms", "tune")
+PLACES = (
+    *("store", "out", "force", "save_weights", "snapshots", "on_error", "pair", "arms", "tune"),
+    "lang",
+)
 # Folders, which an experiment's file must not set.
 _FOLDERS = {"store": "where finished runs are stored", "out": "where results are written"}
 # Keys that select runs of an experiment.

@@ -18,6 +18,7 @@ from nnexp.cli.wrong_guesses import check_guesses
 from nnexp.config.composition import set_up
 from nnexp.errors import InputError
 from nnexp.files import write_whole
+from nnexp.language import ENGLISH, read_language
 from nnexp.notebook.arguments import Words
 from nnexp.notebook.sweep import Sweep
 from nnexp.store import tables
@@ -53,6 +54,8 @@ def sweep(
     ``tune="lr"``, or ``tune=["lr", "batch_size"]``, compares each arm at the best of these values,
     chosen by validation accuracy in trials with other seeds. The result has the runs at the best
     values, and the trials as `Sweep.tuning`.
+
+    ``lang="ko"`` gives findings, figures and the page in Korean. It does not affect the runs.
 
     Runs that are already in the store are read from it. After an interrupt, the finished runs are
     in the store; call it again to continue.
@@ -92,6 +95,7 @@ def sweep(
     >>> tuned = nnexp.sweep(init=["xavier", "he"], lr=[0.1, 0.5, 2], tune="lr", seed=range(6))
     """
     runs_folder, page_folder = _folder("store", store), None if out is None else _folder("out", out)
+    lang = read_language(settings.get("lang", ENGLISH))
     with refusing():
         set_up()
         options: dict[str, Any] = {} if os.fspath(store) == _STORE else {"store": store}
@@ -110,19 +114,22 @@ def sweep(
         command=command,
         records=tuple(records),
         trials=tables.trials(records),
+        lang=lang,
     )
     if page_folder is not None:
         result.page(page_folder)
     return result
 
 
-def load(place: str | os.PathLike[str], **settings: Any) -> Sweep:
+def load(place: str | os.PathLike[str], *, lang: str = ENGLISH, **settings: Any) -> Sweep:
     """Read a sweep from the folder of its tables, one run's record, or a store of runs.
 
     Parameters
     ----------
     place : path
         The folder.
+    lang : {"en", "ko"}, default="en"
+        The language of findings, figures and the page.
     **settings
         For a store: read only the runs with these settings, as in ``init=["he", "xavier"]``.
 
@@ -136,7 +143,7 @@ def load(place: str | os.PathLike[str], **settings: Any) -> Sweep:
     InputError
         If the folder is none of these, or no run has the settings.
     """
-    folder = _folder("place", place)
+    folder, lang = _folder("place", place), read_language(lang)
     given = [repr(str(folder)), *(f"{key}={value!r}" for key, value in settings.items())]
     call = f"nnexp.load({', '.join(given)})"
     if _is_store(folder):
@@ -144,7 +151,7 @@ def load(place: str | os.PathLike[str], **settings: Any) -> Sweep:
         words = [word.replace("'", "") for word in Words(listed, folder).list]
         with refusing():
             records = finished(folder, words)
-        return Sweep(tables.tables(records), command=call, records=tuple(records))
+        return Sweep(tables.tables(records), command=call, records=tuple(records), lang=lang)
     if settings:
         raise InputError(
             f"{next(iter(settings))} selects runs of a store, and {str(folder)!r} is not one: "
@@ -152,10 +159,16 @@ def load(place: str | os.PathLike[str], **settings: Any) -> Sweep:
         )
     from nnexp.plotting import record_figures
 
-    page = folder if (folder / "index.html").is_file() else None
+    page = folder if _has_page(folder, lang) else None
     trials = tables.load_trials(folder)
     found, kept = tables.load(folder), record_figures.read([folder])
-    return Sweep(found, command=call, folder=page, trials=trials, kept=kept)
+    return Sweep(found, command=call, folder=page, trials=trials, kept=kept, lang=lang)
+
+
+def _has_page(folder: Path, lang: str) -> bool:
+    """Return whether a folder has a page in the language ``lang``."""
+    page = folder / "index.html"
+    return page.is_file() and f'<html lang="{lang}">' in page.read_text("utf-8", "replace")
 
 
 def _folder(key: str, value: object) -> Path:

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 
 from nnexp.analysis.arms import Comparison, compare
 from nnexp.analysis.effects import Effects, effects
 from nnexp.analysis.findings import findings, remarks
+from nnexp.analysis.names import counted_words
 from nnexp.errors import unknown
+from nnexp.language import ENGLISH, language, tr
 from nnexp.notebook.frames import typed
 from nnexp.notebook.labelled_arrays import to_xarray
 from nnexp.plotting.rendering import pictures
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from nnexp.plotting.picture import Picture
 
 _PAGES = Path("results/sweeps")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,17 @@ class Page:
         content = html.escape(self.path.read_text("utf-8"))
         style = "width: 100%; height: 80vh; min-height: 480px; border: 1px solid #ccc"
         return f'<iframe srcdoc="{content}" style="{style}"></iframe>'
+
+
+def _spoken(method: Callable[Concatenate[Sweep, P], T]) -> Callable[Concatenate[Sweep, P], T]:
+    """Let a method of a `Sweep` use its language."""
+
+    def in_its_language(self: Sweep, /, *given: P.args, **options: P.kwargs) -> T:
+        with language(self._lang):
+            return method(self, *given, **options)
+
+    functools.update_wrapper(in_its_language, method)
+    return in_its_language
 
 
 class Sweep:
@@ -82,9 +97,11 @@ class Sweep:
         folder: Path | None = None,
         trials: pd.DataFrame | None = None,
         kept: Mapping[str, pd.DataFrame] | None = None,
+        lang: str = ENGLISH,
     ) -> None:
         # ``command`` made the tables; ``folder`` has the page, if it has been written; ``trials``
         # are those by which settings were tuned; ``kept`` are tables of figures without records.
+        self._lang = lang
         self._tables = tables
         self._trials = trials
         self._kept = kept
@@ -135,6 +152,7 @@ class Sweep:
         return table
 
     @property
+    @_spoken
     def findings(self) -> list[str]:
         """A sentence for each finding, the largest first, and for what limits them.
 
@@ -147,6 +165,7 @@ class Sweep:
         """The names of the figures, as `plot` takes them."""
         return tuple(self._pictures)
 
+    @_spoken
     def plot(self, name: str) -> Figure:
         """Return a new Matplotlib figure, one of `figures`.
 
@@ -164,6 +183,7 @@ class Sweep:
         figure._repr_png_ = functools.partial(layout.png, figure)  # type: ignore[attr-defined]
         return figure
 
+    @_spoken
     def page(self, folder: str | Path | None = None) -> Page:
         """Write the page with its tables and figures to ``folder``, and return it.
 
@@ -196,6 +216,7 @@ class Sweep:
         self._folder = Path(folder)
         return Page(written[-1])
 
+    @_spoken
     def table(self, form: str = "md") -> str:
         """Return the arms' final scores, mean ± interval, as Markdown (``md``) or LaTeX (``tex``).
 
@@ -220,9 +241,11 @@ class Sweep:
         """
         return to_xarray(self._comparison)
 
+    @_spoken
     def __repr__(self) -> str:
         return f"<Sweep: {title(self._comparison)}; {self._counts()}>"
 
+    @_spoken
     def _repr_html_(self) -> str:
         shown = ["arm", "runs", "test_accuracy_mean", "test_accuracy_std", "test_loss_mean"]
         table = self.summary[shown].to_html(index=False, float_format="{:.4f}".format, na_rep="")
@@ -234,9 +257,11 @@ class Sweep:
 
     def _counts(self) -> str:
         status = self._comparison.summary[[FINISHED, DIVERGED, FAILED]].sum()
-        others = (f"{status[s]} {s}" for s in (DIVERGED, FAILED) if status[s])
-        runs = "run" if status[FINISHED] == 1 else "runs"
-        return ", ".join([f"{status[FINISHED]} {runs} finished", *others])
+        others = (counted_words(s, status[s]) for s in (DIVERGED, FAILED) if status[s])
+        finished = tr("{n} runs finished", n=status[FINISHED])
+        if status[FINISHED] == 1:
+            finished = tr("{n} run finished", n=status[FINISHED])
+        return ", ".join([finished, *others])
 
     @functools.cached_property
     def _comparison(self) -> Comparison:
@@ -244,12 +269,14 @@ class Sweep:
 
     @property
     def _findings(self) -> list[str]:
-        return findings(self._effects.table, self._comparison.at_best)
+        return findings(self._effects.said, self._comparison.at_best)
 
     @functools.cached_property
+    @_spoken
     def _effects(self) -> Effects:
         return effects(self._comparison)
 
     @functools.cached_property
+    @_spoken
     def _pictures(self) -> dict[str, Callable[[], Picture]]:
         return pictures(self._comparison, self._records, self._kept)

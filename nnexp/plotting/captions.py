@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from nnexp.analysis.arms import Comparison
+from nnexp.analysis.names import arm_words
+from nnexp.language import tr
 
 # The names of the figures of tuning begin with this and end with the setting: ``tuning-lr``.
 TUNING = "tuning-"
@@ -19,22 +21,26 @@ _MOST_LISTED = 8
 _NEAR = 0.01
 
 
-def by(comparison: Comparison) -> str:
-    """Return what the arms differ in, to end a title."""
-    return f" by {comparison.factors}" if comparison.varied else ""
+def by(comparison: Comparison, what: str) -> str:
+    """Return the title of a figure of ``what``, with what the arms differ in."""
+    if not comparison.varied:
+        return what
+    return tr("{what} by {factors}", what=what, factors=comparison.factors)
 
 
 def omitted(comparison: Comparison) -> str:
     """Return a sentence if the mechanism omits the diverged runs of an arm."""
     some = len(comparison.mechanism) < len(comparison.layers)
-    return " Diverged runs are omitted where others finished." if some else ""
+    return f" {tr('Diverged runs are omitted where others finished.')}" if some else ""
 
 
 def band(comparison: Comparison) -> str:
     """Return what line and band show, and over how many seeds."""
     if comparison.seeds == "n = 1":
-        return "one seed each (n = 1), so no band"
-    return f"mean over seeds, with a band from the lowest to the highest seed ({comparison.seeds})"
+        return tr("one seed each (n = 1), so no band")
+    return tr(
+        "mean over seeds, with a band from the lowest to the highest seed ({n})", n=comparison.seeds
+    )
 
 
 def coinciding(panels: Iterable[pd.DataFrame], stretched: bool = False) -> str:
@@ -44,8 +50,10 @@ def coinciding(panels: Iterable[pd.DataFrame], stretched: bool = False) -> str:
     """
     names = [_coinciding(table, stretched) for table in panels]
     if len(names) > 1:
-        return " In some panels curves coincide." if any(names) else ""
-    return f" Curves that coincide: {'; '.join(names[0])}." if any(names) else ""
+        return f" {tr('In some panels curves coincide.')}" if any(names) else ""
+    if not any(names):
+        return ""
+    return " " + tr("Curves that coincide: {arms}.", arms="; ".join(names[0]))
 
 
 def _coinciding(table: pd.DataFrame, stretched: bool) -> list[str]:
@@ -69,8 +77,8 @@ def _coinciding(table: pd.DataFrame, stretched: bool) -> list[str]:
 
 
 def _named(arms: list[str]) -> str:
-    more = f" and {len(arms) - _MOST_LISTED} more" if len(arms) > _MOST_LISTED else ""
-    return ", ".join(arms[:_MOST_LISTED]) + more
+    first, more = ", ".join(arms[:_MOST_LISTED]), len(arms) - _MOST_LISTED
+    return tr("{first} and {number} more", first=first, number=more) if more > 0 else first
 
 
 def ends(table: pd.DataFrame, when: str) -> str:
@@ -83,7 +91,8 @@ def values_in_words(values: pd.Series[float], what: str) -> str:
     """Return the values of the arms in words, the extremes alone where they are many."""
     if len(values) > _MOST_LISTED:
         values = values.sort_values().iloc[[0, -1]]
-        what = f"{what}, lowest and highest"
+        what = tr("{what}, lowest and highest", what=what)
     if values.empty:
         return ""
-    return f"{what}: {', '.join(f'{arm} {value:.3g}' for arm, value in values.items())}."
+    words = (f"{arm_words(str(arm))} {value:.3g}" for arm, value in values.items())
+    return f"{what}: {', '.join(words)}."

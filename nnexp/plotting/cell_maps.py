@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from nnexp.plotting.layout import SMALL, words_on
+from nnexp.plotting.layout import SMALL, fill, words_on
 from nnexp.plotting.marks import mark
 from nnexp.plotting.styles import FAINT
 
@@ -106,7 +105,7 @@ def signed_map(title: str, table: pd.DataFrame, down: Sequence[str], across: str
     ax.set_xlabel(across)
     ax.set_ylabel(" ".join(down))
     figure.suptitle(
-        textwrap.fill(title, int(10.5 * size[0])), x=0.02, ha="left", fontsize=10.5,
+        fill(title, int(10.5 * size[0])), x=0.02, ha="left", fontsize=10.5,
         fontweight="bold",
     )  # fmt: skip
     return figure

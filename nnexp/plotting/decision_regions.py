@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +13,11 @@ from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
 from nnexp.analysis.arms import Comparison
+from nnexp.analysis.labels import either
+from nnexp.analysis.names import arm_words
 from nnexp.analysis.regions_table import EXAMPLE, REGION, has_regions, regions_table
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.captions import by, values_in_words
 from nnexp.plotting.facets import extremes
@@ -95,8 +97,8 @@ def _picture(comparison: Comparison, table: pd.DataFrame) -> Picture:
     styles = distinct_styles(classes)
     columns = layout.columns_of(len(parts))
     width = layout.CHARACTERS // columns
-    names = [textwrap.fill(f"{arm}: {accuracies[arm]:.3f}", width) for arm in parts]
-    title = f"Decision regions{by(comparison)}"
+    names = [layout.fill(f"{arm_words(arm)}: {accuracies[arm]:.3f}", width) for arm in parts]
+    title = by(comparison, tr("Decision regions"))
     planes = (
         table[table["kind"] == REGION].groupby("arm").agg({"x": "min", "until": "max", "y": "min"})
     )
@@ -113,33 +115,47 @@ def _picture(comparison: Comparison, table: pd.DataFrame) -> Picture:
     )
     for ax, (arm, rows) in zip(axes, parts.items(), strict=True):
         _draw(ax, arm, rows, styles)
-        ax.set(xlabel="first feature", ylabel="second feature")
+        ax.set(xlabel=tr("first feature"), ylabel=tr("second feature"))
         ax.locator_params(nbins=4)
     if alike:
         layout.label_outer(axes)
     sizes = sorted({(sum(p["kind"] == EXAMPLE), p["examples"].max()) for p in parts.values()})
-    data = " or ".join(table["data"].unique())
-    counted = " or ".join(f"all {n}" if k == n else f"{k} of {n}" for k, n in sizes)
-    caption = (
+    caption = tr(
         "The class that a network predicts at each point of the plane of the two features, after "
         "training. One run of each arm (n = 1): that of the median final test accuracy, which is "
-        f"beside its name. Marks: {counted} training examples of {data}."
+        "beside its name. Marks: {counted} training examples of {data}.",
+        counted=either([_counted(k, n) for k, n in sizes]),
+        data=either(list(table["data"].unique())),
     )
     if len(classes) > len(styles):
-        caption += f" Grey: the classes after {classes[len(styles) - 1]}."
-    if len(arms) < len(comparison.arms):
-        caption += f" {len(arms)} of {len(comparison.arms)} arms are shown: "
-        if len(arms) < _MOST_PANELS:
-            caption += "the others have no finished run that recorded its regions."
-        else:
-            caption += "of those with recorded regions, the most and the least accurate."
-    alt = f"{caption} {values_in_words(accuracies, 'Test accuracy')}"
+        last = classes[len(styles) - 1]
+        caption += " " + tr("Grey: the classes after {last}.", last=last)
+    counts = {"shown": len(arms), "arms": len(comparison.arms)}
+    if len(arms) < len(comparison.arms) and len(arms) < _MOST_PANELS:
+        caption += " " + tr(
+            "{shown} of {arms} arms are shown: the others have no finished run that recorded its "
+            "regions.",
+            **counts,
+        )
+    elif len(arms) < len(comparison.arms):
+        caption += " " + tr(
+            "{shown} of {arms} arms are shown: of those with recorded regions, the most and the "
+            "least accurate.",
+            **counts,
+        )
+    alt = f"{caption} {values_in_words(accuracies, tr('Test accuracy'))}"
     return Picture(NAME, title, caption, alt, figure, table)
+
+
+def _counted(shown: int, every: int) -> str:
+    if shown == every:
+        return tr("all {number}", number=every)
+    return tr("{shown} of {number}", shown=shown, number=every)
 
 
 def _entry(name: str, style: Style) -> Line2D:
     dots: Look = {"linestyle": "none", "marker": style.marker, "color": style.colour, **EDGE}
-    return Line2D([], [], **dots, label=f"class {name}")
+    return Line2D([], [], **dots, label=tr("class {name}", name=name))
 
 
 def _draw(ax: Axes, arm: str, rows: pd.DataFrame, styles: dict[str, Style]) -> None:
@@ -152,7 +168,7 @@ def _draw(ax: Axes, arm: str, rows: pd.DataFrame, styles: dict[str, Style]) -> N
         style = styles.get(str(name), UNNAMED)
         dots: Look = {"linestyle": "none", "marker": style.marker, "color": style.colour}
         dots |= {"markersize": 4, "markeredgewidth": 0.4, "markeredgecolor": "white"}
-        ax.plot(own["x"], own["y"], **dots, gid=mark(f"class {name}", [arm]))
+        ax.plot(own["x"], own["y"], **dots, gid=mark(tr("class {name}", name=name), [arm]))
     ax.set(xlim=extent[:2], ylim=extent[2:])
     ax.grid(visible=False)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from nnexp.data import cache
 from nnexp.files import replace
+from nnexp.language import ENGLISH, current, messages
+from nnexp.plotting.fonts import font
 from nnexp.plotting.rendering import Drawing, Rendered
 from nnexp.store import versions
 from nnexp.store.record import Record
@@ -26,9 +28,9 @@ _MOST_BYTES = 100_000_000
 def kept(records: Sequence[Record], draw: Callable[[], Rendered]) -> Rendered:
     """Return the drawings of ``records`` that are kept, or else those of ``draw``, which it keeps.
 
-    Drawings of saved weights and snapshots are always made anew. Several processes may do this at
-    once: each writes a temporary file and renames it. If the cache cannot be written, nothing is
-    kept.
+    They are in the current language. Drawings of saved weights and snapshots are always made anew.
+    Several processes may do this at once: each writes a temporary file and renames it. If the cache
+    cannot be written, nothing is kept.
     """
     if any(record.weights is not None or record.snapshots is not None for record in records):
         return draw()
@@ -47,8 +49,10 @@ def kept(records: Sequence[Record], draw: Callable[[], Rendered]) -> Rendered:
 
 
 def _digest(records: Sequence[Record]) -> str:
-    """Return the SHA-256 of the records, of nnexp's code and of the libraries' versions."""
+    """Return the SHA-256 of the records, of nnexp's code, the libraries' versions, the language."""
     code = [versions.digest(), *map(version, _LIBRARIES)]
+    if current() != ENGLISH:
+        code += [json.dumps(messages(current())), str(font())]
     digest = hashlib.sha256(json.dumps(code).encode())
     for record in records:
         row = record.summary_row() | {"reused": None, "started": None}

@@ -19,6 +19,8 @@ from matplotlib.lines import Line2D
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import Factor
+from nnexp.analysis.labels import enumerated
+from nnexp.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, line_entry
 from nnexp.plotting.styles import CONTEXT, UNNAMED, Style, arm_styles, distinct_styles
@@ -71,7 +73,9 @@ class Facets:
         """Return the entries of the legend."""
         entries = [line_entry(*one) for one in self.key]
         if self.grey:
-            label = f"{len(self.grey)} others" if self.key else "other arms"
+            label = tr("other arms")
+            if self.key:
+                label = tr("{number} others", number=len(self.grey))
             entries.append(Line2D([], [], color=CONTEXT, linewidth=0.8, label=label))
         return [*entries]
 
@@ -189,9 +193,14 @@ def extremes(scores: pd.Series[float], most: int) -> tuple[list[str], list[str]]
 def extremes_note(shown: Sequence[str], all_of_them: int, what: str) -> str:
     """Return a sentence that the ``shown`` of all arms are those of `extremes`."""
     half = len(shown) // 2
-    return (
-        f" {len(shown)} of {all_of_them} arms {what}: the {len(shown) - half} with the highest and "
-        f"the {half} with the lowest final test accuracy."
+    return " " + tr(
+        "{shown} of {arms} arms {what}: the {high} with the highest and the {low} with the lowest "
+        "final test accuracy.",
+        shown=len(shown),
+        arms=all_of_them,
+        what=what,
+        high=len(shown) - half,
+        low=half,
     )
 
 
@@ -215,10 +224,11 @@ def _divided(
     split_by = [f for f in grid if f.name in by]
     held = () if single else tuple(itertools.chain(*(f.settings for f in split_by)))
     styles = arm_styles(comparison, held)
-    note = f" One panel for each {' and '.join(by)}."
+    words = enumerated([f.words for f in grid if f.name in by])
+    note = " " + tr("One panel for each {factors}.", factors=words)
     if single:
-        grey = comparison.arms
-        return Facets(panels, styles, comparison, grey, (), f"{note} Grey: the others.")
+        note += f" {tr('Grey: the others.')}"
+        return Facets(panels, styles, comparison, comparison.arms, (), note)
     levels = levels_of_arms(grid)
     lines: dict[str, list[str]] = {}
     for arm, at in levels.items():
@@ -237,9 +247,9 @@ def _selection(comparison: Comparison) -> Facets:
     grey = tuple(evenly(others, _MOST_GREY))
     shown = comparison.only({*arms, *grey})
     summary = shown.summary.set_index("arm").loc[arms].reset_index()
-    note = extremes_note(arms, len(comparison.arms), "have a colour")
+    note = extremes_note(arms, len(comparison.arms), tr("have a colour"))
     if len(grey) < len(others):
-        note += f" Grey: {len(grey)} of the others, evenly spaced by rank."
+        note += " " + tr("Grey: {number} of the others, evenly spaced by rank.", number=len(grey))
     return Facets({"": tuple(arms)}, styles, shown, grey, _key(summary, styles), note)
 
 

@@ -17,8 +17,10 @@ from matplotlib.colors import ListedColormap, Normalize
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import INTERACTION, Effects, Factor
 from nnexp.analysis.grids import Grid, grid_cells, levels
-from nnexp.analysis.labels import listed, n_words, signs
+from nnexp.analysis.labels import enumerated, listed, n_words, signs
+from nnexp.analysis.names import counted_words
 from nnexp.analysis.outcomes import fitting
+from nnexp.language import tr
 from nnexp.plotting import layout, panels
 from nnexp.plotting.captions import values_in_words
 from nnexp.plotting.cell_maps import Cell, draw_cells
@@ -35,7 +37,6 @@ _KEYS = ("kind", "factor", "level")
 _MOST_INTERACTIONS, _MOST_LEVELS = 16, 20
 # The longest line of a label beside the rows of cells, in characters.
 _ROW_LABEL, _LONG_LABEL = 14, 24
-_IN_POINTS = "difference in percentage points"
 # Inches, in a panel's name.
 _CHARACTER = 0.078
 # A curve over fewer values adds nothing to the arms.
@@ -51,20 +52,25 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     few = (measured.table["kind"] != INTERACTION) | (sizes <= _MOST_INTERACTIONS)
     ranks = measured.table.groupby("factor")["mean"].rank(method="first")
     ends = np.minimum(ranks - 1, sizes - ranks) < _MOST_LEVELS // 2
-    table = measured.table[few & ends].reset_index(drop=True)
+    table = measured.table.assign(label=measured.said["level"])[few & ends].reset_index(drop=True)
+    said = measured.said[few & ends].reset_index(drop=True)
     parts = {str(name): rows for name, rows in table.groupby("factor", sort=False)}
     one = len(measured.factors) == 1
-    title = "Differences in final test accuracy"
+    title = tr("Differences in final test accuracy")
     if one:
-        title = f"Final test accuracy: difference from {measured.factors[0].reference}"
-    longest = min(LABEL, max(map(len, table["level"])))
+        reference = measured.factors[0].reference
+        title = tr("Final test accuracy: difference from {reference}", reference=reference)
+    longest = min(LABEL, max(map(layout.width, table["label"])))
     left = 0.3 + 0.085 * longest
     width = int((layout.WIDTH - left) / _CHARACTER)
-    lines = [sum(0.3 + 0.16 * (len(s) // LABEL + 1) for s in p["level"]) for p in parts.values()]
+    lines = [
+        sum(0.3 + 0.16 * (layout.width(s) // LABEL + 1) for s in p["label"]) for p in parts.values()
+    ]
+    heads = [layout.fill(_compared(said.loc[p.index[0]]), width) for p in parts.values()]
     figure, axes = layout.panels(
         title,
         comparison.held,
-        names=[""] if one else [textwrap.fill(_compared(p), width) for p in parts.values()],
+        names=[""] if one else heads,
         height=[0.3 + own for own in lines],
         margins=(left, 0.65),
         sharex=False,
@@ -73,27 +79,29 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     for ax, (factor, rows) in zip(axes, parts.items(), strict=True):
         pairs = measured.pairs[measured.pairs["factor"] == factor]
         shown = _differences(rows, pairs, _looks(measured, rows, styles), measured.factors)
-        draw_differences(ax, shown, _IN_POINTS)
+        draw_differences(ax, shown, tr("difference in percentage points"))
     layout.label_outer(axes)
-    caption = (
-        f"Differences paired by seed: each small mark is one seed ({n_words(table['n'])}), the "
-        "level minus the level with the highest mean. The diamond and the number are the median, "
-        "the bar is its interval; the 95 % intervals hold simultaneously. Grey: differences too "
-        "small to matter."
+    caption = tr(
+        "Differences paired by seed: each small mark is one seed ({n}), the level minus the level "
+        "with the highest mean. The diamond and the number are the median, the bar is its "
+        "interval; the 95 % intervals hold simultaneously. Grey: differences too small to matter.",
+        n=n_words(table["n"]),
     )
     if len(parts) > 1:
-        caption += " Each panel has its own scale."
+        caption += f" {tr('Each panel has its own scale.')}"
     if not few.all():
-        caption += " Interactions with many levels are not drawn; see effects.csv."
+        caption += f" {tr('Interactions with many levels are not drawn; see effects.csv.')}"
     if not ends[few].all():
-        caption += (
-            f" Of more than {_MOST_LEVELS} levels, the {_MOST_LEVELS // 2} with the highest and "
-            f"the {_MOST_LEVELS // 2} with the lowest mean are drawn; effects.csv has all."
+        caption += " " + tr(
+            "Of more than {most} levels, the {half} with the highest and the {half} with the "
+            "lowest mean are drawn; effects.csv has all.",
+            most=_MOST_LEVELS,
+            half=_MOST_LEVELS // 2,
         )
     rows = table[[*_KEYS, "reference", "n", "difference", "low", "high"]]
     drawn = measured.pairs.merge(rows.rename(columns={"difference": "median"}), on=list(_KEYS))
-    levels = table[table["kind"] != INTERACTION]
-    alt = f"{caption} {values_in_words(levels.set_index('level')['difference'] * 100, 'Points')}"
+    levels = table[table["kind"] != INTERACTION].set_index("level")
+    alt = f"{caption} {values_in_words(levels['difference'] * 100, tr('Points'))}"
     return Picture("differences", title, caption, alt, figure, drawn)
 
 
@@ -105,10 +113,13 @@ def _differences(
 ) -> list[Differences]:
     """Return the rows of a panel, in percentage points; ``styles`` has that of every level."""
     levels = {f.name: f.levels for f in factors}.get(str(table["factor"].iloc[0]), {})
-    seeds = {level: [f"seed {s}" for s in own] for level, own in pairs.groupby("level")["seed"]}
+    seeds = {
+        level: [tr("seed {seed}", seed=s) for s in own]
+        for level, own in pairs.groupby("level")["seed"]
+    }
     return [
         Differences(
-            row["level"],
+            row["label"],
             100 * pairs.loc[pairs["level"] == row["level"], "difference"].to_numpy(float),
             100 * row["difference"],
             100 * row["low"],
@@ -123,13 +134,13 @@ def _differences(
     ]
 
 
-def _compared(table: pd.DataFrame) -> str:
+def _compared(row: pd.Series[Any]) -> str:
     """Return what the rows of a panel show: levels of a factor, or an interaction."""
-    row = table.iloc[0]
+    said = {"factor": row["factor"], "reference": row["reference"]}
     if row["kind"] == INTERACTION:
-        return f"{row['factor']}: the difference, minus that {row['reference']}"
-    over = f", averaged over {row['over']}" if row["over"] else ""
-    return f"{row['factor']}: difference from {row['reference']}{over}"
+        return tr("{factor}: the difference, minus that {reference}", **said)
+    over = tr(", averaged over {factors}", factors=row["over"]) if row["over"] else ""
+    return tr("{factor}: difference from {reference}{over}", **said, over=over)
 
 
 def _looks(
@@ -161,18 +172,20 @@ def cells(comparison: Comparison, grid: tuple[Factor, Factor]) -> Picture:
             "at": "",
         }
     )
-    title = f"Final test accuracy by {down.name} and {across.name}"
+    factors = enumerated([down.words, across.words])
+    title = tr("{what} by {factors}", what=tr("Final test accuracy"), factors=factors)
     sides = ([level for level, _ in ranked(factor)] for factor in (down, across))
     return _cells("cells", title, comparison.held, found, *sides)
 
 
 def heat_map(runs: pd.DataFrame, grid: Grid, held: str) -> Picture:
     """Draw the `grid_cells` of ``runs``; ``held`` says what all of them share."""
-    title = f"Final test accuracy by {grid.down} and {grid.across}"
+    factors = enumerated([grid.down, grid.across])
+    title = tr("{what} by {factors}", what=tr("Final test accuracy"), factors=factors)
     if grid.tuned:
         over = listed(grid.tuned.over)
-        title += f", each at its best {over}"
-        held += f"; {over} chosen by {grid.tuned.by}"
+        title += f", {tr('each at its best {settings}', settings=over)}"
+        held += "; " + tr("{settings} chosen by {score}", settings=over, score=grid.tuned.by)
     cells, every = grid_cells(runs, grid), fitting(runs, grid.where)
     sides = (list(levels(every[side]).categories) for side in (grid.down, grid.across))
     picture = _cells(grid.name, title, held, cells, *sides)
@@ -208,19 +221,28 @@ def _cells(
     read = [f"{cell['down']}, {cell['across']}\n{_words(cell, True)}" for cell in records]
     found = list(map(Cell, down, across, colours, written, read))
     _draw_cells(ax, found, rows, columns, full)
-    caption = f"Each cell shows the mean over seeds and their number ({n_words(table['n'])})"
+    n = n_words(table["n"])
     if not full:
-        caption = f"The mean over seeds{' in per cent' if words else ''} ({n_words(table['n'])})"
-    caption += "; ± is the standard deviation." if full and table["std"].notna().any() else "."
+        caption = tr("The mean over seeds ({n}).", n=n)
+        if words:
+            caption = tr("The mean over seeds in per cent ({n}).", n=n)
+    elif table["std"].notna().any():
+        caption = tr(
+            "Each cell shows the mean over seeds and their number ({n}); ± is the standard "
+            "deviation.",
+            n=n,
+        )
+    else:
+        caption = tr("Each cell shows the mean over seeds and their number ({n}).", n=n)
     if not words:
-        label = "final test accuracy"
+        label = tr("final test accuracy")
         figure.colorbar(shades, cax=ax.inset_axes((1.03, 0, 0.04, 1)), label=label)
     if diverged:
-        caption += " Diverged runs count in the mean."
+        caption += f" {tr('Diverged runs count in the mean.')}"
     if len(table) < len(rows) * len(columns):
-        caption += " Hatched: not run or failed."
+        caption += f" {tr('Hatched: not run or failed.')}"
     means = table.assign(cell=table["down"] + " " + table["across"]).set_index("cell")["mean"]
-    alt = f"{caption} {values_in_words(means.dropna(), 'Means')}"
+    alt = f"{caption} {values_in_words(means.dropna(), tr('Means'))}"
     return Picture(name, title, caption, alt, figure, table.drop(columns="at"))
 
 
@@ -230,7 +252,7 @@ def _words(cell: Mapping[Any, Any], full: bool) -> str:
     if full and not math.isnan(cell["std"]):
         lines.append(f"± {cell['std']:.2g}")
     lines += [f"n = {cell['n']}"] if full else []
-    lines += [f"{cell['diverged']} diverged"] if full and cell["diverged"] else []
+    lines += [counted_words(DIVERGED, cell["diverged"])] if full and cell["diverged"] else []
     lines += [cell["at"]] if full and cell["at"] else []
     return "\n".join(lines)
 
@@ -289,7 +311,7 @@ def response(comparison: Comparison, over: Factor, grid: tuple[Factor, ...]) -> 
         words = ", ".join(level for name, level in at.items() if name not in by)
         entries.setdefault(words, {})[row["arm"]] = looks[row["line"]]
     legend = [line_entry(w, [*arms.values()][-1], arms) for w, arms in entries.items() if w]
-    title = f"Final test accuracy over {over.name}"
+    title = tr("Final test accuracy over {factor}", factor=over.words)
     columns = layout.columns_of(len(panels_of))
     figure, axes = layout.panels(
         title,
@@ -302,21 +324,27 @@ def response(comparison: Comparison, over: Factor, grid: tuple[Factor, ...]) -> 
     for ax, lines in zip(axes, panels_of.values(), strict=True):
         rows = table[table["line"].isin(lines)]
         panels.draw_response(ax, rows, looks)
-        ax.set_xlabel(over.name)
+        ax.set_xlabel(over.words)
     layout.label_outer(axes)
-    caption = f"Each small mark is a run; the line joins the means ({comparison.seeds})."
+    caption = tr("Each small mark is a run; the line joins the means ({n}).", n=comparison.seeds)
     if by:
-        caption += f" One panel for each {' and '.join(by)}."
+        words = enumerated([f.words for f in grid if f.name in by])
+        caption += " " + tr("One panel for each {factors}.", factors=words)
     if table["diverged"].any():
-        caption += " A cross marks a diverged run, which counts in the mean."
+        caption += f" {tr('A cross marks a diverged run, which counts in the mean.')}"
     best = table.groupby(["line", "x"], sort=False)["y"].mean()
     top = ", ".join(
-        f"{line + ' at ' if levels else ''}{best[line].idxmax():g} ({best[line].max():.3f})"
+        f"{_placed(line if levels else '', best[line].idxmax())} ({best[line].max():.3f})"
         for line in looks
     )
-    alt = f"{caption} Highest mean: {top}."
+    alt = f"{caption} {tr('Highest mean: {values}.', values=top)}"
     drawn = table.drop(columns=["arm", "run_id"])
     return Picture("response", title, caption, alt, figure, drawn)
+
+
+def _placed(line: str, value: float) -> str:
+    """Return where on the axis of numbers a value is, and on which line if it has a name."""
+    return tr("{arm} at {value}", arm=line, value=f"{value:g}") if line else f"{value:g}"
 
 
 def _response_panels(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,10 @@ from PIL import Image, ImageSequence
 
 from nnexp.analysis import film
 from nnexp.analysis.film import Moment, Reel
+from nnexp.analysis.names import arm_words
+from nnexp.language import tr
 from nnexp.plotting import layout
+from nnexp.plotting.fonts import lettering
 from nnexp.plotting.frame import ANIMATION, Film, Frame
 from nnexp.plotting.layout import SMALL, Look
 from nnexp.plotting.styles import FAINT, NEUTRAL
@@ -45,7 +47,7 @@ _CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 
 def draw(reels: Sequence[Reel], arms: int) -> Film:
     """Draw ``reels``, which stand for some or all of a sweep's ``arms``."""
-    with layout.style():
+    with lettering(), layout.style():
         stage = _Stage(reels)
         moments = [(step, stage.epoch(step)) for step in film.steps(reels)]
         images = [stage.draw(step) for step, _ in moments]
@@ -78,7 +80,9 @@ def _frames(moments: Sequence[tuple[int, float]], images: Sequence[Image.Image])
 
 def _label(step: int, epoch: float) -> str:
     """Return a moment in words."""
-    return f"step {step:,} (epoch {round(epoch, 3):,g})" if step else "before training"
+    if not step:
+        return tr("before training")
+    return tr("step {step} (epoch {epoch})", step=f"{step:,}", epoch=f"{round(epoch, 3):,g}")
 
 
 def _quantized(picture: Image.Image) -> Image.Image:
@@ -104,20 +108,29 @@ def _gif(
 
 
 def _caption(reels: Sequence[Reel], arms: int) -> str:
-    some = f"{len(reels)} of {arms} arms, " if len(reels) < arms else ""
+    some = ""
+    if len(reels) < arms:
+        some = tr("{shown} of {arms} arms, ", shown=len(reels), arms=arms)
     parts = []
     if reels[0].plane is not None:
-        parts.append("the class that the network predicts at each point, with training examples")
+        parts.append(
+            tr("the class that the network predicts at each point, with training examples")
+        )
     elif reels[0].moments[0].image is not None:
         parts.append(
-            "the incoming weights of first-layer units (blue below 0, red above; one scale per arm)"
+            tr(
+                "the incoming weights of first-layer units (blue below 0, red above; one scale per "
+                "arm)"
+            )
         )
     if reels[0].moments[0].activations:
-        parts.append("the distribution of the activations of each hidden layer")
-    parts.append("the norm of the loss's gradient with respect to each layer's weights")
-    return (
-        f"Training, step by step: {some}one run of each arm (n = 1), which see the same batches "
-        f"if their seeds are equal. From top to bottom: {'; '.join(parts)}."
+        parts.append(tr("the distribution of the activations of each hidden layer"))
+    parts.append(tr("the norm of the loss's gradient with respect to each layer's weights"))
+    return tr(
+        "Training, step by step: {some}one run of each arm (n = 1), which see the same batches if "
+        "their seeds are equal. From top to bottom: {parts}.",
+        some=some,
+        parts="; ".join(parts),
     )
 
 
@@ -162,8 +175,9 @@ class _Stage:
         self.title.set_text(_label(step, self.epoch(step)))
         for place, reel in enumerate(self.reels):
             moment = reel.at(step)
-            name = "\n".join(textwrap.wrap(reel.arm.replace("_", " "), 20)[:2])
-            self.heads[place].set_text(f"{name}\ntest {100 * moment.accuracy:.1f} %")
+            name = "\n".join(layout.wrap(arm_words(reel.arm).replace("_", " "), 20)[:2])
+            accuracy = tr("test {accuracy} %", accuracy=f"{100 * moment.accuracy:.1f}")
+            self.heads[place].set_text(f"{name}\n{accuracy}")
             self._move_image(place, moment)
             self._move_activations(place, moment)
             self._move_gradients(place, moment)
@@ -211,12 +225,12 @@ class _Stage:
             ax.set_ylim(-0.05, len(self.shown) + 0.1)
             ax.set_xlim(low, high)
             ax.set_yticks(range(len(self.shown)))
-            names = [f"layer {layer + 1}" for layer in self.shown]
+            names = [tr("layer {number}", number=layer + 1) for layer in self.shown]
             ax.set_yticklabels(names if ax is axes[0] else [], va="bottom")
             ax.tick_params(left=False)
             ax.grid(visible=False, axis="x")
             ax.locator_params(axis="x", nbins=3)
-            ax.set_xlabel("activation", fontsize=SMALL)
+            ax.set_xlabel(tr("activation"), fontsize=SMALL)
 
     def _move_activations(self, place: int, moment: Moment) -> None:
         for height, layer in enumerate(self.shown):
@@ -247,12 +261,13 @@ class _Stage:
             every = -(-self.rows // 8)
             ticks = [*range(0, self.rows, every)]
             ax.set_yticks(ticks)
-            ax.set_yticklabels([f"layer {t + 1}" for t in ticks] if ax is axes[0] else [])
+            names = [tr("layer {number}", number=t + 1) for t in ticks]
+            ax.set_yticklabels(names if ax is axes[0] else [])
             ax.tick_params(left=False)
             ax.grid(visible=False, axis="y")
             ax.xaxis.set_major_locator(LogLocator(numticks=4))
             ax.minorticks_off()
-            ax.set_xlabel("gradient norm", fontsize=SMALL)
+            ax.set_xlabel(tr("gradient norm"), fontsize=SMALL)
 
     def _move_gradients(self, place: int, moment: Moment) -> None:
         bars, low = self.bars[place]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,9 @@ from matplotlib.figure import Figure
 
 from nnexp.analysis.arms import Comparison, curves, spreads
 from nnexp.analysis.effects import Factor
+from nnexp.analysis.labels import either, enumerated
 from nnexp.analysis.loss_scales import loss_scales
+from nnexp.language import tr
 from nnexp.nn.activations import RECTIFYING, SATURATING
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, omitted, values_in_words
@@ -30,13 +31,8 @@ _MOST_HIDDEN = 5
 _MOST_ARMS = 12
 # Of divided arms, a row of panels shows the first and the last hidden layer, and the output.
 _MOST_ACROSS = 3
-# What units are where their activation is flat, and what that means.
+# What units are where their activation is flat.
 _FLAT = {"saturated": SATURATING, "inactive": RECTIFYING}
-_MEANINGS = {
-    "saturated": " Saturated units are near a bound of their activation.",
-    "inactive": " Inactive units are on the flat side of a rectifier, such as a ReLU at 0.",
-    "flat": "",
-}
 # Arms whose activations are this many times as wide as another's do not share its axis.
 _FAR = 4
 
@@ -44,12 +40,12 @@ _FAR = 4
 def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     """Draw each layer's activations before and after training, one panel per arm."""
     table = spreads(comparison.mechanism)
-    title = f"Activations before and after training{by(comparison)}"
+    title = by(comparison, tr("Activations before and after training"))
     shown = comparison.summary[comparison.summary["arm"].isin(table["arm"].unique())]
     note = ""
     if len(shown) > _MOST_ARMS:
         arms, _ = extremes(shown.set_index("arm")["test_accuracy_mean"], _MOST_ARMS)
-        note = extremes_note(arms, len(comparison.arms), "are shown")
+        note = extremes_note(arms, len(comparison.arms), tr("are shown"))
         shown = shown.set_index("arm").loc[arms].reset_index()
         table = table[table["arm"].isin(arms)]
     columns = 2 if len(shown) in (2, 4) or max(map(len, shown["arm"])) > 15 else 3
@@ -76,20 +72,21 @@ def activations(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         low, high = float(own["p05"].min()), float(own["p95"].max())
         if max(-low, high) > 10:
             scales.symlog_axis(ax, low, high)
-    caption = (
+    caption = tr(
         "Activations of each layer (the last is the output) on a fixed sample of training "
         "examples: hollow before the first update, filled after the last. Box: the middle half; "
-        f"whiskers: 5 % to 95 %; line: the median; all are means over seeds ({comparison.seeds})."
-        f"{note}"
+        "whiskers: 5 % to 95 %; line: the median; all are means over seeds ({n}).",
+        n=comparison.seeds,
     )
+    caption += note
     if alone:
-        caption += " Each arm has its own scale."
+        caption += f" {tr('Each arm has its own scale.')}"
     caption += omitted(comparison)
     if (table[table["moment"] == "after"].isna().any(axis=1)).any():
-        caption += " Arms whose runs all diverged have no box after training."
+        caption += f" {tr('Arms whose runs all diverged have no box after training.')}"
     after = table[table["moment"] == "after"].dropna()
     width = (after["p95"] - after["p05"]).groupby(after["arm"], observed=True).mean()
-    alt = f"{caption} {values_in_words(width, 'Mean whisker span after training')}"
+    alt = f"{caption} {values_in_words(width, tr('Mean whisker span after training'))}"
     return Picture("activations", title, caption, alt, figure, table)
 
 
@@ -97,21 +94,25 @@ def gradients(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     """Draw the norm of each layer's gradient over training, one panel per layer."""
     drawn = _layers(comparison, grid, "gradient_norm", hidden=False)
     comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
-    title = f"Gradient norm of each layer{by(comparison)}"
-    figure, axes = _figure(drawn, title, "gradient norm of the weights")
+    title = by(comparison, tr("Gradient norm of each layer"))
+    figure, axes = _figure(drawn, title, tr("gradient norm of the weights"))
     for ax, rows in axes:
         panels.draw_curves(ax, rows.assign(mean=rows["mean"].replace(0, np.nan)), styles)
         panels.draw_zeros(ax, rows, styles)
     scales.log_axis(axes[0][0])
     layout.label_outer([ax for ax, _ in axes])
-    caption = (
+    caption = tr(
         "Frobenius norm of the gradient of the loss by each layer's weights, on a fixed sample of "
-        f"training examples: {band(comparison)}.{drawn.facets.note}"
+        "training examples: {band}.",
+        band=band(comparison),
     )
+    caption += drawn.facets.note
     if len(loss_scales(comparison)) > 1:
-        caption += " The gradients are of different losses, which are not comparable in size."
+        caption += " " + tr(
+            "The gradients are of different losses, which are not comparable in size."
+        )
     if (table["mean"] == 0).any():
-        caption += " A triangle at the lower edge: exactly 0."
+        caption += f" {tr('A triangle at the lower edge: exactly 0.')}"
     caption += omitted(comparison) + _ended(table) + drawn.left_out
     caption += coinciding(drawn.facets.parts(table), stretched=True)
     alt = f"{caption} {_first_layer(table)}"
@@ -122,16 +123,18 @@ def distance(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     """Draw how far each layer's weights are from their initial values, one panel per layer."""
     drawn = _layers(comparison, grid, "distance", hidden=False)
     comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
-    title = f"Distance from the initial weights{by(comparison)}"
-    figure, axes = _figure(drawn, title, "norm of the change of the weights")
+    title = by(comparison, tr("Distance from the initial weights"))
+    figure, axes = _figure(drawn, title, tr("norm of the change of the weights"))
     for ax, rows in axes:
         panels.draw_curves(ax, rows, styles)
     axes[0][0].set_ylim(bottom=0)
     layout.label_outer([ax for ax, _ in axes])
-    caption = (
+    caption = tr(
         "Frobenius norm of the difference between each layer's weights and their initial values: "
-        f"{band(comparison)}.{drawn.facets.note}"
+        "{band}.",
+        band=band(comparison),
     )
+    caption += drawn.facets.note
     caption += omitted(comparison) + _ended(table) + drawn.left_out
     caption += coinciding(drawn.facets.parts(table), stretched=True)
     alt = f"{caption} {_first_layer(table)}"
@@ -144,18 +147,20 @@ def saturation(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     They are measured alike, as those where the activation is flat, but they are not the same: arms
     of which units saturate and arms of which units are inactive have panels of their own.
     """
-    kinds = _kinds(comparison)
-    drawn = _layers(comparison, grid, "saturated", hidden=True, kinds=kinds)
+    kinds, names = _kinds(comparison), _kind_words()
+    drawn = _layers(
+        comparison, grid, "saturated", hidden=True, kinds={a: names[k] for a, k in kinds.items()}
+    )
     comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
     words = list(dict.fromkeys(kinds.values()))
-    *others, last = words
-    both = f"{', '.join(others)} and {last}" if others else last
-    title = f"{both.capitalize()} hidden units{by(comparison)}"
+    both = enumerated([names[word] for word in words]).capitalize()
+    title = by(comparison, tr("{kinds} hidden units", kinds=both))
     tables = {"saturated": table}
-    thin = "dead units" if len(styles) <= MOST_WITH_THIN else ""
+    thin = tr("dead units") if len(styles) <= MOST_WITH_THIN else ""
     if thin:
         tables["dead"] = curves(_hidden(comparison.mechanism), "dead")
-    figure, axes = _figure(drawn, title, f"share {last}" if not others else "share of units", thin)
+    share = tr("share {kind}", kind=names[words[0]]) if len(words) == 1 else tr("share of units")
+    figure, axes = _figure(drawn, title, share, thin)
     for ax, rows in axes:
         panels.draw_curves(ax, rows, styles)
         if thin:
@@ -164,17 +169,30 @@ def saturation(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
             panels.draw_curves(ax, own, styles, thin=thin)
         ax.set_ylim(-0.04, 1.04)
     layout.label_outer([ax for ax, _ in axes])
-    caption = (
+    caption = tr(
         "Share of (unit, example) pairs at which the activation's derivative is below 5 % of its "
-        f"maximum: {band(comparison)}.{drawn.facets.note}"
+        "maximum: {band}.",
+        band=band(comparison),
     )
-    caption += "".join(_MEANINGS[word] for word in words)
+    caption += drawn.facets.note
+    meanings = {
+        "saturated": tr("Saturated units are near a bound of their activation."),
+        "inactive": tr("Inactive units are on the flat side of a rectifier, such as a ReLU at 0."),
+    }
+    caption += "".join(f" {meanings[word]}" for word in words if word in meanings)
     if thin:
-        caption += f" Thin lines: share of units {' or '.join(words)} at every example (dead)."
+        caption += " " + tr(
+            "Thin lines: share of units {kinds} at every example (dead).",
+            kinds=either([names[word] for word in words]),
+        )
     caption += omitted(comparison) + _ended(table) + drawn.left_out
     caption += coinciding(drawn.facets.parts(table))
     alt = f"{caption} {_first_layer(table)}"
     return Picture("saturation", title, caption, alt, figure, together(tables))
+
+
+def _kind_words() -> dict[str, str]:
+    return {"saturated": tr("saturated"), "inactive": tr("inactive"), "flat": tr("flat")}
 
 
 def _kinds(comparison: Comparison) -> dict[str, str]:
@@ -190,18 +208,20 @@ def symmetry(comparison: Comparison, grid: Sequence[Factor]) -> Picture:
     """Draw how many units of each hidden layer differ."""
     drawn = _layers(comparison, grid, "distinct_units", hidden=True)
     comparison, table, styles = drawn.facets.shown, drawn.table, drawn.facets.styles
-    title = f"Distinct hidden units{by(comparison)}"
-    figure, axes = _figure(drawn, title, "distinct units")
+    title = by(comparison, tr("Distinct hidden units"))
+    figure, axes = _figure(drawn, title, tr("distinct units"))
     for ax, rows in axes:
         panels.draw_curves(ax, rows, styles)
     layout.label_outer([ax for ax, _ in axes])
     most = _hidden(comparison.mechanism)["units"].max()
     axes[0][0].set_ylim(-0.06 * most, 1.06 * most)
-    caption = (
+    caption = tr(
         "Number of units of a layer whose incoming weights differ by more than 0.1 % of the "
         "largest weight. Identical units do the work of one and stay identical, except for "
-        f"rounding errors: {band(comparison)}.{drawn.facets.note}"
+        "rounding errors: {band}.",
+        band=band(comparison),
     )
+    caption += drawn.facets.note
     caption += omitted(comparison) + _ended(table) + drawn.left_out
     caption += coinciding(drawn.facets.parts(table))
     alt = f"{caption} {_first_layer(table)}"
@@ -258,13 +278,17 @@ def _layers(
         own = about[about["panel"] == layer]
         kind, units = own["kind"].iloc[0], own["units"].unique()
         output = depths > 1 and kind == "output"
-        name = "output layer" if output else f"layer {own['layer'].iloc[0]}"
-        details = [kind] if name.startswith("layer") else []
-        details += [f"{units[0]} units"] if len(units) == 1 else []
+        name = tr("layer {number}", number=own["layer"].iloc[0])
+        details = [tr("hidden") if kind == "hidden" else tr("output")]
+        if output:
+            name, details = tr("output layer"), []
+        details += [tr("{number} units", number=units[0])] if len(units) == 1 else []
         names[layer] = (f"{name} ({', '.join(details)})" if details else name, name)
     count = _hidden(layers)["layer"].nunique()
     few = sum(map(math.isfinite, shown)) if depths > 1 or hidden else len(shown) - 1
-    left_out = f" {few} of {count} hidden layers are shown." if 0 < few < count else ""
+    left_out = ""
+    if 0 < few < count:
+        left_out = " " + tr("{few} of {count} hidden layers are shown.", few=few, count=count)
     return _Layers(chosen, table, names, left_out)
 
 
@@ -293,7 +317,7 @@ def _figure(
         rows = drawn.table[drawn.table["panel"] == layer]
         own = rows[rows["arm"].isin(arms)]
         # Networks of a panel may have fewer layers than those of others.
-        titles.append(textwrap.fill(words, layout.CHARACTERS // columns) if len(own) else None)
+        titles.append(layout.fill(words, layout.CHARACTERS // columns) if len(own) else None)
         if len(own):
             parts.append((own, rows[rows["arm"].isin(set(chosen.grey) - set(arms))]))
     figure, axes = layout.panels(
@@ -311,8 +335,10 @@ def _figure(
 
 
 def _ended(table: pd.DataFrame) -> str:
-    return " A cross ends an arm whose runs diverged." if table["diverged"].any() else ""
+    if not table["diverged"].any():
+        return ""
+    return f" {tr('A cross ends an arm whose runs diverged.')}"
 
 
 def _first_layer(table: pd.DataFrame) -> str:
-    return ends(table[table["layer"] == 1], "Layer 1 at the end")
+    return ends(table[table["layer"] == 1], tr("Layer 1 at the end"))

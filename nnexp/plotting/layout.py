@@ -21,7 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
 
+from nnexp.language import ENGLISH, current, tr
 from nnexp.plotting import marks
+from nnexp.plotting.fonts import font
 from nnexp.plotting.styles import FAINT, NEUTRAL
 
 Look = dict[str, Any]
@@ -42,7 +44,11 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FONT = "DejaVu Sans"
 # Text in an SVG is text, in the first of these fonts that the reader has; Verdana is as wide.
 _FONTS = f"{_FONT}, Verdana, sans-serif"
-_FONT_OF_TEXT = re.compile(rf"; font-family: '{_FONT}'|font-family: '{_FONT}'; ")
+_KOREAN_FONTS = f"{_FONT}, Verdana, Noto Sans KR, Apple SD Gothic Neo, Malgun Gothic, sans-serif"
+_FAMILY = rf"font-family: '{_FONT}'(?:, '[^']*')*"
+_FONT_OF_TEXT = re.compile(rf"; {_FAMILY}|{_FAMILY}; ")
+# Hangul and the like is twice as wide as other letters.
+_WIDE, _FILLER = re.compile("([\u1100-\u115f\u3000-\u303f\uac00-\ud7a3])"), "\u2060"
 _NO_ROTATION = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
 _STYLE: Look = {
     "font.family": _FONT,
@@ -93,8 +99,8 @@ def panels(
     and right, ``below`` is for labels longer than a line below the axes, in inches: all is placed
     by hand, which is quick and keeps a page's figures aligned.
     """
-    titles = textwrap.wrap(title, 47)
-    lines = textwrap.wrap(f"Held fixed: {held}", 66)
+    titles = wrap(title, 47)
+    lines = wrap(tr("Held fixed: {settings}", settings=held), 66)
     name_heights = [0.17 * (name.count("\n") + 1 if name else 0) for name in names]
     rows = math.ceil(len(names) / columns)
     heights = [height] * rows if isinstance(height, int | float) else list(height)
@@ -174,10 +180,26 @@ def _legend_shape(labels: Sequence[str]) -> tuple[int, float]:
     """Return in how many columns a legend fits, and its height in inches."""
     if not labels:
         return 1, 0.0
-    longest = max(len(line) for label in labels for line in label.split("\n"))
+    longest = max(width(line) for label in labels for line in label.split("\n"))
     across = min(max(1, int((WIDTH - 0.2) / (0.62 + 0.075 * longest))), len(labels))
     heights = [0.2 + 0.16 * label.count("\n") for label in labels]
     return across, 0.12 + max(map(sum, np.array_split(heights, across)))
+
+
+def width(text: str) -> int:
+    """Return how many letters of the Latin alphabet are about as wide as ``text``."""
+    return len(_WIDE.sub(rf"\1{_FILLER}", text))
+
+
+def wrap(text: str, most: int) -> list[str]:
+    """Return the lines of ``text``, each as wide as ``most`` letters or less."""
+    filled = textwrap.wrap(_WIDE.sub(rf"\1{_FILLER}", text), most)
+    return [line.replace(_FILLER, "") for line in filled]
+
+
+def fill(text: str, most: int) -> str:
+    """Return ``text`` broken into lines as by `wrap`."""
+    return "\n".join(wrap(text, most))
 
 
 def words_on(colour: Any) -> str:
@@ -197,7 +219,8 @@ def svg(figure: Figure) -> bytes:
     """Return ``figure`` as SVG: the same bytes for the same figure."""
     marks.number(figure)
     drawn = _saved(figure, "svg", {"Date": None, "Creator": None}).decode()
-    drawn = _FONT_OF_TEXT.sub("", drawn.replace("<svg ", f'<svg font-family="{_FONTS}" ', 1))
+    fonts = _FONTS if current() == ENGLISH else _KOREAN_FONTS
+    drawn = _FONT_OF_TEXT.sub("", drawn.replace("<svg ", f'<svg font-family="{fonts}" ', 1))
     return _NOT_XML.sub("\ufffd", _NO_ROTATION.sub("", drawn)).encode()
 
 
@@ -207,6 +230,8 @@ def style() -> Iterator[None]:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)  # type: ignore[arg-type]
+        if own := font():
+            mpl.rcParams["font.family"] = [_FONT, own]
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
 import pandas as pd
@@ -10,6 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from nnexp.analysis.names import arm_words, moment_words
+from nnexp.language import tr
+from nnexp.plotting import layout
 from nnexp.plotting.layout import EDGE
 from nnexp.plotting.marks import mark
 from nnexp.plotting.styles import NEUTRAL, Style
@@ -24,9 +26,12 @@ def arm_labels(summary: pd.DataFrame, width: int) -> list[str]:
     """Return the arms' labels, wrapped, with run outcomes: ``relu (1 of 3 diverged)``."""
     labels = []
     for row in summary.to_dict("records"):
-        ends = [f"{row[s]} of {row['runs']} {s}" for s in (DIVERGED, FAILED) if row[s]]
-        label = f"{row['arm']} ({', '.join(ends)})" if ends else str(row["arm"])
-        labels.append("\n".join(textwrap.wrap(label, width)))
+        lost = {
+            DIVERGED: tr("{n} of {runs} diverged", n=row[DIVERGED], runs=row["runs"]),
+            FAILED: tr("{n} of {runs} failed", n=row[FAILED], runs=row["runs"]),
+        }
+        ends, arm = [lost[s] for s in lost if row[s]], arm_words(str(row["arm"]))
+        labels.append(layout.fill(f"{arm} ({', '.join(ends)})" if ends else arm, width))
     return labels
 
 
@@ -38,12 +43,15 @@ def line_entry(label: str, style: Style, arms: Iterable[str]) -> Line2D:
 
 def thin_entries(thin: str) -> list[Artist]:
     """Return the legend's entry of the ``thin`` lines, if there are any."""
-    return [Line2D([], [], color=NEUTRAL, linewidth=THIN, label=f"thin: {thin}")] if thin else []
+    if not thin:
+        return []
+    label = tr("thin: {measure}", measure=thin)
+    return [Line2D([], [], color=NEUTRAL, linewidth=THIN, label=label)]
 
 
 def box_entries() -> list[Artist]:
     """Return the legend entries of `draw_spread`."""
     return [
-        Patch(facecolor=face, edgecolor=NEUTRAL, label=f"{moment} training")
+        Patch(facecolor=face, edgecolor=NEUTRAL, label=moment_words(moment))
         for moment, face in (("before", "white"), ("after", NEUTRAL))
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
+from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look, fill, wrap
 from nnexp.plotting.marks import mark
 from nnexp.plotting.scales import stretch_axis
 from nnexp.plotting.styles import FAINT, INK, NEUTRAL, UNNAMED, Style
@@ -56,7 +55,7 @@ class Differences:
 def differences_figure(title: str, panels: Mapping[str, Sequence[Differences]]) -> Figure:
     """Return a figure with a panel of rows for each unit."""
     heights = [
-        0.75 + sum(0.24 + 0.16 * len(textwrap.wrap(row.label, LABEL)) for row in rows)
+        0.75 + sum(0.24 + 0.16 * len(wrap(row.label, LABEL)) for row in rows)
         for rows in panels.values()
     ]
     margins = ConstrainedLayoutEngine(w_pad=0.1)
@@ -83,11 +82,11 @@ def draw_differences(ax: Axes, rows: Sequence[Differences], unit: str) -> Axes:
     else:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-    ax.set_yticks(range(len(rows)), [textwrap.fill(row.label, LABEL) for row in rows])
+    ax.set_yticks(range(len(rows)), [fill(row.label, LABEL) for row in rows])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
-    ax.set_xlabel(textwrap.fill(unit, 48))
+    ax.set_xlabel(fill(unit, 48))
     return ax
 
 

@@ -17,7 +17,9 @@ from matplotlib.ticker import (
 )
 
 from nnexp.analysis.clock import starts_densely
-from nnexp.analysis.labels import signs
+from nnexp.analysis.labels import range_words, signs
+from nnexp.analysis.names import moment_words, unit_words
+from nnexp.language import tr
 from nnexp.nn.layer_statistics import QUANTILES
 from nnexp.plotting import scales
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look
@@ -60,7 +62,7 @@ def draw_curves(
             cross = {**_cross(style.colour), "markersize": 10, "zorder": 5}
             ax.plot(x[end], mean[end], **cross, gid=mark("part", [arm]))
     units = table["unit"].unique()
-    ax.set_xlabel(units[0] if len(units) else "epochs")
+    ax.set_xlabel(unit_words(units[0]) if len(units) else tr("epochs"))
     if starts_densely(table["x"]) and "seconds" not in units:
         scales.start_axis(ax, table.loc[table["x"] > 0, "x"].min())
     elif ax.get_xscale() == "linear":
@@ -124,7 +126,7 @@ def draw_final(
     if len(others):
         gap = (len(labels) + 1) // 2
         places[gap:] = [place + 1 for place in places[gap:]]
-        labels.insert(gap, f"{len(others)} others")
+        labels.insert(gap, tr("{number} others", number=len(others)))
         low, first, third, high = np.quantile(others, (0, 0.25, 0.75, 1))
         ax.plot([low, high], [gap, gap], color=CONTEXT, linewidth=1.4)
         ax.plot([first, third], [gap, gap], color=CONTEXT, linewidth=7, solid_capstyle="butt")
@@ -153,7 +155,7 @@ def draw_final(
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
     ax.margins(x=0.08)
-    ax.set_xlabel("final test accuracy")
+    ax.set_xlabel(tr("final test accuracy"))
     return ax
 
 
@@ -186,7 +188,7 @@ def draw_response(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style]) ->
         ax.xaxis.set_minor_locator(NullLocator())
     if len(values) <= MOST_TICKS:
         ax.set_xticks(values, [f"{value:g}" for value in values])
-    ax.set_ylabel("final test accuracy")
+    ax.set_ylabel(tr("final test accuracy"))
     return ax
 
 
@@ -218,15 +220,19 @@ def draw_spread(ax: Axes, table: pd.DataFrame, style: Style) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False, axis="x")
     ax.use_sticky_edges = False
-    ax.set_xlabel("layer")
-    ax.set_ylabel("activation")
+    ax.set_xlabel(tr("layer"))
+    ax.set_ylabel(tr("activation"))
     return ax
 
 
 def _box_words(row: Mapping[Any, Any]) -> str:
     low, first, median, third, high = (f"{row[f'p{q:02d}']:.3g}" for q in QUANTILES)
-    lines = [f"layer {row['layer']}, {row['moment']} training", f"median: {median}"]
-    lines += [f"middle half: {first} to {third}", f"5 % to 95 %: {low} to {high}"]
+    lines = [
+        tr("layer {layer}, {moment}", layer=row["layer"], moment=moment_words(row["moment"])),
+        tr("median: {median}", median=median),
+        tr("middle half: {ends}", ends=range_words(first, third)),
+        tr("5 % to 95 %: {ends}", ends=range_words(low, high)),
+    ]
     return signs("\n".join(lines))
 
 

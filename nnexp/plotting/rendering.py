@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import multiprocessing
@@ -12,6 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.interrupts import SIGNALS
+from nnexp.language import ENGLISH, language
+from nnexp.plotting.fonts import lettered
 from nnexp.plotting.frame import Film
 
 if TYPE_CHECKING:
@@ -92,7 +95,31 @@ def pictures(
     records: Sequence[Record] = (),
     kept: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, Callable[[], Picture]]:
-    """Return a function that draws each figure of a page, by name, as in `draw`."""
+    """Return a function that draws each figure of a page, by name, as in `draw`.
+
+    Without a font for the current language, figures are in English.
+    """
+    drawn = _pictures(comparison, records, kept)
+    if lettered():
+        return drawn
+    with language(ENGLISH):
+        english = _pictures(comparison, records, kept)
+    return {
+        name: functools.partial(_in_english, translated, english[name])
+        for name, translated in drawn.items()
+    }
+
+
+def _in_english(translated: Callable[[], Picture], english: Callable[[], Picture]) -> Picture:
+    """Return a picture that is drawn in English, with the words beside it ``translated``."""
+    words = translated()
+    with language(ENGLISH):
+        return dataclasses.replace(words, figure=english().figure)
+
+
+def _pictures(
+    comparison: Comparison, records: Sequence[Record], kept: Mapping[str, pd.DataFrame] | None
+) -> dict[str, Callable[[], Picture]]:
     from nnexp.plotting.sweep_figures import figures
 
     arms = dict(zip(comparison.runs["run_id"], map(str, comparison.runs["arm"]), strict=True))

@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from nnexp.analysis.arms import Comparison
+from nnexp.analysis.names import moment_words
 from nnexp.config import identity, registry
 from nnexp.data import KINDS, DataSettings, load
+from nnexp.language import tr
 from nnexp.nn import mean_field
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, omitted
@@ -26,7 +28,7 @@ from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[Any]
 
-MEASURES = {"activation": "activation (std)", "error": "error (rms)"}
+MEASURES = ("activation", "error")
 MOMENTS = ("before", "after")
 _PROBE = 1000
 # Inputs are grouped by size for the theory: as good as one by one, and faster.
@@ -118,12 +120,12 @@ def picture(comparison: Comparison, x: Mapping[str, Array] | None = None) -> Pic
 def _picture(chosen: Facets, rows: pd.DataFrame, count: int) -> Picture:
     """Return the figure of those of ``count`` arms that are chosen."""
     comparison, styles = chosen.shown.only(chosen.styles), chosen.styles
-    title = f"Spreads through depth{by(comparison)}"
+    title = by(comparison, tr("Spreads through depth"))
     legend = chosen.legend()[: len(styles)]
     known = bool(rows["theory"].notna().any())
     if known:
-        legend.append(Line2D([], [], **_THEORY, label="theory"))
-    names = [f"{moment} training" for moment in MOMENTS]
+        legend.append(Line2D([], [], **_THEORY, label=tr("theory")))
+    names = [moment_words(moment) for moment in MOMENTS]
     figure, parts = layout.panels(
         title,
         comparison.held,
@@ -135,7 +137,8 @@ def _picture(chosen: Facets, rows: pd.DataFrame, count: int) -> Picture:
     )
     grid = (parts[:2], parts[2:])
     nothing = False
-    for (measure, name), axes in zip(MEASURES.items(), grid, strict=True):
+    labels = {"activation": tr("activation (std)"), "error": tr("error (rms)")}
+    for (measure, name), axes in zip(labels.items(), grid, strict=True):
         axes[1].sharey(axes[0])
         own = rows[rows["measure"] == measure]
         own = own.assign(x=own["layer"], unit="layer", diverged=0)
@@ -153,24 +156,24 @@ def _picture(chosen: Facets, rows: pd.DataFrame, count: int) -> Picture:
             axes[0].set_ylim(low * (low / high) ** 0.12, high)  # room for the triangles
     layout.label_outer(parts)
     figure.align_ylabels([grid[0][0], grid[1][0]])
-    caption = (
+    caption = tr(
         "Top: the standard deviation of each hidden layer's activations over its units and a "
         "fixed sample of training examples. Bottom: the root mean square of an example's gradient "
-        "with respect to each layer's pre-activations; the last layer is the output: "
-        f"{band(comparison)}."
+        "with respect to each layer's pre-activations; the last layer is the output: {band}.",
+        band=band(comparison),
     )
     if len(styles) < count:
-        caption += extremes_note(list(styles), count, "are shown")
+        caption += extremes_note(list(styles), count, tr("are shown"))
     if known:
-        caption += (
-            " Dashed: mean-field theory of random weights with mean 0; its errors start from the "
+        caption += " " + tr(
+            "Dashed: mean-field theory of random weights with mean 0; its errors start from the "
             "measured one at the output."
         )
     if nothing:
-        caption += " A triangle at the lower edge: 0, up to rounding."
+        caption += f" {tr('A triangle at the lower edge: 0, up to rounding.')}"
     caption += omitted(comparison)
     if (comparison.mechanism["status"] == DIVERGED).any():
-        caption += " Arms whose runs all diverged have no line after training."
+        caption += f" {tr('Arms whose runs all diverged have no line after training.')}"
     alt = f"{caption} {_factors(rows)}".strip()
     return Picture("depth", title, caption, alt, figure, rows)
 
@@ -186,7 +189,7 @@ def _draw(ax: Axes, table: pd.DataFrame, styles: Mapping[str, Style], *, log: bo
     for arm, line in table.dropna(subset="theory").groupby("arm", observed=True):
         values = line["theory"].replace(0, np.nan) if log else line["theory"]
         single: dict[str, Any] = {"marker": "_", "markersize": 12} if len(line) == 1 else {}
-        ax.plot(line["x"], values, **_THEORY, **single, zorder=6, gid=mark("theory", [arm]))
+        ax.plot(line["x"], values, **_THEORY, **single, zorder=6, gid=mark(tr("theory"), [arm]))
 
 
 def _lines(
@@ -260,7 +263,12 @@ def _factors(rows: pd.DataFrame) -> str:
         factor = (first["mean"] / last["mean"]) ** (1 / steps)
         text = f"{arm} {factor:.3g}"
         if last["theory"] > 0:
-            text += f" (theory {(first['theory'] / last['theory']) ** (1 / steps):.3g})"
+            theory = f"{(first['theory'] / last['theory']) ** (1 / steps):.3g}"
+            text += f" ({tr('theory {factor}', factor=theory)})"
         factors.append(text)
-    what = "Before training, each hidden layer passes back the error times, on average"
-    return f"{what}: {', '.join(factors)}." if factors else ""
+    if not factors:
+        return ""
+    return tr(
+        "Before training, each hidden layer passes back the error times, on average: {factors}.",
+        factors=", ".join(factors),
+    )

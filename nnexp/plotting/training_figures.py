@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from nnexp.analysis.arms import Comparison, curves, seeds
 from nnexp.analysis.clock import starts_densely
 from nnexp.analysis.loss_scales import loss_scales
+from nnexp.analysis.names import SHARE_OF_LINE, score_words, unit_words
+from nnexp.language import tr
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, values_in_words
 from nnexp.plotting.facets import Block, Facets, extremes, extremes_note
@@ -48,29 +50,34 @@ def learning(facets: Facets, score: str) -> Picture:
     few = single["run_id"].nunique() <= _MOST_SEEDS
     if facets.plain and test["n"].max() > 1 and few:
         drawn[f"test_{score} of a run"] = single
-    title = f"Test {score}{by(comparison)}"
+    title = by(comparison, tr("Test loss") if score == "loss" else tr("Test accuracy"))
     losses = loss_scales(comparison) if score == "loss" else {"": comparison.arms}
     clocks = {}
     if score == "accuracy" and len(facets.panels) == 1:
         clocks = _clocks(test, curves(comparison.metrics, "seconds"))
     blocks = facets.blocks(losses)
-    unit = "loss (mean per example)" if score == "loss" else "accuracy (share correct)"
-    figure, axes = _figure(title, facets, blocks, unit, "training set", clocks)
+    unit = tr("loss (mean per example)") if score == "loss" else tr("accuracy (share correct)")
+    figure, axes = _figure(title, facets, blocks, unit, tr("training set"), clocks)
     stretched = _draw_blocks(axes, facets, blocks, drawn, score == "loss")
     if not clocks:
         layout.label_outer(list(itertools.chain(*axes)))
-    caption = f"{title} over training: {band(comparison)}.{facets.note}"
+    caption = tr("{title} over training: {band}.", title=title, band=band(comparison))
+    caption += facets.note
     if f"test_{score} of a run" in drawn:
-        caption += " Hairlines: single seeds."
+        caption += f" {tr('Hairlines: single seeds.')}"
     if starts_densely(test["x"]):
-        caption += f" The axis of {test['unit'].iloc[0]} is logarithmic, to show the start."
+        unit = unit_words(test["unit"].iloc[0])
+        caption += f" {tr('The axis of {unit} is logarithmic, to show the start.', unit=unit)}"
     if len(losses) > 1:
-        caption += " Different losses are not comparable: each has its own axis."
+        caption += f" {_not_comparable()}"
     if facets.thin:
-        caption += " Thin lines: the same on the training set."
-    if test["diverged"].any():
-        caption += " A cross ends an arm if a run of it diverged"
-        caption += ": its loss is infinite from there." if score == "loss" else "."
+        caption += f" {tr('Thin lines: the same on the training set.')}"
+    if test["diverged"].any() and score == "loss":
+        caption += " " + tr(
+            "A cross ends an arm if a run of it diverged: its loss is infinite from there."
+        )
+    elif test["diverged"].any():
+        caption += f" {tr('A cross ends an arm if a run of it diverged.')}"
     caption += coinciding(facets.parts(test), stretched)
     for (ax,), (clock, times) in zip(axes[len(blocks) :], clocks.items(), strict=True):
         timed = test.assign(x=times, unit=clock, n=1)
@@ -78,12 +85,16 @@ def learning(facets: Facets, score: str) -> Picture:
         ax.locator_params(axis="y", nbins=4)
         drawn[f"test_{score} by {clock}"] = test.assign(x=times, unit=clock)
     if clocks:
-        caption += (
-            " By seconds: the mean training time of the runs. Runs that share a machine slow "
-            "each other down, so the seconds do not support claims about speed."
+        caption += " " + tr(
+            "By seconds: the mean training time of the runs. Runs that share a machine slow each "
+            "other down, so the seconds do not support claims about speed."
         )
-    alt = f"{caption} {ends(test, 'At the end')}"
+    alt = f"{caption} {ends(test, tr('At the end'))}"
     return Picture(score, title, caption, alt, figure, together(drawn))
+
+
+def _not_comparable() -> str:
+    return tr("Different losses are not comparable: each has its own axis.")
 
 
 def _figure(
@@ -101,7 +112,7 @@ def _figure(
     for block in blocks:
         names += [textwrap.fill(name, layout.CHARACTERS // columns) for name in block.panels]
         names += [None] * (-len(names) % columns)
-    names += [f"the same means by {clock}" for clock in clocks]
+    names += [tr("the same means by {clock}", clock=unit_words(clock)) for clock in clocks]
     single = len(blocks) + len(facets.panels) == 2
     height = 2.3 if single else 1.9 if sum(rows) == 1 else (1.6, 1.3, 1.0)[columns - 1]
     figure, axes = layout.panels(
@@ -166,7 +177,7 @@ def _draw(
         if "run_id" in own:
             panels.draw_seeds(ax, own, facets.styles)
         else:
-            panels.draw_curves(ax, own, facets.styles, thin=name.replace("_", " "))
+            panels.draw_curves(ax, own, facets.styles, thin=score_words(name))
     if len(facets.panels) > 1:
         ax.locator_params(axis="y", nbins=4)
         if ax.get_xscale() == "linear":
@@ -189,20 +200,23 @@ def validation(facets: Facets) -> Picture:
     if facets.thin:
         drawn["test_accuracy"] = curves(comparison.metrics, "test_accuracy")
     held_out = drawn["validation_accuracy"]
-    title = f"Validation accuracy{by(comparison)}"
+    title = by(comparison, tr("Validation accuracy"))
     blocks = facets.blocks({"": comparison.arms})
-    figure, (axes,) = _figure(title, facets, blocks, "accuracy (share correct)", "test set")
+    unit = tr("accuracy (share correct)")
+    figure, (axes,) = _figure(title, facets, blocks, unit, tr("test set"))
     for ax, arms in zip(axes, facets.panels.values(), strict=True):
         _draw(ax, facets, drawn, arms, comparison.arms)
     layout.label_outer(axes)
-    caption = (
-        f"{title} over training, on examples held out of the training set: {band(comparison)}."
-        f"{facets.note}"
+    caption = tr(
+        "{title} over training, on examples held out of the training set: {band}.",
+        title=title,
+        band=band(comparison),
     )
+    caption += facets.note
     if facets.thin:
-        caption += " Thin lines: the same on the test set."
+        caption += f" {tr('Thin lines: the same on the test set.')}"
     caption += coinciding(facets.parts(held_out))
-    alt = f"{caption} {ends(held_out, 'At the end')}"
+    alt = f"{caption} {ends(held_out, tr('At the end'))}"
     return Picture("validation", title, caption, alt, figure, together(drawn))
 
 
@@ -210,9 +224,10 @@ def sharpness(facets: Facets) -> Picture:
     """Draw the sharpness over training and, for plain gradient descent, the edge of stability."""
     comparison = facets.shown
     found = curves(comparison.metrics, "sharpness")
-    title = f"Sharpness{by(comparison)}"
+    title = by(comparison, tr("Sharpness"))
     blocks = facets.blocks({"": comparison.arms})
-    figure, (axes,) = _figure(title, facets, blocks, "largest eigenvalue of the Hessian", "")
+    unit = tr("largest eigenvalue of the Hessian")
+    figure, (axes,) = _figure(title, facets, blocks, unit, "")
     edges = _edges(comparison)
     for ax, arms in zip(axes, facets.panels.values(), strict=True):
         _draw(ax, facets, {"sharpness": found}, arms, comparison.arms)
@@ -224,16 +239,19 @@ def sharpness(facets: Facets) -> Picture:
     if values and max(values) > 6 * min(values):
         scales.log_axis(axes[0])
     layout.label_outer(axes)
-    caption = (
-        f"{title} over training: the largest eigenvalue of the Hessian of the training loss, "
-        f"{band(comparison)}.{facets.note}"
+    caption = tr(
+        "{title} over training: the largest eigenvalue of the Hessian of the training loss, "
+        "{band}.",
+        title=title,
+        band=band(comparison),
     )
+    caption += facets.note
     if edges:
-        caption += (
-            " Dotted: 2/lr of each arm, above which full-batch gradient descent is unstable (Cohen "
+        caption += " " + tr(
+            "Dotted: 2/lr of each arm, above which full-batch gradient descent is unstable (Cohen "
             "et al. 2021)."
         )
-    alt = f"{caption} {ends(found, 'At the end')}"
+    alt = f"{caption} {ends(found, tr('At the end'))}"
     return Picture("sharpness", title, caption, alt, figure, together({"sharpness": found}))
 
 
@@ -264,7 +282,7 @@ def line(facets: Facets, table: pd.DataFrame) -> Picture:
         step=table.groupby("run_id").cumcount(),
         epoch=table["fraction"],
     )
-    unit = {"unit": "share of the way from initial to final weights"}
+    unit = {"unit": SHARE_OF_LINE}
     train, single = curves(points, "train_loss").assign(**unit), seeds(points, "train_loss")
     drawn = {"train_loss": train}
     if facets.thin:
@@ -272,34 +290,39 @@ def line(facets: Facets, table: pd.DataFrame) -> Picture:
     few = single["run_id"].nunique() <= _MOST_SEEDS
     if facets.plain and train["n"].max() > 1 and few:
         drawn["train_loss of a run"] = single
-    title = f"Loss on the way to the final weights{by(comparison)}"
+    title = by(comparison, tr("Loss on the way to the final weights"))
     losses = loss_scales(comparison)
     blocks = facets.blocks(losses)
-    figure, axes = _figure(title, facets, blocks, "loss (mean per example)", "test set")
+    figure, axes = _figure(title, facets, blocks, tr("loss (mean per example)"), tr("test set"))
     stretched = _draw_blocks(axes, facets, blocks, drawn, are_losses=True)
     layout.label_outer(list(itertools.chain(*axes)))
-    caption = (
+    caption = tr(
         "The training loss along the straight line from the weights of each run before training to "
-        f"those after it: {band(comparison)}.{facets.note}"
+        "those after it: {band}.",
+        band=band(comparison),
     )
+    caption += facets.note
     if "train_loss of a run" in drawn:
-        caption += " Hairlines: single seeds."
+        caption += f" {tr('Hairlines: single seeds.')}"
     if len(losses) > 1:
-        caption += " Different losses are not comparable: each has its own axis."
+        caption += f" {_not_comparable()}"
     if facets.thin:
-        caption += " Thin lines: the same on the test set."
+        caption += f" {tr('Thin lines: the same on the test set.')}"
     without = len(comparison.runs) - table["run_id"].nunique()
     if without:
-        caption += f" {without} of {len(comparison.runs)} runs have no line: they diverged, failed"
-        caption += " or did not measure it."
+        caption += " " + tr(
+            "{without} of {runs} runs have no line: they diverged, failed or did not measure it.",
+            without=without,
+            runs=len(comparison.runs),
+        )
     caption += coinciding(facets.parts(train), stretched)
-    alt = f"{caption} {ends(train, 'At the final weights')}"
+    alt = f"{caption} {ends(train, tr('At the final weights'))}"
     return Picture(LOSS_LINE, title, caption, alt, figure, table)
 
 
 def final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
     """Draw the final test accuracy of every run; of very many arms, the highest and the lowest."""
-    title = f"Final test accuracy{by(comparison)}"
+    title = by(comparison, tr("Final test accuracy"))
     summary, others = comparison.summary, pd.Series(dtype=float)
     if len(summary) > _MOST_ROWS:
         by_arm = summary.set_index("arm")
@@ -314,18 +337,21 @@ def final(comparison: Comparison, styles: Mapping[str, Style]) -> Picture:
         margins=(0.3 + 0.075 * max(map(len, "\n".join(labels).split("\n"))), 0.65),
     )
     panels.draw_final(ax, comparison.runs, summary, styles, list(others))
-    caption = f"Each mark is a run; the bar and the number are the mean ({comparison.seeds})."
+    caption = tr(
+        "Each mark is a run; the bar and the number are the mean ({n}).", n=comparison.seeds
+    )
     if comparison.seeds == "n = 1":
-        caption = "Each mark is a run, one seed each (n = 1)."
+        caption = tr("Each mark is a run, one seed each (n = 1).")
     if len(others):
-        caption += extremes_note(list(summary["arm"]), len(comparison.summary), "have a row")
-        caption += " Grey: the means of the others, the thick part their middle half."
+        row = tr("have a row")
+        caption += extremes_note(list(summary["arm"]), len(comparison.summary), row)
+        caption += " " + tr("Grey: the means of the others, the thick part their middle half.")
     if summary[DIVERGED].any():
-        caption += " A cross marks a diverged run, which counts in the mean."
+        caption += f" {tr('A cross marks a diverged run, which counts in the mean.')}"
     if summary[FAILED].any():
-        caption += " Failed runs have no accuracy."
+        caption += f" {tr('Failed runs have no accuracy.')}"
     means = summary.set_index("arm")["test_accuracy_mean"]
     drawn = comparison.runs[["arm", "seed", "status", "test_accuracy", "run_id"]]
     return Picture(
-        "final", title, caption, f"{caption} {values_in_words(means, 'Means')}", figure, drawn
+        "final", title, caption, f"{caption} {values_in_words(means, tr('Means'))}", figure, drawn
     )

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from nnexp.plotting.layout import BASE, EDGE, WIDTH, Look
+from nnexp.language import tr
+from nnexp.plotting.layout import BASE, EDGE, WIDTH, Look, fill
 from nnexp.plotting.marks import mark
 from nnexp.plotting.styles import INK
 
@@ -68,7 +69,7 @@ def tuning_figure(
     columns = min(_COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(WIDTH, 1.35 + 1.25 * rows), layout="constrained")
-    figure.suptitle(textwrap.fill(title, 44), x=0.02, ha="left", fontweight="bold")
+    figure.suptitle(fill(title, 44), x=0.02, ha="left", fontweight="bold")
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for ax, curve in zip(grid, curves, strict=False):
         _draw(ax, curve)
@@ -81,7 +82,7 @@ def tuning_figure(
         _log_axis(grid[0], np.concatenate([curve.values for curve in curves]))
     if ticks:
         grid[0].set_xticks(list(ticks), list(ticks.values()))
-    figure.supylabel(textwrap.fill(score, 17) if rows == 1 else score, fontsize=BASE)
+    figure.supylabel(fill(score, 17) if rows == 1 else score, fontsize=BASE)
     entries = list(_entries(curves))
     figure.legend(handles=entries, loc="outside lower center", ncols=min(3, len(entries)))
     return figure
@@ -90,19 +91,20 @@ def tuning_figure(
 def _entries(curves: Sequence[TuningCurve]) -> Iterator[Line2D]:
     """Yield the entries of the legend: what is in any of ``curves``."""
     if any(len(curve.runs) for curve in curves):
-        yield Line2D([], [], color=_COLOUR, marker="o", **_RUN, label="one run")
+        yield Line2D([], [], color=_COLOUR, marker="o", **_RUN, label=tr("one run"))
     line: Look = {"color": _COLOUR, "marker": "o"}
     added = not all(curve.own.all() for curve in curves)
-    yield Line2D([], [], **line, **EDGE, label="the study's values" if added else "mean")
+    mean = tr("the study's values") if added else tr("mean")
+    yield Line2D([], [], **line, **EDGE, label=mean)
     if added:
-        yield Line2D([], [], **line, markerfacecolor="white", label="added")
+        yield Line2D([], [], **line, markerfacecolor="white", label=tr("added"))
     marked = {curve.edge for curve in curves}
     if False in marked:
-        yield Line2D([], [], color=INK, **_BEST, label="best")
+        yield Line2D([], [], color=INK, **_BEST, label=tr("best"))
     if True in marked:
-        yield Line2D([], [], color=_EDGE, **_BEST, label="best, at the edge")
+        yield Line2D([], [], color=_EDGE, **_BEST, label=tr("best, at the edge"))
     if any(curve.lost.any() for curve in curves):
-        yield Line2D([], [], color=_COLOUR, **_LOST, label="some diverged or failed")
+        yield Line2D([], [], color=_COLOUR, **_LOST, label=tr("some diverged or failed"))
 
 
 def _draw(ax: Axes, curve: TuningCurve) -> None:

@@ -10,7 +10,9 @@ import pandas as pd
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import n_words
+from nnexp.analysis.names import score_words
 from nnexp.analysis.trials import SCORE, Trials, numbers, value_text
+from nnexp.language import tr
 from nnexp.plotting.captions import TUNING
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure
@@ -36,26 +38,37 @@ def tuning(comparison: Comparison, setting: str) -> Picture:
     log = values is not None and bool((values > 0).all())
     places = {name: float(name) if log else float(i) for i, name in enumerate(names)}
     curves = [_curve(comparison, arm, trials, setting, places) for arm, trials in shown.items()]
-    name, score = setting.replace("_", " "), SCORE.replace("_", " ")
-    title = f"Tuning: {score} by {name}"
+    name, score = setting.replace("_", " "), score_words(SCORE)
+    title = tr("Tuning: {score} by {setting}", score=score, setting=name)
     few = not log or len(places) <= _MOST_TICKS
     ticks = {place: label for label, place in places.items()} if few else None
-    figure = tuning_figure(title, curves, name, f"mean {score}", log=log, ticks=ticks)
+    label = tr("mean {score}", score=score)
+    figure = tuning_figure(title, curves, name, label, log=log, ticks=ticks)
     counts = [int(n) for profile in profiles.values() for n in profile["runs"]]
-    caption = (
-        f"Mean {score} over the trials ({n_words(counts)}) at every {name} tried; the diamond "
-        "marks the best, at which the arm is compared. Each panel has its own scale."
+    caption = tr(
+        "Mean {score} over the trials ({n}) at every {setting} tried; the diamond marks the best, "
+        "at which the arm is compared. Each panel has its own scale.",
+        score=score,
+        n=n_words(counts),
+        setting=name,
     )
     if len(comparison.tuned) > 1:
-        caption += " Other tuned settings have their best values."
+        caption += f" {tr('Other tuned settings have their best values.')}"
     if any(curve.edge for curve in curves):
-        caption += " Orange: no value beyond the best was tried, and it may be better."
+        caption += " " + tr("Orange: no value beyond the best was tried, and it may be better.")
     if any(curve.lost.any() for curve in curves):
-        caption += " A cross: some trials diverged or failed, so the value is not chosen."
+        caption += " " + tr("A cross: some trials diverged or failed, so the value is not chosen.")
     if len(shown) < len(comparison.trials):
-        caption += f" The first {len(shown)} of {len(comparison.trials)} arms are drawn."
-    best = (f"{arm} at {value_text(t.best[setting])}" for arm, t in _named(comparison))
-    alt = f"{caption} Best: {', '.join(best)}."
+        caption += " " + tr(
+            "The first {shown} of {arms} arms are drawn.",
+            shown=len(shown),
+            arms=len(comparison.trials),
+        )
+    best = ", ".join(
+        tr("{arm} at {value}", arm=arm, value=value_text(t.best[setting]))
+        for arm, t in _named(comparison)
+    )
+    alt = f"{caption} {tr('Best: {values}.', values=best)}"
     return Picture(
         f"{TUNING}{setting}", title, caption, alt, figure, _table(comparison, profiles, setting)
     )
@@ -112,4 +125,5 @@ def _table(
 
 
 def _named(comparison: Comparison) -> Sequence[tuple[str, Trials]]:
-    return [(comparison.short(arm) or "the network", t) for arm, t in comparison.trials.items()]
+    trials = comparison.trials.items()
+    return [(comparison.short(arm) or tr("the network"), t) for arm, t in trials]

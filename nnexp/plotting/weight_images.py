@@ -21,7 +21,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from nnexp.analysis import predictions
+from nnexp.analysis.labels import enumerated
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.cell_maps import Cell, draw_cells
 from nnexp.plotting.layout import SMALL, WIDTH
@@ -123,26 +125,30 @@ def _weights(table: pd.DataFrame) -> Picture:
     tiles, run_id = _tiles(table), str(table["run_id"].iloc[0])
     units, hidden = int(table["units"].iloc[0]), table["kind"].iloc[0] == "hidden"
     across, gap = min(len(tiles), _UNITS_ACROSS if hidden else _OUTPUTS_ACROSS), (2, 2)
-    title = "Weights of the first layer"
+    title = tr("Weights of the first layer")
     figure, ax = _figure(title, run_id, tiles, across, gap, beside=0.9)
     _draw_tiles(figure, ax, tiles, across, gap)
     if not hidden:
         for (x, y), name in zip(_corners(tiles, across, gap), table["class"], strict=True):
             ax.text(x + 1, y + 1, name, va="top", fontsize="small")
-        which = "the units are the outputs, in the order of their classes"
+        which = tr("the units are the outputs, in the order of their classes")
     elif len(tiles) < units:
-        which = f"the {len(tiles)} units of {units} with the largest norm, largest first"
+        which = tr(
+            "the {shown} units of {units} with the largest norm, largest first",
+            shown=len(tiles),
+            units=units,
+        )
     else:
-        which = f"all {units} units, the largest norm first"
-    caption = f"{_tiles_words(which)} {_whose(table)}"
-    norms = table["norm"]
-    alt = f"{caption} The norms are from {norms.min():.3g} to {norms.max():.3g}."
+        which = tr("all {units} units, the largest norm first", units=units)
+    caption = f"{_tiles_words(which, tr('One scale for all'))} {_whose(table)}"
+    low, high = (f"{norm:.3g}" for norm in (table["norm"].min(), table["norm"].max()))
+    alt = f"{caption} {tr('The norms are from {low} to {high}.', low=low, high=high)}"
     return Picture("weights", title, caption, alt, figure, table)
 
 
 def _arms(table: pd.DataFrame) -> Picture:
     arms = list(dict.fromkeys(table["arm"]))
-    title = "Weights of the first layer by arm"
+    title = tr("Weights of the first layer by arm")
     labels = {arm: textwrap.wrap(str(arm).replace("_", " "), 15) for arm in arms}
     shape = _shape(table)
     left, right, top, bottom = 1.25, 0.5, 0.4, 0.08
@@ -168,11 +174,15 @@ def _arms(table: pd.DataFrame) -> Picture:
         ax.text(1.02, 0.5, f"±{bound:.2g}", ha="left", **beside)
         ax.set_axis_off()
         alike = len(np.unique(tiles.reshape(len(tiles), -1).round(6), axis=0))
-        spans.append(f"{arm} ±{bound:.2g}, {alike} of {size} differ")
-    which = f"{_UNITS_ACROSS} units at most of one run of each arm (n = 1), "
-    order = {"hidden": "hidden units by their norm", "output": "outputs by their class"}
-    which += " and ".join(order[kind] for kind in dict.fromkeys(table["kind"]))
-    caption = _tiles_words(which, "Each arm has its own scale, given beside it")
+        differ = tr("{number} of {size} differ", number=alike, size=size)
+        spans.append(f"{arm} ±{bound:.2g}, {differ}")
+    order = {"hidden": tr("hidden units by their norm"), "output": tr("outputs by their class")}
+    which = tr(
+        "{most} units at most of one run of each arm (n = 1), {order}",
+        most=_UNITS_ACROSS,
+        order=enumerated([order[kind] for kind in dict.fromkeys(table["kind"])]),
+    )
+    caption = _tiles_words(which, tr("Each arm has its own scale, given beside it"))
     return Picture("arms", title, caption, f"{caption} {'; '.join(spans)}.", figure, table)
 
 
@@ -183,7 +193,7 @@ def _confusion(table: pd.DataFrame) -> Picture:
     counts = known["n"].to_numpy(int).reshape(classes, classes)
     run_id, wrong = str(table["run_id"].iloc[0]), _wrong(table)
     off = np.where(np.eye(classes, dtype=bool), 0, counts)
-    title = "Confusion matrix"
+    title = tr("Confusion matrix")
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     ax = figure.subplots()
     _entitle(ax, title, run_id)
@@ -192,22 +202,27 @@ def _confusion(table: pd.DataFrame) -> Picture:
     labels = [name if k in shown else "" for k, name in enumerate(names)]
     draw_cells(ax, _counted_cells(counts, errors), labels, labels, size=SMALL)
     ax.set_aspect("equal")
-    ax.set_xlabel("predicted class")
-    ax.set_ylabel("true class")
-    figure.colorbar(errors, ax=ax, shrink=0.7, label="errors (log scale)", format="%g")
-    caption = (
-        f"Test images by true class (row) and predicted class (column): {wrong} of {n} are wrong. "
+    ax.set_xlabel(tr("predicted class"))
+    ax.set_ylabel(tr("true class"))
+    figure.colorbar(errors, ax=ax, shrink=0.7, label=tr("errors (log scale)"), format="%g")
+    caption = tr(
+        "Test images by true class (row) and predicted class (column): {wrong} of {n} are wrong. "
         "Errors are coloured on a log scale and blank where there are none; the correct diagonal "
-        f"is grey. {_whose(table)}"
+        "is grey. {whose}",
+        wrong=wrong,
+        n=n,
+        whose=_whose(table),
     )
     order = np.argsort(-off, axis=None, kind="stable")[:_MOST_LISTED]
     cells = [divmod(int(place), classes) for place in order]
-    errors_in_words = [f"{names[i]} for {names[j]} {off[i, j]}" for i, j in cells if off[i, j]]
-    alt = (
-        f"{caption} Most frequent errors: {', '.join(errors_in_words)}."
-        if errors_in_words
-        else caption
+    errors_in_words = ", ".join(
+        tr("{true} for {taken} {count}", true=names[i], taken=names[j], count=off[i, j])
+        for i, j in cells
+        if off[i, j]
     )
+    alt = caption
+    if errors_in_words:
+        alt += f" {tr('Most frequent errors: {errors}.', errors=errors_in_words)}"
     return Picture("confusion", title, caption, alt, figure, table)
 
 
@@ -230,7 +245,7 @@ def _mistakes(table: pd.DataFrame, wrong: int) -> Picture:
     tiles, run_id = _tiles(table), str(table["run_id"].iloc[0])
     # Two lines of text above each.
     across, gap = min(len(tiles), _MISTAKES_ACROSS), (round(tiles.shape[2] * 0.55), 4)
-    title = "The most confident mistakes"
+    title = tr("The most confident mistakes")
     figure, ax = _figure(title, run_id, tiles, across, gap)
     grey: dict[str, Any] = {"cmap": "gray_r", "vmin": tiles.min(), "vmax": tiles.max()}
     ax.imshow(_montage(tiles, across, gap), **grey, **_PIXELS)
@@ -238,30 +253,44 @@ def _mistakes(table: pd.DataFrame, wrong: int) -> Picture:
     corners = _corners(tiles, across, gap)
     for row, (left, top) in zip(table.to_dict("records"), corners, strict=True):
         true, taken, output = row["true"], row["predicted"], row["output"]
-        labels.append(f"{true} taken for {taken}, {output:.3g}")
+        said = {"true": true, "taken": taken, "output": f"{output:.3g}"}
+        labels.append(tr("{true} taken for {taken}, {output}", **said))
         ax.text(
             left + tiles.shape[2] / 2, top - 0.5, f"{true} → {taken}\n{output:.3f}",
             ha="center", va="bottom", fontsize="small", linespacing=1.1,
         )  # fmt: skip
-    what = table["what"].iloc[0]
-    caption = (
-        f"The {len(tiles)} of {wrong} wrong test images whose wrong class has the highest {what}: "
-        f"true class → predicted class, and that {what}. {_whose(table)}"
+    outputs = {"probability": tr("probability"), "output": tr("output")}
+    caption = tr(
+        "The {shown} of {wrong} wrong test images whose wrong class has the highest {what}: true "
+        "class → predicted class, and that {what}. {whose}",
+        shown=len(tiles),
+        wrong=wrong,
+        what=outputs.get(table["what"].iloc[0], table["what"].iloc[0]),
+        whose=_whose(table),
     )
     alt = f"{caption} {'; '.join(labels[:_MOST_LISTED])}."
     return Picture("mistakes", title, caption, alt, figure, table)
 
 
 def _whose(table: pd.DataFrame) -> str:
-    among, run_id = table["among"].iloc[0], table["run_id"].iloc[0]
-    return f"One run (n = 1), {among}: {run_id}." if among else f"One run (n = 1): {run_id}."
+    run, counts = table["run_id"].iloc[0], re.findall(r"\d+", table["among"].iloc[0])
+    if len(counts) != 2:
+        return tr("One run (n = 1): {run}.", run=run)
+    return tr(
+        "One run (n = 1), the best of the {kept} of {finished} runs with saved weights: {run}.",
+        kept=counts[0],
+        finished=counts[1],
+        run=run,
+    )
 
 
-def _tiles_words(which: str, scale: str = "One scale for all") -> str:
-    return (
-        f"Each tile is a unit's incoming weights, where the image has its pixels: {which}. "
-        f"{scale}, blue below 0 and red above; {100 * (1 - _QUANTILE):g} % of the weights lie "
-        "beyond it."
+def _tiles_words(which: str, scale: str) -> str:
+    return tr(
+        "Each tile is a unit's incoming weights, where the image has its pixels: {which}. {scale}, "
+        "blue below 0 and red above; {share} % of the weights lie beyond it.",
+        which=which,
+        scale=scale,
+        share=f"{100 * (1 - _QUANTILE):g}",
     )
 
 
@@ -286,7 +315,7 @@ def _draw_tiles(figure: Figure, ax: Axes, tiles: Array, across: int, gap: tuple[
     bound = _bound(tiles)
     sheet = _montage(tiles, across, gap)
     image = ax.imshow(sheet, cmap="RdBu_r", vmin=-bound, vmax=bound, **_PIXELS)
-    figure.colorbar(image, ax=ax, extend="both", shrink=0.6, label="weight", pad=0.02)
+    figure.colorbar(image, ax=ax, extend="both", shrink=0.6, label=tr("weight"), pad=0.02)
 
 
 def _figure(

@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from nnexp.analysis.labels import signs
+from nnexp.language import current, template
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,7 +37,18 @@ def environment(*, html: bool = True) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     rendering.filters |= {"unbroken": unbroken, "signs": signs, "hash": source_hash, "link": link}
+    rendering.globals |= {"tr": _html if html else _markdown, "language": current}
     return rendering
+
+
+def _html(message: str, /, **values: object) -> Markup:
+    """Return a message of a page, which may have tags, with its values escaped."""
+    return Markup(template(message)).format(**values)
+
+
+def _markdown(message: str, /, **values: object) -> Markup:
+    """Return a message that is Markdown, with its values as `markdown`."""
+    return Markup(template(message).format(**{k: markdown(v) for k, v in values.items()}))
 
 
 def markdown(value: object) -> Markup:

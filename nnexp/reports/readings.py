@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnexp.analysis.arms import Comparison
+from nnexp.analysis.names import arm_words
 from nnexp.plotting.rendering import Drawing
 
 
@@ -28,4 +29,4 @@ def readings(comparison: Comparison, drawings: Sequence[Drawing]) -> dict[str, A
         }
         for drawing in drawings
     }
-    return {"arms": list(arms), "figures": figures}
+    return {"arms": list(map(arm_words, arms)), "figures": figures}

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.intervals import mean_interval
+from nnexp.analysis.names import arm_words, status_words
 from nnexp.errors import unknown
+from nnexp.language import tr
 from nnexp.store.record import DIVERGED, FAILED
 
 _SCORES = tuple(f"{s}_{v}" for s in ("test", "validation", "train") for v in ("accuracy", "loss"))
-_PAIR = ("accuracy (%)", "loss")
 _LEVEL = 0.95
 # From here on, and below its inverse, numbers are written with a power of ten.
 _LARGE = 1e6
@@ -74,35 +75,45 @@ def _tabulated(comparison: Comparison) -> ResultsTable:
     runs = comparison.runs[comparison.runs["status"] != FAILED]
     scores = [score for score in _SCORES if f"{score}_mean" in comparison.summary]
     counts = [s for s in (DIVERGED, FAILED) if comparison.summary[s].any()]
+    pair = (tr("accuracy (%)"), tr("loss"))
     rows: list[tuple[str | Score, ...]] = []
     for row in comparison.summary.to_dict("records"):
         own = runs[runs["arm"].astype(str) == row["arm"]]
         cells = [_score(score, own[score].astype(float).tolist()) for score in scores]
         n = row["runs"] - row[FAILED]
-        rows.append((str(row["arm"]), str(n), *(str(row[s]) for s in counts), *cells))
+        rows.append((arm_words(row["arm"]), str(n), *(str(row[s]) for s in counts), *cells))
     splits = tuple(dict.fromkeys(score.partition("_")[0] for score in scores))
     return ResultsTable(
-        splits=splits,
-        header=(comparison.factors or "runs", "n", *counts, *_PAIR * len(splits)),
+        splits=tuple(_split_words(split) for split in splits),
+        header=(
+            comparison.factors or tr("runs"),
+            "n",
+            *map(status_words, counts),
+            *pair * len(splits),
+        ),
         rows=tuple(rows),
         notes=tuple(_notes(comparison, counts)),
     )
 
 
+def _split_words(split: str) -> str:
+    return {"test": tr("test"), "validation": tr("validation"), "train": tr("train")}[split]
+
+
 def _notes(comparison: Comparison, counts: Sequence[str]) -> Iterator[str]:
     """Yield sentences on what the numbers are, for the caption."""
     if (comparison.summary["runs"] - comparison.summary[FAILED] > 1).any():
-        yield (
-            f"Mean over n seeds ± half-width of its {100 * _LEVEL:g} % confidence interval "
-            f"(Student's t)."
+        yield tr(
+            "Mean over n seeds ± half-width of its {level} % confidence interval (Student's t).",
+            level=f"{100 * _LEVEL:g}",
         )
     if (comparison.summary["runs"] - comparison.summary[FAILED] == 1).any():
-        yield "Scores without ± are of one run."
+        yield tr("Scores without ± are of one run.")
     if DIVERGED in counts:
-        yield "Diverged runs count with their last accuracy and a loss of ∞."
+        yield tr("Diverged runs count with their last accuracy and a loss of ∞.")
     if FAILED in counts:
-        yield "Failed runs are left out of n."
-    yield f"All runs: {comparison.held}."
+        yield tr("Failed runs are left out of n.")
+    yield tr("All runs: {settings}.", settings=comparison.held)
 
 
 def _score(name: str, values: Sequence[float]) -> Score:
@@ -129,8 +140,9 @@ def _markdown(table: ResultsTable) -> str:
             return f"{value.mean} ± {value.half_width}" if value.half_width else value.mean
         return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", value)
 
-    first = len(table.header) - len(_PAIR) * len(table.splits)
-    scores = [f"{split} {name}" for split in table.splits for name in _PAIR]
+    first = len(table.header) - 2 * len(table.splits)
+    splits = [split for split in table.splits for _ in range(2)]
+    scores = [f"{s} {name}" for s, name in zip(splits, table.header[first:], strict=True)]
     header = (*table.header[:first], *scores)
     rows = [[cell(value) for value in row] for row in (header, *table.rows)]
     rule = ["---", *["---:"] * (len(table.header) - 1)]
@@ -150,8 +162,8 @@ def _latex(table: ResultsTable) -> str:
         number = f"{mean} \\pm {value.half_width}" if value.half_width else mean
         return number and f"${number}$"
 
-    first = len(table.header) - len(_PAIR) * len(table.splits)
-    places = range(first + 1, len(table.header), len(_PAIR))
+    first = len(table.header) - 2 * len(table.splits)
+    places = range(first + 1, len(table.header), 2)
     above = [*[""] * first, *(f"\\multicolumn{{2}}{{c}}{{{split}}}" for split in table.splits)]
     lines = [f"    {' & '.join(map(cell, row))} \\\\" for row in (table.header, *table.rows)]
     return "\n".join(

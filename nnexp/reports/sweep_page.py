@@ -15,11 +15,14 @@ from markupsafe import Markup
 from nnexp.analysis.arms import Comparison, best, compare
 from nnexp.analysis.doubts import unseen
 from nnexp.analysis.effects import LEVEL, Effects, effects
-from nnexp.analysis.findings import averaged, findings, undecided
+from nnexp.analysis.findings import averaged, finding_words, findings, undecided
 from nnexp.analysis.intervals import fewest
-from nnexp.analysis.labels import signs
+from nnexp.analysis.labels import listed, range_words, setting_words, signs, spaced
+from nnexp.analysis.names import arm_words, counted_words, score_words, status_words
 from nnexp.analysis.verdicts import ALPHA, MATTERS
+from nnexp.language import ENGLISH, language, tr
 from nnexp.plotting.captions import TUNING
+from nnexp.plotting.fonts import lettered
 from nnexp.plotting.frame import ANIMATION, Film
 from nnexp.plotting.rendering import Rendered, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
@@ -32,26 +35,14 @@ from nnexp.store.folders import fill
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.store.research_object import CRATE, Contents, research_object
 
-_FILES = {
-    "summary.csv": "one row per arm",
-    "effects.csv": "one row per comparison",
-    "runs.csv": "one row per run",
-    "metrics.csv": "one row per evaluation",
-    "layers.csv": "one row per evaluation and layer",
-    "tuning.csv": "one row per trial of tuning",
-}
-_NOTHING = "none"
 # The figures that open the page: from each tuple, the first that exists.
 _LEADING = (("accuracy",), ("response", "cells", "differences", "final"), ("loss",))
+_SPLITS = ("test", "validation", "train")
 # More arms are described by the best and the worst.
 _MOST_OBSERVED = 8
 # The largest number of rows of a table on the page, and of a setting's values in words.
 _MOST_ROWS, _MOST_LEVELS = 500, 20
-_SCORES = {
-    f"{split}_{score}": f"{split} {score}"
-    for split in ("test", "validation", "train")
-    for score in ("accuracy", "loss")
-}
+_SCORES = [f"{split}_{score}" for split in _SPLITS for score in ("accuracy", "loss")]
 
 
 def write_sweep(
@@ -151,6 +142,7 @@ def page_files(
         files[ANIMATION] = rendered.film.gif
     html = page.render(
         readings=readings(comparison, rendered.drawings),
+        lettered=lettered(),
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=title(comparison),
         command=command,
@@ -158,16 +150,17 @@ def page_files(
         held=comparison.held,
         held_settings=comparison.held_settings,
         observed=without_findings(comparison, found, advise=not chosen_by),
-        findings=findings(found.table, comparison.at_best),
+        findings=findings(found.said, comparison.at_best),
         averaged=averaged(found),
-        undecided=undecided(found.table) if most > 1 else [],
+        undecided=undecided(found.said) if most > 1 else [],
         doubts=[*_chosen(chosen_by), *found.doubts, *versions.mixed(records)],
-        effects=list(_effects(found.table[:_MOST_ROWS])) if most > 1 else [],
+        effects=list(_effects(found.said[:_MOST_ROWS])) if most > 1 else [],
         more_effects=len(found.table) > _MOST_ROWS,
         unseen="" if (comparison.runs["status"] == DIVERGED).any() or not most else unseen(most),
         matters=f"{100 * MATTERS:g}",
-        references=[f"{f.reference} ({f.name})" for f in found.factors],
+        references=[f"{f.reference} ({f.words})" for f in found.factors],
         counts=_counts(comparison.runs["status"]),
+        counted=counted_words,
         arms=arms,
         number_of_arms=len(comparison.arms),
         scores=_present(comparison),
@@ -180,16 +173,30 @@ def page_files(
         runs=list(_runs(comparison)),
         number_of_runs=len(comparison.runs),
         film=_film(rendered.film) if rendered.film else None,
-        tables={name: rows for name, rows in _FILES.items() if name in files},
+        tables={name: rows for name, rows in _file_words().items() if name in files},
     )
+    with language(ENGLISH):
+        name = title(comparison)
     contents = Contents(
-        name=title(comparison),
+        name=name,
         description=f"Runs of neural networks, their tables and figures, made by: {command}",
         files={**files, "index.html": html},
         runs=comparison.runs.to_dict("records"),
     )
     files[CRATE] = research_object(contents)
     return {**files, "index.html": html}
+
+
+def _file_words() -> dict[str, str]:
+    """Return what a row of each table is."""
+    return {
+        "summary.csv": tr("one row per arm"),
+        "effects.csv": tr("one row per comparison"),
+        "runs.csv": tr("one row per run"),
+        "metrics.csv": tr("one row per evaluation"),
+        "layers.csv": tr("one row per evaluation and layer"),
+        "tuning.csv": tr("one row per trial of tuning"),
+    }
 
 
 def _film(film: Film) -> dict[str, Any]:
@@ -213,16 +220,19 @@ def title(comparison: Comparison) -> str:
     tuned = f", {comparison.at_best}" if comparison.tuned else ""
     if len(comparison.levels) == 1:
         [(setting, levels)] = comparison.levels.items()
-        return f"Comparing {setting}: {_in_words(levels)}{tuned}"
+        return tr(
+            "Comparing {setting}: {levels}{tuned}",
+            setting=setting_words(setting),
+            levels=_in_words(levels),
+            tuned=tuned,
+        )
     if comparison.varied:
-        return f"Comparing {comparison.factors}{tuned}"
+        return tr("Comparing {compared}{tuned}", compared=comparison.factors, tuned=tuned)
     if comparison.tuned:
-        return f"One arm {tuned.removeprefix(', each ')}"
-    return (
-        "One run"
-        if len(comparison.runs) == 1
-        else f"{len(comparison.runs)} runs of the same settings"
-    )
+        return tr("One arm at its best {settings}", settings=listed(spaced(comparison.tuned)))
+    if len(comparison.runs) == 1:
+        return tr("One run")
+    return tr("{number} runs of the same settings", number=len(comparison.runs))
 
 
 def _varied(comparison: Comparison, found: Effects) -> dict[str, str]:
@@ -232,17 +242,17 @@ def _varied(comparison: Comparison, found: Effects) -> dict[str, str]:
     for setting, levels in comparison.levels.items():
         if setting in joined:
             factor = joined[setting]
-            varied[factor.name] = _in_words(factor.levels, "; ")
+            varied[factor.words] = _in_words(factor.levels, "; ")
         else:
-            varied[setting] = _in_words(levels)
+            varied[setting_words(setting)] = _in_words(levels)
     return varied if len(comparison.levels) > 1 else {}
 
 
 def _in_words(levels: Iterable[str], separator: str = ", ") -> str:
     """Return the values of a setting, or only the first of very many."""
     levels = list(levels)
-    more = f" and {len(levels) - _MOST_LEVELS} more" if len(levels) > _MOST_LEVELS else ""
-    return separator.join(levels[:_MOST_LEVELS]) + more
+    first, more = separator.join(levels[:_MOST_LEVELS]), len(levels) - _MOST_LEVELS
+    return tr("{first} and {number} more", first=first, number=more) if more > 0 else first
 
 
 def without_findings(comparison: Comparison, found: Effects, *, advise: bool = True) -> str:
@@ -265,22 +275,33 @@ def observed(comparison: Comparison, needed: int) -> str:
     ranked = means.sort_values(ascending=False, kind="stable")
     digits = 1 if ranked.round(1).nunique() == ranked.nunique() else 2
     if len(ranked) == 1 and not comparison.varied:
-        values, each = f"{ranked.iloc[0]:.{digits}f} %", ""
+        values, count = f"{ranked.iloc[0]:.{digits}f} %", tr("one seed")
     else:
         names = [comparison.short(str(arm)) or str(arm) for arm in ranked.index]
         words = [f"{a} {mean:.{digits}f} %" for a, mean in zip(names, ranked, strict=True)]
         separator = "; " if any("," in name for name in names) else ", "
-        values, each = separator.join(words), f" {comparison.at_best or 'each'}"
+        values, count = separator.join(words), tr("one seed each")
+        if comparison.tuned:
+            count = tr("one seed {at_best}", at_best=comparison.at_best)
         if len(words) > _MOST_OBSERVED:
             values = f"{separator.join(words[:3])} … {words[-1]}"
-            each += f" of {len(words)} arms, highest first"
+            count = tr("{count} of {arms} arms, highest first", count=count, arms=len(words))
+    if not one:
+        count = tr("means over seeds ({n})", n=comparison.seeds)
+        if comparison.tuned:
+            at_best = comparison.at_best
+            count = tr("means over seeds {at_best} ({n})", at_best=at_best, n=comparison.seeds)
+    said = {"values": values, "count": count, "needed": needed}
+    if not needed:
+        return tr("Final test accuracy: {values}; {count}.", values=values, count=count)
     if one:
-        count, purpose = f"one seed{each}", "intervals"
-    else:
-        over = " ".join(filter(None, ("means over seeds", comparison.at_best)))
-        count, purpose = f"{over} ({comparison.seeds})", "findings"
-    advice = f": add 'seed=range({needed})' for {purpose}" if needed else ""
-    return f"Final test accuracy: {values}; {count}{advice}."
+        return tr(
+            "Final test accuracy: {values}; {count}: add 'seed=range({needed})' for intervals.",
+            **said,
+        )
+    return tr(
+        "Final test accuracy: {values}; {count}: add 'seed=range({needed})' for findings.", **said
+    )
 
 
 def _chosen(sweeper: str) -> list[str]:
@@ -288,9 +309,12 @@ def _chosen(sweeper: str) -> list[str]:
     if not sweeper:
         return []
     return [
-        f"{sweeper} chose these settings by the validation losses of earlier runs, so the runs are "
-        f"not a fair comparison: to compare the best settings with others, run a sweep of them "
-        f"with new seeds."
+        tr(
+            "{sweeper} chose these settings by the validation losses of earlier runs, so the runs "
+            "are not a fair comparison: to compare the best settings with others, run a sweep of "
+            "them with new seeds.",
+            sweeper=sweeper,
+        )
     ]
 
 
@@ -317,7 +341,7 @@ def _counts(statuses: pd.Series[Any]) -> dict[str, int]:
 
 
 def _present(comparison: Comparison) -> dict[str, str]:
-    return {k: v for k, v in _SCORES.items() if f"{k}_mean" in comparison.summary}
+    return {s: score_words(s) for s in _SCORES if f"{s}_mean" in comparison.summary}
 
 
 def _milestones(comparison: Comparison) -> list[str]:
@@ -334,7 +358,7 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
         scores = {}
         for score in present:
             low, high = (_number(score, row[f"{score}_{end}"]) for end in ("min", "max"))
-            spread = f"{low} to {high}" if low != high else ""
+            spread = range_words(low, high) if low != high else ""
             scores[score] = (_number(score, row[f"{score}_mean"]), spread)
         steps = {}
         for milestone in milestones:
@@ -343,21 +367,24 @@ def _arms(comparison: Comparison, looks: Mapping[str, tuple[str, Any]]) -> Itera
                 row[f"steps_to_{milestone}_median"],
             )
             if scored:
-                share = f"reached by {reached} of {scored}" if scored > 1 else ""
-                steps[milestone] = ("never" if math.isnan(median) else f"{median:g}", share)
+                share = ""
+                if scored > 1:
+                    share = tr("reached by {reached} of {runs}", reached=reached, runs=scored)
+                steps[milestone] = (tr("never") if math.isnan(median) else f"{median:g}", share)
             else:
-                steps[milestone] = (_NOTHING, "")
+                steps[milestone] = (tr("none"), "")
         colour, line = looks[row["arm"]]
-        seconds = _NOTHING if math.isnan(row["seconds_median"]) else f"{row['seconds_median']:.2f}"
+        seconds = row["seconds_median"]
         counts = {s: row[s] for s in (FINISHED, DIVERGED, FAILED) if row[s]}
         yield {
             "label": row["arm"],
+            "words": arm_words(row["arm"]),
             "colour": themed(colour),
             "dashes": "" if line == "-" else " ".join(f"{2 * d:g}" for d in line[1]),
             "counts": counts,
             "scores": scores,
             "steps": steps,
-            "seconds": seconds,
+            "seconds": tr("none") if math.isnan(seconds) else f"{seconds:.2f}",
         }
 
 
@@ -370,15 +397,17 @@ def _effects(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "factor": row["factor"],
             "level": f"{row['level']} − {row['reference']}"
             if row["kind"] == LEVEL
-            else f"{row['level']}, minus that {row['reference']}",
+            else tr(
+                "{level}, minus that {reference}", level=row["level"], reference=row["reference"]
+            ),
             "n": row["n"],
             "difference": signs(f"{100 * row['difference']:+.2f}"),
-            "interval": signs(f"{100 * low:+.2f} to {100 * high:+.2f}")
+            "interval": signs(range_words(f"{100 * low:+.2f}", f"{100 * high:+.2f}"))
             if math.isfinite(low)
-            else _NOTHING,
-            "size": _NOTHING if math.isnan(size) else signs(f"{size:.2f}".replace("inf", "∞")),
+            else tr("none"),
+            "size": tr("none") if math.isnan(size) else signs(f"{size:.2f}".replace("inf", "∞")),
             "better": f"{row['superiority']:.2f}",
-            "finding": row["finding"],
+            "finding": finding_words(row["finding"]),
         }
 
 
@@ -388,19 +417,20 @@ def _runs(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for row in comparison.runs[:_MOST_ROWS].to_dict("records"):
         yield {
             "run_id": row["run_id"],
-            "arm": row["arm"],
+            "arm": arm_words(row["arm"]),
             "seed": row["seed"],
             "status": row["status"],
+            "ended": status_words(row["status"]),
             "scores": [_number(score, row.get(score, math.nan)) for score in present],
-            "step": _NOTHING if pd.isna(row["step"]) else f"{row['step']:g}",
-            "seconds": _NOTHING if pd.isna(row["seconds"]) else f"{row['seconds']:.2f}",
+            "step": tr("none") if pd.isna(row["step"]) else f"{row['step']:g}",
+            "seconds": tr("none") if pd.isna(row["seconds"]) else f"{row['seconds']:.2f}",
             "reused": bool(row["reused"]),
         }
 
 
 def _number(score: str, value: float) -> str:
     if math.isnan(value):
-        return _NOTHING
+        return tr("none")
     if math.isinf(value):
         return "∞"
     return f"{value:.4f}" if score.endswith("accuracy") else f"{value:.4g}"

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnexp.language import current, language
 from nnexp.plotting.rendering import can_fork, draw, forked
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def sweep_report(records: Sequence[Record], command: str, chosen_by: str = "") -
         files,
         shown,
         len(comparison.summary),
-        findings(found.table, comparison.at_best),
+        findings(found.said, comparison.at_best),
         remarks(comparison, found),
     )
 
@@ -89,7 +90,7 @@ class ReportProcess:
     ) -> SweepReport | None:
         """Return the `sweep_report` of ``records``, or ``None`` if the process died."""
         try:
-            self._connection.send((list(records), command, chosen_by))
+            self._connection.send((current(), list(records), command, chosen_by))
             made: SweepReport = self._connection.recv()
         except (EOFError, ConnectionError):
             return None
@@ -111,7 +112,9 @@ def report_process() -> Iterator[ReportProcess | None]:
             for name in _LIBRARIES:
                 if not child_end.poll():  # figures that are kept need no library to draw them
                     importlib.import_module(name)
-            child_end.send(sweep_report(*child_end.recv()))
+            tongue, *about = child_end.recv()
+            with language(tongue):
+                child_end.send(sweep_report(*about))
 
     process = forked(serve)
     child_end.close()

@@ -8,7 +8,9 @@ from typing import Any
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, n_words, seed_words, spaced
+from nnexp.analysis.names import counted_words, score_words, status_words
 from nnexp.analysis.trials import SCORE, Trials, value_text
+from nnexp.language import tr
 from nnexp.store.record import DIVERGED, FAILED
 
 
@@ -24,11 +26,11 @@ def tuning_section(comparison: Comparison) -> dict[str, Any]:
     return {
         "settings": spaced(comparison.tuned),
         "named": listed(spaced(comparison.tuned)),
-        "score": SCORE.replace("_", " "),
+        "score": score_words(SCORE),
         "held_out": comparison.held_settings.get("data.validation", ""),
         "n": n_words(counts),
-        "seeds": seed_words([{"seed": str(seed)} for seed in seeds]),
-        "lost": ", ".join(f"{lost.count(s)} {s}" for s in (DIVERGED, FAILED) if s in lost),
+        "seeds": seed_words(seeds),
+        "lost": ", ".join(counted_words(s, lost.count(s)) for s in (DIVERGED, FAILED) if s in lost),
         "arms": list(_arms(comparison)),
         "trials": rows,
     }
@@ -40,19 +42,19 @@ def _arms(comparison: Comparison) -> Iterator[dict[str, Any]]:
         values = []
         for setting, best in own.best.items():
             tried = list(dict.fromkeys(map(value_text, own.table[setting])))
-            edge = own.edge(setting)
+            edges = {"smallest": tr("smallest tried"), "largest": tr("largest tried")}
             values.append(
                 {
                     "best": value_text(best),
                     "tried": ", ".join(tried),
-                    "edge": edge and f"{edge} tried",
+                    "edge": edges.get(own.edge(setting), ""),
                 }
             )
         (score,) = own.chosen["score"]
         yield {
-            "label": comparison.short(arm) or "the network",
+            "label": comparison.short(arm) or tr("the network"),
             "values": values,
-            "score": "none" if math.isnan(score) else f"{score:.4f}",
+            "score": tr("none") if math.isnan(score) else f"{score:.4f}",
             "trials": len(own.runs),
         }
 
@@ -63,10 +65,11 @@ def _runs(comparison: Comparison, arm: str, own: Trials) -> Iterator[dict[str, A
         score = row.get(SCORE, math.nan)
         yield {
             "run_id": row["run_id"],
-            "arm": comparison.short(arm) or "the network",
+            "arm": comparison.short(arm) or tr("the network"),
             "values": [value_text(row[setting]) for setting in own.over],
             "seed": row["seed"],
             "status": row["status"],
-            "score": "none" if score is None or math.isnan(score) else f"{score:.4f}",
-            "chosen": "yes" if row["chosen"] else "",
+            "ended": status_words(row["status"]),
+            "score": tr("none") if score is None or math.isnan(score) else f"{score:.4f}",
+            "chosen": tr("yes") if row["chosen"] else "",
         }

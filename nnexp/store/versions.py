@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp import __version__
+from nnexp.language import tr
 from nnexp.store.record import Record, made_by
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -49,7 +50,7 @@ def mixed(records: Iterable[Record]) -> list[str]:
     if len(counts) < 2:
         return []
     named = ", ".join(f"{version} ({count})" for version, count in sorted(counts.items()))
-    return [f"Runs were made by different versions of nnexp: {named}."]
+    return [tr("Runs were made by different versions of nnexp: {versions}.", versions=named)]
 
 
 def commit_of(folder: Path) -> str | None:

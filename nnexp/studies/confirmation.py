@@ -11,18 +11,22 @@ from dataclasses import replace
 
 import pandas as pd
 
-from nnexp.analysis.labels import listed
+from nnexp.analysis.labels import listed, range_words
+from nnexp.language import tr
 from nnexp.studies.judgement import CONFIRMATORY, EXPLORATORY, Judgement
 from nnexp.studies.lock import FIRST_SEED, Lock, LockedClaim, deviations, read_lock
 from nnexp.studies.study import COMPARISONS, Claim, Study
 
-# Markdown for readers of the report.
-RULE = (
-    "A verdict is **confirmatory** if its claim was locked before the first of its runs began, was "
-    "not changed since, and its seeds are the locked ones, which no pilot used (pilots use seeds "
-    f"below {FIRST_SEED}). Any other verdict is **exploratory**. The two are never counted "
-    "together."
-)
+
+def rule() -> str:
+    """Return which verdicts are confirmatory, as Markdown."""
+    return tr(
+        "A verdict is **confirmatory** if its claim was locked before the first of its runs began, "
+        "was not changed since, and its seeds are the locked ones, which no pilot used (pilots use "
+        "seeds below {first}). Any other verdict is **exploratory**. The two are never counted "
+        "together.",
+        first=FIRST_SEED,
+    )
 
 
 def registered(
@@ -58,21 +62,21 @@ def _reason(
 ) -> str:
     """Return why the verdict on a claim is exploratory, empty if it is confirmatory."""
     if lock is None:
-        return "the study is not locked"
+        return tr("the study is not locked")
     entry = lock.claim(claim.id)
     if entry is None:
-        return "it was added after the lock"
+        return tr("it was added after the lock")
     if claim.id in changed:
-        return "it was changed after the lock"
+        return tr("it was changed after the lock")
     if judgement.digest != entry.digest:
-        return "it was judged before the lock"
+        return tr("it was judged before the lock")
     if not claim.test.arms:
         return ""
     level = 1 - study.alpha / max(entry.family, 1)
     if claim.test.FAMILY == COMPARISONS and not math.isclose(judgement.level or level, level):
-        return "it was judged several times while seeds were added"
+        return tr("it was judged several times while seeds were added")
     if runs is None or "arm" not in runs:
-        return "its runs are missing"
+        return tr("its runs are missing")
     return _flaw(runs[runs["arm"].isin(claim.test.arms)], lock, entry)
 
 
@@ -81,21 +85,37 @@ def _flaw(runs: pd.DataFrame, lock: Lock, entry: LockedClaim) -> str:
     seeds = sorted({int(seed) for seed in runs["seed"]})
     for seed in seeds:
         if seed < FIRST_SEED:
-            return f"seed {seed} is a pilot's: those of confirmatory runs are {FIRST_SEED} and up"
+            return tr(
+                "seed {seed} is a pilot's: those of confirmatory runs are {first} and up",
+                seed=seed,
+                first=FIRST_SEED,
+            )
     if tuple(seeds) != lock.seeds:
-        return f"it was run with seeds {spans(seeds)}; locked were {spans(lock.seeds)}"
+        return tr(
+            "it was run with seeds {seeds}; locked were {locked}",
+            seeds=spans(seeds),
+            locked=spans(lock.seeds),
+        )
     columns = ("run_id", "started", "numerics")
     rows = runs.reindex(columns=list(columns)).sort_values("run_id").to_dict("records")
     for row in rows:
         if not isinstance(row["started"], str):
-            return f"it is not recorded when run {row['run_id']} began"
+            return tr("it is not recorded when run {run} began", run=row["run_id"])
     first = min(rows, key=lambda row: str(row["started"]))
     if str(first["started"]) < entry.locked:
-        return f"run {first['run_id']} began at {first['started']}, before the lock"
+        return tr(
+            "run {run} began at {started}, before the lock",
+            run=first["run_id"],
+            started=first["started"],
+        )
     for row in rows:
         if row["numerics"] != lock.numerics:
-            number = row["numerics"]
-            return f"run {row['run_id']} is of numerics {number:g}; locked were {lock.numerics}"
+            return tr(
+                "run {run} is of numerics {numerics}; locked were {locked}",
+                run=row["run_id"],
+                numerics=f"{row['numerics']:g}",
+                locked=lock.numerics,
+            )
     return ""
 
 
@@ -107,5 +127,5 @@ def spans(numbers: Iterable[int]) -> str:
             parts[-1].append(number)
         else:
             parts.append([number])
-    words = [f"{p[0]} to {p[-1]}" if len(p) > 1 else str(p[0]) for p in parts]
-    return listed(words) if words else "none"
+    words = [range_words(p[0], p[-1]) if len(p) > 1 else str(p[0]) for p in parts]
+    return listed(words) if words else tr("none")

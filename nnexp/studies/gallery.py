@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from nnexp.analysis.verdicts import FAILS, HOLDS, PARTLY, STALE, UNDECIDED, combined
 from nnexp.errors import unknown
+from nnexp.language import tr
 from nnexp.studies.judgement import MAIN
 from nnexp.studies.rows import Row
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import Study
-from nnexp.studies.topics import TOPICS
+from nnexp.studies.topics import TOPICS, question
+from nnexp.studies.words import counted
 
 # Surprises first; a study without main claims has no verdict.
 _ORDER = (FAILS, PARTLY, UNDECIDED, HOLDS, "", STALE)
@@ -65,7 +67,7 @@ def headlines(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
 
 def by_topic(exhibits: Sequence[Exhibit]) -> dict[str, list[Exhibit]]:
     """Return the exhibits under the question of each topic that has some."""
-    groups = {words: [e for e in exhibits if e.study.topic == t] for t, words in TOPICS.items()}
+    groups = {question(topic): [e for e in exhibits if e.study.topic == topic] for topic in TOPICS}
     return {words: own for words, own in groups.items() if own}
 
 
@@ -82,8 +84,10 @@ def _exhibit(section: Section, rows: list[Row]) -> Exhibit:
 
 def _counted(section: Section, main: Sequence[str]) -> str:
     every = main or [one.verdict for one in section.judgements]
-    counts = [f"{n} {verdict}" for verdict, n in Counter(every).most_common()]
-    return f"{'Main checks' if main else 'Checks'}: {', '.join(counts)}."
+    counts = ", ".join(counted(verdict, n) for verdict, n in Counter(every).most_common())
+    if main:
+        return tr("Main checks: {counts}.", counts=counts)
+    return tr("Checks: {counts}.", counts=counts)
 
 
 def _main(section: Section) -> Shown | None:

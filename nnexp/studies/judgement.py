@@ -14,13 +14,8 @@ from nnexp.analysis import verdicts
 ROLES = (MAIN, SUPPORT, RIVAL) = ("main", "support", "rival")
 # The word for the test of a computation.
 COMPUTED = "computed"
-# What the report counts apart, in words: checks by role, and computations among those that support.
-PARTS = {
-    MAIN: "main check",
-    SUPPORT: "supporting check",
-    RIVAL: "rival reading",
-    COMPUTED: "computation",
-}
+# What the report counts apart: checks by role, and computations among those that support.
+PARTS = (*ROLES, COMPUTED)
 # Whether a claim was locked before its runs began, on seeds that no pilot used, or not.
 ANALYSES = (CONFIRMATORY, EXPLORATORY) = ("confirmatory", "exploratory")
 

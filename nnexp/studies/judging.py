@@ -9,6 +9,7 @@ from typing import Any
 from nnexp.analysis import verdicts
 from nnexp.analysis.outcomes import divergences, failures
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.study import Claim, Study
@@ -65,7 +66,7 @@ def current(judgements: Sequence[Judgement], study: Study) -> list[Judgement]:
         if one.digest == study.digest(claim):
             one = replace(one, **repeated(study, claim))
         elif one.digest:
-            again = f"stale: judge again with {study.command()}"
+            again = tr("stale: judge again with {command}", command=study.command())
             words = repeated(study, claim) | {"digest": one.digest, "protocol": ""}
             one = Judgement(**words, measured=again, verdict=verdicts.STALE)
         found.append(one)

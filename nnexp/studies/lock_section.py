@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nnexp.analysis.labels import listed
+from nnexp.language import tr
 from nnexp.studies.judgement import CONFIRMATORY, Judgement
-from nnexp.studies.kinds.comparison import Comparison
-from nnexp.studies.kinds.wording import number
+from nnexp.studies.kinds.comparison import Comparison, sized
 from nnexp.studies.lock import Deviation, Lock, deviations, lock_file, read_lock
 from nnexp.studies.planning import WANTED, achieved
 from nnexp.studies.study import Study, of_kind
 
-# The heads of the columns of `LockSection.power`.
-POWER_HEADS = (
-    *("check", "smallest difference that matters", "spread in the pilot", "seeds", "power"),
-    *(f"seeds for {WANTED:.0%}", "spread found", "power then"),
-)
 _DIGITS = 12
 
 
@@ -26,7 +22,7 @@ class LockSection:
     """What the pages say of a lock.
 
     ``sentences`` describe it, ``deviations`` are the claims that differ from it, ``power`` has a
-    row of text for each comparison with a plan, under `POWER_HEADS`, and ``changes`` the claim, the
+    row of text for each comparison with a plan, under `power_heads`, and ``changes`` the claim, the
     verdict expected when it was locked, and the confirmatory verdict, where these differ.
     """
 
@@ -36,7 +32,23 @@ class LockSection:
     changes: tuple[tuple[str, str, str], ...] = ()
 
 
-NOT_LOCKED = LockSection(("The study is not locked, so its verdicts are exploratory.",))
+def not_locked() -> LockSection:
+    """Return what the pages say of a study without a lock."""
+    return LockSection((tr("The study is not locked, so its verdicts are exploratory."),))
+
+
+def power_heads() -> tuple[str, ...]:
+    """Return the heads of the columns of `LockSection.power`."""
+    return (
+        tr("check"),
+        tr("smallest difference that matters"),
+        tr("spread in the pilot"),
+        tr("seeds"),
+        tr("power"),
+        tr("seeds for {power}", power=f"{WANTED:.0%}"),
+        tr("spread found"),
+        tr("power then"),
+    )
 
 
 def lock_section(study: Study, judgements: Sequence[Judgement]) -> LockSection:
@@ -49,12 +61,12 @@ def lock_section(study: Study, judgements: Sequence[Judgement]) -> LockSection:
     """
     lock = read_lock(study)
     if lock is None:
-        return NOT_LOCKED
+        return not_locked()
     expected = {entry.id: entry.expected for entry in lock.claims}
     confirmed = [one for one in judgements if one.analysis == CONFIRMATORY]
     return LockSection(
         sentences=(*_described(study, lock), *_counted(judgements)),
-        deviations=tuple(deviations(lock, study)),
+        deviations=tuple(map(_worded, deviations(lock, study))),
         power=tuple(_power(study, lock, judgements)),
         changes=tuple(
             (one.claim, expected[one.claim], one.verdict)
@@ -64,25 +76,60 @@ def lock_section(study: Study, judgements: Sequence[Judgement]) -> LockSection:
     )
 
 
+def _worded(deviation: Deviation) -> Deviation:
+    """Return a deviation for readers: names of settings and texts of claims stay as they are."""
+    words = {
+        "claim": tr("claim"),
+        "row": tr("row"),
+        "role": tr("role"),
+        "statement": tr("statement"),
+        "error rate": tr("error rate"),
+        "rules": tr("rules"),
+        "(left out)": tr("(left out)"),
+        "(not locked)": tr("(not locked)"),
+        "(none)": tr("(none)"),
+    }
+    what, old, new = (words.get(text, text) for text in deviation[1:])
+    return Deviation(deviation.claim, what, old, new)
+
+
 def _described(study: Study, lock: Lock) -> Iterator[str]:
-    commit = f"at commit {lock.commit[:_DIGITS]}" if lock.commit else "outside a repository"
-    yield (
-        f"Locked on {lock.locked} {commit}, numerics {lock.numerics}, in {lock_file(study).name}, "
-        f"digest {lock.digest[:_DIGITS]}."
-    )
-    if lock.earlier:
-        dates = listed([str(one["locked"]) for one in lock.earlier])
-        plural = "s" if len(lock.earlier) > 1 else ""
-        yield f"It replaced the lock{plural} of {dates}, which the file lists with what changed."
+    said = {
+        "date": lock.locked,
+        "numerics": lock.numerics,
+        "file": lock_file(study).name,
+        "digest": lock.digest[:_DIGITS],
+    }
+    if lock.commit:
+        yield tr(
+            "Locked on {date} at commit {commit}, numerics {numerics}, in {file}, digest {digest}.",
+            **said,
+            commit=lock.commit[:_DIGITS],
+        )
+    else:
+        yield tr(
+            "Locked on {date} outside a repository, numerics {numerics}, in {file}, digest "
+            "{digest}.",
+            **said,
+        )
+    dates = listed([str(one["locked"]) for one in lock.earlier])
+    if len(lock.earlier) > 1:
+        yield tr(
+            "It replaced the locks of {dates}, which the file lists with what changed.", dates=dates
+        )
+    elif lock.earlier:
+        yield tr(
+            "It replaced the lock of {dates}, which the file lists with what changed.", dates=dates
+        )
 
 
 def _counted(judgements: Sequence[Judgement]) -> Iterator[str]:
     """Yield how many verdicts are confirmatory, and why others are not."""
     count = sum(one.analysis == CONFIRMATORY for one in judgements)
-    yield f"{count} of {len(judgements)} verdicts are confirmatory."
+    yield tr("{n} of {total} verdicts are confirmatory.", n=count, total=len(judgements))
     for reason in dict.fromkeys(one.reason for one in judgements if one.reason):
         claims = listed([one.claim for one in judgements if one.reason == reason])
-        yield f"Exploratory, as {reason}: {claims}."
+        yield tr("Exploratory, as {reason}: {claims}.", reason=reason, claims=claims)
 
 
 def _power(study: Study, lock: Lock, judgements: Sequence[Judgement]) -> Iterator[tuple[str, ...]]:
@@ -91,15 +138,14 @@ def _power(study: Study, lock: Lock, judgements: Sequence[Judgement]) -> Iterato
     tests = {claim.id: test for claim, test in of_kind(study, Comparison)}
     for one in achieved(study, planned, {j.claim: j for j in judgements}):
         test, plan = tests[one.claim], one.plan
-        unit = " points" if test.in_points else " in log10" if test.scale == "log10" else ""
-        factor = 100 if test.in_points else 1
+        size = functools.partial(sized, test)
         yield (
             one.claim,
-            f"{number(factor * one.matters)}{unit}",
-            f"{number(factor * plan.sd)}{unit} (n = {plan.pilot})",
+            size(one.matters),
+            f"{size(plan.sd)} (n = {plan.pilot})",
             str(plan.n),
             f"{plan.power:.2f}",
-            "none" if plan.needed is None else str(plan.needed),
-            "unknown" if one.sd is None else f"{number(factor * one.sd)}{unit}",
-            "unknown" if one.power is None else f"{one.power:.2f}",
+            tr("none") if plan.needed is None else str(plan.needed),
+            tr("unknown") if one.sd is None else size(one.sd),
+            tr("unknown") if one.power is None else f"{one.power:.2f}",
         )

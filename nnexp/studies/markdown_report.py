@@ -22,8 +22,11 @@ from nnexp.analysis.doubts import by_chance
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import STALE
 from nnexp.errors import InputError
+from nnexp.language import ENGLISH, language, tr
+from nnexp.language import current as current_language
 from nnexp.plotting import factor_figures, layout, record_figures, sweep_figures, weight_images
 from nnexp.plotting.compact_svg import compact
+from nnexp.plotting.fonts import lettered
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.reports.jinja import cell, environment
@@ -33,22 +36,23 @@ from nnexp.store.tables import Tables, load, read_exactly, table_file
 from nnexp.studies import confirmation
 from nnexp.studies.confirmation import registered
 from nnexp.studies.gallery import Exhibit, by_topic, gallery, headlines
-from nnexp.studies.judgement import ANALYSES, PARTS, Judgement, from_table
+from nnexp.studies.judgement import ANALYSES, Judgement, from_table
 from nnexp.studies.judging import current
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.kinds.tuning_figure import tuning_pictures
-from nnexp.studies.lock_section import POWER_HEADS, lock_section
+from nnexp.studies.lock_section import lock_section, power_heads
 from nnexp.studies.pages.anchors import CLAIMS, FRONT, STUDY
-from nnexp.studies.pages.claims_page import SAMPLED, claims_page
+from nnexp.studies.pages.claims_page import claims_page, what_no_verdict_covers
 from nnexp.studies.pages.front_page import front_page
 from nnexp.studies.pages.rendering import duration
 from nnexp.studies.pages.study_page import study_page
 from nnexp.studies.research_objects import report_object, study_object
 from nnexp.studies.row_table import row_table, verdict_counts
-from nnexp.studies.rows import RULE, Row, by_analysis, by_part, check_mains, place, rows, summary
+from nnexp.studies.rows import Row, by_analysis, by_part, check_mains, place, rows, rule, summary
 from nnexp.studies.section import Section, Shown
 from nnexp.studies.study import ClaimPicture, Study
 from nnexp.studies.study_tables import COMPRESSED, shown
+from nnexp.studies.words import analysis_words, number_of, role_words, verdict_words
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
 
@@ -106,9 +110,15 @@ def _read_section(study: Study, results: Path) -> Section:
     seconds = float(tables.runs["seconds"].sum())
     valid = [one for one in judgements if one.verdict != STALE]
     shown_of = _with_claims(study, valid)
-    drawn = [*claim_pictures(shown_of, valid, tables)]
-    others = [*_of_runs(study, tables, folder), *weight_images.pictures(weight_images.read(folder))]
-    drawn += [ClaimPicture(picture, ()) for picture in others]
+    drawn = _drawn(shown_of, valid, tables, folder)
+    if not lettered():  # the figures are in English, and the words beside them are not
+        with language(ENGLISH):
+            english = _drawn(shown_of, valid, tables, folder)
+        pairs = zip(drawn, english, strict=True)
+        drawn = [
+            one._replace(picture=replace(one.picture, figure=other.picture.figure))
+            for one, other in pairs
+        ]
     pictures = [
         Shown(
             p.name,
@@ -122,6 +132,17 @@ def _read_section(study: Study, results: Path) -> Section:
         for p, claims in drawn
     ]
     return Section(study, judgements, pictures, seconds, len(tables.runs), lock)
+
+
+def _drawn(
+    study: Study, judgements: Sequence[Judgement], tables: Tables, folder: Path
+) -> list[ClaimPicture]:
+    """Return the figures of a study's claims, and of its runs and their records."""
+    others = [*_of_runs(study, tables, folder), *weight_images.pictures(weight_images.read(folder))]
+    return [
+        *claim_pictures(study, judgements, tables),
+        *(ClaimPicture(picture, ()) for picture in others),
+    ]
 
 
 def claim_pictures(
@@ -194,11 +215,10 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             ledger=any(one.document != "papers" for one in judgements),
             summary=summary(found),
             groups=_groups(found, judgements),
-            row_rule=RULE,
-            analysis_rule=confirmation.RULE,
-            parts=PARTS,
-            rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
-            sampled=SAMPLED,
+            row_rule=rule(),
+            analysis_rule=confirmation.rule(),
+            rules=[kind.rule() for kind in dict.fromkeys(KINDS.values())],
+            sampled=what_no_verdict_covers(),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted({d: t for study in judged for d, t in study.source.items()}.items()),
             studies=[
@@ -217,8 +237,8 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     words = [] if len(sections) == len(studies) else [study.name for study in judged]
     where = [] if results == Path("results") else ["--results", str(results)]
     facts = {
-        "Run all of it again": shlex.join(["python", "-m", "nnexp.reproduce", *words, *where]),
-        "Draw it again from the tables": shlex.join(["python", "-m", "nnexp.report", *where]),
+        tr("Run all of it again"): shlex.join(["python", "-m", "nnexp.reproduce", *words, *where]),
+        tr("Draw it again from the tables"): shlex.join(["python", "-m", "nnexp.report", *where]),
     }
     pages = {
         "README.md": text,
@@ -247,12 +267,18 @@ def _groups(found: Sequence[Row], judgements: Sequence[Judgement]) -> dict[str, 
 def _read(studies: Sequence[Study], results: Path) -> list[Section]:
     """Return the sections of the judged studies, drawn on all cores if there are many."""
     judged = [study for study in studies if (results / study.name / "claims.csv").is_file()]
-    draw = functools.partial(read_section, results=results)
+    draw = functools.partial(_read_in, current_language(), results)
     if len(judged) <= _FEW:
         return list(map(draw, judged))
     with WorkerPool(available_cores()) as workers:
         calls = [workers.submit(functools.partial(draw, study)) for study in judged]
         return [call.result() for call in calls]
+
+
+def _read_in(tongue: str, results: Path, study: Study) -> Section:
+    """Return the section of a study in a language, in whichever process this is called."""
+    with language(tongue):
+        return read_section(study, results)
 
 
 def _write_study(section: Section, exhibit: Exhibit, folder: Path) -> None:
@@ -271,7 +297,7 @@ def _write_study(section: Section, exhibit: Exhibit, folder: Path) -> None:
             exhibit=exhibit,
             judgements=section.judgements,
             lock=section.lock,
-            power_heads=POWER_HEADS,
+            power_heads=power_heads(),
             pictures=section.pictures,
             runs=section.runs,
             cost=_cost(section),
@@ -288,14 +314,14 @@ def _write_study(section: Section, exhibit: Exhibit, folder: Path) -> None:
 
 
 def _cost(section: Section) -> str:
-    return duration(section.seconds) if section.runs else "none"
+    return duration(section.seconds) if section.runs else tr("none")
 
 
 def _details(study: Study, judgement: Judgement) -> str:
     """Return what a verdict is based on, on one line."""
     (claim,) = (claim for claim in study.claims if claim.id == judgement.claim)
     pairs = claim.test.explain(judgement)
-    return "; ".join(text if term == "Test" else f"{term}: {text}" for term, text in pairs)
+    return "; ".join(text if term == tr("Test") else f"{term}: {text}" for term, text in pairs)
 
 
 def _own(text: str) -> Markup:
@@ -309,4 +335,6 @@ def _pages() -> Environment:
     pages.filters["alt"] = lambda text: " ".join(text.split()).translate(_ROUND)
     pages.filters["details"] = _details
     pages.filters["oneline"] = lambda text: " ".join(text.split())
+    pages.filters |= {"verdict": verdict_words, "analysis": analysis_words, "role": role_words}
+    pages.globals["number_of"] = number_of
     return pages

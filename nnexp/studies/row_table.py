@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nnexp.analysis.verdicts import STALE
+from nnexp.language import tr
 from nnexp.reports.jinja import cell, link
 from nnexp.studies.judgement import MAIN, RIVAL, SUPPORT, Judgement
 from nnexp.studies.rows import Row
 from nnexp.studies.study import short
+from nnexp.studies.words import analysis_words, counted, verdict_words
 
 
 def row_table(found: Sequence[Row]) -> str:
@@ -17,12 +19,11 @@ def row_table(found: Sequence[Row]) -> str:
 
     The rows are of one analysis; checks of the other one are marked.
     """
-    lines = [
-        "| row | claim | verdict | main checks | supporting checks | rival readings |",
-        "|---|---|---|---|---|---|",
-    ]
+    heads = (tr("row"), tr("claim"), tr("verdict"), tr("main checks"), tr("supporting checks"))
+    lines = [f"| {' | '.join((*heads, tr('rival readings')))} |", "|---|---|---|---|---|---|"]
     for row in found:
-        cells = [cell(row.name), cell(row.statement), f"**{row.verdict}**" if row.verdict else ""]
+        verdict = f"**{verdict_words(row.verdict)}**" if row.verdict else ""
+        cells = [cell(row.name), cell(row.statement), verdict]
         cells += [_by_study(row.checks[role], row.analysis) for role in (MAIN, SUPPORT, RIVAL)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -46,7 +47,7 @@ def verdict_counts(judgements: Sequence[Judgement], analysis: str) -> str:
     """
     counts = Counter((one.verdict, one.analysis) for one in judgements if one.verdict != STALE)
     words = (
-        f"{count} {verdict}" + ("" if kind == analysis else f" ({kind})")
+        counted(verdict, count) + ("" if kind == analysis else f" ({analysis_words(kind)})")
         for (verdict, kind), count in counts.most_common()
     )
-    return ", ".join(words) or STALE
+    return ", ".join(words) or verdict_words(STALE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +10,7 @@ from typing import TypeVar
 from nnexp.analysis.labels import listed
 from nnexp.analysis.verdicts import FAILS, HOLDS, PARTLY, STALE, UNDECIDED, combined
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.studies.judgement import (
     ANALYSES,
     CONFIRMATORY,
@@ -22,27 +22,11 @@ from nnexp.studies.judgement import (
     Judgement,
 )
 from nnexp.studies.study import PAPERS, Study, document_of
+from nnexp.studies.words import analysis_words
 
 Analysed = TypeVar("Analysed", "Row", Judgement)
-
-# Markdown for readers of the report.
-RULE = (
-    "A claim **holds** if every main check of it is reproduced or consistent. It **holds in part** "
-    "if some are, or if one has its direction only. It **does not hold** if none is, and a main "
-    "check is contradicted, shows no difference that matters, or has a published figure that our "
-    "runs exceed or fall short of. It is **undecided** if every main check is inconclusive, "
-    "underpowered, borderline, too noisy or withheld. The main checks test what the source states "
-    "or prints, in its own protocol where it gives one. Supporting checks explain or extend them, "
-    "and rival readings stand beside them; neither changes the verdict on the claim."
-)
-# How many claims have a verdict: of one, and of several.
-_COUNTED = {
-    HOLDS: ("holds", "hold"),
-    PARTLY: ("holds in part", "hold in part"),
-    FAILS: ("does not hold", "do not hold"),
-    UNDECIDED: ("is undecided", "are undecided"),
-    STALE: ("is stale", "are stale"),
-}
+# The verdicts on rows, in the order in which they are counted.
+_ORDER = (HOLDS, PARTLY, FAILS, UNDECIDED, STALE)
 
 
 @dataclass(frozen=True)
@@ -66,6 +50,20 @@ class Row:
         every = self.checks[MAIN] or [one for own in self.checks.values() for one in own]
         confirmed = all(one.analysis == CONFIRMATORY for one in every)
         return CONFIRMATORY if confirmed else EXPLORATORY
+
+
+def rule() -> str:
+    """Return how the verdict on a row follows from its checks, as Markdown."""
+    return tr(
+        "A claim **holds** if every main check of it is reproduced or consistent. It **holds in "
+        "part** if some are, or if one has its direction only. It **does not hold** if none is, "
+        "and a main check is contradicted, shows no difference that matters, or has a published "
+        "figure that our runs exceed or fall short of. It is **undecided** if every main check is "
+        "inconclusive, underpowered, borderline, too noisy or withheld. The main checks test what "
+        "the source states or prints, in its own protocol where it gives one. Supporting checks "
+        "explain or extend them, and rival readings stand beside them; neither changes the verdict "
+        "on the claim."
+    )
 
 
 def check_mains(studies: Sequence[Study]) -> None:
@@ -140,8 +138,14 @@ def summary(found: Sequence[Row]) -> str:
     """Say how many rows hold, confirmatory and exploratory verdicts apart; empty without rows."""
     groups = by_analysis([row for row in found if row.verdict])
     if len(groups) > 1:
-        return " ".join(f"{name.capitalize()}: {counted(own)}" for name, own in groups.items())
-    return "".join(f"{counted(own)} All of these are {name}." for name, own in groups.items())
+        return " ".join(
+            f"{analysis_words(name).capitalize()}: {counted(own)}" for name, own in groups.items()
+        )
+    all_of_one = {
+        CONFIRMATORY: tr("All of these are confirmatory."),
+        EXPLORATORY: tr("All of these are exploratory."),
+    }
+    return "".join(f"{counted(own)} {all_of_one[name]}" for name, own in groups.items())
 
 
 def counted(found: Sequence[Row]) -> str:
@@ -152,11 +156,31 @@ def counted(found: Sequence[Row]) -> str:
             r.verdict for r in found if r.verdict and (r.document == PAPERS) == (whose == PAPERS)
         ]
         if own:
-            counts = Counter(own)
-            parts = [f"{counts[v]} {w[counts[v] > 1]}" for v, w in _COUNTED.items() if counts[v]]
-            claims = f"{len(own)} claim{'s' if len(own) > 1 else ''}"
-            sentences.append(f"Of the {whose}' {claims}, {listed(parts)}.")
+            parts = listed([_held(v, n) for v in _ORDER if (n := own.count(v))])
+            sentences.append(_of_claims(whose, len(own), parts))
     return " ".join(sentences)
+
+
+def _held(verdict: str, n: int) -> str:
+    """Return how many claims have a verdict: ``1 holds``, ``2 hold``."""
+    one, several = {
+        HOLDS: (tr("{n} holds", n=n), tr("{n} hold", n=n)),
+        PARTLY: (tr("{n} holds in part", n=n), tr("{n} hold in part", n=n)),
+        FAILS: (tr("{n} does not hold", n=n), tr("{n} do not hold", n=n)),
+        UNDECIDED: (tr("{n} is undecided", n=n), tr("{n} are undecided", n=n)),
+        STALE: (tr("{n} is stale", n=n), tr("{n} are stale", n=n)),
+    }[verdict]
+    return several if n > 1 else one
+
+
+def _of_claims(whose: str, n: int, parts: str) -> str:
+    if whose == PAPERS:
+        if n > 1:
+            return tr("Of the papers' {n} claims, {parts}.", n=n, parts=parts)
+        return tr("Of the papers' {n} claim, {parts}.", n=n, parts=parts)
+    if n > 1:
+        return tr("Of the documents' {n} claims, {parts}.", n=n, parts=parts)
+    return tr("Of the documents' {n} claim, {parts}.", n=n, parts=parts)
 
 
 def place(row: str) -> tuple[bool, list[tuple[str, int]]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nnexp.studies.judgement import Judgement
-from nnexp.studies.lock_section import NOT_LOCKED, LockSection
+from nnexp.studies.lock_section import LockSection, not_locked
 from nnexp.studies.study import Study
 
 
@@ -39,4 +39,4 @@ class Section:
     pictures: list[Shown]
     seconds: float
     runs: int
-    lock: LockSection = NOT_LOCKED
+    lock: LockSection = field(default_factory=not_locked)

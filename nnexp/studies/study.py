@@ -73,10 +73,12 @@ class ClaimTest(Protocol):
     KEYS: ClassVar[tuple[str, ...]]
     NEEDED: ClassVar[tuple[str, ...]]
     VERDICTS: ClassVar[tuple[str, ...]]
-    # Markdown for readers of the report: how claims of this kind are judged.
-    RULE: ClassVar[str]
     # Which tests of a study share an error rate: those with the same word; empty: none.
     FAMILY: ClassVar[str]
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged: Markdown for readers of the report."""
 
     @property
     def name(self) -> str:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from nnexp.language import tr
+
 OTHER = "other"
-# By the word in a study's file, in the order of the report.
-TOPICS = {
-    "initialisation": "How should the weights start?",
-    "activations": "Which activation?",
-    "losses": "Which loss?",
-    "depth": "How deep, and how wide?",
-    "rate": "Which batch size and learning rate?",
-    "optimisers": "Which optimiser?",
-    "data": "What do inputs and labels change?",
-    "gradients": "Is the gradient right?",
-    "reruns": "Does a published run happen again?",
-    OTHER: "Other questions",
-}
+# The words in a study's file, in the order of the report.
+TOPICS = (
+    *("initialisation", "activations", "losses", "depth", "rate", "optimisers", "data"),
+    *("gradients", "reruns", OTHER),
+)
+
+
+def question(topic: str) -> str:
+    """Return the question of a topic."""
+    return {
+        "initialisation": tr("How should the weights start?"),
+        "activations": tr("Which activation?"),
+        "losses": tr("Which loss?"),
+        "depth": tr("How deep, and how wide?"),
+        "rate": tr("Which batch size and learning rate?"),
+        "optimisers": tr("Which optimiser?"),
+        "data": tr("What do inputs and labels change?"),
+        "gradients": tr("Is the gradient right?"),
+        "reruns": tr("Does a published run happen again?"),
+        OTHER: tr("Other questions"),
+    }[topic]

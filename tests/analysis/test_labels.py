@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from nnexp.analysis.labels import held_words
+from nnexp.analysis.labels import held_words, network_words
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from nnexp.analysis.labels import held_words
 def test_layer_sizes_are_listed_and_many_equal_ones_counted(units: list[int], words: str) -> None:
     layers = pd.DataFrame({"layer": range(1, len(units) + 1), "units": units})
     held = {"data": "mnist", "hidden": "x".join(map(str, units[:-1]))}
-    assert held_words(held, layers) == f"mnist, {words}"
+    assert held_words(held, network_words(held, layers)) == f"mnist, {words}"

@@ -249,3 +249,20 @@ def test_bad_input_is_one_sentence(draw: Command, words: tuple[str, ...], said: 
     assert said in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not Path("page").exists()
+
+
+@pytest.mark.usefixtures("study")
+def test_the_report_in_korean(draw: Command) -> None:
+    tables = {p: p.read_bytes() for p in Path("results").rglob("*.csv")}
+    done = draw("lang=ko")
+    assert done.status == 0, done.err
+    front = Path("results/report.html").read_text("utf-8")
+    assert '<html lang="ko">' in front
+    assert "모든 주장과 검정" in front
+    own = Path("results/tiny/index.html").read_text("utf-8")
+    assert "연구를 잠그지 않았으므로 판정은 탐색적이다." in own
+    assert "Random weights end above weights of zero." in own
+    assert "**재현됨**" in Path("results/README.md").read_text("utf-8")
+    assert {p: p.read_bytes() for p in Path("results").rglob("*.csv")} == tables
+    refused = draw("lang=de")
+    assert (refused.status, refused.err) == (2, "nnexp: unknown lang 'de': choose from en, ko\n")

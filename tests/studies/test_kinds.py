@@ -39,11 +39,15 @@ class Every:
     KEYS: ClassVar[tuple[str, ...]] = ("arm", "level")
     NEEDED: ClassVar[tuple[str, ...]] = ("arm", "level")
     VERDICTS: ClassVar[tuple[str, ...]] = (REPRODUCED, CONTRADICTED)
-    RULE: ClassVar[str] = "Every run **must** reach the level."
     FAMILY: ClassVar[str] = ""
 
     where: ClassVar[Mapping[str, Any]] = {}
     measures: ClassVar[str] = "test accuracy"
+
+    @staticmethod
+    def rule() -> str:
+        """Return the rule."""
+        return "Every run **must** reach the level."
 
     def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
         """Return no settings: nothing is swept."""

@@ -13,7 +13,7 @@ from nnexp.studies import markdown_report
 from nnexp.studies.gallery import Exhibit
 from nnexp.studies.judgement import ROLES
 from nnexp.studies.lock import Deviation
-from nnexp.studies.lock_section import POWER_HEADS, LockSection
+from nnexp.studies.lock_section import LockSection, power_heads
 from nnexp.studies.row_table import row_table
 from nnexp.studies.rows import Row
 from tests.pages import INITS, judgement, section
@@ -76,7 +76,7 @@ def test_the_page_of_a_locked_study_shows_deviations_changes_and_power(tmp_path:
     template = markdown_report._pages().get_template("study.md")
     exhibit = Exhibit(study, "", "Checks: none.", [], None)
     empty = {"judgements": [], "pictures": [], "tables": [], "runs": 0, "cost": "", "page": ""}
-    about = {"study": study, "exhibit": exhibit, "lock": lock, "power_heads": POWER_HEADS}
+    about = {"study": study, "exhibit": exhibit, "lock": lock, "power_heads": power_heads()}
     text = template.render(**about, **empty)
     lines = text[text.index("## Lock") : text.index("## Figures")].splitlines()
     assert "- Locked on a day." in lines
@@ -84,5 +84,5 @@ def test_the_page_of_a_locked_study_shows_deviations_changes_and_power(tmp_path:
     assert "| few | reproduced | inconclusive |" in lines
     head, rule, row = lines[-4:-1] if not lines[-1] else lines[-3:]
     assert head.startswith("| check | smallest difference that matters | spread in the pilot |")
-    assert rule == "|" + "---|" * len(POWER_HEADS)
+    assert rule == "|" + "---|" * len(power_heads())
     assert row == "| few | 0.3 points | 0.2 points (n = 8) | 10 | 0.93 | 9 | 0.4 points | 0.5 |"

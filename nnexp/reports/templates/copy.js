@@ -8,8 +8,8 @@ async function copy(event) {
     getSelection().selectAllChildren(command);
     done = document.execCommand("copy");
   }
-  button.textContent = done ? "Copied" : "Selected";
-  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  button.textContent = done ? "{{ tr("Copied") }}" : "{{ tr("Selected") }}";
+  setTimeout(() => { button.textContent = "{{ tr("Copy") }}"; }, 2000);
 }
 
 for (const button of document.querySelectorAll(".copier")) {

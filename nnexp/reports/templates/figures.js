@@ -138,7 +138,7 @@ class Figure {
       && this.marks.some(m => m.kind === "mean" && m.panel === panel && m.values.some(v => v[side] > 0)));
     if (!panels.length) return;
     const button = document.createElement("button");
-    Object.assign(button, { type: "button", textContent: `log ${way}` });
+    Object.assign(button, { type: "button", textContent: `{{ tr("log {axis}", axis="${way}") }}` });
     this[way] = { panels, button, side, first: panels[0][way].scale };
     // An axis of time may be logarithmic from the first update on, with the moment before it.
     const stretched = this[way].first === "linear" ? "log" : this[way].first;
@@ -184,8 +184,8 @@ class Figure {
     if (!isFinite(cx + cy)) return unread();
     const run = mark.runs[mark.runs.length > 1 ? i : 0], cells = tableRuns[run]?.cells;
     const worded = WORDED.includes(mark.kind);
-    const what = cells ? `seed ${cells[2].textContent}` : typeof run === "string" ? run : mark.kind;
-    const several = mark.own.length > 1 ? `${mark.own.length} arms` : arms[mark.own[0]] ?? "";
+    const what = cells ? `{{ tr("seed {seed}", seed="${cells[2].textContent}") }}` : typeof run === "string" ? run : mark.kind{% if language() != "en" %} === "mean" ? "{{ tr("mean") }}" : mark.kind{% endif %};
+    const several = mark.own.length > 1 ? `{{ tr("{number} arms", number="${mark.own.length}") }}` : arms[mark.own[0]] ?? "";
     const whose = cells ? cells[1].textContent : several;
     const lines = worded ? [...(whose ? [whose] : []), ...run.split("\n")] : [whose ? `${whose}: ${what}` : what];
     for (const [way, value] of [["x", x], ["y", y]]) {
@@ -195,7 +195,7 @@ class Figure {
     const place = mark.panel.drawn.x.place(x);
     const ends = band?.points.flatMap(([a], n) => Math.abs(a - place) < 0.01 ? [band.values[n][1]] : []) ?? [];
     if (mark.kind === "mean" && ends.length) {
-      lines.push(`seeds: ${written(Math.min(...ends))} to ${written(Math.max(...ends))}`);
+      lines.push(`{{ tr("seeds: {low} to {high}", low="${written(Math.min(...ends))}", high="${written(Math.max(...ends))}") }}`);
     }
     if (cells) lines.push(cells[0].textContent);
     unread();
@@ -299,7 +299,7 @@ function show() {
     button.setAttribute("aria-pressed", on);
     for (const part of parts) part.setAttribute("opacity", on ? 1 : 0.3);
   }
-  const left = `${arms.length - hidden.size} of ${arms.length} arms are shown.`;
+  const left = `{{ tr("{shown} of {arms} arms are shown.", shown="${arms.length - hidden.size}", arms="${arms.length}") }}`;
   document.getElementById("shown").textContent = hidden.size ? left : "";
   unread();
 }

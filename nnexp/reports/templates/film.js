@@ -7,21 +7,21 @@ if (frames) {
   const show = () => {
     const place = Number(moment.value);
     frame.src = pictures[place];
-    frame.alt = `The networks of all arms: ${labels[place]}.`;
+    frame.alt = `{{ tr("The networks of all arms: {moment}.", moment="${labels[place]}") }}`;
     label.textContent = labels[place];
     moment.setAttribute("aria-valuetext", labels[place]);
   };
   const stop = () => {
     clearInterval(timer);
     timer = 0;
-    play.textContent = "Play";
+    play.textContent = "{{ tr("Play") }}";
   };
   moment.addEventListener("input", () => { stop(); show(); });
   play.addEventListener("click", () => {
     if (timer) return stop();
     if (Number(moment.value) === labels.length - 1) moment.value = 0;
     show();
-    play.textContent = "Pause";
+    play.textContent = "{{ tr("Pause") }}";
     timer = setInterval(() => {
       moment.value = Number(moment.value) + 1;
       show();

@@ -1,8 +1,8 @@
 // A menu below each figure: saves it as it is shown, in the size of a slide or of a column of a paper.
 // A column without a height is as high as the figure; 2008 pixels of 85 mm are 600 dots per inch.
 const SIZES = {
-  slide: { words: "slide, 1920 × 1080", width: 1920, height: 1080, unit: "px", pixels: 1920 },
-  column: { words: "column, 85 mm", width: 85, unit: "mm", pixels: 2008 },
+  slide: { words: "{{ tr("slide, 1920 × 1080") }}", width: 1920, height: 1080, unit: "px", pixels: 1920 },
+  column: { words: "{{ tr("column, 85 mm") }}", width: 85, unit: "mm", pixels: 2008 },
 };
 
 // A copy of a drawing for a file, on white paper in the colours of a light page, after which its
@@ -63,14 +63,14 @@ const save = {
 for (const { svg } of figures) {
   const menu = document.createElement("details"), name = svg.id.replace("plot-", "");
   menu.className = "save";
-  menu.append(Object.assign(document.createElement("summary"), { textContent: "Save as" }));
+  menu.append(Object.assign(document.createElement("summary"), { textContent: "{{ tr("Save as") }}" }));
   for (const [key, size] of Object.entries(SIZES)) {
     const line = menu.appendChild(document.createElement("div"));
     line.append(`${size.words}: `);
     for (const [form, write] of Object.entries(save)) {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: form });
-      button.setAttribute("aria-label", `${name} as ${form}, ${size.words}`);
-      if (form === "PDF") button.title = "Opens the browser's print dialog: choose “Save as PDF”.";
+      button.setAttribute("aria-label", `{{ tr("{name} as {form}, {size}", name="${name}", form="${form}", size="${size.words}") }}`);
+      if (form === "PDF") button.title = "{{ tr("Opens the browser's print dialog: choose “Save as PDF”.") }}";
       button.addEventListener("click", () => write(`${name}-${key}`, sheet(svg, size), size));
       line.append(button, " ");
     }

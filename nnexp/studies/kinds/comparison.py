@@ -13,12 +13,13 @@ import pandas as pd
 
 from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.doubts import unseen
-from nnexp.analysis.labels import n_words, signs
+from nnexp.analysis.labels import n_words, range_words, signs
 from nnexp.analysis.outcomes import Outcome
 from nnexp.analysis.tuning import FACTOR, unfinished
 from nnexp.analysis.verdicts import MATTERS, in_points
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.plotting.cell_maps import signed_map
 from nnexp.plotting.paired_differences import Differences, differences_figure
 from nnexp.plotting.picture import Picture
@@ -29,15 +30,26 @@ from nnexp.studies.judgement import MAIN, Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.pairing import Pairing
-from nnexp.studies.kinds.wording import RELATIONS, digits, known, number, percent
+from nnexp.studies.kinds.wording import (
+    detectable_term,
+    digits,
+    held_words,
+    interval_term,
+    known,
+    number,
+    percent,
+    related,
+    seeds_to_show,
+)
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
+from nnexp.studies.words import verdict_words
 
 ORDERS = verdicts.TESTS
 # More columns of a map cannot be read at half a page's width.
 _MOST_ACROSS = 6
 # The figure of the main comparisons alone.
 _MAIN_PAIRS = "main"
-_NO_BAR = "; where every pair has the same difference, there is none"
+
 _SEEDS = replace(UNNAMED, colour="#0072B2")
 
 
@@ -59,24 +71,31 @@ class Comparison(Pairing):
     )
     NEEDED: ClassVar[tuple[str, ...]] = ()
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.COMPARED
-    RULE: ClassVar[str] = (
-        "A comparison is paired by seed. It is judged by one interval (L, U) for the median "
-        "difference at level 1 − α/m, where m is the number of comparisons in its study (1 − α/3m "
-        "after `--top-up`, which looks three times), and by the smallest difference that matters, "
-        f"S ({in_points(MATTERS)} percentage points of accuracy unless the study sets it): "
-        "**reproduced** if L > S, **direction only** if 0 < L ≤ S < U, so that the difference may "
-        "be too small to matter, **contradicted** if U < 0 and L < −S (reversed for a claim of "
-        "less), **no difference that matters** if −S < L and U < S, which reproduces a claim of "
-        "equality, **inconclusive** otherwise, **underpowered** if n seeds are too few for m "
-        "comparisons (m > α · 2ⁿ⁻¹; 10 seeds suffice for 25). The median describes a typical seed "
-        "and needs no assumption on the shape of the differences. A diverged run counts as it "
-        f"ended. How often runs diverge is another question: {unseen(10)} The intervals cover "
-        "other seeds, not other test images. A setting that is tuned is chosen for each arm by a "
-        "score on other images than those of the outcome; the best value must lie inside the "
-        f"values tried, with neighbours at most a factor of {FACTOR} away, else the verdict is "
-        "**withheld**."
-    )
     FAMILY: ClassVar[str] = COMPARISONS
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "A comparison is paired by seed. It is judged by one interval (L, U) for the median "
+            "difference at level 1 − α/m, where m is the number of comparisons in its study (1 − "
+            "α/3m after `--top-up`, which looks three times), and by the smallest difference that "
+            "matters, S ({matters} percentage points of accuracy unless the study sets it): "
+            "**reproduced** if L > S, **direction only** if 0 < L ≤ S < U, so that the difference "
+            "may be too small to matter, **contradicted** if U < 0 and L < −S (reversed for a "
+            "claim of less), **no difference that matters** if −S < L and U < S, which reproduces "
+            "a claim of equality, **inconclusive** otherwise, **underpowered** if n seeds are too "
+            "few for m comparisons (m > α · 2ⁿ⁻¹; 10 seeds suffice for 25). The median describes a "
+            "typical seed and needs no assumption on the shape of the differences. A diverged run "
+            "counts as it ended. How often runs diverge is another question: {unseen} The "
+            "intervals cover other seeds, not other test images. A setting that is tuned is chosen "
+            "for each arm by a score on other images than those of the outcome; the best value "
+            "must lie inside the values tried, with neighbours at most a factor of {factor} away, "
+            "else the verdict is **withheld**.",
+            matters=in_points(MATTERS),
+            unseen=unseen(10),
+            factor=FACTOR,
+        )
 
     @property
     def measures(self) -> str:
@@ -160,9 +179,9 @@ class Comparison(Pairing):
         pairs = {claim.id: test.differences(tables) for claim, test in compared}
         if study.figure == _MAIN_PAIRS:
             main = {claim.id: pairs[claim.id] for claim, _ in compared if claim.role == MAIN}
-            title = "What the claim compares, pair by pair"
+            title = tr("What the claim compares, pair by pair")
             yield ClaimPicture(_pairs(study, judgements, main, _MAIN_PAIRS, title), tuple(main))
-        title = "Differences, pair by pair"
+        title = tr("Differences, pair by pair")
         yield ClaimPicture(_pairs(study, judgements, pairs, "pairs", title), tuple(pairs))
         cells = maps(study, tables)
         for claim, test in compared:
@@ -172,36 +191,34 @@ class Comparison(Pairing):
 
     def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
         """Yield what the verdict is based on, as pairs of a term and a text."""
-        j = judgement
-        unit = " points" if self.in_points else " in log10" if self.scale == "log10" else ""
-
-        def size(value: float, sign: str = "") -> str:
-            return number(100 * value if self.in_points else value, sign)
-
-        other = self.arms[1] if len(self.arms) > 1 else number(self.threshold)
-        yield "Test", f"{self.arms[0]} {RELATIONS[self.name]} {other}"
+        j, paired = judgement, len(self.arms) > 1
+        other = self.arms[1] if paired else number(self.threshold)
+        yield tr("Test"), related(self.arms[0], self.name, other)
         # A difference equal in every pair is a fact: it has no interval and no power.
         certain = j.low == j.high and j.detectable == 0
         if j.difference is not None:
-            term = "Difference in every pair" if certain else "Median difference"
-            yield term, size(j.difference, "+") + unit
+            term = tr("Difference in every pair") if certain else tr("Median difference")
+            yield term, sized(self, j.difference, "+")
         if j.low is not None and j.high is not None and j.level is not None and not certain:
-            yield f"{percent(j.level)} interval", f"{size(j.low, '+')} to {size(j.high, '+')}{unit}"
+            factor = 100 if self.in_points else 1
+            ends = range_words(*(number(factor * end, "+") for end in (j.low, j.high)))
+            yield interval_term(j.level), _in_unit(self, ends)
         if j.n is not None:
-            yield "Runs", f"n = {j.n} {'pairs, by seed' if len(self.arms) > 1 else 'seeds'}"
+            runs = tr("n = {n} pairs, by seed", n=j.n) if paired else tr("n = {n} seeds", n=j.n)
+            yield tr("Runs"), runs
         if known(j.effect_size) and not certain:
-            yield "Effect size", f"{number(j.effect_size, '+')} standard deviations"
+            effect = number(j.effect_size, "+")
+            yield tr("Effect size"), tr("{number} standard deviations", number=effect)
         if known(j.superiority) and not certain:
-            yield f"P({self.arms[0]} higher)", f"{j.superiority:.2f}"
+            yield tr("P({arm} higher)", arm=self.arms[0]), f"{j.superiority:.2f}"
         if j.matters is not None:
-            yield "Smallest difference that matters", size(j.matters) + unit
+            yield tr("Smallest difference that matters"), sized(self, j.matters)
         if known(j.detectable) and not certain:
-            yield f"Detectable with n = {j.n}", size(j.detectable) + unit
+            yield detectable_term(j.n), sized(self, j.detectable)
             if j.verdict in (verdicts.INCONCLUSIVE, verdicts.UNDERPOWERED):
-                more = f"more than {power.MOST_SEEDS}"
-                yield "Seeds needed to show what matters", str(j.seeds_needed or more)
+                yield tr("Seeds needed to show what matters"), seeds_to_show(j.seeds_needed)
         if j.holds_in:
-            yield "Holds in", j.holds_in
+            yield tr("Holds in"), held_words(j.holds_in)
 
     def mapped(self, study: Study, tables: Tables) -> Iterator[dict[str, Any]]:
         """Yield the cells of the map, see `Pairing.cells`; none without a map."""
@@ -215,6 +232,17 @@ class Comparison(Pairing):
         if not held:
             return ""
         return f"{held.count('yes')} of {len(held)} cells, reversed in {held.count('no')}"
+
+
+def sized(test: Comparison, value: float, sign: str = "") -> str:
+    """Return a difference in the unit of its test: ``0.3 points``."""
+    return _in_unit(test, number(100 * value if test.in_points else value, sign))
+
+
+def _in_unit(test: Comparison, text: str) -> str:
+    if test.in_points:
+        return tr("{number} points", number=text)
+    return tr("{number} in log10", number=text) if test.scale == "log10" else text
 
 
 def maps(study: Study, tables: Tables) -> pd.DataFrame:
@@ -315,15 +343,23 @@ def _pairs(
         panels.setdefault(test.unit, []).append(row)
     level = 100 * (judgements[compared[0][0].id].level or 0)
     certain = any(intervals.all_equal(own["difference"].to_numpy(float)) for own in pairs.values())
-    family = study.family(compared[0][0])
-    together = f" (together {percent(1 - study.alpha)} for the {family} comparisons)"
-    caption = (
-        f"Each dot is a seed ({n_words(map(len, pairs.values()))}): first arm − second arm. The "
-        f"diamond is the median and the bar its {level:.4g} % interval"
-        f"{together if family > 1 else ''}{_NO_BAR if certain else ''}; grey: differences too "
-        "small to matter."
+    family, together, no_bar = study.family(compared[0][0]), "", ""
+    if family > 1:
+        whole = percent(1 - study.alpha)
+        together = tr(" (together {level} for the {n} comparisons)", level=whole, n=family)
+    if certain:
+        no_bar = tr("; where every pair has the same difference, there is none")
+    caption = tr(
+        "Each dot is a seed ({n}): first arm − second arm. The diamond is the median and the bar "
+        "its {level} % interval{together}{no_bar}; grey: differences too small to matter.",
+        n=n_words(map(len, pairs.values())),
+        level=f"{level:.4g}",
+        together=together,
+        no_bar=no_bar,
     )
-    judged = (f"{claim.statement} {judgements[claim.id].verdict}." for claim, _ in compared)
+    judged = (
+        f"{claim.statement} {verdict_words(judgements[claim.id].verdict)}." for claim, _ in compared
+    )
     table = pd.concat([own.assign(claim=claim) for claim, own in pairs.items()])
     alt = " ".join((caption, *judged))
     return Picture(name, title, caption, alt, differences_figure(title, panels), table)
@@ -340,7 +376,7 @@ def _row(test: Comparison, pairs: pd.DataFrame, judgement: Judgement) -> Differe
         low,
         high,
         scale * test.matters,
-        judgement.verdict,
+        verdict_words(judgement.verdict),
         strong=judgement.verdict == verdicts.REPRODUCED,
         style=_SEEDS,
     )
@@ -356,13 +392,17 @@ def _map(claim: Claim, test: Comparison, cells: pd.DataFrame, judgement: Judgeme
         f"{signs(f'{scale * value:+.3g}')}{' ?' if holds == 'unclear' else ''}"
         for value, holds in zip(cells["difference"], cells["holds"], strict=True)
     ]
-    title = f"Where it holds: {claim.statement}"
+    title = tr("Where it holds: {statement}", statement=claim.statement)
     table = cells.assign(value=scale * cells["difference"], words=words)
     figure = signed_map(title, table, keys[:-1], keys[-1])
-    direction = "second − first" if test.name == "less" else "first − second"
-    caption = (
-        f"Median difference in each cell, {direction} arm, in {test.unit} ({n_words(cells['n'])} "
-        "pairs per cell). Above 0 the claim holds in that cell, below 0 its reverse; ?: the plain "
-        f"95 % interval includes 0. It holds in {judgement.holds_in}. Descriptive."
+    direction = tr("second − first arm") if test.name == "less" else tr("first − second arm")
+    caption = tr(
+        "Median difference in each cell, {direction}, in {unit} ({n} pairs per cell). Above 0 the "
+        "claim holds in that cell, below 0 its reverse; ?: the plain 95 % interval includes 0. It "
+        "holds in {holds}. Descriptive.",
+        direction=direction,
+        unit=test.unit,
+        n=n_words(cells["n"]),
+        holds=held_words(judgement.holds_in),
     )
     return Picture(f"map-{claim.id}", title, caption, caption, figure, cells)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnexp.analysis import verdicts
 from nnexp.config.experiment_file import Design
+from nnexp.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies import computations
 from nnexp.studies.entry import Entry
@@ -37,11 +38,15 @@ class Computed:
     KEYS: ClassVar[tuple[str, ...]] = ("compute", "given", "rounding")
     NEEDED: ClassVar[tuple[str, ...]] = ("compute", "given", "published", "rounding")
     VERDICTS: ClassVar[tuple[str, ...]] = (verdicts.REPRODUCED, verdicts.CONTRADICTED)
-    RULE: ClassVar[str] = (
-        "A printed computation is computed again: **reproduced** if every figure agrees within its "
-        "rounding, otherwise **contradicted**."
-    )
     FAMILY: ClassVar[str] = ""
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "A printed computation is computed again: **reproduced** if every figure agrees within "
+            "its rounding, otherwise **contradicted**."
+        )
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -106,7 +111,8 @@ class Computed:
             text = ", ".join(f"{value:g} ({name})" for name, value in rounding.items())
         else:
             text = f"{rounding:g}"
-        yield "Test", f"computed again, within {text} of the published figure"
+        test = tr("computed again, within {rounding} of the published figure", rounding=text)
+        yield tr("Test"), test
 
 
 def _figures(quantities: Mapping[str, Any]) -> str:

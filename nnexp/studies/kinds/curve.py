@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +16,9 @@ from matplotlib.ticker import MaxNLocator
 from nnexp.analysis import intervals, verdicts
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
+from nnexp.language import tr
 from nnexp.plotting import scales
+from nnexp.plotting.layout import fill
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import NEUTRAL
 from nnexp.store.tables import Tables
@@ -27,6 +28,7 @@ from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.wording import digits, number, percent
 from nnexp.studies.study import FIGURES, Claim, ClaimPicture, Study, of_kind
+from nnexp.studies.words import verdict_words
 
 _WIDTH = 5.4
 _OURS, _THEIRS = "#0072B2", "#D55E00"
@@ -61,11 +63,15 @@ class Curve:
     )
     NEEDED: ClassVar[tuple[str, ...]] = ("arm", "points", "by", "rounding")
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.PUBLISHED
-    RULE: ClassVar[str] = (
-        "A published curve is tested in the same way against joint bands; that of 95 % contains a "
-        "whole new run in 95 of 100 cases."
-    )
     FAMILY: ClassVar[str] = FIGURES
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "A published curve is tested in the same way against joint bands; that of 95 % "
+            "contains a whole new run in 95 of 100 cases."
+        )
 
     @property
     def measures(self) -> str:
@@ -98,7 +104,7 @@ class Curve:
 
     def printed(self, claim: Claim) -> str:
         """Return what was published, in words."""
-        return claim.published or f"{len(self.points)} points"
+        return claim.published or tr("{n} points", n=len(self.points))
 
     def judge(self, study: Study, claim: Claim, tables: Tables | None, looks: int) -> Judgement:
         """Return the judgement of ``claim``."""
@@ -141,9 +147,12 @@ class Curve:
         if judgement.n is None:
             return
         (arm,) = self.arms
-        yield "Test", f"every point lies within the joint prediction band of a new run of {arm}"
-        yield "Too noisy above", f"±{number(self.cap)}"
-        yield "Runs", f"n = {judgement.n} seeds"
+        yield (
+            tr("Test"),
+            tr("every point lies within the joint prediction band of a new run of {arm}", arm=arm),
+        )
+        yield tr("Too noisy above"), f"±{number(self.cap)}"
+        yield tr("Runs"), tr("n = {n} seeds", n=judgement.n)
 
 
 def band(test: Curve, tables: Tables) -> pd.DataFrame:
@@ -202,16 +211,19 @@ def _picture(claim: Claim, test: Curve, table: pd.DataFrame, judgement: Judgemen
     above.legend()
     _draw_curve(below, table.set_index("at").sub(table["mean"].to_numpy(), axis=0), scale)
     below.axhline(0, color=NEUTRAL, linewidth=1)
-    below.set_ylabel("− our mean\n(points)" if scale == 100 else "− our mean")
+    ours = tr("− our mean")
+    below.set_ylabel(f"{ours}\n({tr('points')})" if scale == 100 else ours)
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
-    below.set_xlabel("updates" if test.by == "step" else "epochs")
-    figure.suptitle(
-        textwrap.fill(claim.statement, 58), x=0.02, ha="left", fontsize=10.5, fontweight="bold"
-    )
-    caption = (
-        f"The published figures and our runs (n = {judgement.n}); below, both minus the mean of "
-        f"our runs. {judgement.measured}: {judgement.verdict}. The joint 95 % prediction band "
-        "contains a whole new run in 95 of 100 cases."
+    below.set_xlabel(tr("updates") if test.by == "step" else tr("epochs"))
+    title = fill(claim.statement, 58)
+    figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
+    caption = tr(
+        "The published figures and our runs (n = {n}); below, both minus the mean of our runs. "
+        "{measured}: {verdict}. The joint 95 % prediction band contains a whole new run in 95 of "
+        "100 cases.",
+        n=judgement.n,
+        measured=judgement.measured,
+        verdict=verdict_words(judgement.verdict),
     )
     return Picture(f"curve-{claim.id}", claim.statement, caption, caption, figure, table)
 
@@ -223,9 +235,9 @@ def _draw_curve(ax: Axes, table: pd.DataFrame, scale: float) -> None:
     if np.isfinite(table["high"]).all():
         look: dict[str, Any] = {"color": _OURS, "alpha": 0.18, "linewidth": 0}
         low, high = table["low"] * scale, table["high"] * scale
-        ax.fill_between(at, low, high, **look, label="joint 95 % band")
+        ax.fill_between(at, low, high, **look, label=tr("joint 95 % band"))
     for place, run in enumerate(runs):
-        label = f"our runs (n = {len(runs)})" if not place else None
+        label = tr("our runs (n = {n})", n=len(runs)) if not place else None
         ax.plot(at, table[run] * scale, color=_OURS, linewidth=0.7, alpha=0.6, label=label)
-    look = {"color": _THEIRS, "markersize": 5.5, "zorder": 4, "label": "published"}
+    look = {"color": _THEIRS, "markersize": 5.5, "zorder": 4, "label": tr("published")}
     ax.plot(at, table["published"] * scale, "o", **look)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,12 +13,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nnexp.analysis import intervals, power, verdicts
-from nnexp.analysis.labels import n_words, signs
+from nnexp.analysis.labels import n_words, range_words, signs
 from nnexp.analysis.outcomes import Outcome, described
 from nnexp.analysis.tuning import Choice, Tuned, unfinished
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.plotting import scales
+from nnexp.plotting.layout import fill
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import NEUTRAL
 from nnexp.store.tables import Tables
@@ -27,7 +28,15 @@ from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import choices, measurement
-from nnexp.studies.kinds.wording import RELATIONS, known, number, percent
+from nnexp.studies.kinds.wording import (
+    capitalised,
+    detectable_term,
+    interval_term,
+    known,
+    number,
+    related,
+    seeds_to_show,
+)
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
 # The key of a claim with the exponent that is claimed, and the order of the comparison.
@@ -66,20 +75,26 @@ class Exponent:
     )
     NEEDED: ClassVar[tuple[str, ...]] = ("over", "values", "matters")
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.COMPARED
-    RULE: ClassVar[str] = (
-        "A power law is judged by its exponent: for each seed, the slope of a least-squares line "
-        "through the logarithms of the outcome and of the setting. The slopes of all seeds are "
-        "compared with the claimed exponent like the differences of a comparison. Where a seed's "
-        "outcome is not above 0 and finite, it has no slope, and the verdict is **withheld**. The "
-        "best value of a setting is one of those tried: its logarithm may be off by half the "
-        "distance to its neighbours, and the interval is wider by what this means for the slope."
-    )
     FAMILY: ClassVar[str] = COMPARISONS
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "A power law is judged by its exponent: for each seed, the slope of a least-squares "
+            "line through the logarithms of the outcome and of the setting. The slopes of all "
+            "seeds are compared with the claimed exponent like the differences of a comparison. "
+            "Where a seed's outcome is not above 0 and finite, it has no slope, and the verdict is "
+            "**withheld**. The best value of a setting is one of those tried: its logarithm may be "
+            "off by half the distance to its neighbours, and the interval is wider by what this "
+            "means for the slope."
+        )
 
     @property
     def measures(self) -> str:
         """What is measured, in words."""
-        return f"exponent of the {self.outcome} by {self.over.replace('_', ' ')}"
+        setting = self.over.replace("_", " ")
+        return tr("exponent of the {outcome} by {setting}", outcome=self.outcome, setting=setting)
 
     def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
         """Return the swept settings at which it looks at an arm, except the one it varies."""
@@ -126,7 +141,7 @@ class Exponent:
 
     def printed(self, claim: Claim) -> str:
         """Return what was published, in words."""
-        return claim.published or signs(f"exponent {self.exponent:g}")
+        return claim.published or signs(tr("exponent {value}", value=f"{self.exponent:g}"))
 
     def judge(self, study: Study, claim: Claim, tables: Tables | None, looks: int) -> Judgement:
         """Return the judgement of ``claim``, by an interval at level 1 - alpha/(family · looks)."""
@@ -239,21 +254,24 @@ class Exponent:
     def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         j = judgement
-        yield "Test", f"the {self.measures} {RELATIONS[self.order]} {number(self.exponent)}"
+        what = tr("the {measures}", measures=self.measures)
+        yield tr("Test"), related(what, self.order, number(self.exponent))
         if j.first is not None:
-            yield "Median exponent", number(j.first)
+            yield tr("Median exponent"), number(j.first)
         if j.low is not None and j.high is not None and j.level is not None:
-            bounds = (number(end + self.exponent) for end in (j.low, j.high))
-            yield f"{percent(j.level)} interval", " to ".join(bounds)
+            bounds = range_words(*(number(end + self.exponent) for end in (j.low, j.high)))
+            yield interval_term(j.level), bounds
         if j.n is not None:
-            yield "Runs", f"n = {j.n} seeds, each at {len(self.values)} values"
+            yield (
+                tr("Runs"),
+                tr("n = {n} seeds, each at {values} values", n=j.n, values=len(self.values)),
+            )
         if j.matters is not None:
-            yield "Smallest difference that matters", number(j.matters)
+            yield tr("Smallest difference that matters"), number(j.matters)
         if known(j.detectable):
-            yield f"Detectable with n = {j.n}", number(j.detectable)
+            yield detectable_term(j.n), number(j.detectable)
             if j.verdict in (verdicts.INCONCLUSIVE, verdicts.UNDERPOWERED):
-                more = f"more than {power.MOST_SEEDS}"
-                yield "Seeds needed to show what matters", str(j.seeds_needed or more)
+                yield tr("Seeds needed to show what matters"), seeds_to_show(j.seeds_needed)
 
     def _protocol(self, tables: Tables) -> str:
         listed = ", ".join(f"{value:g}" for value in self.values)
@@ -292,8 +310,8 @@ def _picture(claim: Claim, test: Exponent, tables: Tables, judgement: Judgement)
     if fine.any():
         anchor = np.exp(np.log(middle[fine]).mean() - test.exponent * np.log(x[fine]).mean())
         claimed = anchor * x**test.exponent
-        ax.plot(x[fine], middle[fine], color=_OURS, label="measured (median)")
-        label = signs(f"claimed exponent, {test.exponent:g}")
+        ax.plot(x[fine], middle[fine], color=_OURS, label=tr("measured (median)"))
+        label = signs(tr("claimed exponent, {value}", value=f"{test.exponent:g}"))
         ax.plot(x, claimed, "--", color=_THEIRS, label=label)
     ax.set_xscale("log")
     ax.set_xticks(x, [f"{value:g}" for value in x])
@@ -302,12 +320,13 @@ def _picture(claim: Claim, test: Exponent, tables: Tables, judgement: Judgement)
     ax.set_xlabel(test.over.replace("_", " "))
     ax.set_ylabel(str(test.outcome))
     ax.grid(color=NEUTRAL, alpha=0.2)
-    title = textwrap.fill(claim.statement, 58)
+    title = fill(claim.statement, 58)
     figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    caption = (
-        f"Each dot is a run ({n_words([len(table)])} seeds). {judgement.measured[:1].upper()}"
-        f"{judgement.measured[1:]}. The dashed line has the claimed exponent."
+    caption = tr(
+        "Each dot is a run ({n} seeds). {measured}. The dashed line has the claimed exponent.",
+        n=n_words([len(table)]),
+        measured=capitalised(judgement.measured),
     )
     cells = table.rename_axis("seed").reset_index().assign(exponent=test.slopes(table))
     caption = signs(caption)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,10 +13,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nnexp.analysis import intervals, rates, verdicts
-from nnexp.analysis.labels import n_words, signs
+from nnexp.analysis.labels import n_words, range_words, signs
 from nnexp.analysis.outcomes import Outcome, described, matching, measured
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
+from nnexp.language import tr
+from nnexp.plotting.layout import fill
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import NEUTRAL
 from nnexp.store.tables import Tables
@@ -26,7 +27,7 @@ from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
-from nnexp.studies.kinds.wording import known, number, percent
+from nnexp.studies.kinds.wording import against, held_words, known, number, percent
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
 # The key of a claim that names the law, and how outcomes relate to it.
@@ -69,23 +70,33 @@ class Law:
     )
     NEEDED: ClassVar[tuple[str, ...]] = ("outcome", "matters")
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.LAWFUL
-    RULE: ClassVar[str] = (
-        "A law is judged in every cell, an arm at one combination of the settings, by the interval "
-        "for the deviation of the measured from the predicted value. The cells share the level of "
-        "one comparison of the study, 1 − α/(m · cells). Shares of runs have exact intervals "
-        "(Clopper & Pearson 1934), other outcomes the interval for the median. **Reproduced** if "
-        "all intervals lie within the smallest deviation that matters, S, on either side (for *at "
-        "most* and *at least*: on the side that is not claimed), **contradicted** if one lies "
-        "outside, **inconclusive** otherwise, **underpowered** if n seeds are too few."
-    )
     FAMILY: ClassVar[str] = COMPARISONS
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "A law is judged in every cell, an arm at one combination of the settings, by the "
+            "interval for the deviation of the measured from the predicted value. The cells share "
+            "the level of one comparison of the study, 1 − α/(m · cells). Shares of runs have "
+            "exact intervals (Clopper & Pearson 1934), other outcomes the interval for the median. "
+            "**Reproduced** if all intervals lie within the smallest deviation that matters, S, on "
+            "either side (for *at most* and *at least*: on the side that is not claimed), "
+            "**contradicted** if one lies outside, **inconclusive** otherwise, **underpowered** if "
+            "n seeds are too few."
+        )
 
     @property
     def measures(self) -> str:
         """What is measured in a cell, in words."""
+        said = {"outcome": self.outcome, "level": f"{self.level:g}"}
+        if self.side == "above":
+            return tr("share of runs with a {outcome} above {level}", **said)
         if self.side:
-            return f"share of runs with a {self.outcome} {self.side} {self.level:g}"
-        return f"{'log10 of the ' if self.scale == 'log10' else ''}median {self.outcome}"
+            return tr("share of runs with a {outcome} below {level}", **said)
+        if self.scale == "log10":
+            return tr("log10 of the median {outcome}", outcome=self.outcome)
+        return tr("median {outcome}", outcome=self.outcome)
 
     def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
         """Return the swept settings at which it looks at an arm, except those it varies."""
@@ -128,7 +139,7 @@ class Law:
 
     def printed(self, claim: Claim) -> str:
         """Return what was published, in words."""
-        return claim.published or f"the law {self.law}"
+        return claim.published or tr("the law {law}", law=self.law)
 
     def judge(self, study: Study, claim: Claim, tables: Tables | None, looks: int) -> Judgement:
         """Return the judgement, all cells together at level 1 - alpha/(family · looks)."""
@@ -247,19 +258,27 @@ class Law:
     def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         j = judgement
-        relation = {"equal": "equals"}.get(self.relation, f"is {self.relation}")
-        yield "Test", f"the {self.measures} {relation} the law {self.law} in every cell"
+        said = {"measures": self.measures, "law": self.law}
+        yield (
+            tr("Test"),
+            {
+                "equal": tr("the {measures} equals the law {law} in every cell", **said),
+                "at most": tr("the {measures} is at most the law {law} in every cell", **said),
+                "at least": tr("the {measures} is at least the law {law} in every cell", **said),
+            }[self.relation],
+        )
         if j.first is not None:
-            yield "Farthest off", f"{number(j.first)} against {number(j.second)}"
+            yield tr("Farthest off"), against(j.first, j.second)
         if j.low is not None and j.high is not None and j.level is not None:
-            bounds = f"{number(j.low, '+')} to {number(j.high, '+')}"
-            yield f"{percent(j.level)} interval there, all cells together", bounds
+            bounds = range_words(number(j.low, "+"), number(j.high, "+"))
+            level = percent(j.level)
+            yield tr("{level} interval there, all cells together", level=level), bounds
         if j.n is not None:
-            yield "Runs", f"n = {j.n} seeds or more in a cell"
+            yield tr("Runs"), tr("n = {n} seeds or more in a cell", n=j.n)
         if known(j.matters):
-            yield "Smallest deviation that matters", number(j.matters)
+            yield tr("Smallest deviation that matters"), number(j.matters)
         if j.holds_in:
-            yield "Holds in", j.holds_in
+            yield tr("Holds in"), held_words(j.holds_in)
 
 
 def _read_arms(entry: Entry, arms: Collection[str]) -> tuple[str, ...]:
@@ -277,7 +296,9 @@ def _picture(claim: Claim, test: Law, cells: pd.DataFrame, level: float) -> Pict
     figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained")
     ax = figure.subplots()
     law = cells["predicted"]
-    ax.axline((law.min(),) * 2, slope=1, color=_THEIRS, ls="--", label=f"the law {test.law}")
+    ax.axline(
+        (law.min(),) * 2, slope=1, color=_THEIRS, ls="--", label=tr("the law {law}", law=test.law)
+    )
     for place, arm in enumerate(test.arms):
         own = cells[cells["arm"] == arm]
         errors = np.array([own["difference"] - own["low"], own["high"] - own["difference"]])
@@ -292,18 +313,23 @@ def _picture(claim: Claim, test: Law, cells: pd.DataFrame, level: float) -> Pict
             capsize=2,
             label=arm.replace("_", " "),
         )
-    ax.set_xlabel(f"predicted by {test.law.replace('_', ' ')}")
-    ax.set_ylabel("measured share of runs" if test.side else textwrap.fill(test.measures, 38))
+    ax.set_xlabel(tr("predicted by {law}", law=test.law.replace("_", " ")))
+    ax.set_ylabel(tr("measured share of runs") if test.side else fill(test.measures, 38))
     if test.side:
         ax.set(xlim=_SHARES, ylim=_SHARES)
     ax.grid(color=NEUTRAL, alpha=0.2)
-    title = textwrap.fill(claim.statement, 58)
+    title = fill(claim.statement, 58)
     figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     caption = signs(
-        f"The {test.measures}. Each mark is a cell: {', '.join(('arm', *test.over))} "
-        f"({n_words(cells['n'])} seeds). "
-        f"The intervals hold in all cells together with a probability of {percent(level)}. On the "
-        "dashed line, the law holds exactly."
+        tr(
+            "The {measures}. Each mark is a cell: {settings} ({n} seeds). The intervals hold in "
+            "all cells together with a probability of {level}. On the dashed line, the law holds "
+            "exactly.",
+            measures=test.measures,
+            settings=", ".join((tr("arm"), *test.over)),
+            n=n_words(cells["n"]),
+            level=percent(level),
+        )
     )
     return Picture(f"law-{claim.id}", claim.statement, caption, caption, figure, cells)

@@ -16,6 +16,7 @@ from nnexp.analysis.labels import listed
 from nnexp.analysis.outcomes import Outcome, described
 from nnexp.analysis.tuning import Choice, Tuned
 from nnexp.errors import InputError, unknown
+from nnexp.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.kinds import choices
 
@@ -45,8 +46,10 @@ class Pairing:
     def unit(self) -> str:
         """The unit of the differences, in words."""
         if self.in_points:
-            return "percentage points"
-        return f"log10 of the {self.outcome}" if self.scale == "log10" else str(self.outcome)
+            return tr("percentage points")
+        if self.scale == "log10":
+            return tr("log10 of the {outcome}", outcome=self.outcome)
+        return str(self.outcome)
 
     @property
     def label(self) -> str:
@@ -55,7 +58,7 @@ class Pairing:
         if self.threshold is not None:
             return f"{first} − {self.threshold:g}"
         over = self.tuned.over if self.tuned and self.outcome.kind != "tuned" else ()
-        tuned = f"at its best {listed(over)} each" if over else ""
+        tuned = tr("at its best {settings} each", settings=listed(over)) if over else ""
         about = ", ".join(filter(None, (described(self.where, self.at), tuned)))
         named = " − ".join((first, *others))
         return f"{named} ({about})" if about else named

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.analysis import intervals, verdicts
+from nnexp.analysis.labels import range_words
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
+from nnexp.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
@@ -53,17 +55,22 @@ class Published:
     )
     NEEDED: ClassVar[tuple[str, ...]] = ("arm", "value", "rounding")
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.PUBLISHED
-    RULE: ClassVar[str] = (
-        "A published figure is tested against the 95 % prediction interval of a new run: "
-        "**consistent** if it lies within the interval, **too noisy to tell** if the interval is "
-        "too wide. A figure outside it is judged by the wider interval of level 1 − 0.05/m, where "
-        "m is the number of published figures and curves of the study: **exceeded** if the runs "
-        "are better, **short of** if they are worse, and **borderline** if it lies within that "
-        "wider interval, as a figure of one study in twenty does by chance. Several figures of the "
-        "same quantity are tested together. The interval is for normally distributed runs and does "
-        "not cover rare divergence that the runs did not show."
-    )
     FAMILY: ClassVar[str] = FIGURES
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "A published figure is tested against the 95 % prediction interval of a new run: "
+            "**consistent** if it lies within the interval, **too noisy to tell** if the interval "
+            "is too wide. A figure outside it is judged by the wider interval of level 1 − 0.05/m, "
+            "where m is the number of published figures and curves of the study: **exceeded** if "
+            "the runs are better, **short of** if they are worse, and **borderline** if it lies "
+            "within that wider interval, as a figure of one study in twenty does by chance. "
+            "Several figures of the same quantity are tested together. The interval is for "
+            "normally distributed runs and does not cover rare divergence that the runs did not "
+            "show."
+        )
 
     @property
     def measures(self) -> str:
@@ -141,17 +148,20 @@ class Published:
         if judgement.n is None:
             return
         (arm,) = self.arms
+        test = tr("the figure lies within the prediction interval of a new run of {arm}", arm=arm)
         if len(self.values) > 1:
-            yield "Test", f"all figures lie within the prediction interval of new runs of {arm}"
-        else:
-            yield "Test", f"the figure lies within the prediction interval of a new run of {arm}"
-        if judgement.low is not None and judgement.high is not None and judgement.level:
-            yield (
-                f"{percent(judgement.level)} prediction interval",
-                f"{number(judgement.low)} to {number(judgement.high)}, rounding included",
+            test = tr(
+                "all figures lie within the prediction interval of new runs of {arm}", arm=arm
             )
-        yield "Too noisy above", f"±{number(self.cap)}"
-        yield "Runs", f"n = {judgement.n} seeds"
+        yield tr("Test"), test
+        if judgement.low is not None and judgement.high is not None and judgement.level:
+            ends = range_words(number(judgement.low), number(judgement.high))
+            yield (
+                tr("{level} prediction interval", level=percent(judgement.level)),
+                tr("{ends}, rounding included", ends=ends),
+            )
+        yield tr("Too noisy above"), f"±{number(self.cap)}"
+        yield tr("Runs"), tr("n = {n} seeds", n=judgement.n)
 
 
 def _read_values(entry: Entry) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from nnexp.analysis import intervals, verdicts
 from nnexp.analysis.labels import n_words
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
+from nnexp.language import tr
 from nnexp.plotting.cell_maps import signed_map
 from nnexp.plotting.picture import Picture
 from nnexp.store.tables import Tables
@@ -20,7 +21,7 @@ from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
 from nnexp.studies.kinds.pairing import places
-from nnexp.studies.kinds.wording import digits, number, percent
+from nnexp.studies.kinds.wording import digits, held_words, number, percent
 from nnexp.studies.study import Claim, ClaimPicture, Study, of_kind
 
 
@@ -52,15 +53,19 @@ class Reachable:
         verdicts.CONTRADICTED,
         verdicts.TOO_NOISY,
     )
-    RULE: ClassVar[str] = (
-        "If a source does not state the settings behind its figures, the claim is that some "
-        "combination within the stated ranges gives all of them: **consistent** if in some "
-        "combination every figure lies within the joint 95 % prediction interval of new runs, "
-        "**contradicted** if in none, **too noisy to tell** if the intervals of all such "
-        "combinations are too wide. The combination is chosen to fit, so such a verdict says what "
-        "is possible and not what the source did."
-    )
     FAMILY: ClassVar[str] = ""
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "If a source does not state the settings behind its figures, the claim is that some "
+            "combination within the stated ranges gives all of them: **consistent** if in some "
+            "combination every figure lies within the joint 95 % prediction interval of new runs, "
+            "**contradicted** if in none, **too noisy to tell** if the intervals of all such "
+            "combinations are too wide. The combination is chosen to fit, so such a verdict says "
+            "what is possible and not what the source did."
+        )
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -181,11 +186,13 @@ class Reachable:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         if judgement.n is None:
             return
-        yield "Test", f"some combination of {', '.join(self.map)} gives all {len(self.figures)}"
-        yield "Intervals", f"joint {percent(1 - verdicts.ALPHA)} prediction intervals"
-        yield "Too noisy above", f"±{number(self.cap)}"
-        yield "Runs", f"n = {judgement.n} seeds of each arm"
-        yield "Holds in", judgement.holds_in
+        said = {"settings": ", ".join(self.map), "figures": len(self.figures)}
+        yield tr("Test"), tr("some combination of {settings} gives all {figures}", **said)
+        level = percent(1 - verdicts.ALPHA)
+        yield tr("Intervals"), tr("joint {level} prediction intervals", level=level)
+        yield tr("Too noisy above"), f"±{number(self.cap)}"
+        yield tr("Runs"), tr("n = {n} seeds of each arm", n=judgement.n)
+        yield tr("Holds in"), held_words(judgement.holds_in)
 
 
 def _read_figures(entry: Entry, arms: Mapping[str, Any]) -> dict[str, float]:
@@ -205,17 +212,30 @@ def _text(value: Any) -> str:
 def _map(claim: Claim, test: Reachable, cells: pd.DataFrame) -> Picture:
     total = len(test.figures)
     words = [
-        f"{inside} of {total}{'' if clear else ' ?'}"
+        tr("{inside} of {total}", inside=inside, total=total) + ("" if clear else " ?")
         for inside, clear in zip(cells["inside"], cells["clear"], strict=True)
     ]
     table = cells.assign(value=cells["inside"], words=words)
     named = ", ".join(f"{arm.replace('_', ' ')} {v:g}" for arm, v in test.figures.items())
-    title = f"Settings that give the published figure{'s' if total > 1 else ''}: {named}"
-    counted = f"How many of the {total} figures lie" if total > 1 else "Whether the figure lies"
-    caption = (
-        f"{counted} within the {'joint ' if total > 1 else ''}{percent(1 - verdicts.ALPHA)} "
-        f"prediction interval{'s' if total > 1 else ''} of new runs ({n_words(cells['n'])} seeds "
-        f"of each arm). ?: an interval is wider than ±{number(test.cap)}."
-    )
+    said = {
+        "level": percent(1 - verdicts.ALPHA),
+        "n": n_words(cells["n"]),
+        "cap": number(test.cap),
+    }
+    if total > 1:
+        title = tr("Settings that give the published figures: {figures}", figures=named)
+        caption = tr(
+            "How many of the {total} figures lie within the joint {level} prediction intervals of "
+            "new runs ({n} seeds of each arm). ?: an interval is wider than ±{cap}.",
+            **said,
+            total=total,
+        )
+    else:
+        title = tr("Settings that give the published figure: {figures}", figures=named)
+        caption = tr(
+            "Whether the figure lies within the {level} prediction interval of new runs ({n} seeds "
+            "of each arm). ?: an interval is wider than ±{cap}.",
+            **said,
+        )
     figure = signed_map(title, table, list(test.map[:-1]), test.map[-1])
     return Picture(f"map-{claim.id}", title, caption, caption, figure, cells)

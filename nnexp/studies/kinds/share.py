@@ -9,15 +9,17 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from nnexp.analysis import rates, verdicts
+from nnexp.analysis.labels import range_words
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
+from nnexp.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
-from nnexp.studies.kinds.wording import known, number, percent
+from nnexp.studies.kinds.wording import detectable_term, interval_term, known, number
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study
 
 _SIDES = ("above", "below")
@@ -58,20 +60,28 @@ class Share:
         verdicts.INCONCLUSIVE,
         verdicts.UNDERPOWERED,
     )
-    RULE: ClassVar[str] = (
-        "A claim about how often something happens is judged by the share of runs. It counts as a "
-        "comparison of its study, and its interval is the exact one (Clopper & Pearson 1934) at "
-        "the same level: **reproduced** if the whole interval lies on the claimed side of the "
-        "claimed share, **contradicted** if it lies on the other, **inconclusive** otherwise, and "
-        "**underpowered** if no number of such runs would show it. Two arms are compared by the "
-        "pairs in which only one of them has such a run (exact test of McNemar 1947)."
-    )
     FAMILY: ClassVar[str] = COMPARISONS
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "A claim about how often something happens is judged by the share of runs. It counts "
+            "as a comparison of its study, and its interval is the exact one (Clopper & Pearson "
+            "1934) at the same level: **reproduced** if the whole interval lies on the claimed "
+            "side of the claimed share, **contradicted** if it lies on the other, **inconclusive** "
+            "otherwise, and **underpowered** if no number of such runs would show it. Two arms are "
+            "compared by the pairs in which only one of them has such a run (exact test of McNemar "
+            "1947)."
+        )
 
     @property
     def measures(self) -> str:
         """What is counted, in words."""
-        return f"runs with a {self.outcome} {self.side} {self.level:g}"
+        said = {"outcome": self.outcome, "level": f"{self.level:g}"}
+        if self.side == "above":
+            return tr("runs with a {outcome} above {level}", **said)
+        return tr("runs with a {outcome} below {level}", **said)
 
     def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
         """Return the swept settings at which it looks at an arm."""
@@ -168,19 +178,32 @@ class Share:
         j, paired = judgement, len(self.arms) > 1
         if j.n is None or j.first is None:
             return
-        order = self.order.replace("_", " ")
-        other = f"more often than {self.arms[1]}" if paired else f"{order} {number(self.share)}"
-        yield "Test", f"{self.measures}: {self.arms[0]} {other}{'' if paired else ' of its runs'}"
-        yield "Share of the runs", number(j.first)
+        yield tr("Test"), self._claimed()
+        yield tr("Share of the runs"), number(j.first)
         if paired and j.difference is not None:
-            yield f"Share for {self.arms[1]}", number(j.second)
-            yield "Difference", number(j.difference, "+")
+            yield tr("Share for {arm}", arm=self.arms[1]), number(j.second)
+            yield tr("Difference"), number(j.difference, "+")
         if j.low is not None and j.high is not None and j.level is not None:
-            yield f"{percent(j.level)} interval", f"{number(j.low)} to {number(j.high)}"
-        yield "Runs", f"n = {j.n} {'pairs, by seed' if paired else 'seeds'}"
+            yield interval_term(j.level), range_words(number(j.low), number(j.high))
+        runs = tr("n = {n} pairs, by seed", n=j.n) if paired else tr("n = {n} seeds", n=j.n)
+        yield tr("Runs"), runs
         if known(j.detectable):
-            of = " of the pairs that differ" if paired else " of the runs"
-            yield f"Detectable with n = {j.n}", f"a share of {number(j.detectable)}{of}"
+            share = number(j.detectable)
+            words = tr("a share of {share} of the runs", share=share)
+            if paired:
+                words = tr("a share of {share} of the pairs that differ", share=share)
+            yield detectable_term(j.n), words
+
+    def _claimed(self) -> str:
+        """Return what is claimed of the share, in words."""
+        said = {"measures": self.measures, "arm": self.arms[0]}
+        if len(self.arms) > 1:
+            other = self.arms[1]
+            return tr("{measures}: {arm} more often than {other}", **said, other=other)
+        said["share"] = number(self.share)
+        if self.order == "more_than":
+            return tr("{measures}: {arm} more than {share} of its runs", **said)
+        return tr("{measures}: {arm} less than {share} of its runs", **said)
 
     def _verdict(self, low: float, high: float, n: int, alpha: float) -> str:
         """Return the verdict by the interval from ``low`` to ``high``; ``n`` runs were possible."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,10 +12,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nnexp.analysis import power, spreads, verdicts
-from nnexp.analysis.labels import n_words, signs
+from nnexp.analysis.labels import enumerated, n_words, range_words, signs
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
+from nnexp.language import tr
+from nnexp.plotting.layout import fill
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import NEUTRAL
 from nnexp.store.tables import Tables
@@ -24,7 +25,14 @@ from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.judging import repeated
 from nnexp.studies.kinds import measurement
-from nnexp.studies.kinds.wording import RELATIONS, known, number, percent
+from nnexp.studies.kinds.wording import (
+    capitalised,
+    detectable_term,
+    known,
+    number,
+    percent,
+    related,
+)
 from nnexp.studies.study import COMPARISONS, Claim, ClaimPicture, Study, of_kind
 
 # The key of a claim with the ratio that is claimed, and the order of the comparison.
@@ -59,20 +67,30 @@ class Spread:
     )
     NEEDED: ClassVar[tuple[str, ...]] = ("arms", "matters")
     VERDICTS: ClassVar[tuple[str, ...]] = verdicts.COMPARED
-    RULE: ClassVar[str] = (
-        "Spreads between seeds are compared by the ratio of standard deviations in groups of "
-        "seeds (Moses 1963): the logarithms of the ratios are judged like the differences of a "
-        "comparison, with the number of groups for n. This assumes that the outcomes of both arms "
-        "have distributions of the same shape, whatever it is; it takes more seeds than a "
-        "comparison of typical outcomes."
-    )
     FAMILY: ClassVar[str] = COMPARISONS
+
+    @staticmethod
+    def rule() -> str:
+        """Return how claims of this kind are judged, as Markdown."""
+        return tr(
+            "Spreads between seeds are compared by the ratio of standard deviations in groups of "
+            "seeds (Moses 1963): the logarithms of the ratios are judged like the differences of a "
+            "comparison, with the number of groups for n. This assumes that the outcomes of both "
+            "arms have distributions of the same shape, whatever it is; it takes more seeds than a "
+            "comparison of typical outcomes."
+        )
 
     @property
     def measures(self) -> str:
         """What is measured, in words."""
-        log = "log10 of the " if self.scale == "log10" else ""
-        return f"spread of the {log}{self.outcome} between seeds"
+        return tr("spread of the {outcome} between seeds", outcome=self.scaled)
+
+    @property
+    def scaled(self) -> str:
+        """The outcome on the scale of the test, in words."""
+        if self.scale == "log10":
+            return tr("log10 of the {outcome}", outcome=self.outcome)
+        return str(self.outcome)
 
     def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
         """Return the swept settings at which it looks at an arm."""
@@ -169,23 +187,26 @@ class Spread:
     def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         j = judgement
-        yield (
-            "Test",
-            f"the {self.measures} of {self.arms[0]}, divided by that of {self.arms[1]}, "
-            f"{RELATIONS[self.order]} {number(self.ratio)}",
+        ratio = tr(
+            "the {measures} of {first}, divided by that of {second},",
+            measures=self.measures,
+            first=self.arms[0],
+            second=self.arms[1],
         )
+        yield tr("Test"), related(ratio, self.order, number(self.ratio))
         if j.first is not None:
-            yield "Standard deviations", f"{number(j.first)} and {number(j.second)}"
+            yield tr("Standard deviations"), enumerated([number(j.first), number(j.second)])
         if j.low is not None and j.high is not None and j.level is not None:
-            bounds = (number(self.ratio * 10**end) for end in (j.low, j.high))
-            yield f"{percent(j.level)} interval of the ratio", " to ".join(bounds)
+            bounds = range_words(*(number(self.ratio * 10**end) for end in (j.low, j.high)))
+            yield tr("{level} interval of the ratio", level=percent(j.level)), bounds
         if j.n is not None and j.level is not None:
-            size = spreads.group_size(j.n, 1 - j.level)
-            yield "Runs", f"n = {j.n} pairs, by seed, in {j.n // size} groups"
+            groups = j.n // spreads.group_size(j.n, 1 - j.level)
+            yield tr("Runs"), tr("n = {n} pairs, by seed, in {groups} groups", n=j.n, groups=groups)
         if j.matters is not None:
-            yield "Smallest ratio that matters", number(10**j.matters)
+            yield tr("Smallest ratio that matters"), number(10**j.matters)
         if known(j.detectable):
-            yield f"Detectable with n = {j.n}", f"a ratio of {number(10**j.detectable)}"
+            ratio = number(10**j.detectable)
+            yield detectable_term(j.n), tr("a ratio of {ratio}", ratio=ratio)
 
 
 def _picture(claim: Claim, test: Spread, tables: Tables, judgement: Judgement) -> Picture:
@@ -200,16 +221,18 @@ def _picture(claim: Claim, test: Spread, tables: Tables, judgement: Judgement) -
         counts, _ = np.histogram(finite[arm], edges)
         ax.stairs(counts, edges, fill=True, color=colour, alpha=0.25)
         ax.stairs(counts, edges, color=colour, label=arm.replace("_", " "))
-    log = "log10 of the " if test.scale == "log10" else ""
-    ax.set_xlabel(textwrap.fill(f"{log}{test.outcome}, minus the arm's median", 50))
-    ax.set_ylabel("runs")
+    ax.set_xlabel(fill(tr("{outcome}, minus the arm's median", outcome=test.scaled), 50))
+    ax.set_ylabel(tr("runs"))
     ax.grid(color=NEUTRAL, alpha=0.2)
-    title = textwrap.fill(claim.statement, 58)
+    title = fill(claim.statement, 58)
     figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     caption = signs(
-        f"How the outcomes of the seeds vary about their median ({n_words([len(table)])} "
-        f"seeds). {judgement.measured[:1].upper()}{judgement.measured[1:]}."
+        tr(
+            "How the outcomes of the seeds vary about their median ({n} seeds). {measured}.",
+            n=n_words([len(table)]),
+            measured=capitalised(judgement.measured),
+        )
     )
     cells = table.rename_axis("seed").reset_index()
     return Picture(f"spread-{claim.id}", claim.statement, caption, caption, figure, cells)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.analysis.tuning import Tuned, Tuning
+from nnexp.language import tr
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure
 from nnexp.store.tables import Tables
@@ -60,19 +61,23 @@ def _picture(study: Study, found: dict[str, Tuning], over: str, tuned: Tuned) ->
         )
         for name, one in found.items()
     ]
-    title = f"Tuning: {score} by {over}"
-    caption = (
-        f"Mean {score} over seeds at every value of {over} tried for an arm; the diamond marks "
+    title = tr("Tuning: {score} by {setting}", score=score, setting=over)
+    caption = tr(
+        "Mean {score} over seeds at every value of {setting} tried for an arm; the diamond marks "
         "the best, at which the arm is compared. Hollow: values that tuning added to the study's "
-        "own. Each panel has its own scale."
+        "own. Each panel has its own scale.",
+        score=score,
+        setting=over,
     )
     if len(tuned.over) > 1:
-        caption += " The other tuned settings have their best values."
+        caption += f" {tr('The other tuned settings have their best values.')}"
     if not all(np.isfinite(one.means.dropna()).all() for one in found.values()):
-        caption += " Values without a point: a run did not reach the goal."
-    best = ", ".join(f"{name} at {one.best:g}" for name, one in found.items())
-    alt = f"{caption} Best: {best}."
-    axis = f"mean {score if tuned.by.kind == 'metric' else 'updates'}"
+        caption += f" {tr('Values without a point: a run did not reach the goal.')}"
+    best = ", ".join(
+        tr("{arm} at {value}", arm=name, value=f"{one.best:g}") for name, one in found.items()
+    )
+    alt = f"{caption} {tr('Best: {values}.', values=best)}"
+    axis = tr("mean {score}", score=score if tuned.by.kind == "metric" else tr("updates"))
     figure = tuning_figure(title, curves, over, axis)
     return Picture(f"tuning-{over}-{_stem(tuned)}", title, caption, alt, figure, rows)
 

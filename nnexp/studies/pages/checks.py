@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from nnexp.analysis import verdicts
 from nnexp.errors import unknown
+from nnexp.language import tr
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.marks import MARKS
 from nnexp.studies.pages.anchors import anchor
 from nnexp.studies.pages.sources import source_of
 from nnexp.studies.rows import by_analysis
 from nnexp.studies.study import Claim, Study
+from nnexp.studies.words import verdict_words
 
 # The longest text of published figures in a table, in characters; the details have all of it.
 _LONGEST = 90
@@ -109,14 +111,20 @@ def _numbers(judgement: Judgement, claim: Claim) -> Iterator[tuple[str, str]]:
     """Yield what a verdict is based on, term and text; what a claim does not have is left out."""
     yield from claim.test.explain(judgement)
     if len(judgement.published) > _LONGEST:
-        yield "Published", judgement.published
+        yield tr("Published"), judgement.published
     if judgement.outcome:
-        yield "Outcome", judgement.outcome
+        yield tr("Outcome"), judgement.outcome
     if judgement.protocol:
-        yield "Settings", judgement.protocol
+        yield tr("Settings"), judgement.protocol
     if judgement.note:
-        yield "Note", judgement.note
+        yield tr("Note"), judgement.note
     if judgement.reason:
-        yield "Exploratory", f"as {judgement.reason}"
+        yield tr("Exploratory"), tr("as {reason}", reason=judgement.reason)
     if not judgement.as_expected:
-        yield "Expected", f"{judgement.expected}, as in earlier runs: a check against regression"
+        yield (
+            tr("Expected"),
+            tr(
+                "{verdict}, as in earlier runs: a check against regression",
+                verdict=verdict_words(judgement.expected),
+            ),
+        )

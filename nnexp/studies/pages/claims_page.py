@@ -8,19 +8,23 @@ from typing import Any
 
 from nnexp.analysis import verdicts
 from nnexp.analysis.doubts import by_chance, sampled
+from nnexp.language import tr
 from nnexp.studies import confirmation
-from nnexp.studies.judgement import PARTS, Judgement
+from nnexp.studies.judgement import Judgement
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.pages.anchors import FRONT, page_of, row_anchor
 from nnexp.studies.pages.checks import checks, counted, counted_by_analysis
 from nnexp.studies.pages.rendering import rendered
 from nnexp.studies.pages.sources import short_source, source_of
-from nnexp.studies.rows import RULE, Row, by_analysis, by_part, place
+from nnexp.studies.rows import Row, by_analysis, by_part, place, rule
 from nnexp.studies.section import Section
 from nnexp.studies.study import PAPERS, Study
+from nnexp.studies.words import analysis_words, meanings
 
-# What no verdict covers, for MNIST's test images at an accuracy as of many runs here.
-SAMPLED = sampled(10_000, 0.97)
+
+def what_no_verdict_covers() -> str:
+    """Say so of MNIST's test images, at an accuracy as of many runs here."""
+    return sampled(10_000, 0.97)
 
 
 def claims_page(sections: Sequence[Section], found: Sequence[Row]) -> str:
@@ -54,22 +58,22 @@ def claims_page(sections: Sequence[Section], found: Sequence[Row]) -> str:
             for name, own in groups.items()
         },
         documents={
-            key: "Papers" if key == PAPERS else short_source(key, source.get(key, key))
+            key: tr("Papers") if key == PAPERS else short_source(key, source.get(key, key))
             for key, source in documents.items()
         },
         pages={name: page_of(name) for name in studies},
         stale=sum(one.verdict == verdicts.STALE for one in judgements),
         unexpected=sum(not one.as_expected for one in judgements),
-        roles=PARTS,
-        rules=[kind.RULE for kind in dict.fromkeys(KINDS.values())],
+        rules=[kind.rule() for kind in dict.fromkeys(KINDS.values())],
         by_chance={
             name: words
             for name, own in groups.items()
             if (words := by_chance(one.verdict for one in own))
         },
-        sampled=SAMPLED,
-        row_rule=RULE,
-        analysis_rule=confirmation.RULE,
+        sampled=what_no_verdict_covers(),
+        meanings=meanings(),
+        row_rule=rule(),
+        analysis_rule=confirmation.rule(),
         front=FRONT,
     )
 
@@ -100,6 +104,6 @@ def _tallies(
         own = [one for one in judgements if one.study == name]
         for kind, group in by_analysis(own).items():
             title = studies[name].title
-            words = title if kind == analysis else f"{title} ({kind})"
+            words = title if kind == analysis else f"{title} ({analysis_words(kind)})"
             tallies.append((page_of(name), words, counted(group)))
     return tallies

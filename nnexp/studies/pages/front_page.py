@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nnexp.errors import InputError
+from nnexp.language import ENGLISH, language
 from nnexp.studies.gallery import Exhibit, by_topic, headlines
 from nnexp.studies.pages.anchors import CLAIMS, anchor, page_of
 from nnexp.studies.pages.inline_pictures import inline_picture, styled
@@ -13,6 +14,7 @@ from nnexp.studies.pages.rendering import duration, rendered
 from nnexp.studies.pages.sources import sources
 from nnexp.studies.rows import Row, summary
 from nnexp.studies.section import Section
+from nnexp.studies.topics import question
 
 
 def front_page(
@@ -44,7 +46,7 @@ def front_page(
         "report.html",
         theme=rules,
         headlines=list(zip(first, shown, strict=True)),
-        topics={anchor("topic", words): (words, own) for words, own in by_topic(exhibits).items()},
+        topics={_id(own): (words, own) for words, own in by_topic(exhibits).items()},
         anchors={s.study.name: anchor("study", s.study.name) for s in sections},
         pages={s.study.name: page_of(s.study.name) for s in sections},
         sources={s.study.name: [short for short, _ in sources(s.study.source)] for s in sections},
@@ -56,3 +58,9 @@ def front_page(
         cost=duration(sum(section.seconds for section in sections)),
         facts=facts,
     )
+
+
+def _id(exhibits: Sequence[Exhibit]) -> str:
+    """Return the id of the topic of ``exhibits``, the same in every language."""
+    with language(ENGLISH):
+        return anchor("topic", question(exhibits[0].study.topic))

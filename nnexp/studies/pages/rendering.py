@@ -8,12 +8,12 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from nnexp.analysis.labels import signs
+from nnexp.language import tr
 from nnexp.reports.jinja import environment
 from nnexp.reports.prose import phrase, prose
 from nnexp.studies.marks import MARKS, ROW_MARKS
 from nnexp.studies.pages.sources import tongue
-
-_TIMES = ((3600, "h"), (60, "min"), (0, "s"))
+from nnexp.studies.words import analysis_words, number_of, verdict_words
 
 
 def rendered(template: str, **values: Any) -> str:
@@ -23,13 +23,18 @@ def rendered(template: str, **values: Any) -> str:
     """
     pages = environment()
     pages.filters |= {"prose": prose, "phrase": phrase, "figures": _figures, "tongue": tongue}
+    pages.filters |= {"verdict": verdict_words, "analysis": analysis_words}
+    pages.globals["number_of"] = number_of
     return pages.get_template(template).render(marks=MARKS, row_marks=ROW_MARKS, **values)
 
 
 def duration(seconds: float) -> str:
     """Return a time in a unit that suits its size."""
-    length, unit = next((size, unit) for size, unit in _TIMES if seconds >= size)
-    return f"{seconds / (length or 1):.1f} {unit}"
+    if seconds >= 3600:
+        return tr("{time} h", time=f"{seconds / 3600:.1f}")
+    if seconds >= 60:
+        return tr("{time} min", time=f"{seconds / 60:.1f}")
+    return tr("{time} s", time=f"{seconds:.1f}")
 
 
 def _figures(text: str) -> Markup:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnexp.errors import unknown
 from nnexp.studies.gallery import Exhibit
-from nnexp.studies.lock_section import POWER_HEADS
+from nnexp.studies.lock_section import power_heads
 from nnexp.studies.pages.anchors import CLAIMS, FRONT, anchor, home_of, row_anchor
 from nnexp.studies.pages.checks import checks, counted_by_analysis
 from nnexp.studies.pages.inline_pictures import inline_picture, styled
@@ -46,7 +46,7 @@ def study_page(section: Section, exhibit: Exhibit, tables: Sequence[str] = ()) -
         checks=checks(study, section.judgements),
         counts=counted_by_analysis(section.judgements),
         lock=section.lock,
-        power_heads=POWER_HEADS,
+        power_heads=power_heads(),
         runs=section.runs,
         cost=duration(section.seconds),
         tables=tables,
