@@ -9,7 +9,7 @@ import pandas as pd
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import NAMED
 from nnexp.errors import InputError
-from nnexp.reports.sweep_page import title
+from nnexp.reports.sweep_words import title
 
 if TYPE_CHECKING:
     import xarray

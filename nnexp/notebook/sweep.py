@@ -23,7 +23,8 @@ from nnexp.notebook.frames import typed
 from nnexp.notebook.labelled_arrays import to_xarray
 from nnexp.plotting.rendering import pictures
 from nnexp.reports.results_table import results_table
-from nnexp.reports.sweep_page import title, without_findings, write_page
+from nnexp.reports.sweep_page import write_page
+from nnexp.reports.sweep_words import title, without_findings
 from nnexp.store.csv_cells import frame_to_csv
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, csv_files
 from nnexp.store.tables import Tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,9 @@ from nnexp.analysis.arms import Comparison, best, compare
 from nnexp.analysis.doubts import unseen
 from nnexp.analysis.effects import LEVEL, Effects, effects
 from nnexp.analysis.findings import averaged, finding_words, findings, undecided
-from nnexp.analysis.intervals import fewest
-from nnexp.analysis.labels import listed, range_words, setting_words, signs, spaced
+from nnexp.analysis.labels import range_words, signs
 from nnexp.analysis.names import arm_words, counted_words, score_words, status_words
-from nnexp.analysis.verdicts import ALPHA, MATTERS
+from nnexp.analysis.verdicts import MATTERS
 from nnexp.language import ENGLISH, language, tr
 from nnexp.plotting.captions import TUNING
 from nnexp.plotting.fonts import lettered
@@ -28,6 +27,14 @@ from nnexp.plotting.rendering import Rendered, draw
 from nnexp.reports.inline_svg import inline_svg, theme, themed
 from nnexp.reports.jinja import environment
 from nnexp.reports.readings import readings
+from nnexp.reports.sweep_words import (
+    chosen,
+    file_words,
+    most_seeds,
+    title,
+    varied,
+    without_findings,
+)
 from nnexp.reports.tuning_section import tuning_section
 from nnexp.store import versions
 from nnexp.store.csv_cells import frame_to_csv
@@ -38,10 +45,8 @@ from nnexp.store.research_object import CRATE, Contents, research_object
 # The figures that open the page: from each tuple, the first that exists.
 _LEADING = (("accuracy",), ("response", "cells", "differences", "final"), ("loss",))
 _SPLITS = ("test", "validation", "train")
-# More arms are described by the best and the worst.
-_MOST_OBSERVED = 8
-# The largest number of rows of a table on the page, and of a setting's values in words.
-_MOST_ROWS, _MOST_LEVELS = 500, 20
+# The largest number of rows of a table on the page.
+_MOST_ROWS = 500
 _SCORES = [f"{split}_{score}" for split in _SPLITS for score in ("accuracy", "loss")]
 
 
@@ -137,7 +142,7 @@ def page_files(
     order = [*leading, *(name for name in names if name not in leading)]
     shown.sort(key=lambda picture: order.index(picture["name"]))
     arms = list(_arms(comparison, rendered.looks))
-    most = _most_seeds(comparison, found)
+    most = most_seeds(comparison, found)
     if rendered.film:
         files[ANIMATION] = rendered.film.gif
     html = page.render(
@@ -146,14 +151,14 @@ def page_files(
         theme=theme([arm["colour"] for arm in arms] + [picture["svg"] for picture in shown]),
         title=title(comparison),
         command=command,
-        varied=_varied(comparison, found),
+        varied=varied(comparison, found),
         held=comparison.held,
         held_settings=comparison.held_settings,
         observed=without_findings(comparison, found, advise=not chosen_by),
         findings=findings(found.said, comparison.at_best),
         averaged=averaged(found),
         undecided=undecided(found.said) if most > 1 else [],
-        doubts=[*_chosen(chosen_by), *found.doubts, *versions.mixed(records)],
+        doubts=[*chosen(chosen_by), *found.doubts, *versions.mixed(records)],
         effects=list(_effects(found.said[:_MOST_ROWS])) if most > 1 else [],
         more_effects=len(found.table) > _MOST_ROWS,
         unseen="" if (comparison.runs["status"] == DIVERGED).any() or not most else unseen(most),
@@ -173,7 +178,7 @@ def page_files(
         runs=list(_runs(comparison)),
         number_of_runs=len(comparison.runs),
         film=_film(rendered.film) if rendered.film else None,
-        tables={name: rows for name, rows in _file_words().items() if name in files},
+        tables={name: rows for name, rows in file_words().items() if name in files},
     )
     with language(ENGLISH):
         name = title(comparison)
@@ -185,18 +190,6 @@ def page_files(
     )
     files[CRATE] = research_object(contents)
     return {**files, "index.html": html}
-
-
-def _file_words() -> dict[str, str]:
-    """Return what a row of each table is."""
-    return {
-        "summary.csv": tr("one row per arm"),
-        "effects.csv": tr("one row per comparison"),
-        "runs.csv": tr("one row per run"),
-        "metrics.csv": tr("one row per evaluation"),
-        "layers.csv": tr("one row per evaluation and layer"),
-        "tuning.csv": tr("one row per trial of tuning"),
-    }
 
 
 def _film(film: Film) -> dict[str, Any]:
@@ -213,121 +206,6 @@ def _film(film: Film) -> dict[str, Any]:
         "last": pictures[-1],
         "data": Markup(data),
     }
-
-
-def title(comparison: Comparison) -> str:
-    """Return what a sweep compares, as the title of its page."""
-    tuned = f", {comparison.at_best}" if comparison.tuned else ""
-    if len(comparison.levels) == 1:
-        [(setting, levels)] = comparison.levels.items()
-        return tr(
-            "Comparing {setting}: {levels}{tuned}",
-            setting=setting_words(setting),
-            levels=_in_words(levels),
-            tuned=tuned,
-        )
-    if comparison.varied:
-        return tr("Comparing {compared}{tuned}", compared=comparison.factors, tuned=tuned)
-    if comparison.tuned:
-        return tr("One arm at its best {settings}", settings=listed(spaced(comparison.tuned)))
-    if len(comparison.runs) == 1:
-        return tr("One run")
-    return tr("{number} runs of the same settings", number=len(comparison.runs))
-
-
-def _varied(comparison: Comparison, found: Effects) -> dict[str, str]:
-    """Return the levels of each setting if several vary; those that change together are one."""
-    joined = {name: f for f in found.grid if len(f.settings) > 1 for name in f.settings}
-    varied = {}
-    for setting, levels in comparison.levels.items():
-        if setting in joined:
-            factor = joined[setting]
-            varied[factor.words] = _in_words(factor.levels, "; ")
-        else:
-            varied[setting_words(setting)] = _in_words(levels)
-    return varied if len(comparison.levels) > 1 else {}
-
-
-def _in_words(levels: Iterable[str], separator: str = ", ") -> str:
-    """Return the values of a setting, or only the first of very many."""
-    levels = list(levels)
-    first, more = separator.join(levels[:_MOST_LEVELS]), len(levels) - _MOST_LEVELS
-    return tr("{first} and {number} more", first=first, number=more) if more > 0 else first
-
-
-def without_findings(comparison: Comparison, found: Effects, *, advise: bool = True) -> str:
-    """Return what was `observed` if there are too few seeds for findings, else an empty text."""
-    needed = _fewest_seeds(found)
-    if _most_seeds(comparison, found) >= needed:
-        return ""
-    return observed(comparison, needed if advise else 0)
-
-
-def observed(comparison: Comparison, needed: int) -> str:
-    """Return the arms' final test accuracies in a sentence, and the command for findings.
-
-    They need ``needed`` seeds; 0 omits the command. The sentence is empty if every run failed.
-    """
-    means = 100 * comparison.summary.set_index("arm")["test_accuracy_mean"].dropna()
-    if means.empty:
-        return ""
-    one = comparison.seeds == "n = 1"
-    ranked = means.sort_values(ascending=False, kind="stable")
-    digits = 1 if ranked.round(1).nunique() == ranked.nunique() else 2
-    if len(ranked) == 1 and not comparison.varied:
-        values, count = f"{ranked.iloc[0]:.{digits}f} %", tr("one seed")
-    else:
-        names = [comparison.short(str(arm)) or str(arm) for arm in ranked.index]
-        words = [f"{a} {mean:.{digits}f} %" for a, mean in zip(names, ranked, strict=True)]
-        separator = "; " if any("," in name for name in names) else ", "
-        values, count = separator.join(words), tr("one seed each")
-        if comparison.tuned:
-            count = tr("one seed {at_best}", at_best=comparison.at_best)
-        if len(words) > _MOST_OBSERVED:
-            values = f"{separator.join(words[:3])} … {words[-1]}"
-            count = tr("{count} of {arms} arms, highest first", count=count, arms=len(words))
-    if not one:
-        count = tr("means over seeds ({n})", n=comparison.seeds)
-        if comparison.tuned:
-            at_best = comparison.at_best
-            count = tr("means over seeds {at_best} ({n})", at_best=at_best, n=comparison.seeds)
-    said = {"values": values, "count": count, "needed": needed}
-    if not needed:
-        return tr("Final test accuracy: {values}; {count}.", values=values, count=count)
-    if one:
-        return tr(
-            "Final test accuracy: {values}; {count}: add 'seed=range({needed})' for intervals.",
-            **said,
-        )
-    return tr(
-        "Final test accuracy: {values}; {count}: add 'seed=range({needed})' for findings.", **said
-    )
-
-
-def _chosen(sweeper: str) -> list[str]:
-    """Return what a page cannot show if a sweeper chose its settings by their results."""
-    if not sweeper:
-        return []
-    return [
-        tr(
-            "{sweeper} chose these settings by the validation losses of earlier runs, so the runs "
-            "are not a fair comparison: to compare the best settings with others, run a sweep of "
-            "them with new seeds.",
-            sweeper=sweeper,
-        )
-    ]
-
-
-def _most_seeds(comparison: Comparison, found: Effects) -> int:
-    """Return the seeds of the comparison that has most, or of the arm if none are compared."""
-    if len(found.table):
-        return int(found.table["n"].max())
-    return int((comparison.summary["runs"] - comparison.summary[FAILED]).max())
-
-
-def _fewest_seeds(found: Effects) -> int:
-    """Return the seeds that findings need: more for more comparisons."""
-    return int(found.table["fewest"].max()) if len(found.table) else fewest(ALPHA)
 
 
 def _leading(names: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from nnexp.analysis.effects import effects
 from nnexp.errors import InputError
 from nnexp.plotting import sweep_figures
 from nnexp.plotting.rendering import Rendered
-from nnexp.reports import sweep_page
+from nnexp.reports import sweep_page, sweep_words
 from nnexp.reports.sweep_page import page_files, write_sweep
 from nnexp.store.folders import MARKER
 from nnexp.store.research_object import CRATE
@@ -368,8 +368,8 @@ def plain_figure():
 def test_a_page_of_very_many_runs_lists_the_best_arms_and_says_where_the_others_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit, most in {"_MOST_ROWS": 3, "_MOST_LEVELS": 2}.items():
-        monkeypatch.setattr(sweep_page, limit, most)
+    monkeypatch.setattr(sweep_page, "_MOST_ROWS", 3)
+    monkeypatch.setattr(sweep_words, "_MOST_LEVELS", 2)
     comparison = compare(*make_tables(grid(lr=[0.1, 0.2, 0.3, 0.4, 0.5]), (0, 1)))
     looks = dict.fromkeys(comparison.arms, ("#0072B2", "-"))
     files = page_files(comparison, effects(comparison), Rendered([], looks), {}, command="")
