@@ -28,7 +28,7 @@ from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
 from nnexp.config.folders import experiment_files, experiment_name, is_own
 from nnexp.errors import InputError, unknown
-from nnexp.language import language
+from nnexp.language import ENGLISH, language
 from nnexp.plotting import record_figures, weight_images
 from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.store.record import FAILED, Record
@@ -90,13 +90,14 @@ def _main(arguments: list[str]) -> int:
         for study in studies:
             lock_study(study, options.results, overrides, again=options.lock == RELOCK)
         return 0
+    spoken = [f"lang={lang}"] if lang != ENGLISH else []  # of the progress of runs
     passed, problem, judged = True, "", 0
     for study in studies:
         try:
             if options.from_tables:
                 judgements, found, images = judge_again(study, options.results)
             else:
-                judgements, found, images = reproduce(study, options, overrides)
+                judgements, found, images = reproduce(study, options, [*overrides, *spoken])
             judgements = registered(study, judgements, found.runs if found is not None else None)
             write_tables(study, found, judgements, options.results, images)
         except InputError as error:  # keep the runs of this study and go on with the others
