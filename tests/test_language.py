@@ -126,7 +126,7 @@ INITS = make_tables(grid(init=["xavier", "he", "zero"]), range(8))
 def test_findings_in_korean() -> None:
     compared = compare(*INITS)
     with language(KOREAN):
-        first, second = findings(effects(compared).said)
+        first, second = findings(effects(compared).translated)
     assert first == "최종 테스트 정확도: zero은(는) xavier보다 8.0%p 낮다 (8쌍 모두에서 같음)."
     assert second.startswith("최종 테스트 정확도: he은(는) xavier보다 4.0%p 낮다")
 
@@ -137,8 +137,8 @@ def test_the_tables_of_effects_stay_english() -> None:
     with language(KOREAN):
         korean = effects(compared)
     assert korean.table.equals(english.table)
-    assert english.said is english.table
-    assert list(korean.said["reference"])[-1] == "lr 0.1에서의"
+    assert english.translated is english.table
+    assert list(korean.translated["reference"])[-1] == "lr 0.1에서의"
     assert list(english.table["reference"])[-1] == "at lr 0.1"
 
 

@@ -76,7 +76,7 @@ def tuning(comparison: Comparison) -> list[str]:
                 at = f"{setting.replace('_', ' ')} {value_text(trials.best[setting])}"
                 edges.setdefault((setting, side, at), []).append(name)
         if not trials.sound:
-            said = {
+            texts = {
                 "arm": name,
                 "settings": listed(spaced(comparison.tuned)),
                 "chosen": listed([value_text(value) for value in trials.best.values()]),
@@ -85,13 +85,13 @@ def tuning(comparison: Comparison) -> list[str]:
                 tr(
                     "Trials of {arm} diverged or failed at every {settings}; it is compared at "
                     "{chosen}, the best of these.",
-                    **said,
+                    **texts,
                 )
                 if trials.scored
                 else tr(
                     "Trials of {arm} diverged or failed at every {settings}; it is compared at "
                     "{chosen}, the first, as no trial has a score.",
-                    **said,
+                    **texts,
                 )
             )
     return lost + [_at_edge(*edge, arms) for edge, arms in edges.items()]
@@ -100,7 +100,7 @@ def tuning(comparison: Comparison) -> list[str]:
 def _at_edge(setting: str, side: str, at: str, arms: Sequence[str]) -> str:
     """Return a sentence that ``arms`` are best ``at`` an edge of the values tried."""
     plurals = {"lr": tr("learning rates"), "batch_size": tr("batch sizes")}
-    said = {
+    texts = {
         "arms": listed(arms),
         "at": at,
         "values": plurals.get(setting) or tr("values of {setting}", setting=setting),
@@ -110,19 +110,19 @@ def _at_edge(setting: str, side: str, at: str, arms: Sequence[str]) -> str:
             return tr(
                 "Tuning: {arms} is best at {at}, the smallest that was tried: try smaller "
                 "{values}.",
-                **said,
+                **texts,
             )
         return tr(
             "Tuning: {arms} are best at {at}, the smallest that was tried: try smaller {values}.",
-            **said,
+            **texts,
         )
     if len(arms) == 1:
         return tr(
             "Tuning: {arms} is best at {at}, the largest that was tried: try larger {values}.",
-            **said,
+            **texts,
         )
     return tr(
-        "Tuning: {arms} are best at {at}, the largest that was tried: try larger {values}.", **said
+        "Tuning: {arms} are best at {at}, the largest that was tried: try larger {values}.", **texts
     )
 
 

@@ -70,13 +70,13 @@ class Effects:
     If nothing is found, ``seeds_needed`` is the number of seeds to show a difference that matters
     and ``seeds_seen`` the number to show the observed difference (empty: more than
     `nnexp.analysis.power.MOST_SEEDS`). For an interaction, the means are the differences at two
-    levels of the second factor. ``said`` is the same table with its words in the current language.
+    levels of the second factor. ``translated`` is the same table in the current language.
     """
 
     grid: tuple[Factor, ...]
     factors: tuple[Factor, ...]
     table: pd.DataFrame
-    said: pd.DataFrame
+    translated: pd.DataFrame
     pairs: pd.DataFrame
     doubts: tuple[str, ...]
 
@@ -145,7 +145,7 @@ def effects(comparison: Comparison) -> Effects:
         grid,
         factors,
         table,
-        table if current() == ENGLISH else _said(table, factors, scores),
+        table if current() == ENGLISH else _translated(table, factors, scores),
         pairs if comparisons else pd.DataFrame(columns=["difference"]),
         tuple(doubts),
     )
@@ -295,11 +295,15 @@ def _compared(
                 yield found
 
 
-def _said(table: pd.DataFrame, factors: Sequence[Factor], scores: pd.DataFrame) -> pd.DataFrame:
+def _translated(
+    table: pd.DataFrame, factors: Sequence[Factor], scores: pd.DataFrame
+) -> pd.DataFrame:
     """Return the ``table`` of the effects with its words in the current language."""
     rows = [words for words, *_ in _compared(factors, scores)]
-    said: pd.DataFrame = table.assign(**{name: [words[name] for words in rows] for name in _WORDS})
-    return said
+    translated: pd.DataFrame = table.assign(
+        **{name: [words[name] for words in rows] for name in _WORDS}
+    )
+    return translated
 
 
 def _others(factor: Factor) -> list[str]:

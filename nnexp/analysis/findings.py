@@ -100,20 +100,20 @@ def undecided(table: pd.DataFrame) -> list[str]:
             what = tr(
                 "{levels}, each against {reference}", levels=listed(names), reference=reference
             )
-        said = {"what": what, "n": n_words(rows["n"]), "matters": _MATTERS}
-        said["needed"] = _needed(rows["seeds_needed"])
+        texts = {"what": what, "n": n_words(rows["n"]), "matters": _MATTERS}
+        texts["needed"] = _needed(rows["seeds_needed"])
         sentences.append(
             tr(
                 "{what}: no conclusion ({n}); {seen} seeds would show a difference as large as "
                 "observed, {needed} seeds would show a difference of {matters} points.",
-                **said,
+                **texts,
                 seen=_needed(rows["seeds_seen"]),
             )
             if (rows["difference"].abs() > MATTERS).all()
             else tr(
                 "{what}: no conclusion ({n}); {needed} seeds would show a difference of {matters} "
                 "points.",
-                **said,
+                **texts,
             )
         )
     return sentences
@@ -123,7 +123,7 @@ def _sentence(row: Mapping[Any, Any], at_best: str) -> str:
     finding = row["finding"]
     low, high, difference = (100 * row[column] for column in ("low", "high", "difference"))
     digits = 1 if abs(difference) >= 1 else 2
-    said = {
+    texts = {
         "level": row["level"],
         "reference": row["reference"],
         "size": f"{abs(difference):.{digits}f}",
@@ -132,30 +132,31 @@ def _sentence(row: Mapping[Any, Any], at_best: str) -> str:
         "numbers": _numbers(row, low, high, digits),
     }
     if row["kind"] == INTERACTION:
-        return _interaction(said, finding, row["factor"])
+        return _interaction(texts, finding, row["factor"])
     if finding == ALIKE:
         return tr(
-            "{level} and {reference} are equivalent within {matters} points{over} {numbers}", **said
+            "{level} and {reference} are equivalent within {matters} points{over} {numbers}",
+            **texts,
         )
     if not verdicts.decided(row["low"], row["high"], row["matters"]).matters:
-        said["over"] += tr(", possibly less than the {matters} points that matter", **said)
+        texts["over"] += tr(", possibly less than the {matters} points that matter", **texts)
     if finding == ABOVE:
-        return tr("{level} is {size} points above {reference}{over} {numbers}", **said)
-    return tr("{level} is {size} points below {reference}{over} {numbers}", **said)
+        return tr("{level} is {size} points above {reference}{over} {numbers}", **texts)
+    return tr("{level} is {size} points below {reference}{over} {numbers}", **texts)
 
 
-def _interaction(said: Mapping[str, str], finding: str, factor: str) -> str:
+def _interaction(texts: Mapping[str, str], finding: str, factor: str) -> str:
     if finding == ALIKE:
-        return tr("{level} is within {matters} points of that {reference}{over} {numbers}", **said)
+        return tr("{level} is within {matters} points of that {reference}{over} {numbers}", **texts)
     if finding == ABOVE:
         return tr(
             "{level} is {size} points higher than {reference}{over} {numbers}: {factor} interact",
-            **said,
+            **texts,
             factor=factor,
         )
     return tr(
         "{level} is {size} points lower than {reference}{over} {numbers}: {factor} interact",
-        **said,
+        **texts,
         factor=factor,
     )
 
@@ -171,16 +172,16 @@ def _numbers(row: Mapping[Any, Any], low: float, high: float, digits: int) -> st
     if low == high:
         return tr("(the same in all {n} pairs)", n=row["n"])
     ends = signs(range_words(f"{low:.{digits}f}", f"{high:.{digits}f}"))
-    said = {"level": f"{100 * (1 - ALPHA):g}", "ends": ends, "n": row["n"]}
+    texts = {"level": f"{100 * (1 - ALPHA):g}", "ends": ends, "n": row["n"]}
     mean = 100 * (row["mean"] - row["reference_mean"])
     if low < high and not low <= mean <= high:
         return tr(
             "({level} % interval {ends}, n = {n}; the mean difference is {mean} points, as a few "
             "seeds are far off)",
-            **said,
+            **texts,
             mean=signs(f"{mean:.{digits}f}"),
         )
-    return tr("({level} % interval {ends}, n = {n})", **said)
+    return tr("({level} % interval {ends}, n = {n})", **texts)
 
 
 def _needed(needed: pd.Series[Any]) -> str:

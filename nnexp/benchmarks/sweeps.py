@@ -146,11 +146,11 @@ def rival_time(sweep: Sweep, one: Arrangement) -> tuple[float, float, float] | N
         subprocess.Popen([*command, str(share)], stdout=subprocess.PIPE, text=True)
         for share in range(one.processes)
     ]
-    said = [process.communicate()[0] for process in running]
+    printed = [process.communicate()[0] for process in running]
     wall = time.perf_counter() - start
     if any(process.returncode for process in running):
         raise RuntimeError(f"{sweep.name}: {one.name} failed")
-    scores = [tuple(score) for text in said for score in json.loads(text.splitlines()[-1])]
+    scores = [tuple(score) for text in printed for score in json.loads(text.splitlines()[-1])]
     if not scores:
         return None
     if len(scores) != len(sweep.configs()):

@@ -250,9 +250,9 @@ class Sweep:
     def _repr_html_(self) -> str:
         shown = ["arm", "runs", "test_accuracy_mean", "test_accuracy_std", "test_loss_mean"]
         table = self.summary[shown].to_html(index=False, float_format="{:.4f}".format, na_rep="")
-        said = self._findings or [without_findings(self._comparison, self._effects)]
-        said += remarks(self._comparison, self._effects)
-        sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in said if sentence)
+        found = self._findings or [without_findings(self._comparison, self._effects)]
+        found += remarks(self._comparison, self._effects)
+        sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in found if sentence)
         heading = html.escape(f"{title(self._comparison)}; {self._counts()}")
         return f"<p><b>{heading}</b></p><ul>{sentences}</ul>{table}"
 
@@ -270,7 +270,7 @@ class Sweep:
 
     @property
     def _findings(self) -> list[str]:
-        return findings(self._effects.said, self._comparison.at_best)
+        return findings(self._effects.translated, self._comparison.at_best)
 
     @functools.cached_property
     @_spoken

@@ -52,8 +52,10 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     few = (measured.table["kind"] != INTERACTION) | (sizes <= _MOST_INTERACTIONS)
     ranks = measured.table.groupby("factor")["mean"].rank(method="first")
     ends = np.minimum(ranks - 1, sizes - ranks) < _MOST_LEVELS // 2
-    table = measured.table.assign(label=measured.said["level"])[few & ends].reset_index(drop=True)
-    said = measured.said[few & ends].reset_index(drop=True)
+    table = measured.table.assign(label=measured.translated["level"])[few & ends].reset_index(
+        drop=True
+    )
+    texts = measured.translated[few & ends].reset_index(drop=True)
     parts = {str(name): rows for name, rows in table.groupby("factor", sort=False)}
     one = len(measured.factors) == 1
     title = tr("Differences in final test accuracy")
@@ -66,7 +68,7 @@ def differences(comparison: Comparison, styles: Mapping[str, Style], measured: E
     lines = [
         sum(0.3 + 0.16 * (layout.width(s) // LABEL + 1) for s in p["label"]) for p in parts.values()
     ]
-    heads = [layout.fill(_compared(said.loc[p.index[0]]), width) for p in parts.values()]
+    heads = [layout.fill(_compared(texts.loc[p.index[0]]), width) for p in parts.values()]
     figure, axes = layout.panels(
         title,
         comparison.held,
@@ -136,11 +138,11 @@ def _differences(
 
 def _compared(row: pd.Series[Any]) -> str:
     """Return what the rows of a panel show: levels of a factor, or an interaction."""
-    said = {"factor": row["factor"], "reference": row["reference"]}
+    texts = {"factor": row["factor"], "reference": row["reference"]}
     if row["kind"] == INTERACTION:
-        return tr("{factor}: the difference, minus that {reference}", **said)
+        return tr("{factor}: the difference, minus that {reference}", **texts)
     over = tr(", averaged over {factors}", factors=row["over"]) if row["over"] else ""
-    return tr("{factor}: difference from {reference}{over}", **said, over=over)
+    return tr("{factor}: difference from {reference}{over}", **texts, over=over)
 
 
 def _looks(

@@ -253,8 +253,8 @@ def _mistakes(table: pd.DataFrame, wrong: int) -> Picture:
     corners = _corners(tiles, across, gap)
     for row, (left, top) in zip(table.to_dict("records"), corners, strict=True):
         true, taken, output = row["true"], row["predicted"], row["output"]
-        said = {"true": true, "taken": taken, "output": f"{output:.3g}"}
-        labels.append(tr("{true} taken for {taken}, {output}", **said))
+        texts = {"true": true, "taken": taken, "output": f"{output:.3g}"}
+        labels.append(tr("{true} taken for {taken}, {output}", **texts))
         ax.text(
             left + tiles.shape[2] / 2, top - 0.5, f"{true} → {taken}\n{output:.3f}",
             ha="center", va="bottom", fontsize="small", linespacing=1.1,

@@ -74,7 +74,7 @@ def sweep_report(records: Sequence[Record], command: str, chosen_by: str = "") -
         files,
         shown,
         len(comparison.summary),
-        findings(found.said, comparison.at_best),
+        findings(found.translated, comparison.at_best),
         remarks(comparison, found),
     )
 

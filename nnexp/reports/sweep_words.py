@@ -87,16 +87,16 @@ def observed(comparison: Comparison, needed: int) -> str:
         if comparison.tuned:
             at_best = comparison.at_best
             count = tr("means over seeds {at_best} ({n})", at_best=at_best, n=comparison.seeds)
-    said = {"values": values, "count": count, "needed": needed}
+    texts = {"values": values, "count": count, "needed": needed}
     if not needed:
         return tr("Final test accuracy: {values}; {count}.", values=values, count=count)
     if one:
         return tr(
             "Final test accuracy: {values}; {count}: add 'seed=range({needed})' for intervals.",
-            **said,
+            **texts,
         )
     return tr(
-        "Final test accuracy: {values}; {count}: add 'seed=range({needed})' for findings.", **said
+        "Final test accuracy: {values}; {count}: add 'seed=range({needed})' for findings.", **texts
     )
 
 

@@ -94,7 +94,7 @@ def _worded(deviation: Deviation) -> Deviation:
 
 
 def _described(study: Study, lock: Lock) -> Iterator[str]:
-    said = {
+    texts = {
         "date": lock.locked,
         "numerics": lock.numerics,
         "file": lock_file(study).name,
@@ -103,14 +103,14 @@ def _described(study: Study, lock: Lock) -> Iterator[str]:
     if lock.commit:
         yield tr(
             "Locked on {date} at commit {commit}, numerics {numerics}, in {file}, digest {digest}.",
-            **said,
+            **texts,
             commit=lock.commit[:_DIGITS],
         )
     else:
         yield tr(
             "Locked on {date} outside a repository, numerics {numerics}, in {file}, digest "
             "{digest}.",
-            **said,
+            **texts,
         )
     dates = listed([str(one["locked"]) for one in lock.earlier])
     if len(lock.earlier) > 1:

@@ -89,11 +89,11 @@ class Law:
     @property
     def measures(self) -> str:
         """What is measured in a cell, in words."""
-        said = {"outcome": self.outcome, "level": f"{self.level:g}"}
+        texts = {"outcome": self.outcome, "level": f"{self.level:g}"}
         if self.side == "above":
-            return tr("share of runs with a {outcome} above {level}", **said)
+            return tr("share of runs with a {outcome} above {level}", **texts)
         if self.side:
-            return tr("share of runs with a {outcome} below {level}", **said)
+            return tr("share of runs with a {outcome} below {level}", **texts)
         if self.scale == "log10":
             return tr("log10 of the median {outcome}", outcome=self.outcome)
         return tr("median {outcome}", outcome=self.outcome)
@@ -258,13 +258,13 @@ class Law:
     def explain(self, judgement: Judgement) -> Iterator[tuple[str, str]]:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         j = judgement
-        said = {"measures": self.measures, "law": self.law}
+        texts = {"measures": self.measures, "law": self.law}
         yield (
             tr("Test"),
             {
-                "equal": tr("the {measures} equals the law {law} in every cell", **said),
-                "at most": tr("the {measures} is at most the law {law} in every cell", **said),
-                "at least": tr("the {measures} is at least the law {law} in every cell", **said),
+                "equal": tr("the {measures} equals the law {law} in every cell", **texts),
+                "at most": tr("the {measures} is at most the law {law} in every cell", **texts),
+                "at least": tr("the {measures} is at least the law {law} in every cell", **texts),
             }[self.relation],
         )
         if j.first is not None:

@@ -186,8 +186,8 @@ class Reachable:
         """Yield what the verdict is based on, as pairs of a term and a text."""
         if judgement.n is None:
             return
-        said = {"settings": ", ".join(self.map), "figures": len(self.figures)}
-        yield tr("Test"), tr("some combination of {settings} gives all {figures}", **said)
+        texts = {"settings": ", ".join(self.map), "figures": len(self.figures)}
+        yield tr("Test"), tr("some combination of {settings} gives all {figures}", **texts)
         level = percent(1 - verdicts.ALPHA)
         yield tr("Intervals"), tr("joint {level} prediction intervals", level=level)
         yield tr("Too noisy above"), f"±{number(self.cap)}"
@@ -217,7 +217,7 @@ def _map(claim: Claim, test: Reachable, cells: pd.DataFrame) -> Picture:
     ]
     table = cells.assign(value=cells["inside"], words=words)
     named = ", ".join(f"{arm.replace('_', ' ')} {v:g}" for arm, v in test.figures.items())
-    said = {
+    texts = {
         "level": percent(1 - verdicts.ALPHA),
         "n": n_words(cells["n"]),
         "cap": number(test.cap),
@@ -227,7 +227,7 @@ def _map(claim: Claim, test: Reachable, cells: pd.DataFrame) -> Picture:
         caption = tr(
             "How many of the {total} figures lie within the joint {level} prediction intervals of "
             "new runs ({n} seeds of each arm). ?: an interval is wider than ±{cap}.",
-            **said,
+            **texts,
             total=total,
         )
     else:
@@ -235,7 +235,7 @@ def _map(claim: Claim, test: Reachable, cells: pd.DataFrame) -> Picture:
         caption = tr(
             "Whether the figure lies within the {level} prediction interval of new runs ({n} seeds "
             "of each arm). ?: an interval is wider than ±{cap}.",
-            **said,
+            **texts,
         )
     figure = signed_map(title, table, list(test.map[:-1]), test.map[-1])
     return Picture(f"map-{claim.id}", title, caption, caption, figure, cells)

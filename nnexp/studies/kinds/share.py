@@ -78,10 +78,10 @@ class Share:
     @property
     def measures(self) -> str:
         """What is counted, in words."""
-        said = {"outcome": self.outcome, "level": f"{self.level:g}"}
+        texts = {"outcome": self.outcome, "level": f"{self.level:g}"}
         if self.side == "above":
-            return tr("runs with a {outcome} above {level}", **said)
-        return tr("runs with a {outcome} below {level}", **said)
+            return tr("runs with a {outcome} above {level}", **texts)
+        return tr("runs with a {outcome} below {level}", **texts)
 
     def settings_of(self, arm: str, tables: Tables) -> Mapping[str, Any]:
         """Return the swept settings at which it looks at an arm."""
@@ -196,14 +196,14 @@ class Share:
 
     def _claimed(self) -> str:
         """Return what is claimed of the share, in words."""
-        said = {"measures": self.measures, "arm": self.arms[0]}
+        texts = {"measures": self.measures, "arm": self.arms[0]}
         if len(self.arms) > 1:
             other = self.arms[1]
-            return tr("{measures}: {arm} more often than {other}", **said, other=other)
-        said["share"] = number(self.share)
+            return tr("{measures}: {arm} more often than {other}", **texts, other=other)
+        texts["share"] = number(self.share)
         if self.order == "more_than":
-            return tr("{measures}: {arm} more than {share} of its runs", **said)
-        return tr("{measures}: {arm} less than {share} of its runs", **said)
+            return tr("{measures}: {arm} more than {share} of its runs", **texts)
+        return tr("{measures}: {arm} less than {share} of its runs", **texts)
 
     def _verdict(self, low: float, high: float, n: int, alpha: float) -> str:
         """Return the verdict by the interval from ``low`` to ``high``; ``n`` runs were possible."""
