@@ -29,28 +29,32 @@ class _Sweep(NamedTuple):
     effects: Effects
     facets: Facets
     styles: Mapping[str, Style]
+    timed: bool
 
 
-def pictures(comparison: Comparison, names: Collection[str] | None = None) -> Iterator[Picture]:
+def pictures(
+    comparison: Comparison, names: Collection[str] | None = None, timed: bool = True
+) -> Iterator[Picture]:
     """Yield the figures of ``comparison``, the result first, then the mechanism.
 
-    With ``names``, only those of its figures are drawn.
+    With ``names``, only those of its figures are drawn; ``timed`` is as for `figures`.
     """
-    for name, draw in figures(comparison).items():
+    for name, draw in figures(comparison, timed).items():
         if names is None or name in names:
             yield draw()
 
 
-def figures(comparison: Comparison) -> dict[str, Callable[[], Picture]]:
+def figures(comparison: Comparison, timed: bool = True) -> dict[str, Callable[[], Picture]]:
     """Return a function that draws each of the `FIGURES` that ``comparison`` has, by its name.
 
-    A figure for each tuned setting follows. The result is empty if every run failed.
+    A figure for each tuned setting follows. The result is empty if every run failed. Accuracies are
+    also drawn by the seconds of training if ``timed``.
     """
     if comparison.metrics.empty:
         return {}
     found = effects(comparison)
     chosen = facets(comparison, found.grid)
-    sweep = _Sweep(comparison, found, chosen, all_styles(comparison, chosen))
+    sweep = _Sweep(comparison, found, chosen, all_styles(comparison, chosen), timed)
     there = {*comparison.layers}
     drawn = {
         name: draw
@@ -118,7 +122,7 @@ def _has_depth(sweep: _Sweep) -> bool:
 
 
 def _learning(sweep: _Sweep, score: str) -> Picture:
-    return training_figures.learning(sweep.facets, score)
+    return training_figures.learning(sweep.facets, score, sweep.timed)
 
 
 def _differences(sweep: _Sweep) -> Picture:

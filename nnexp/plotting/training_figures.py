@@ -36,10 +36,11 @@ _LABEL = 24
 _MOST_ROWS = 30
 
 
-def learning(facets: Facets, score: str) -> Picture:
+def learning(facets: Facets, score: str, timed: bool = True) -> Picture:
     """Draw the test ``score`` (``loss`` or ``accuracy``) over training.
 
-    Losses of different scales have panels of their own.
+    Losses of different scales have panels of their own. Accuracies are drawn by updates too where
+    arms differ in them, and by seconds if ``timed``.
     """
     comparison = facets.shown
     test = curves(comparison.metrics, f"test_{score}")
@@ -52,9 +53,11 @@ def learning(facets: Facets, score: str) -> Picture:
         drawn[f"test_{score} of a run"] = single
     title = by(comparison, tr("Test loss") if score == "loss" else tr("Test accuracy"))
     losses = loss_scales(comparison) if score == "loss" else {"": comparison.arms}
-    clocks = {}
+    clocks: dict[str, pd.Series[float]] = {}
     if score == "accuracy" and len(facets.panels) == 1:
-        clocks = _clocks(test, curves(comparison.metrics, "seconds"))
+        clocks = _clocks(test)
+        if timed:
+            clocks["seconds"] = curves(comparison.metrics, "seconds")["mean"]
     blocks = facets.blocks(losses)
     unit = tr("loss (mean per example)") if score == "loss" else tr("accuracy (share correct)")
     figure, axes = _figure(title, facets, blocks, unit, tr("training set"), clocks)
@@ -80,11 +83,11 @@ def learning(facets: Facets, score: str) -> Picture:
         caption += f" {tr('A cross ends an arm if a run of it diverged.')}"
     caption += coinciding(facets.parts(test), stretched)
     for (ax,), (clock, times) in zip(axes[len(blocks) :], clocks.items(), strict=True):
-        timed = test.assign(x=times, unit=clock, n=1)
-        _draw(ax, facets, {clock: timed}, facets.panels[""], comparison.arms)
+        means = test.assign(x=times, unit=clock, n=1)
+        _draw(ax, facets, {clock: means}, facets.panels[""], comparison.arms)
         ax.locator_params(axis="y", nbins=4)
         drawn[f"test_{score} by {clock}"] = test.assign(x=times, unit=clock)
-    if clocks:
+    if "seconds" in clocks:
         caption += " " + tr(
             "By seconds: the mean training time of the runs. Runs that share a machine slow each "
             "other down, so the seconds do not support claims about speed."
@@ -184,13 +187,12 @@ def _draw(
             ax.locator_params(axis="x", nbins=4)
 
 
-def _clocks(test: pd.DataFrame, seconds: pd.DataFrame) -> dict[str, pd.Series[float]]:
-    """Return the other clocks that ``test`` is drawn by: updates where arms differ in them."""
-    clocks = {"seconds": seconds["mean"]}
+def _clocks(test: pd.DataFrame) -> dict[str, pd.Series[float]]:
+    """Return the updates of ``test`` where arms differ in them."""
     moving = test[test["step"] > 0]
     if (moving["x"] / moving["step"]).round(12).nunique() > 1:
-        return {"updates": test["step"].astype(float), **clocks}
-    return clocks
+        return {"updates": test["step"].astype(float)}
+    return {}
 
 
 def validation(facets: Facets) -> Picture:

@@ -166,7 +166,8 @@ def _of_runs(study: Study, tables: Tables, folder: Path) -> Iterator[Picture]:
     """Yield the figures of the runs themselves that the study names."""
     own = tables._replace(runs=study.own(tables.runs))
     comparison = _fitting(own, study.show)
-    yield from sweep_figures.pictures(comparison, study.figures)
+    # Its runs may come from several machines, so their seconds say little.
+    yield from sweep_figures.pictures(comparison, study.figures, timed=False)
     drawn = record_figures.pictures(comparison, (), record_figures.read([folder]))
     yield from (draw() for name, draw in drawn.items() if name in study.figures)
     with layout.style():

@@ -551,6 +551,15 @@ def test_batch_sizes_that_differ_are_compared_over_updates_too():
     assert [line.get_xdata()[-1] for line in updates.lines] == [3000, 6000]
 
 
+def test_the_seconds_of_training_may_be_left_out() -> None:
+    compared = comparison()
+    timed, plain = (next(pictures(compared, ["accuracy"], timed=t)) for t in (True, False))
+    assert "test_accuracy by seconds" in set(timed.table["measure"])
+    assert "seconds" in timed.caption
+    assert "test_accuracy by seconds" not in set(plain.table["measure"])
+    assert "seconds" not in plain.caption
+
+
 def test_every_figure_has_its_numbers():
     compared = scattered(grid(init=["xavier", "he"], lr=[0.01, 0.1, 1]))
     found = Drawn(compared)
