@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 
@@ -162,12 +163,23 @@ def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
     return replace(study, claims=tuple(claim for claim in study.claims if claim.id in judged))
 
 
+def _without_curves_of_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of a figure without the curves of single runs: metrics.csv.gz has them."""
+    if "measure" not in table:
+        return table
+    kept: pd.DataFrame = table[~table["measure"].str.endswith(" of a run")].dropna(
+        axis=1, how="all"
+    )
+    return kept
+
+
 def _of_runs(study: Study, tables: Tables, folder: Path) -> Iterator[Picture]:
     """Yield the figures of the runs themselves that the study names."""
     own = tables._replace(runs=study.own(tables.runs))
     comparison = _fitting(own, study.show)
     # Its runs may come from several machines, so their seconds say little.
-    yield from sweep_figures.pictures(comparison, study.figures, timed=False)
+    for picture in sweep_figures.pictures(comparison, study.figures, timed=False):
+        yield replace(picture, table=_without_curves_of_runs(picture.table))
     drawn = record_figures.pictures(comparison, (), record_figures.read([folder]))
     yield from (draw() for name, draw in drawn.items() if name in study.figures)
     with layout.style():

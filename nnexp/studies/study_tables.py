@@ -126,4 +126,6 @@ def _measured(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return ``table`` without the settings that ``runs`` has too."""
     settings = [name for name in table if name in runs and is_setting(str(name))]
     own: pd.DataFrame = table.drop(columns=settings)
+    if "seconds" in own:  # microseconds: more digits of a clock are noise, and take much room
+        own["seconds"] = own["seconds"].round(6)
     return own
