@@ -58,7 +58,11 @@ IMAGES = {"train": 200, "t10k": 100}
 # The shipped study that a folder of one's own has, and so runs alone: all others take 40 minutes.
 # It has few and short runs, as the recipes ask for more.
 STUDY = "xor"
-SHORT = {"steps: 2000": "steps: 40", "every: 200 steps": "every: 20 steps", "(100,120)": "(100,103)"}
+SHORT = {
+    "steps: 2000": "steps: 40",
+    "every: 200 steps": "every: 20 steps",
+    "(100,120)": "(100,103)",
+}
 LOOKS = (10, 12)
 
 
