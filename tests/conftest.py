@@ -118,7 +118,7 @@ def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     from nnexp.plotting import sweep_figures
 
     every = sweep_figures.figures
-    monkeypatch.setattr(sweep_figures, "figures", lambda c: dict([*every(c).items()][:1]))
+    monkeypatch.setattr(sweep_figures, "figures", lambda *how: dict([*every(*how).items()][:1]))
 
 
 @pytest.fixture(scope="session")

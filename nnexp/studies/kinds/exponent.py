@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -318,7 +319,7 @@ def _picture(claim: Claim, test: Exponent, tables: Tables, judgement: Judgement)
     ax.minorticks_off()
     scales.log_axis(ax)
     ax.set_xlabel(test.over.replace("_", " "))
-    ax.set_ylabel(str(test.outcome))
+    ax.set_ylabel(textwrap.fill(str(test.outcome), 26))
     ax.grid(color=NEUTRAL, alpha=0.2)
     title = fill(claim.statement, 58)
     figure.suptitle(title, x=0.02, ha="left", fontsize=10.5, fontweight="bold")
