@@ -56,7 +56,7 @@ def read_language(value: object) -> str:
     Raises
     ------
     InputError
-        If there are no messages in it.
+        If it is not supported.
     """
     if value not in LANGUAGES:
         raise InputError(f"unknown lang {str(value)!r}: choose from {', '.join(LANGUAGES)}")

@@ -53,7 +53,7 @@ def language_of(arguments: Sequence[str]) -> tuple[list[str], str]:
     Raises
     ------
     InputError
-        If there are no messages in it, or it is given twice.
+        If it is not supported, or is given twice.
     """
     words = [word for word in arguments if not word.startswith("lang=")]
     given = [word.removeprefix("lang=") for word in arguments if word.startswith("lang=")]
