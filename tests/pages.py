@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nnexp.analysis.arms import compare
+from nnexp.analysis.arms import Comparison, compare
 from nnexp.plotting import layout
 from nnexp.plotting.sweep_figures import pictures
 from nnexp.studies.gallery import gallery
@@ -15,8 +15,8 @@ from nnexp.studies.pages.front_page import front_page
 from nnexp.studies.pages.study_page import study_page
 from nnexp.studies.reader import read_study
 from nnexp.studies.rows import rows
-from nnexp.studies.section import Section, Shown
-from nnexp.studies.study import Claim, Study
+from nnexp.studies.section import Section, Shown, show_picture
+from nnexp.studies.study import Claim, ClaimPicture, Study
 from tests.synthetic import grid, make_tables
 
 INITS = """
@@ -239,15 +239,19 @@ def section(folder: Path, name: str, text: str, pictures: list[Shown], runs: int
     return Section(study, judgements, pictures, 12.5 * runs, runs)
 
 
+def drawn_runs() -> Comparison:
+    """Return the runs that the pictures of `sections` show."""
+    inits = ["xavier", "lecun", "he", "zero", "randn"]
+    return compare(*make_tables(grid(init=inits), range(5)))
+
+
 def sections(folder: Path) -> list[Section]:
     """Return two studies: every verdict, one of them unexpected, SVG and PNG pictures."""
-    tables = make_tables(grid(init=["xavier", "lecun", "he", "zero", "randn"]), range(5))
-    drawn = list(pictures(compare(*tables)))
+    comparison = drawn_runs()
+    drawn = list(pictures(comparison))
     belongs = {"final": ("xavier_over_zero", "zero_over_randn"), "loss": ("he_over_xavier",)}
-    vector = [
-        Shown(p.name, p.caption, p.alt, belongs.get(p.name, ()), svg=layout.svg(p.figure))
-        for p in drawn
-    ]
+    runs = comparison.runs
+    vector = [show_picture(ClaimPicture(p, belongs.get(p.name, ())), runs) for p in drawn]
     raster = [
         Shown(p.name, p.caption, p.alt, ("end", "rows"), png=layout.png(p.figure))
         for p in drawn[:1]

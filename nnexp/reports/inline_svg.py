@@ -25,24 +25,24 @@ _DARK = {"#ffffff": "#1d2127", styles.INK: "#e7eaee", styles.NEUTRAL: "#a5aeb9"}
 _DARK |= {styles.FAINT.lower(): "#39414b"}
 
 
-def inline_svg(svg: str, name: str, alt: str) -> Markup:
+def inline_svg(svg: str, name: str, alt: str, parts: str = "") -> Markup:
     """Return an SVG document for a page: named for who cannot see it, with ids of its own.
 
-    Ids get ``name`` before them, and its root the id ``name``; a rule for every element of the page
-    becomes the root's own. Words on a coloured cell keep their colour on a dark page. HTML needs no
-    namespaces.
+    Its root gets the id ``name``, and ids within it get ``parts`` before them, or ``name`` if it is
+    empty; a rule for every element of the page becomes the root's own. Words on a coloured cell
+    keep their colour on a dark page. HTML needs no namespaces.
     """
     root = ElementTree.fromstring(svg)
     rule = _take_out(root)
     for element in root.iter():
         element.tag = _local(element.tag)
-        element.attrib = _attributes(element.attrib, name)
+        element.attrib = _attributes(element.attrib, parts or name)
     # What has no colour of its own is black; the page gives the size.
     about = {"id": name, "role": "img", "aria-label": alt, "fill": themed(styles.INK)}
     root.attrib = {**root.attrib, **rule, **about}
     for size in ("width", "height"):
         root.attrib.pop(size, None)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
+    return Markup(ElementTree.tostring(root, encoding="unicode").replace(" />", "/>"))
 
 
 def with_classes(drawn: Sequence[Markup]) -> tuple[list[Markup], str]:

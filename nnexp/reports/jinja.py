@@ -37,6 +37,8 @@ def environment(*, html: bool = True) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     rendering.filters |= {"unbroken": unbroken, "signs": signs, "hash": source_hash, "link": link}
+    rendering.filters["lean"] = lean
+    rendering.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     rendering.globals |= {"tr": _html if html else _markdown, "language": current}
     return rendering
 
@@ -84,6 +86,13 @@ def source_hash(text: str) -> Markup:
     """Return the source of a Content Security Policy that allows the style or script ``text``."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Markup("'sha256-{}'").format(digest)
+
+
+def lean(source: str) -> Markup:
+    """Return a style or a script without indentation and without lines that are comments."""
+    lines = map(str.strip, source.splitlines())
+    kept = (line for line in lines if line and not line.startswith(("//", "/*")))
+    return Markup("\n".join(kept))
 
 
 def link(name: str) -> str:

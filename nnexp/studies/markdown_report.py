@@ -26,7 +26,6 @@ from nnexp.errors import InputError
 from nnexp.language import ENGLISH, language, tr
 from nnexp.language import current as current_language
 from nnexp.plotting import factor_figures, layout, record_figures, sweep_figures, weight_images
-from nnexp.plotting.compact_svg import compact
 from nnexp.plotting.fonts import lettered
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.training_figures import LOSS_LINE
@@ -50,7 +49,7 @@ from nnexp.studies.pages.study_page import study_page
 from nnexp.studies.research_objects import report_object, study_object
 from nnexp.studies.row_table import row_table, verdict_counts
 from nnexp.studies.rows import Row, by_analysis, by_part, check_mains, place, rows, rule, summary
-from nnexp.studies.section import Section, Shown
+from nnexp.studies.section import Section, show_picture
 from nnexp.studies.study import ClaimPicture, Study
 from nnexp.studies.study_tables import COMPRESSED, shown
 from nnexp.studies.words import analysis_words, number_of, role_words, verdict_words
@@ -120,18 +119,7 @@ def _read_section(study: Study, results: Path) -> Section:
             one._replace(picture=replace(one.picture, figure=other.picture.figure))
             for one, other in pairs
         ]
-    pictures = [
-        Shown(
-            p.name,
-            p.caption,
-            p.alt,
-            claims,
-            svg=compact(layout.svg(p.figure)),
-            png=layout.png(p.figure) if p.name in weight_images.NAMES else b"",
-            csv=p.csv,
-        )
-        for p, claims in drawn
-    ]
+    pictures = [show_picture(one, tables.runs) for one in drawn]
     return Section(study, judgements, pictures, seconds, len(tables.runs), lock)
 
 
@@ -206,7 +194,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
     """
     check_places(studies, results)
     check_mains(studies)
-    sections = _read(studies, results)
+    sections = _sections(studies, results)
     judgements = sorted(
         (one for section in sections for one in section.judgements), key=lambda one: place(one.row)
     )
@@ -277,7 +265,7 @@ def _groups(found: Sequence[Row], judgements: Sequence[Judgement]) -> dict[str, 
     return groups
 
 
-def _read(studies: Sequence[Study], results: Path) -> list[Section]:
+def _sections(studies: Sequence[Study], results: Path) -> list[Section]:
     """Return the sections of the judged studies, drawn on all cores if there are many."""
     judged = [study for study in studies if (results / study.name / "claims.csv").is_file()]
     draw = functools.partial(_read_in, current_language(), results)

@@ -24,7 +24,7 @@ from nnexp.reports.jinja import source_hash
 from nnexp.reports.sweep_page import write_sweep
 from tests import ROOT
 from tests.conftest import Command
-from tests.pages import FOUND, rendered, sections
+from tests.pages import FOUND, drawn_runs, rendered, sections
 from tests.synthetic import grid, make_tables
 
 pytestmark = pytest.mark.slow
@@ -641,6 +641,55 @@ def test_figures_answer_to_the_hand(browser, swept, tmp_path, width, scheme):
     assert all(found["rescaled"])
     assert found["restored"]
     assert found["left_ticks"] == 0
+
+
+# What a reader does with the figures of a study's page, of which most are folded away at first.
+STUDIED = """
+async function act() {
+  const done = { first: figures.map(one => one.name), read: {} };
+  document.getElementById("figures").open = true;
+  await new Promise(resolve => setTimeout(resolve, 50));
+  done.unfolded = figures.map(one => one.name);
+  const text = () => reading.hidden ? "" : [...reading.children].map(e => e.textContent).join("|");
+  for (const one of figures.filter(f => ["accuracy", "loss", "final"].includes(f.name))) {
+    done.read[one.name] = one.marks.filter(m => ["seed", "runs"].includes(m.kind)).flatMap(m =>
+      m.values.map((_, i) => { one.show(m, i); return text(); }));
+  }
+  unread();
+  const zero = every("svg .key").find(e => e.getAttribute("aria-label") === "zero");
+  zero.dispatchEvent(new MouseEvent("dblclick"));
+  const visible = figures.flatMap(one => one.marks)
+    .filter(m => m.own.length && m.kind !== "key" && m.group.getAttribute("display") !== "none");
+  done.alone = [...new Set(visible.flatMap(m => m.own.map(arm => arms[arm])))];
+  const copy = sheet(figures.find(f => f.name === "accuracy").svg, SIZES.slide).text;
+  done.copy = [copy.includes("class="), copy.includes("var("), copy.includes('stroke="#')];
+  document.getElementById("everything").click();
+  return done;
+}
+"""
+
+
+@pytest.mark.parametrize(("width", "scheme"), [*zip(WIDTHS, SCHEMES, strict=True)])
+def test_the_figures_of_a_study_answer_to_the_hand(browser, pages, tmp_path, width, scheme):
+    found = read(browser, pages["d2_init/index.html"], STUDIED, tmp_path, width, scheme)
+    check(found, width, scheme)
+    assert len(found["first"]) < len(found["unfolded"])
+    assert {*found["first"]} < {*found["unfolded"]} >= {"accuracy", "loss", "final"}
+    runs = drawn_runs().runs
+    metrics = drawn_runs().metrics.merge(runs[["run_id", "seed"]])
+    # Places are rounded to a hundredth of a point, so that values have some three digits.
+    for name, rows in (("accuracy", metrics), ("final", runs)):
+        values: dict[tuple[str, int], list[float]] = {}
+        for text in found["read"][name]:
+            whose, *_, value = text.split("|")
+            arm, seed = whose.split(": seed ")
+            values.setdefault((arm, int(seed)), []).append(float(value.rpartition(" ")[2]))
+        assert sum(map(len, values.values())) == len(rows)
+        for (arm, seed), shown in values.items():
+            own = rows[(rows["arm"] == arm) & (rows["seed"] == seed)]
+            np.testing.assert_allclose(shown, own["test_accuracy"], atol=6e-4)
+    assert found["alone"] == ["zero"]
+    assert found["copy"] == [False, False, True]
 
 
 # Points at a place beside the centre of each cell and of each box.

@@ -22,8 +22,8 @@ def test_a_drawing_keeps_its_ids_and_rules_to_itself():
     assert inline_svg(SVG, "fig", 'a "b"') == (
         '<svg viewBox="0 0 40 20" stroke-linejoin="round" id="fig" role="img" '
         'aria-label="a &quot;b&quot;" fill="var(--000000)">'
-        '<g id="fig-axes"><use href="#fig-mark" />'
-        '<path clip-path="url(#fig-clip)" /></g></svg>'
+        '<g id="fig-axes"><use href="#fig-mark"/>'
+        '<path clip-path="url(#fig-clip)"/></g></svg>'
     )
 
 
@@ -31,25 +31,25 @@ def test_a_drawing_is_dark_on_a_dark_page_and_words_on_a_cell_are_as_they_were()
     style = 'style="fill: #0072b2; stroke: #ffffff; opacity: 0.5"'
     cell = '<path style="fill: #eef5fc"/><text style="fill: #101010"/>'
     page = str(inline_svg(f'<svg viewBox="0 0 9 9"><path {style}/>{cell}</svg>', "fig", "alt"))
-    assert '<path fill="var(--0072b2)" stroke="var(--ffffff)" opacity="0.5" />' in page
-    assert '<path fill="#eef5fc" /><text fill="#101010" />' in page
+    assert '<path fill="var(--0072b2)" stroke="var(--ffffff)" opacity="0.5"/>' in page
+    assert '<path fill="#eef5fc"/><text fill="#101010"/>' in page
     assert theme([page]) == (
         ":root{--000000:#000000;--0072b2:#0072b2;--ffffff:#ffffff;}"
         "@media screen and (prefers-color-scheme:dark)"
         "{:root{--000000:#e7eaee;--0072b2:#3d9be9;--ffffff:#1d2127;}}"
     )
     hatched = str(inline_svg('<svg><pattern><rect fill="#ffffff"/></pattern></svg>', "h", "alt"))
-    assert '<rect fill="var(--ffffff)" />' in hatched
+    assert '<rect fill="var(--ffffff)"/>' in hatched
 
 
 def test_every_reference_to_an_element_follows_its_new_id():
     style = 'style="fill: url(#hatch); clip-path: url(#cut)"'
     drawing = f'<svg><pattern id="hatch"/><clipPath id="cut"/><path {style}/></svg>'
     page = inline_svg(drawing, "fig", "alt")
-    assert '<pattern id="fig-hatch" /><clipPath id="fig-cut" />' in page
-    assert '<path fill="url(#fig-hatch)" clip-path="url(#fig-cut)" />' in page
+    assert '<pattern id="fig-hatch"/><clipPath id="fig-cut"/>' in page
+    assert '<path fill="url(#fig-hatch)" clip-path="url(#fig-cut)"/>' in page
     image = '<image href="data:image/png;base64,\niVBO\nRw0K"/>'
-    assert '<image href="data:image/png;base64,iVBORw0K" />' in inline_svg(
+    assert '<image href="data:image/png;base64,iVBORw0K"/>' in inline_svg(
         f"<svg>{image}</svg>", "fig", "alt"
     )
 
@@ -63,7 +63,7 @@ def test_a_name_of_any_characters_is_drawn():
 
 def test_a_value_that_is_given_twice_is_the_last_as_in_a_style():
     image = '<image style="image-rendering:crisp-edges;image-rendering:pixelated"/>'
-    assert '<image image-rendering="pixelated" />' in inline_svg(f"<svg>{image}</svg>", "i", "alt")
+    assert '<image image-rendering="pixelated"/>' in inline_svg(f"<svg>{image}</svg>", "i", "alt")
 
 
 LINES = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g id="a">

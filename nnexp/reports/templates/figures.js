@@ -1,7 +1,9 @@
 // Figures that answer to the hand: values under the pointer, arms hidden or alone, other scales.
 // Values are read from their places in the drawing, so that the page need not have them twice.
-const { arms, figures: drawn } = JSON.parse(document.getElementById("readings").textContent);
-const tableRuns = document.querySelectorAll("#every-run tbody tr");
+// Arms are hidden in all figures of their group.
+const { arms, groups, rounding, figures: drawn } = JSON.parse(document.getElementById("readings").textContent);
+// The runs of marks are rows of this table, or seeds if the page has none.
+const everyRun = document.querySelector("#every-run tbody");
 const reading = document.getElementById("reading"), seeds = document.getElementById("seeds");
 // The arms that are hidden, and what can be pressed to hide some.
 const hidden = new Set(), keys = [];
@@ -29,13 +31,15 @@ function scaleOf(name, linear) {
   }[name];
 }
 
-// A direction of an axes: from values to places in the drawing, and back: places are written to six
-// digits, so values near 0 are rounded.
+// A direction of an axes: from values to places in the drawing, and back. Places are rounded, so
+// values have no more digits than that leaves: steps of ``digit`` near 0, or ``digits`` on a log scale.
 function direction([scale, low, high, label, linear], start, end) {
   const [to, back] = scaleOf(scale, linear), span = to(high) - to(low);
-  const digit = 10 ** Math.floor(Math.log10(linear ?? Math.abs(high - low)) - 6.5);
+  const step = Math.abs(rounding * span / (end - start));
+  const digit = 10 ** Math.ceil(Math.log10(4 * step * (linear ?? 1)));
+  const digits = scale === "linear" ? 4 : Math.max(1, Math.min(4, Math.floor(-Math.log10(step * Math.LN10))));
   const rounded = v => scale === "log" ? v : Math.round(v / digit) * digit;
-  return { scale, low, high, label, start, end,
+  return { scale, low, high, label, start, end, digits,
     place: v => start + (end - start) * (to(v) - to(low)) / span,
     value: p => rounded(back(to(low) + span * (p - start) / (end - start))) };
 }
@@ -102,9 +106,9 @@ class Mark {
 }
 
 class Figure {
-  constructor(name, { marks, axes }) {
-    this.svg = document.getElementById(`plot-${name}`);
-    const part = (kind, i) => document.getElementById(`plot-${name}-${kind}-${i}`);
+  constructor(svg, { name, parts, marks, axes }) {
+    Object.assign(this, { svg, name });
+    const part = (kind, i) => document.getElementById(`${parts}-${kind}-${i}`);
     this.panels = axes.map(([left, top, right, bottom, x, y], i) => {
       const both = { x: direction(x, left, right), y: direction(y, bottom, top) };
       return { group: part("axes", i), ...both, drawn: both };
@@ -182,20 +186,26 @@ class Figure {
   show(mark, i) {
     const [cx, cy] = mark.place(i), [x, y] = mark.values[i];
     if (!isFinite(cx + cy)) return unread();
-    const run = mark.runs[mark.runs.length > 1 ? i : 0], cells = tableRuns[run]?.cells;
+    const run = mark.runs[mark.runs.length > 1 ? i : 0], cells = everyRun?.rows[run]?.cells;
     const worded = WORDED.includes(mark.kind);
-    const what = cells ? `{{ tr("seed {seed}", seed="${cells[2].textContent}") }}` : typeof run === "string" ? run : mark.kind{% if language() != "en" %} === "mean" ? "{{ tr("mean") }}" : mark.kind{% endif %};
+    const seed = cells ? cells[2].textContent : everyRun || typeof run === "string" ? undefined : run;
+    const kind = mark.kind{% if language() != "en" %} === "mean" ? "{{ tr("mean") }}" : mark.kind{% endif %};
+    const what = seed === undefined ? typeof run === "string" ? run : kind : `{{ tr("seed {seed}", seed="${seed}") }}`;
     const several = mark.own.length > 1 ? `{{ tr("{number} arms", number="${mark.own.length}") }}` : arms[mark.own[0]] ?? "";
-    const whose = cells ? cells[1].textContent : several;
+    // A point of several arms may say itself of which it is.
+    const named = mark.kind === "runs" && typeof run === "string";
+    const whose = cells ? cells[1].textContent : named ? "" : several;
     const lines = worded ? [...(whose ? [whose] : []), ...run.split("\n")] : [whose ? `${whose}: ${what}` : what];
     for (const [way, value] of [["x", x], ["y", y]]) {
-      if (mark.panel[way].label && !worded) lines.push(`${mark.panel[way].label}: ${written(value)}`);
+      const { label } = mark.panel[way], { digits } = mark.panel.drawn[way];
+      if (label && !worded) lines.push(`${label}: ${written(value, digits)}`);
     }
     const band = this.marks.find(m => m.kind === "band" && m.panel === mark.panel && m.own[0] === mark.own[0]);
     const place = mark.panel.drawn.x.place(x);
     const ends = band?.points.flatMap(([a], n) => Math.abs(a - place) < 0.01 ? [band.values[n][1]] : []) ?? [];
     if (mark.kind === "mean" && ends.length) {
-      lines.push(`{{ tr("seeds: {low} to {high}", low="${written(Math.min(...ends))}", high="${written(Math.max(...ends))}") }}`);
+      const [low, high] = [Math.min(...ends), Math.max(...ends)].map(v => written(v, mark.panel.drawn.y.digits));
+      lines.push(`{{ tr("seeds: {low} to {high}", low="${low}", high="${high}") }}`);
     }
     if (cells) lines.push(cells[0].textContent);
     unread();
@@ -224,7 +234,8 @@ function unread() {
   reading.hidden = true;
 }
 
-const written = value => value > 1e29 ? "∞" : String(+value.toPrecision(4)).replace("-", "−");
+const written = (value, digits = 4) =>
+  value > 1e29 ? "∞" : String(+value.toPrecision(digits)).replace("-", "−");
 
 // Ticks for a new scale, in place of those that were drawn.
 function drawTicks({ group, ...now }, way, first) {
@@ -241,7 +252,7 @@ function drawTicks({ group, ...now }, way, first) {
       ? [`M ${p} ${across.start} V ${across.end}`, { x: p, y: across.start + 14, "text-anchor": "middle" }]
       : [`M ${across.start} ${p} H ${across.end}`, { x: across.start - 6, y: p + 3.5, "text-anchor": "end" }];
     element("path", { d, stroke: "var(--e4e4e4)", "stroke-width": 0.8 }, made);
-    if (before.some(tick => tick.querySelector('[id*="text_"]'))) element("text", place, made).textContent = written(value);
+    if (before.some(tick => tick.querySelector("text"))) element("text", place, made).textContent = written(value);
   }
 }
 
@@ -283,7 +294,7 @@ function toggle(own) {
 }
 
 function alone(own) {
-  const others = [...arms.keys()].filter(arm => !own.includes(arm));
+  const others = [...arms.keys()].filter(arm => groups[arm] === groups[own[0]] && !own.includes(arm));
   const already = hidden.size === others.length && others.every(arm => hidden.has(arm));
   hidden.clear();
   if (!already) others.forEach(arm => hidden.add(arm));
@@ -311,16 +322,28 @@ function reset() {
   show();
 }
 
-const figures = Object.entries(drawn).map(([name, about]) => new Figure(name, about));
+const figures = [];
+
+function add(svg) {
+  const figure = new Figure(svg, drawn[svg.id]);
+  figures.push(figure);
+  addMenu(figure);
+}
+
 if (arms.length > 1) {
   for (const row of document.querySelectorAll("tr[data-arm]")) addKey(row.querySelector(".arm"), [+row.dataset.arm], []);
 }
-document.getElementById("hand").hidden = !figures.length;
+document.getElementById("hand").hidden = !Object.keys(drawn).length;
 document.getElementById("everything").addEventListener("click", reset);
-seeds.hidden = !figures.some(figure => figure.marks.some(mark => mark.kind === "seed"));
+seeds.hidden = !Object.values(drawn).some(({ marks }) => marks.some(([kind]) => kind === "seed"));
 seeds.addEventListener("click", () => {
   seeds.setAttribute("aria-pressed", !pressed(seeds));
   show();
 });
 document.addEventListener("keydown", event => { if (event.key === "Escape") reset(); });
+// A figure that is folded away has no size to put buttons on.
+for (const id of Object.keys(drawn)) {
+  const svg = document.getElementById(id), folded = svg.closest("details:not([open])");
+  folded ? folded.addEventListener("toggle", () => { add(svg); show(); }, { once: true }) : add(svg);
+}
 show();

@@ -5,6 +5,10 @@ const SIZES = {
   column: { words: "{{ tr("column, 85 mm") }}", width: 85, unit: "mm", pixels: 2008 },
 };
 
+// How the classes of drawings look, as attributes.
+const looks = Object.fromEntries([...document.styleSheets[0].cssRules].filter(rule => /^\.s\d+$/.test(rule.selectorText))
+  .map(({ selectorText, style }) => [selectorText.slice(1), [...style].map(name => [name, style.getPropertyValue(name)])]));
+
 // A copy of a drawing for a file, on white paper in the colours of a light page, after which its
 // variables are named. Its ids are its own, as the copy may be on the page beside the drawing.
 function sheet(svg, { width, height, unit }) {
@@ -18,8 +22,13 @@ function sheet(svg, { width, height, unit }) {
   copy.prepend(element("rect", { ...place, fill: "#ffffff" }, copy));
   const size = { width, height: width * high / across };
   for (const side of ["width", "height"]) copy.setAttribute(side, `${+size[side].toFixed(3)}${unit}`);
+  for (const one of copy.querySelectorAll("[class]")) {
+    for (const [name, value] of looks[one.getAttribute("class")] ?? []) one.setAttribute(name, value);
+    one.removeAttribute("class");
+  }
   const text = new XMLSerializer().serializeToString(copy);
-  return { text: text.replace(/var\(--([0-9a-f]{6})\)/g, "#$1").replace(/(id="|#)plot-/g, "$1saved-"), ...size };
+  const named = text.replace(/( id="|href="#|url\(#)/g, "$1saved-");
+  return { text: named.replace(/var\(--([0-9a-f]{6})\)/g, "#$1"), ...size };
 }
 
 function download(name, address) {
@@ -60,8 +69,8 @@ const save = {
   },
 };
 
-for (const { svg } of figures) {
-  const menu = document.createElement("details"), name = svg.id.replace("plot-", "");
+function addMenu({ svg, name }) {
+  const menu = document.createElement("details");
   menu.className = "save";
   menu.append(Object.assign(document.createElement("summary"), { textContent: "{{ tr("Save as") }}" }));
   for (const [key, size] of Object.entries(SIZES)) {

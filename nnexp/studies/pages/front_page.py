@@ -9,7 +9,7 @@ from nnexp.errors import InputError
 from nnexp.language import ENGLISH, language
 from nnexp.studies.gallery import Exhibit, by_topic, headlines
 from nnexp.studies.pages.anchors import CLAIMS, anchor, page_of
-from nnexp.studies.pages.inline_pictures import inline_picture, styled
+from nnexp.studies.pages.inline_pictures import inline_pictures
 from nnexp.studies.pages.rendering import duration, rendered
 from nnexp.studies.pages.sources import sources
 from nnexp.studies.rows import Row, summary
@@ -39,13 +39,13 @@ def front_page(
         if count > 1:
             raise InputError(f"study {name!r} appears {count} times: give each one section")
     first = headlines(exhibits)
-    drawn = [inline_picture(one.study.name, one.picture) for one in first if one.picture]
-    shown, rules = styled(drawn)
+    drawn = inline_pictures([(one.study.name, one.picture) for one in first if one.picture])
     titles = {title: short for s in sections for short, title in sources(s.study.source)}
     return rendered(
         "report.html",
-        theme=rules,
-        headlines=list(zip(first, shown, strict=True)),
+        theme=drawn.rules,
+        readings=drawn.readings,
+        headlines=list(zip(first, drawn.pictures, strict=True)),
         topics={_id(own): (words, own) for words, own in by_topic(exhibits).items()},
         anchors={s.study.name: anchor("study", s.study.name) for s in sections},
         pages={s.study.name: page_of(s.study.name) for s in sections},

@@ -1,4 +1,4 @@
-"""The pictures of a study as parts of a page."""
+"""The pictures of studies as parts of a page."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from markupsafe import Markup
 
 from nnexp.errors import InputError
+from nnexp.plotting.compact_svg import ROUNDING
 from nnexp.reports.inline_svg import inline_svg, theme, with_classes
+from nnexp.reports.readings import Readable, page_readings
 from nnexp.studies.pages.anchors import anchor
 from nnexp.studies.section import Shown
 
@@ -23,37 +26,48 @@ class InlinePicture:
     file: str
     svg: Markup
     caption: str
-    claims: tuple[str, ...]
 
 
-def inline_picture(study: str, picture: Shown) -> InlinePicture:
-    """Return a picture for a page: an SVG element, whichever of its files is shown.
+@dataclass(frozen=True)
+class InlinePictures:
+    """The pictures of a page, the rules of its style that they need, and what can be read."""
+
+    pictures: list[InlinePicture]
+    rules: str
+    readings: dict[str, Any]
+
+
+def inline_pictures(shown: Sequence[tuple[str, Shown]]) -> InlinePictures:
+    """Return pictures, each with the name of its study, for one page.
+
+    Each is an SVG element, whichever of its files is shown.
 
     Raises
     ------
     InputError
-        If it is empty.
+        If one is empty.
     """
-    if not picture.svg and not picture.png:
-        raise InputError(f"picture {picture.name!r} is empty: give its svg or its png")
-    name = anchor("figure", study, picture.name)
-    forms = []
-    if picture.svg:
-        forms.append(inline_svg(picture.svg.decode(), name, picture.alt))
-    if picture.png:
-        forms.append(_wrapped(picture.png, name, picture.alt))
-    svg = min(forms, key=lambda markup: len(markup.encode()))
-    if re.search(r'viewBox="([^"]*)"', svg) is None:
-        raise InputError(f"picture {picture.name!r} has no viewBox: give an SVG that has one")
-    return InlinePicture(name, picture.name, svg, picture.caption, picture.claims)
-
-
-def styled(pictures: Sequence[InlinePicture]) -> tuple[list[InlinePicture], str]:
-    """Return the pictures of a page, and the rules of its style that they need."""
+    pictures, readable = [], []
+    for number, (study, picture) in enumerate(shown):
+        if not picture.svg and not picture.png:
+            raise InputError(f"picture {picture.name!r} is empty: give its svg or its png")
+        # Ids within a picture are many, so that they are short.
+        name, parts = anchor("figure", study, picture.name), f"f{number}"
+        forms = []
+        if picture.svg:
+            forms.append(inline_svg(picture.svg.decode(), name, picture.alt, parts))
+        if picture.png:
+            forms.append(_wrapped(picture.png, name, picture.alt))
+        svg = min(forms, key=lambda markup: len(markup.encode()))
+        if re.search(r'viewBox="([^"]*)"', svg) is None:
+            raise InputError(f"picture {picture.name!r} has no viewBox: give an SVG that has one")
+        pictures.append(InlinePicture(name, picture.name, svg, picture.caption))
+        if picture.readings and svg is forms[0]:
+            readable.append(Readable(name, picture.name, parts, picture.readings, study))
     drawn, rules = with_classes([picture.svg for picture in pictures])
-    svgs = zip(pictures, drawn, strict=True)
-    whole = [replace(picture, svg=svg) for picture, svg in svgs]
-    return whole, theme((*drawn, rules)) + rules
+    styled = [replace(picture, svg=svg) for picture, svg in zip(pictures, drawn, strict=True)]
+    readings = page_readings(readable, rounding=ROUNDING)
+    return InlinePictures(styled, theme((*drawn, rules)) + rules, readings)
 
 
 def _wrapped(png: bytes, name: str, alt: str) -> Markup:

@@ -9,7 +9,7 @@ from nnexp.studies.gallery import Exhibit
 from nnexp.studies.lock_section import power_heads
 from nnexp.studies.pages.anchors import CLAIMS, FRONT, anchor, home_of, row_anchor
 from nnexp.studies.pages.checks import checks, counted_by_analysis
-from nnexp.studies.pages.inline_pictures import inline_picture, styled
+from nnexp.studies.pages.inline_pictures import inline_pictures
 from nnexp.studies.pages.rendering import duration, rendered
 from nnexp.studies.section import Section
 
@@ -32,16 +32,17 @@ def study_page(section: Section, exhibit: Exhibit, tables: Sequence[str] = ()) -
         for claim in picture.claims:
             if claim not in claims:
                 raise unknown(f"claim of picture {picture.name!r}", claim, claims)
-    pictures, rules = styled([inline_picture(study.name, one) for one in section.pictures])
+    drawn = inline_pictures([(study.name, one) for one in section.pictures])
     main = exhibit.picture.name if exhibit.picture else ""
     return rendered(
         "study.html",
-        theme=rules,
+        theme=drawn.rules,
+        readings=drawn.readings,
         study=study,
         exhibit=exhibit,
         sources=list(study.source.items()),
-        main=next((one for one in pictures if one.file == main), None),
-        others=[one for one in pictures if one.file != main],
+        main=next((one for one in drawn.pictures if one.file == main), None),
+        others=[one for one in drawn.pictures if one.file != main],
         claims=[(row, f"{home}{CLAIMS}#{row_anchor(row.name)}") for row in exhibit.rows],
         checks=checks(study, section.judgements),
         counts=counted_by_analysis(section.judgements),

@@ -222,7 +222,7 @@ def test_a_picture_is_on_the_page_of_its_study_once(inits, log, tmp_path):
     assert ids.count("figure-d2_init-pairs") == 1
     targets = {*found.attributes("use", "href"), *found.attributes("a", "href")}
     assert {t for t in targets if t.startswith("#") and t[1:] not in ids} == {
-        "#figure-d2_init-pairs-mark"  # the one that the drawing itself lacks
+        "#f0-mark"  # the one that the drawing itself lacks
     }
     assert found.attributes("svg", "aria-label") == ["a > b"]
 
