@@ -113,9 +113,9 @@ def answers(network: Network, split: Split) -> Answers:
 def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
     """Return the incoming weights of up to ``most`` first-layer units, one row per unit.
 
-    Columns: ``arm run_id kind units unit class norm``, and a weight for each pixel, ``row,column``.
-    ``kind`` is that of the layer. Hidden units are in order of decreasing norm, output units in
-    order of their classes.
+    Columns: ``arm run_id kind units unit class norm``, and a weight for each pixel, ``row,column``,
+    to four digits, which is more than an image shows. ``kind`` is that of the layer. Hidden units
+    are in order of decreasing norm, output units in order of their classes.
     """
     first = run.network.weights[0]
     units = first.shape[1]
@@ -126,7 +126,8 @@ def weights(run: Kept, arm: str, most: int) -> pd.DataFrame:
     about: dict[str, Any] = {"arm": arm, "run_id": run.record.run_id, "units": units}
     about["kind"] = "hidden" if hidden else "output"
     about |= {"unit": shown, "class": [classes[i] for i in shown], "norm": norms[shown]}
-    return _with_pixels(about, first[:, shown].T, run)
+    rounded = np.vectorize(lambda weight: float(f"{weight:.4g}"), otypes=[np.float64])
+    return _with_pixels(about, rounded(first[:, shown].T), run)
 
 
 def confusion(run: Kept, answers: Answers) -> pd.DataFrame:

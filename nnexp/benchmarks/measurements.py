@@ -361,7 +361,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "scaling": draw_scaling(tables["scaling"], 1e9 * facts[f"sgemm_gflops_{cores}"]),
     }
     for name, figure in figures.items():
-        files |= {f"{name}.png": layout.png(figure), f"{name}.svg": layout.svg(figure)}
+        files[f"{name}.svg"] = layout.svg(figure)
     files["machine.json"] = json.dumps(facts, indent=1) + "\n"
     fill(options.out, {**files, "README.md": page(facts, tables)})
     print(f"written to {options.out}")

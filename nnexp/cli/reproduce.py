@@ -32,7 +32,7 @@ from nnexp.language import ENGLISH, language
 from nnexp.plotting import record_figures, weight_images
 from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.store.record import FAILED, Record
-from nnexp.store.tables import Tables, load, tables
+from nnexp.store.tables import Tables, load, nine_digits, tables
 from nnexp.studies import markdown_report
 from nnexp.studies.confirmation import registered
 from nnexp.studies.judgement import Judgement
@@ -260,6 +260,7 @@ def reproduce(study: Study, options: argparse.Namespace, overrides: Sequence[str
         seeds = None if n is None else range(first, first + n)
         records = _run(study, seeds, overrides)
         found = tables(records)
+        found = found._replace(layers=nine_digits(found.layers))
         judgements = judge(study, found, looks=len(looks))
         if not any(j.verdict in (INCONCLUSIVE, UNDERPOWERED) for j in judgements):
             break
@@ -277,6 +278,7 @@ def judge_again(study: Study, results: Path) -> Reproduction:
         return Reproduction(judge(study, None), None, {})
     folder = results / study.name
     found = load(folder)
+    found = found._replace(layers=nine_digits(found.layers))
     images = weight_images.read(folder) | record_figures.read([folder])
     return Reproduction(judge(study, found), found, images)
 

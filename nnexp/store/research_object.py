@@ -31,11 +31,11 @@ _FORMATS = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".json": "application/json",
-    ".gz": "application/gzip",
+    ".xz": "application/x-xz",
 }
 _TABLES = (
     *("runs.csv", "metrics.csv", "layers.csv", "tuning.csv"),
-    *("runs.csv.gz", "metrics.csv.gz", "layers.csv.gz"),
+    *("runs.csv.xz", "metrics.csv.xz", "layers.csv.xz"),
 )
 _LICENCES = "https://spdx.org/licenses/"
 _UNSTATED = {
@@ -191,7 +191,8 @@ def _actions(
                 "@id": f"#training-{number}",
                 "@type": "CreateAction",
                 "name": f"Training of {len(own)} run{'s' * (len(own) > 1)} on {data}",
-                "identifier": [str(row["run_id"]) for row in own],
+                # A run's ID ends in its digest, which tells it from all others.
+                "identifier": [str(row["run_id"]).rpartition("-")[2] for row in own],
                 **({"startTime": min(started)} if started else {}),
                 "instrument": _to(code),
                 "object": _to(source),

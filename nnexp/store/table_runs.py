@@ -11,7 +11,7 @@ from nnexp.config.identity import fingerprint
 from nnexp.config.run_config import NUMERICS, RunConfig
 from nnexp.store.compare_runs import Agreement, Tolerance, compare, same
 from nnexp.store.record import SPLITS, Record, Row
-from nnexp.store.tables import Tables
+from nnexp.store.tables import Tables, nine_digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,28 +45,22 @@ def compare_with_tables(
 ) -> TableAgreement:
     """Return how well ``run`` agrees with the run ``run_id`` in ``tables``, except for times.
 
-    The table of layers may have some evaluations and columns alone.
+    The tables may have some columns alone, and that of layers some evaluations and nine digits.
     """
+    import pandas as pd
+
     status = tables.runs.set_index("run_id")["status"][run_id]
     then = replace(
         run,
         status=str(status),
         metrics=_measured(tables.metrics, run_id),
-        layers=_measured(tables.layers, run_id),
+        layers=_measured(nine_digits(tables.layers), run_id),
         weights=None,
     )
-    kept, columns = {row["step"] for row in then.layers}, _names(tables.layers)
-    layers = [
-        {name: _or_nan(row.get(name)) for name in columns}
-        for row in run.layers
-        if row["step"] in kept
-    ]
-    now = replace(
-        run,
-        metrics=_as_in(tables.metrics, run.metrics),
-        layers=layers,
-        weights=None,
-    )
+    kept = {row["step"] for row in then.layers}
+    layers = _as_in(tables.layers, [row for row in run.layers if row["step"] in kept])
+    rounded: list[Any] = nine_digits(pd.DataFrame(layers)).to_dict("records")
+    now = replace(run, metrics=_as_in(tables.metrics, run.metrics), layers=rounded, weights=None)
     digits, place = _digits(then.metrics, now.metrics)
     return TableAgreement(compare(then, now, tolerance), digits, place)
 
@@ -85,7 +79,7 @@ def _measured(table: pd.DataFrame, run_id: str) -> list[Row]:
 
 def _as_in(table: pd.DataFrame, rows: Sequence[Row]) -> list[Row]:
     """Return ``rows`` with the columns of ``table``, in which what is missing is nan."""
-    names = [*dict.fromkeys([*_names(table), *(name for row in rows for name in row)])]
+    names = _names(table)
     return [{name: _or_nan(row.get(name)) for name in names} for row in rows]
 
 

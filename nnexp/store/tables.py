@@ -17,6 +17,11 @@ from nnexp.store.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+# The columns that say what a row of the statistics of layers is of.
+_PLACE = ("epoch", "step", "samples", "layer", "units")
+# How tables may be compressed; gzip is that of earlier versions.
+_COMPRESSED = (".xz", ".gz")
+
 
 class Tables(NamedTuple):
     """The tables of a sweep or of one run, as they are written."""
@@ -42,6 +47,17 @@ def tables(records: Iterable[Record]) -> Tables:
         pd.DataFrame(metrics) if metrics else pd.DataFrame(columns=keys),
         pd.DataFrame(layers) if layers else pd.DataFrame(columns=[*keys, "layer", "units"]),
     )
+
+
+def nine_digits(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return statistics of layers to the digits that the tables of studies have.
+
+    More than those of float32 would be noise that takes much room.
+    """
+    statistics = layers.drop(columns=[*_PLACE], errors="ignore").select_dtypes("float")
+    short = {name: [float(f"{v:.9g}") for v in column] for name, column in statistics.items()}
+    rounded: pd.DataFrame = layers.assign(**short)
+    return rounded
 
 
 def trials(records: Iterable[Record]) -> pd.DataFrame:
@@ -98,7 +114,7 @@ def load(folder: str | Path) -> Tables:
     found = tables([])._asdict()
     for name, file in files.items():
         # Empty where all runs failed.
-        if file.suffix == ".gz" or file.read_bytes().strip():
+        if file.suffix in _COMPRESSED or file.read_bytes().strip():
             found[name] = _read(file)
     runs, *others = found.values()
     return Tables(runs, *(_with_settings(table, runs) for table in others))
@@ -106,8 +122,8 @@ def load(folder: str | Path) -> Tables:
 
 def table_file(folder: Path, name: str) -> Path:
     """Return the file of a table, which may be compressed and need not exist."""
-    compressed = folder / f"{name}.csv.gz"
-    return compressed if compressed.is_file() else folder / f"{name}.csv"
+    files = (folder / f"{name}.csv{suffix}" for suffix in _COMPRESSED)
+    return next(filter(Path.is_file, files), folder / f"{name}.csv")
 
 
 def _with_settings(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

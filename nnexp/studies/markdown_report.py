@@ -152,7 +152,7 @@ def _with_claims(study: Study, judgements: Sequence[Judgement]) -> Study:
 
 
 def _without_curves_of_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the numbers of a figure without the curves of single runs: metrics.csv.gz has them."""
+    """Return the numbers of a figure without the curves of single runs: metrics.csv.xz has them."""
     if "measure" not in table:
         return table
     kept: pd.DataFrame = table[~table["measure"].str.endswith(" of a run")].dropna(

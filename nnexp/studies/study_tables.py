@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import lzma
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from nnexp.studies.kinds.comparison import maps
 from nnexp.studies.study import Claim, Study
 
 # The largest tables, which pandas reads as they are.
-COMPRESSED = ("runs.csv.gz", "metrics.csv.gz", "layers.csv.gz")
+COMPRESSED = ("runs.csv.xz", "metrics.csv.xz", "layers.csv.xz")
+# Metrics of the batches, in which figures show nothing.
+_ALONG_THE_WAY = ("batch_loss", "running_loss", "running_accuracy")
 # What a row of the statistics of layers is about.
 _PLACE = ("run_id", "epoch", "step", "samples", "layer", "kind", "units")
 # Figures of the network before the first update and after the last one.
@@ -42,8 +44,8 @@ def write_tables(
 
     ``images`` holds the tables of figures that are drawn from records: weights, predictions and
     lines. The pages, figures and tables of earlier runs are removed. The largest tables are
-    compressed, the settings of runs are in their own table alone, and the statistics of layers are
-    those that `layers_of` keeps.
+    compressed, the settings of runs are in their own table alone, and metrics and the statistics of
+    layers are those that `metrics_of` and `layers_of` keep.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def write_tables(
     if tables is not None:
         written |= {
             "runs": tables.runs,
-            "metrics": _measured(tables.metrics, tables.runs),
+            "metrics": _measured(metrics_of(study, tables), tables.runs),
             "layers": _measured(layers_of(study, tables), tables.runs),
             "summary": compare(*tables).summary,
         }
@@ -72,9 +74,20 @@ def write_tables(
 
 def _file(name: str, text: str) -> tuple[str, str | bytes]:
     """Return a table's file and its content."""
-    if f"{name}.csv.gz" in COMPRESSED:
-        return f"{name}.csv.gz", gzip.compress(text.encode(), mtime=0)
+    if f"{name}.csv.xz" in COMPRESSED:
+        return f"{name}.csv.xz", lzma.compress(text.encode())
     return f"{name}.csv", text
+
+
+def metrics_of(study: Study, tables: Tables) -> pd.DataFrame:
+    """Return the metrics without the losses and accuracies along the way that no claim is about."""
+    looked_at: set[str] = set()
+    for claim in study.claims:
+        outcome: Outcome | None = getattr(claim.test, "outcome", None)
+        looked_at |= {outcome.of, outcome.reached} if outcome is not None else set()
+    names = [n for n in tables.metrics if n not in _ALONG_THE_WAY or n in looked_at]
+    found: pd.DataFrame = tables.metrics[names]
+    return found
 
 
 def layers_of(study: Study, tables: Tables) -> pd.DataFrame:
@@ -126,6 +139,6 @@ def _measured(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return ``table`` without the settings that ``runs`` has too."""
     settings = [name for name in table if name in runs and is_setting(str(name))]
     own: pd.DataFrame = table.drop(columns=settings)
-    if "seconds" in own:  # microseconds: more digits of a clock are noise, and take much room
-        own["seconds"] = own["seconds"].round(6)
+    if "seconds" in own:  # more digits of a clock are noise, and take much room
+        own["seconds"] = own["seconds"].round(4)
     return own

@@ -47,7 +47,7 @@ def test_a_pilot_then_a_lock_then_the_runs(
     assert "tiny: confirmatory: 1 contradicted, 1 reproduced" in done.out
     claims = pd.read_csv("results/tiny/claims.csv")
     assert list(claims["analysis"]) == ["confirmatory", "confirmatory"]
-    runs = pd.read_csv("results/tiny/runs.csv.gz")
+    runs = pd.read_csv("results/tiny/runs.csv.xz")
     assert (runs["started"] >= lock["locked"]).all()
 
     # A claim that changes after its lock is exploratory, whatever is done about it.

@@ -242,7 +242,7 @@ def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: 
 @pytest.mark.usefixtures("study")
 def test_bad_input_is_one_sentence(draw: Command, words: tuple[str, ...], said: str) -> None:
     Path("one").mkdir()
-    for name in ("runs.csv.gz", "metrics.csv.gz", "layers.csv.gz"):
+    for name in ("runs.csv.xz", "metrics.csv.xz", "layers.csv.xz"):
         shutil.copy(f"results/tiny/{name}", "one")
     done = draw(*words)
     assert done.status == 2

@@ -49,14 +49,14 @@ def test_a_study_is_run_judged_and_reported(
     assert re.search(r"D2\.1 +begins +contradicted +6 ", done.out)
     assert re.search(r"D3\.2 +arithmetic +reproduced ", done.out)
     folder = Path("results/tiny")
-    runs = pd.read_csv(folder / "runs.csv.gz")
+    runs = pd.read_csv(folder / "runs.csv.xz")
     assert sorted(runs["arm"].value_counts().items()) == [("xavier", 6), ("zero", 6)]
     claims = pd.read_csv(folder / "claims.csv").set_index("claim")
     assert list(claims["verdict"]) == ["contradicted", "reproduced"]
     assert claims.loc["begins", "n"] == 6
     assert claims.loc["begins", "difference"] < 0
     assert len(pd.read_csv(folder / "maps.csv")) == 2  # two epochs
-    for name in ("pairs.svg", "pairs.csv", "map-begins.svg", "accuracy.csv", "metrics.csv.gz"):
+    for name in ("pairs.svg", "pairs.csv", "map-begins.svg", "accuracy.csv", "metrics.csv.xz"):
         assert (folder / name).stat().st_size > 0
     cells = pd.read_csv(folder / "grid-init-activation.csv")
     assert cells[["down", "across", "n"]].values.tolist() == [
@@ -91,7 +91,7 @@ def test_a_verdict_other_than_expected_is_noticed(again: Command) -> None:
 def test_what_is_in_the_store_is_not_trained_again(again: Command) -> None:
     done = again("tiny", "--seeds", "7")
     assert "12 of 14 already in the store" in done.out + done.err
-    assert len(pd.read_csv("results/tiny/runs.csv.gz")) == 14
+    assert len(pd.read_csv("results/tiny/runs.csv.xz")) == 14
 
 
 @pytest.mark.usefixtures("again")
@@ -119,7 +119,7 @@ def test_values_are_added_until_the_optimum_lies_inside_those_tried(reproduce: C
     assert done.status == 0, done.err
     said = re.findall(r"^tiny: tuning lr: (.*)$", done.err, flags=re.MULTILINE)
     assert len(said) > 1
-    runs = pd.read_csv("results/tiny/runs.csv.gz")
+    runs = pd.read_csv("results/tiny/runs.csv.xz")
     assert not runs["run_id"].duplicated().any()
     assert set(runs.groupby(["arm", "lr"])["seed"].nunique()) == {6}
     added = {f"{arm} {lr:g}" for arm, lr in runs.groupby(["arm", "lr"]).groups if lr not in OWN}

@@ -76,7 +76,7 @@ def test_a_sweep_names_its_runs_code_and_data(nnexp: Command, one_figure: None) 
     assert done.status == 0, done.err
     found, runs = in_folder(Path("sweep")), pd.read_csv("sweep/runs.csv")
     (training,) = of_type(found, "CreateAction")
-    assert sorted(training["identifier"]) == sorted(runs["run_id"])
+    assert sorted(training["identifier"]) == sorted(runs["run_id"].str.rpartition("-")[2])
     assert training["startTime"] == runs["started"].min()
     assert found["./"]["datePublished"] == runs["started"].max()[:10]
     assert found[training["object"]["@id"]]["sha256"] == runs["data_sha256"][0]

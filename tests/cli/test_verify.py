@@ -37,7 +37,7 @@ def verify(
 
 def change(column: str, by: float) -> None:
     """Change the last value of a column of every run's metrics by a factor of 1 + ``by``."""
-    file = Path("results/tiny/metrics.csv.gz")
+    file = Path("results/tiny/metrics.csv.xz")
     table = read_exactly(file)
     last = table.groupby("run_id").tail(1).index
     table.loc[last, column] *= 1 + by

@@ -132,7 +132,8 @@ def test_hidden_units_come_by_their_norm_and_no_more_than_64(tmp_path):
     picture = drawn(record)["weights"]
     sheet = picture.figure.axes[0].images[0].get_array()
     corners = sheet[2 :: SIDE + 2, 2 :: SIDE + 2].ravel() * SIDE
-    np.testing.assert_allclose(corners, np.sort(norms)[::-1][:64])
+    # Weights have four digits.
+    np.testing.assert_allclose(corners, np.sort(norms)[::-1][:64], rtol=5e-4)
     assert "the 64 units of 70 with the largest norm" in picture.caption
     assert not texts(picture)
 

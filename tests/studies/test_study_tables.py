@@ -16,6 +16,7 @@ from nnexp.studies.study import Study
 from nnexp.studies.study_tables import write_tables
 from tests.studies.test_judging import HEAD, planted
 
+ALONG_THE_WAY = {"batch_loss", "running_loss", "running_accuracy"}
 PLACE = {"run_id", "epoch", "step", "samples", "layer", "kind", "units"}
 
 
@@ -33,7 +34,7 @@ def written(folder: Path, tables: Tables, outcome: str, figures: str) -> tuple[S
     study = read_study(folder / "s.yaml")
     assert study is not None
     write_tables(study, tables, judge(study, tables), folder / "results")
-    return study, pd.read_csv(folder / "results" / "s" / "layers.csv.gz")
+    return study, pd.read_csv(folder / "results" / "s" / "layers.csv.xz")
 
 
 @pytest.mark.parametrize(
@@ -73,14 +74,31 @@ def test_of_the_layers_a_study_keeps_what_its_claims_and_figures_look_at(
     assert kept == {*itertools.product(arms, epochs), *itertools.product("abc", [end])}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "kept"),
+    [
+        ("", set()),
+        ("outcome: running_loss, matters: 0.1, ", {"running_loss"}),
+        ("outcome: {lowest: batch_loss}, matters: 0.1, ", {"batch_loss"}),
+    ],
+)
+def test_metrics_along_the_way_are_kept_where_a_claim_is_about_them(
+    tmp_path: Path, tables: Tables, outcome: str, kept: set[str]
+) -> None:
+    study, _ = written(tmp_path, tables, outcome, "accuracy")
+    found = load(tmp_path / "results" / "s")
+    assert {*found.metrics} & ALONG_THE_WAY == kept
+    assert judge(study, found) == judge(study, tables)
+
+
 def test_settings_are_in_the_table_of_runs_alone_and_read_back(
     tmp_path: Path, tables: Tables
 ) -> None:
     study, layers = written(tmp_path, tables, "", "gradients")
-    metrics = pd.read_csv(tmp_path / "results" / "s" / "metrics.csv.gz")
+    metrics = pd.read_csv(tmp_path / "results" / "s" / "metrics.csv.xz")
     assert not {"lr", "init", "hidden", "seed"} & {*metrics, *layers}
     found = load(tmp_path / "results" / "s")
-    assert {*tables.metrics} == {*found.metrics}
+    assert {*tables.metrics} - ALONG_THE_WAY == {*found.metrics}
     assert [*found.metrics].index("lr") < [*found.metrics].index("epoch")
     for name in ("lr", "seed", "hidden", "test_loss"):
         assert [*found.metrics[name]] == [*tables.metrics[name]]
@@ -88,4 +106,4 @@ def test_settings_are_in_the_table_of_runs_alone_and_read_back(
     again = judge(study, found)
     assert again == judge(study, tables)
     write_tables(study, found, again, tmp_path / "results")
-    assert metrics.equals(pd.read_csv(tmp_path / "results" / "s" / "metrics.csv.gz"))
+    assert metrics.equals(pd.read_csv(tmp_path / "results" / "s" / "metrics.csv.xz"))

@@ -264,7 +264,7 @@ def test_studies_run_on_the_cluster_and_are_judged_as_at_home(
         line = ("tiny", *words, f"store={place}", "--results", f"{place}-results")
         outcome = ended(driver(home, line, ["-m", "nnexp.reproduce"]), timeout=3 * PATIENCE)
         assert outcome.status == 0, outcome.err
-        tables = [Path(f"{place}-results/tiny") / name for name in ("claims.csv", "metrics.csv.gz")]
+        tables = [Path(f"{place}-results/tiny") / name for name in ("claims.csv", "metrics.csv.xz")]
         found.append([pd.read_csv(t).drop(columns="seconds", errors="ignore") for t in tables])
     for far, near in zip(*found, strict=True):
         pd.testing.assert_frame_equal(far, near)

@@ -44,6 +44,20 @@ function direction([scale, low, high, label, linear], start, end) {
     value: p => rounded(back(to(low) + span * (p - start) / (end - start))) };
 }
 
+// The points of a path of lines, each with its command, M or L; they may be relative to each other.
+function pointsOf(d) {
+  const points = [];
+  let command, x = 0, y = 0;
+  for (const [, word, a, b] of d.matchAll(/([MLlz])|(-?[\d.]+) ?(-?[\d.]+)/g)) {
+    if (word) command = word;
+    else {
+      [x, y] = command === "l" ? [x + +a, y + +b] : [+a, +b];
+      points.push([command.toUpperCase(), x, y]);
+    }
+  }
+  return points;
+}
+
 const at = use => ["x", "y"].map(side => +use.getAttribute(side));
 
 // What a mark shows, the places of its points as they were drawn, and the values of these.
@@ -58,8 +72,9 @@ class Mark {
     this.d = this.path?.getAttribute("d");
     const use = kind === "band" && group.querySelector("use");
     this.offset = use ? at(use) : [0, 0];
-    this.points = this.path ? [...this.d.matchAll(/[ML] (\S+) (\S+)/g)]
-      .map(([, x, y]) => [+x + this.offset[0], +y + this.offset[1]]) : this.uses.map(([, place]) => place);
+    this.line = this.path ? pointsOf(this.d) : [];
+    this.points = this.path ? this.line.map(([, x, y]) => [x + this.offset[0], y + this.offset[1]])
+      : this.uses.map(([, place]) => place);
     if (!this.mute || kind === "band") {
       this.values = this.points.map(([x, y]) => [this.panel.drawn.x.value(x), this.panel.drawn.y.value(y)]);
     }
@@ -96,12 +111,12 @@ class Mark {
     }
     const [dx, dy] = this.offset;
     let start = true;
-    const d = this.d?.replace(/([ML]) (\S+) (\S+)/g, (_, command, a, b) => {
-      const moved = move(+a + dx, +b + dy), word = start ? "M" : command;
+    const d = this.line.map(([command, a, b]) => {
+      const moved = move(a + dx, b + dy), word = start ? "M" : command;
       start = !moved.every(isFinite) && (start || this.kind !== "band");
-      return moved.every(isFinite) ? `${word} ${moved[0] - dx} ${moved[1] - dy}` : "";
-    });
-    this.path?.setAttribute("d", before ? this.d : d.includes("M") ? d : "");
+      return moved.every(isFinite) ? `${word} ${moved[0] - dx} ${moved[1] - dy} ` : "";
+    }).join("");
+    this.path?.setAttribute("d", before ? this.d : d && this.d.includes("z") ? `${d}z` : d);
   }
 }
 
