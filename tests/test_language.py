@@ -192,7 +192,14 @@ def without_code(file: Path) -> Path:
 
 @pytest.mark.usefixtures("lettered", "unsaved")
 @pytest.mark.parametrize(
-    "name", ["alone", "few seeds", "mishaps", "two factors", "numbers", "tuned"]
+    "name",
+    [
+        "mishaps",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("alone", "few seeds", "two factors", "numbers", "tuned")
+        ),
+    ],
 )
 def test_a_page_of_a_sweep_has_no_english_sentence_in_korean(tmp_path: Path, name: str) -> None:
     tables, trials = swept(name)
@@ -205,6 +212,7 @@ def test_a_page_of_a_sweep_has_no_english_sentence_in_korean(tmp_path: Path, nam
     assert set(strings) <= {"Enter", "Escape", "Infinity"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unlettered")
 def test_without_a_font_figures_are_english_and_the_page_says_so(tmp_path: Path) -> None:
     with language(KOREAN):
@@ -217,6 +225,7 @@ def test_without_a_font_figures_are_english_and_the_page_says_so(tmp_path: Path)
     assert "학습 중 init별 테스트 정확도" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lettered", "unsaved")
 def test_the_tables_of_a_page_do_not_depend_on_its_language(tmp_path: Path) -> None:
     tables, trials = swept("two factors")
@@ -229,6 +238,7 @@ def test_the_tables_of_a_page_do_not_depend_on_its_language(tmp_path: Path) -> N
         assert (tmp_path / "ko" / file.name).read_bytes() == file.read_bytes(), file.name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lettered")
 def test_a_second_language_trains_nothing(nnexp: Command) -> None:
     sweep = ("-m", *TINY, "init=xavier,zero", "seed=range(6)")
@@ -253,6 +263,7 @@ def test_the_help_names_the_key() -> None:
     assert "lang=en             # language of pages, findings and verdicts: en or ko" in help_text()
 
 
+@pytest.mark.slow
 def test_a_sweep_of_a_notebook_speaks_korean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

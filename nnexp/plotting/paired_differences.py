@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from nnexp.language import tr
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look, fill, wrap
 from nnexp.plotting.marks import mark
 from nnexp.plotting.scales import stretch_axis
@@ -64,6 +66,30 @@ def differences_figure(title: str, panels: Mapping[str, Sequence[Differences]]) 
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel()
     for ax, (unit, rows) in zip(axes, panels.items(), strict=True):
         draw_differences(ax, rows, unit)
+    return figure
+
+
+def difference_curve(title: str, table: pd.DataFrame, x: str, unit: str, matters: float) -> Figure:
+    """Return a figure of median differences over the numeric setting ``x``, with their intervals.
+
+    ``table`` has a row for each value: ``x``, ``difference``, ``low`` and ``high``, in ``unit``.
+    Differences below ``matters`` do not matter.
+    """
+    figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
+    ax = figure.subplots()
+    rows = table.sort_values(x)
+    ax.axhspan(-matters, matters, color=FAINT, linewidth=0, zorder=0)
+    ax.axhline(0, color=NEUTRAL, linewidth=1, zorder=1)
+    own = rows[np.isfinite(rows[["low", "high"]]).all(axis=1)]
+    look: Look = {"color": UNNAMED.colour}
+    ax.fill_between(
+        own[x], own["low"], own["high"], **look, alpha=0.2, linewidth=0, gid=mark("band")
+    )
+    ax.plot(rows[x], rows["difference"], **look, marker="o", **EDGE, gid=mark(tr("median")))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    ax.set_xlabel(x)
+    ax.set_ylabel(fill(unit, 30))
+    figure.suptitle(fill(title, 52), x=0.02, ha="left", fontsize=10.5, fontweight="bold")
     return figure
 
 

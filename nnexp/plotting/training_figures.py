@@ -228,7 +228,7 @@ def sharpness(facets: Facets) -> Picture:
     found = curves(comparison.metrics, "sharpness")
     title = by(comparison, tr("Sharpness"))
     blocks = facets.blocks({"": comparison.arms})
-    unit = tr("largest eigenvalue of the Hessian")
+    unit = tr("largest Hessian eigenvalue")
     figure, (axes,) = _figure(title, facets, blocks, unit, "")
     edges = _edges(comparison)
     for ax, arms in zip(axes, facets.panels.values(), strict=True):

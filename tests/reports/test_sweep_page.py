@@ -138,6 +138,7 @@ def test_the_page_says_what_was_done(swept):
     assert page.attributes("button", "id") == ["everything", "seeds", "copy"]
 
 
+@pytest.mark.slow
 def test_the_page_of_a_tuned_sweep_has_the_trials(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep_figures, "FIGURES", {})
     arms, rates = grid(activation=["sigmoid", "relu"]), grid(lr=[0.1, 0.3, 1.0])

@@ -118,13 +118,26 @@ def test_a_map_of_many_columns_lies_on_its_side(study: Study) -> None:
         "map-above"
     ].figure.axes
     assert ax.images[0].get_array().shape[:2] == (8, 1)
+
+
+@pytest.mark.slow
+def test_a_map_of_many_numbers_is_a_curve_with_intervals(study: Study) -> None:
+    tables = planted(0.002, 0.95, 0.93, lr=tuple(np.arange(1, 9) / 10))
+    first, *others = study.claims
     above = replace(first, test=replace(first.test, map=("lr",)))
     alone = replace(study, claims=(above, *others))
-    (ax,) = {p.name: p for p, _ in claim_pictures(alone, judgements, tables)}[
-        "map-above"
-    ].figure.axes
-    assert ax.images[0].get_array().shape[:2] == (1, 8)
-    assert not ax.get_yticks().size
+    drawn = {p.name: p for p, _ in claim_pictures(alone, judge(alone, tables), tables)}
+    picture = drawn["map-above"]
+    (ax,) = picture.figure.axes
+    (curve,) = (line for line in ax.lines if len(line.get_xdata()) == 8)
+    np.testing.assert_allclose(curve.get_xdata(), np.arange(1, 9) / 10)
+    np.testing.assert_allclose(curve.get_ydata(), 100 * picture.table["difference"])
+    places = ax.collections[0].get_paths()[0].vertices
+    assert places[:, 1].min() == pytest.approx(100 * picture.table["low"].min())
+    assert places[:, 1].max() == pytest.approx(100 * picture.table["high"].max())
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("lr", "percentage points")
+    assert "n = 10 pairs per value" in picture.caption
+    assert_within(picture.figure)
 
 
 def test_nothing_is_cut_off_at_the_edges(pictures: dict[str, Picture]) -> None:

@@ -96,6 +96,7 @@ def test_the_same_line_again_trains_nothing(quick: Command, trained: list[int]) 
     assert {row["reused"] for row in table("runs.csv")} == {"True"}
 
 
+@pytest.mark.slow
 def test_more_seeds_train_only_the_new(quick: Command, trained: list[int]) -> None:
     assert quick("-m", *BLOBS, "seed=range(2)", ALONE).status == 0
     outcome = quick("-m", *BLOBS, "seed=range(4)", ALONE)
@@ -182,7 +183,7 @@ def init(rng, fan_in, fan_out):
 """
 
 
-@pytest.mark.parametrize("workers", [ALONE, PAIR])
+@pytest.mark.parametrize("workers", [ALONE, pytest.param(PAIR, marks=pytest.mark.slow)])
 def test_a_run_that_raises_is_recorded_and_the_rest_go_on(quick: Command, workers: str) -> None:
     own(BROKEN)
     outcome = quick("-m", *BLOBS, "init=he,mine.py:init,zero", "seed=0,1", workers)
@@ -622,6 +623,7 @@ def test_the_command_line_beats_the_arm_and_the_arm_the_file(quick: Command) -> 
     assert (row["lr"], row["init"]) == ("0.1", "randn")
 
 
+@pytest.mark.slow
 def test_an_arm_bears_its_name_only_while_it_is_what_it_sets(quick: Command) -> None:
     study(STUDY)
     line = ("-m", "+experiments=mine", "arm=all", ALONE)

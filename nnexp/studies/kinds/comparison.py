@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.doubts import unseen
@@ -21,7 +22,7 @@ from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
 from nnexp.language import tr
 from nnexp.plotting.cell_maps import signed_map
-from nnexp.plotting.paired_differences import Differences, differences_figure
+from nnexp.plotting.paired_differences import Differences, difference_curve, differences_figure
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import UNNAMED
 from nnexp.store.tables import Tables
@@ -382,20 +383,40 @@ def _row(test: Comparison, pairs: pd.DataFrame, judgement: Judgement) -> Differe
     )
 
 
+def _is_curve(values: pd.Series[Any]) -> bool:
+    """Return whether these are too many numbers for the cells of a map."""
+    return is_numeric_dtype(values) and values.nunique() > _MOST_ACROSS
+
+
 def _map(claim: Claim, test: Comparison, cells: pd.DataFrame, judgement: Judgement) -> Picture:
     """Return the figure of where a claim holds."""
     keys = list(test.map)
     if len(keys) == 2 and cells[keys[1]].nunique() > _MOST_ACROSS:
         keys.reverse()
     scale = 100 if test.in_points else 1
+    title = tr("Where it holds: {statement}", statement=claim.statement)
+    direction = tr("second − first arm") if test.name == "less" else tr("first − second arm")
+    if len(keys) == 1 and _is_curve(cells[keys[0]]):
+        numbers = ["difference", "low", "high"]
+        table = cells.assign(**{name: scale * cells[name] for name in numbers})
+        figure = difference_curve(title, table, keys[0], test.unit, scale * test.matters)
+        caption = tr(
+            "Median difference at each value, {direction}, in {unit} ({n} pairs per value), with "
+            "its plain 95 % interval; grey: differences too small to matter. Above 0 the claim "
+            "holds at that value, below 0 its reverse. With values as cells, it holds in {holds}. "
+            "Descriptive.",
+            direction=direction,
+            unit=test.unit,
+            n=n_words(cells["n"]),
+            holds=held_words(judgement.holds_in),
+        )
+        return Picture(f"map-{claim.id}", title, caption, caption, figure, cells)
     words = [
         f"{signs(f'{scale * value:+.3g}')}{' ?' if holds == 'unclear' else ''}"
         for value, holds in zip(cells["difference"], cells["holds"], strict=True)
     ]
-    title = tr("Where it holds: {statement}", statement=claim.statement)
     table = cells.assign(value=scale * cells["difference"], words=words)
     figure = signed_map(title, table, keys[:-1], keys[-1])
-    direction = tr("second − first arm") if test.name == "less" else tr("first − second arm")
     caption = tr(
         "Median difference in each cell, {direction}, in {unit} ({n} pairs per cell). Above 0 the "
         "claim holds in that cell, below 0 its reverse; ?: the plain 95 % interval includes 0. It "
