@@ -44,7 +44,7 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.tested: pyproject.toml
 	@echo "making $(VENV) and installing nnexp and what its tests need: about a minute"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --editable '.[test]'
 	touch $(VENV)/.installed $@
 
 # The benchmark has its own environment, as the other libraries take gigabytes. Libraries without a

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
-SIZES = {"kills": 3, "disks": 1, "turns": 1, "cuts": 1, "commands": 12, "sweeps": 2, "seed": 7}
+SIZES = {"kills": 2, "disks": 1, "turns": 1, "cuts": 1, "commands": 6, "sweeps": 2, "seed": 7}
 
 
 @pytest.mark.slow

@@ -142,7 +142,7 @@ def test_runs_of_three_cheap_studies_agree_with_the_committed_tables() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_report")
-@pytest.mark.parametrize("name", ["documents/xor", "documents/d1_untrained"])
+@pytest.mark.parametrize("name", ["papers/glorot_2010", "documents/d1_untrained"])
 def test_a_small_study_gives_the_committed_verdicts_again(
     nnexp: Command, studies: list[Study], name: str
 ) -> None:
