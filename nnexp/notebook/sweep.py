@@ -21,6 +21,7 @@ from nnexp.errors import unknown
 from nnexp.language import ENGLISH, language, tr
 from nnexp.notebook.frames import typed
 from nnexp.notebook.labelled_arrays import to_xarray
+from nnexp.plotting import film
 from nnexp.plotting.rendering import pictures
 from nnexp.reports.results_table import results_table
 from nnexp.reports.sweep_page import write_page
@@ -206,6 +207,8 @@ class Sweep:
             if self._comparison.tuned:
                 loaded["tuning"] = self._trials
             csv = {f"{name}.csv": frame_to_csv(table) for name, table in loaded.items()}
+        # Loaded tables do not have the networks of which the film is.
+        loaded_film = film.read(self._folder) if self._folder is not None else None
         written = write_page(
             Path(folder),
             self._comparison,
@@ -213,6 +216,7 @@ class Sweep:
             command=self._command,
             records=self._records,
             kept=self._kept,
+            film=loaded_film,
         )
         self._folder = Path(folder)
         return Page(written[-1])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -202,6 +205,22 @@ def test_a_page_is_written_once(sweep: Sweep) -> None:
     written = Path(page).stat().st_mtime_ns
     assert sweep.page() == nnexp.load("page").page() == page
     assert Path(page).stat().st_mtime_ns == written
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_figure")
+def test_a_page_of_a_loaded_sweep_keeps_its_film() -> None:
+    own = {**TINY, "evaluate_every": "1 step", "snapshots": True}
+    nnexp.sweep(**own, init=["xavier", "zero"]).page("page")
+    shutil.rmtree("results")
+    nnexp.load("page").page("other")
+    assert Path("other/animation.gif").read_bytes() == Path("page/animation.gif").read_bytes()
+    films = []
+    for page in ("page", "other"):
+        text = Path(page, "index.html").read_text("utf-8")
+        films.append(json.loads(re.findall(r'id="frames">(.*?)</script>', text)[0]))
+    assert films[0]["labels"] == films[1]["labels"]
+    assert [len(film["pictures"]) for film in films] == [3, 3]
 
 
 @pytest.mark.slow
