@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # The columns that say what a row of the statistics of layers is of.
 _PLACE = ("epoch", "step", "samples", "layer", "units")
-# How tables may be compressed; gzip is that of earlier versions.
-_COMPRESSED = (".xz", ".gz")
+# How the files of tables end: studies compress some, those of earlier versions by gzip.
+SUFFIXES = (".csv.xz", ".csv.gz", ".csv")
 
 
 class Tables(NamedTuple):
@@ -114,7 +114,7 @@ def load(folder: str | Path) -> Tables:
     found = tables([])._asdict()
     for name, file in files.items():
         # Empty where all runs failed.
-        if file.suffix in _COMPRESSED or file.read_bytes().strip():
+        if file.suffix != ".csv" or file.read_bytes().strip():
             found[name] = _read(file)
     runs, *others = found.values()
     return Tables(runs, *(_with_settings(table, runs) for table in others))
@@ -122,8 +122,8 @@ def load(folder: str | Path) -> Tables:
 
 def table_file(folder: Path, name: str) -> Path:
     """Return the file of a table, which may be compressed and need not exist."""
-    files = (folder / f"{name}.csv{suffix}" for suffix in _COMPRESSED)
-    return next(filter(Path.is_file, files), folder / f"{name}.csv")
+    files = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    return next(filter(Path.is_file, files), files[-1])
 
 
 def _with_settings(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.reports.jinja import cell, environment
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.research_object import CRATE
-from nnexp.store.tables import Tables, load, read_exactly, table_file
+from nnexp.store.tables import SUFFIXES, Tables, load, read_exactly, table_file
 from nnexp.studies import confirmation
 from nnexp.studies.confirmation import registered
 from nnexp.studies.gallery import Exhibit, by_topic, gallery, headlines
@@ -51,7 +51,7 @@ from nnexp.studies.row_table import row_table, verdict_counts
 from nnexp.studies.rows import Row, by_analysis, by_part, check_mains, place, rows, rule, summary
 from nnexp.studies.section import Section, show_picture
 from nnexp.studies.study import ClaimPicture, Study
-from nnexp.studies.study_tables import COMPRESSED, shown
+from nnexp.studies.study_tables import shown
 from nnexp.studies.words import analysis_words, number_of, role_words, verdict_words
 from nnexp.sweeps.processes import WorkerPool
 from nnexp.threads import available_cores
@@ -61,7 +61,7 @@ _FEW = 2
 # Square brackets would end the description of a picture in Markdown.
 _ROUND = str.maketrans("[]", "()")
 _TABLES = (
-    *(*COMPRESSED, "runs.csv", "metrics.csv", "layers.csv"),
+    *(f"{name}{suffix}" for suffix in SUFFIXES for name in ("runs", "metrics", "layers")),
     *("summary.csv", "maps.csv", "claims.csv"),
 )
 # What figures are drawn from: kept when they are drawn again.

@@ -59,7 +59,7 @@ def show_picture(drawn: ClaimPicture, runs: pd.DataFrame) -> Shown:
     name, caption, alt, csv = picture.name, picture.caption, picture.alt, picture.csv
     own = {row["run_id"]: (row["arm"], row["seed"]) for row in runs.to_dict("records")}
     found = [
-        [kind, [*filter(None, arms)], [_read(arms, *own[r]) if r in own else r for r in ids]]
+        [kind, [*filter(None, arms)], [_read(kind, arms, own.get(run), run) for run in ids]]
         for kind, arms, ids in marks.number(picture.figure)
     ]
     svg = compact(layout.svg(picture.figure))
@@ -68,8 +68,12 @@ def show_picture(drawn: ClaimPicture, runs: pd.DataFrame) -> Shown:
     return Shown(name, caption, alt, claims, svg, png, csv, readings)
 
 
-def _read(arms: Sequence[str], arm: str, seed: int) -> int | str:
-    """Return what to read of a run in a mark of ``arms``: its seed, and its arm if not clear."""
-    if len(arms) == 1:
-        return seed
-    return tr("{arm}: seed {seed}", arm=arm_words(arm), seed=seed)
+def _read(kind: str, arms: Sequence[str], own: tuple[str, int] | None, run: str) -> int | str:
+    """Return what to read of a run in a mark of ``arms``: its seed, and its arm if not clear.
+
+    ``own`` are the arm and seed of the ``run``; without them, it is the seed of a pair, or words.
+    """
+    if own is None:
+        return int(run) if kind == "pairs" and run.isdecimal() else run
+    arm, seed = own
+    return seed if len(arms) == 1 else tr("{arm}: seed {seed}", arm=arm_words(arm), seed=seed)

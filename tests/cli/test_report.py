@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import shutil
 from pathlib import Path
 
@@ -249,6 +251,22 @@ def test_bad_input_is_one_sentence(draw: Command, words: tuple[str, ...], said: 
     assert said in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not Path("page").exists()
+
+
+@pytest.mark.usefixtures("study")
+def test_tables_of_an_earlier_version_are_read_and_kept(draw: Command) -> None:
+    folder = Path("results/tiny")
+    page = (folder / "index.html").read_text("utf-8")
+    older = {}
+    for name in ("runs", "metrics", "layers"):
+        content = lzma.decompress((folder / f"{name}.csv.xz").read_bytes())
+        (folder / f"{name}.csv.xz").unlink()
+        older[folder / f"{name}.csv.gz"] = gzip.compress(content, mtime=0)
+    for file, content in older.items():
+        file.write_bytes(content)
+    assert draw().status == 0
+    assert {file: file.read_bytes() for file in older} == older
+    assert (folder / "index.html").read_text("utf-8").replace(".gz", ".xz") == page
 
 
 @pytest.mark.usefixtures("study")

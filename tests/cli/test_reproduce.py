@@ -351,7 +351,7 @@ def test_what_cannot_be_composed_holds_up_no_other_study(reproduce: Command) -> 
     done = reproduce("a_wrong", "arithmetic")
     assert done.status == 2
     assert "a_wrong cannot be judged" in done.err
-    assert "arithmetic: exploratory: 9 reproduced, 1 contradicted" in done.out
+    assert "arithmetic: confirmatory: 9 reproduced, 1 contradicted" in done.out
 
 
 @pytest.mark.slow

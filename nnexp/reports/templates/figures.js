@@ -348,9 +348,10 @@ function add(svg) {
 if (arms.length > 1) {
   for (const row of document.querySelectorAll("tr[data-arm]")) addKey(row.querySelector(".arm"), [+row.dataset.arm], []);
 }
-document.getElementById("hand").hidden = !Object.keys(drawn).length;
+const kinds = Object.values(drawn).flatMap(({ marks }) => marks.map(([kind]) => kind));
+document.getElementById("hand").hidden = kinds.every(kind => MUTE.includes(kind));
 document.getElementById("everything").addEventListener("click", reset);
-seeds.hidden = !Object.values(drawn).some(({ marks }) => marks.some(([kind]) => kind === "seed"));
+seeds.hidden = !kinds.includes("seed");
 seeds.addEventListener("click", () => {
   seeds.setAttribute("aria-pressed", !pressed(seeds));
   show();

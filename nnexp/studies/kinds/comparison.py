@@ -380,6 +380,7 @@ def _row(test: Comparison, pairs: pd.DataFrame, judgement: Judgement) -> Differe
         verdict_words(judgement.verdict),
         strong=judgement.verdict == verdicts.REPRODUCED,
         style=_SEEDS,
+        seeds=tuple(map(str, pairs["seed"])),
     )
 
 

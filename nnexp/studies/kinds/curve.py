@@ -19,6 +19,7 @@ from nnexp.config.experiment_file import Design
 from nnexp.language import tr
 from nnexp.plotting import scales
 from nnexp.plotting.layout import fill
+from nnexp.plotting.marks import mark
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import NEUTRAL
 from nnexp.store.tables import Tables
@@ -240,4 +241,4 @@ def _draw_curve(ax: Axes, table: pd.DataFrame, scale: float) -> None:
         label = tr("our runs (n = {n})", n=len(runs)) if not place else None
         ax.plot(at, table[run] * scale, color=_OURS, linewidth=0.7, alpha=0.6, label=label)
     look = {"color": _THEIRS, "markersize": 5.5, "zorder": 4, "label": tr("published")}
-    ax.plot(at, table["published"] * scale, "o", **look)
+    ax.plot(at, table["published"] * scale, "o", **look, gid=mark(tr("published")))
