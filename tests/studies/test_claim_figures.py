@@ -15,6 +15,7 @@ from nnexp.plotting.picture import Picture
 from nnexp.studies.judging import judge
 from nnexp.studies.markdown_report import claim_pictures
 from nnexp.studies.reader import read_study
+from nnexp.studies.section import show_picture
 from nnexp.studies.study import ClaimPicture, Study
 from tests.studies.test_judging import HEAD, planted
 from tests.synthetic import assert_within
@@ -87,6 +88,16 @@ def test_pairs_show_every_seed_the_interval_and_what_does_not_matter(
     for word in ("a − b", "a − 0.9", "reproduced"):
         assert word in said
     assert "98.33 % interval" in pictures["pairs"].caption
+
+
+def test_a_page_reads_the_seed_of_a_pair_and_the_published_points(
+    drawn: list[ClaimPicture],
+) -> None:
+    runs = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5)).runs
+    shown = {one.picture.name: show_picture(one, runs).readings["marks"] for one in drawn}
+    pairs = [seeds for kind, _, seeds in shown["pairs"] if kind == "pairs"]
+    assert pairs == [[*range(10)]] * 3
+    assert [mark for mark in shown["curve-log"] if mark[0] == "published"]
 
 
 def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Picture]) -> None:
