@@ -37,7 +37,7 @@ wheel: $(VENV)/.tested
 $(VENV)/.installed: pyproject.toml
 	@echo "making $(VENV) and installing nnexp: about half a minute"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) --editable .
 	touch $@
 
 # One installation that has everything; it counts as the other one too.
