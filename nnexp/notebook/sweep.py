@@ -201,14 +201,14 @@ class Sweep:
             return Page(self._folder / "index.html")
         if folder is None:
             folder = _PAGES / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-        csv = csv_files(self._records)
+        csv, loaded_film = csv_files(self._records), None
         if not self._records:
             loaded = self._tables._asdict()
             if self._comparison.tuned:
                 loaded["tuning"] = self._trials
             csv = {f"{name}.csv": frame_to_csv(table) for name, table in loaded.items()}
-        # Loaded tables do not have the networks of which the film is.
-        loaded_film = film.read(self._folder) if self._folder is not None else None
+            # The tables do not have the networks of which the film is.
+            loaded_film = film.read(self._folder) if self._folder is not None else None
         written = write_page(
             Path(folder),
             self._comparison,

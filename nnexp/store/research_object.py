@@ -19,6 +19,7 @@ from urllib.parse import quote
 import yaml
 
 from nnexp import __version__
+from nnexp.store.tables import SUFFIXES
 
 CRATE = "ro-crate-metadata.json"
 _SPECIFICATION = "https://w3id.org/ro/crate/1.1"
@@ -32,10 +33,11 @@ _FORMATS = {
     ".svg": "image/svg+xml",
     ".json": "application/json",
     ".xz": "application/x-xz",
+    ".gz": "application/gzip",
 }
 _TABLES = (
-    *("runs.csv", "metrics.csv", "layers.csv", "tuning.csv"),
-    *("runs.csv.xz", "metrics.csv.xz", "layers.csv.xz"),
+    *(f"{name}{suffix}" for suffix in SUFFIXES for name in ("runs", "metrics", "layers")),
+    "tuning.csv",
 )
 _LICENCES = "https://spdx.org/licenses/"
 _UNSTATED = {
