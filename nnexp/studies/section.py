@@ -57,7 +57,8 @@ def show_picture(drawn: ClaimPicture, runs: pd.DataFrame) -> Shown:
     """Return a picture as a page shows it; ``runs`` has the arm and the seed of every run in it."""
     picture, claims = drawn
     name, caption, alt, csv = picture.name, picture.caption, picture.alt, picture.csv
-    own = {row["run_id"]: (row["arm"], row["seed"]) for row in runs.to_dict("records")}
+    labels = zip(runs["arm"], runs["seed"], strict=True)
+    own = dict(zip(runs["run_id"], labels, strict=True))
     found = [
         [kind, [*filter(None, arms)], [_read(kind, arms, own.get(run), run) for run in ids]]
         for kind, arms, ids in marks.number(picture.figure)
