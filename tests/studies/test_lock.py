@@ -21,9 +21,11 @@ from nnexp.studies.confirmation import registered
 from nnexp.studies.judging import judge
 from nnexp.studies.lock import deviations, lock_file, make_lock, read_lock, write_lock
 from nnexp.studies.lock_section import lock_section
+from nnexp.studies.markdown_report import write_report
 from nnexp.studies.planning import plans
 from nnexp.studies.reader import read_study
 from nnexp.studies.study import Study
+from nnexp.studies.study_tables import write_tables
 from tests.synthetic import grid, make_tables
 
 SEEDS = tuple(range(100, 112))
@@ -306,3 +308,28 @@ def test_verdicts_that_differ_from_what_was_expected_when_locked_are_listed(
     assert section.changes == (("above", "reproduced", "inconclusive"),)
     assert section.deviations == ()  # what is expected decides no verdict
     assert "2 of 2 verdicts are confirmatory." in section.sentences
+
+
+def test_the_report_lists_them_for_all_studies(tmp_path: Path, clock: Any) -> None:
+    clock(BEFORE)
+    studies = []
+    for name in ("even", "odd"):
+        file = tmp_path / f"{name}.yaml"
+        content = yaml.safe_load(STUDY) | {"arms": {}}
+        (claim,) = content["study"]["claims"] = content["study"]["claims"][1:]
+        claim |= {"role": "main", "row": f"D1.{len(studies) + 1}"}
+        for expected in ("reproduced" if name == "even" else "contradicted", "reproduced"):
+            claim["expected"] = expected
+            file.write_text(yaml.safe_dump(content), "utf-8")
+            study = read_study(file)
+            assert study is not None
+            if read_lock(study) is None:
+                write_lock(make_lock(study, (), {}), study)
+        studies.append(study)
+        write_tables(study, None, judge(study, None), tmp_path / "results")
+    write_report(studies, tmp_path / "results")
+    report = (tmp_path / "results" / "README.md").read_text("utf-8")
+    section = report[report.index("## What changed on unseen seeds") :]
+    assert "On unseen seeds, 1 of 2 checks came out otherwise: 1 of 2 main checks." in section
+    change = "| D1.2 | main | A softmax of equal logits is even. | contradicted | **reproduced** |"
+    assert section.count("| contradicted | **reproduced** |") == section.count(change) == 1

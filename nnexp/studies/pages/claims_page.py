@@ -10,6 +10,7 @@ from nnexp.analysis import verdicts
 from nnexp.analysis.doubts import by_chance, sampled
 from nnexp.language import tr
 from nnexp.studies import confirmation
+from nnexp.studies.changes import changes, how_many_changed
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.pages.anchors import FRONT, page_of, row_anchor
@@ -41,6 +42,7 @@ def claims_page(sections: Sequence[Section], found: Sequence[Row]) -> str:
     every.sort(key=lambda one: place(one.judgement.row))
     judgements = [one.judgement for one in every]
     groups = by_analysis(judgements)
+    expected = {(one.study, one.claim): verdict for one, verdict in changes(sections)}
     counts = counted_by_analysis(judgements)
     studies = {section.study.name: section.study for section in sections}
     documents = {one.judgement.document: one.study.source for one in every}
@@ -62,6 +64,12 @@ def claims_page(sections: Sequence[Section], found: Sequence[Row]) -> str:
             for key, source in documents.items()
         },
         pages={name: page_of(name) for name in studies},
+        how_many_changed=how_many_changed(sections, found),
+        changes=[
+            (one, expected[one.study.name, one.judgement.claim])
+            for one in every
+            if (one.study.name, one.judgement.claim) in expected
+        ],
         stale=sum(one.verdict == verdicts.STALE for one in judgements),
         unexpected=sum(not one.as_expected for one in judgements),
         rules=[kind.rule() for kind in dict.fromkeys(KINDS.values())],

@@ -127,6 +127,34 @@ def test_confirmatory_and_exploratory_verdicts_are_counted_apart(inits, log):
     assert marked.count("exploratory") == len(log.judgements)
     assert "Exploratory: 3 of 4 published figures" in texts["claims.html"]
     assert "Locked on a day." in texts["d2_init/index.html"]
+    assert 'id="changes"' not in source
+
+
+def test_what_changed_on_unseen_seeds_is_listed_over_all_studies(inits, log, tmp_path):
+    confirmed = [replace(one, analysis="confirmatory") for one in inits.judgements]
+    changed = (
+        ("he_over_xavier", "reproduced", "inconclusive"),
+        ("zero_over_randn", "direction only", "contradicted"),
+    )
+    lock = LockSection(("Locked on a day.",), changes=changed)
+    inits = replace(inits, judgements=confirmed, lock=lock)
+    found = page(tmp_path, "claims.html", inits, log)
+    sentence = (
+        "When a study was locked, it stated which verdict it expected of each check, after a "
+        "pilot. On unseen seeds, 2 of 6 checks came out otherwise: 0 of 2 main checks and 2 of 4 "
+        "supporting checks."
+    )
+    assert sentence in found.text
+    rows = found.source[found.source.index('id="changes"') : found.source.index('id="claims"')]
+    cells = re.findall(r"<tr><td[^>]*>([^<]+).+?<a href=\"#(claim[^\"]+)\">([^<]+)<", rows, re.S)
+    assert [place for _, place, _ in cells] == [
+        "claim-d2_init-zero_over_randn",
+        "claim-d2_init-he_over_xavier",
+    ]
+    assert re.findall(r"</svg><span>([^<]+)</span>", rows) == [
+        *("direction only", "contradicted"),
+        *("reproduced", "inconclusive"),
+    ]
 
 
 @pytest.mark.parametrize("of_study", [False, True])
