@@ -331,7 +331,7 @@ def full_disk(folder: Path, disks: int) -> Trial:
             subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
             resumed(trial, place, expected, what)
         trial.done += 1
-    for largest in (2_000, 20_000):
+    for largest in (2_000, 20_000)[:disks]:
         what = f"no file beyond {largest} bytes"
         place = Place(folder / what)
         limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest, largest))

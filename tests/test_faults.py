@@ -17,10 +17,9 @@ SIZES = {"kills": 2, "disks": 1, "turns": 1, "cuts": 1, "commands": 6, "sweeps":
 @pytest.mark.parametrize(
     "faults",
     [
-        "kills",
+        "kills full_disk hostile",
         # It has to come before the sweep ends.
         pytest.param("read_only", marks=pytest.mark.serial),
-        "full_disk hostile",
         "power_cut clock at_once",
     ],
 )

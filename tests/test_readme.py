@@ -49,10 +49,11 @@ COMMANDS = {
 }
 # Two sweeps for the recipes that look at finished runs; their weights are never trained far.
 SWEEPS = ("init=xavier", "init=he")
-# Recipes that train for long on MNIST, or would download, run as written on its first images.
+# Recipes that train for long on MNIST, or would download, run as written on its first images. So
+# does that of make demo, which .ci/run runs on all of them.
 LONG = re.compile(
-    r"nnexp\.reproduce|\+experiments|data=fashion_mnist|tcp://HOST|seed=range\(8\)|hidden=50,50x50"
-    r"|loss=mse,|quirk=none,|:sparse"
+    r"\.venv|nnexp\.reproduce|\+experiments|data=fashion_mnist|tcp://HOST|seed=range\(8\)"
+    r"|hidden=50,50x50|loss=mse,|quirk=none,|:sparse"
 )
 IMAGES = {"train": 200, "t10k": 100}
 # The shipped study that a folder of one's own has, and so runs alone: all others take 40 minutes.

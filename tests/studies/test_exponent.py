@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +39,21 @@ def study(tmp_path: Path) -> Any:
     return make
 
 
+@functools.cache
+def without_loss(seeds: int) -> Tables:
+    """Return the runs of `planted` before their test loss is known."""
+    points = [{"arm": "a", "batch_size": str(batch)} for batch in BATCHES]
+    return make_tables(points, range(seeds), evaluations=2)
+
+
 def planted(exponent: float, noise: float = 0.02, seeds: int = 10, seed: int = 0) -> Tables:
     """Return runs whose final test loss is 5 · batch_size ** exponent, each off by noise."""
-    points = [{"arm": "a", "batch_size": str(batch)} for batch in BATCHES]
-    tables = make_tables(points, range(seeds), evaluations=2)
+    tables = without_loss(seeds)
     rng = np.random.default_rng(seed)
     off = {run: np.exp(noise * rng.standard_normal()) for run in tables.runs["run_id"]}
     metrics = tables.metrics
     law = 5 * metrics["batch_size"].astype(float) ** exponent
-    metrics["test_loss"] = law * metrics["run_id"].map(off)
-    return tables
+    return tables._replace(metrics=metrics.assign(test_loss=law * metrics["run_id"].map(off)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from pathlib import Path
 from typing import Any
@@ -46,18 +47,23 @@ def study(tmp_path: Path) -> Any:
     return make
 
 
+@functools.cache
+def untrained(seeds: int) -> Tables:
+    """Return the runs of `dead`, which are many, before it is known which of them are dead."""
+    points = [{"arm": "a", "hidden": hidden} for hidden in SHAPES]
+    return make_tables(points, range(seeds), evaluations=1)
+
+
 def dead(off: float = 0.0, seeds: int = 400, seed: int = 0) -> Tables:
     """Return runs of which the share with a dead last hidden layer is the law's plus ``off``."""
-    points = [{"arm": "a", "hidden": hidden} for hidden in SHAPES]
-    tables = make_tables(points, range(seeds), evaluations=1)
+    tables = untrained(seeds)
     rng = np.random.default_rng(seed)
     share = {hidden: born_dead(hidden) + off for hidden in SHAPES}
     found = {
         run: float(rng.random() < share[hidden])
         for run, hidden in zip(tables.runs["run_id"], tables.runs["hidden"], strict=True)
     }
-    tables.layers["dead"] = tables.layers["run_id"].map(found)
-    return tables
+    return tables._replace(layers=tables.layers.assign(dead=tables.layers["run_id"].map(found)))
 
 
 def sharp(factor: float) -> Tables:

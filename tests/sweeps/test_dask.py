@@ -36,10 +36,11 @@ PLAIN = {k: v for k, v in os.environ.items() if k not in (*ONE_THREAD, "PYTHONPA
 PATIENCE = 60.0
 # Seconds that a machine with other things to do may take longer.
 BUSY = 2.0
-# A sweep of eight runs that take little time, and one of eight that take a few tenths of a second.
-LITTLE = ("init=xavier,he", "seed=0,1,2,3", "steps=30", "data.train_size=500", "hidden=20")
-LONG = ("init=xavier,he", "seed=0,1,2,3", "steps=400", "hidden=60", "evaluate_every=none")
 TINY = ("steps=3", "hidden=4", "data=blobs", "data.n=60", "batch_size=10")
+# A sweep of eight runs that take little time, and one of eight that take a few tenths of a second,
+# most of which they sleep.
+LITTLE = ("init=xavier,he", "seed=0,1,2,3", "steps=30", "data.train_size=500", "hidden=20")
+LONG = ("init=tests.sweeps.naps.narrow,tests.sweeps.naps.wide", "seed=0,1,2,3", *TINY)
 # Makes a Python find no nnexp, though it is installed.
 HIDE = """
 import sys
