@@ -34,7 +34,7 @@ from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.research_object import CRATE
 from nnexp.store.tables import SUFFIXES, Tables, load, read_exactly, table_file
 from nnexp.studies import confirmation
-from nnexp.studies.changes import changes, how_many_changed
+from nnexp.studies.changes import changes, what_changed
 from nnexp.studies.confirmation import registered
 from nnexp.studies.gallery import Exhibit, by_topic, gallery, headlines
 from nnexp.studies.judgement import ANALYSES, Judgement, from_table
@@ -221,7 +221,7 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             analysis_rule=confirmation.rule(),
             rules=[kind.rule() for kind in dict.fromkeys(KINDS.values())],
             sampled=what_no_verdict_covers(),
-            how_many_changed=how_many_changed(sections, found),
+            what_changed=what_changed(sections, found),
             changes=sorted(changes(sections), key=lambda pair: place(pair[0].row)),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted({d: t for study in judged for d, t in study.source.items()}.items()),

@@ -10,7 +10,7 @@ from nnexp.analysis import verdicts
 from nnexp.analysis.doubts import by_chance, sampled
 from nnexp.language import tr
 from nnexp.studies import confirmation
-from nnexp.studies.changes import changes, how_many_changed
+from nnexp.studies.changes import changes, what_changed
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.kinds import KINDS
 from nnexp.studies.pages.anchors import FRONT, page_of, row_anchor
@@ -64,7 +64,7 @@ def claims_page(sections: Sequence[Section], found: Sequence[Row]) -> str:
             for key, source in documents.items()
         },
         pages={name: page_of(name) for name in studies},
-        how_many_changed=how_many_changed(sections, found),
+        what_changed=what_changed(sections, found),
         changes=[
             (one, expected[one.study.name, one.judgement.claim])
             for one in every

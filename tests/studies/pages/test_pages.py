@@ -142,7 +142,8 @@ def test_what_changed_on_unseen_seeds_is_listed_over_all_studies(inits, log, tmp
     sentence = (
         "When a study was locked, it stated which verdict it expected of each check, after a "
         "pilot. On unseen seeds, 2 of 6 checks came out otherwise: 0 of 2 main checks and 2 of 4 "
-        "supporting checks."
+        "supporting checks. The most common change (1 of 2) is from direction only to "
+        "contradicted. In 1 of 2, the difference turned out to be in the other direction."
     )
     assert sentence in found.text
     rows = found.source[found.source.index('id="changes"') : found.source.index('id="claims"')]
