@@ -190,16 +190,10 @@ def without_code(file: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lettered", "unsaved")
 @pytest.mark.parametrize(
-    "name",
-    [
-        "mishaps",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("alone", "few seeds", "two factors", "numbers", "tuned")
-        ),
-    ],
+    "name", ["mishaps", "alone", "few seeds", "two factors", "numbers", "tuned"]
 )
 def test_a_page_of_a_sweep_has_no_english_sentence_in_korean(tmp_path: Path, name: str) -> None:
     tables, trials = swept(name)

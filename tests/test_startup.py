@@ -58,6 +58,7 @@ def test_a_sweep_where_something_is_missing(tmp_path: Path, lacking: dict[str, s
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_characters_that_a_terminal_lacks_are_written_as_escapes(tmp_path: Path) -> None:
     words = ("data=csv", "data.train=größe.csv")
     outcome = nnexp(tmp_path, *words, LC_ALL="C.UTF-8", PYTHONIOENCODING="ascii")

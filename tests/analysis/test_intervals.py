@@ -51,6 +51,7 @@ def test_t_is_symmetric_and_becomes_normal():
     assert t_quantile(0.975, 100_000) == pytest.approx(1.959988, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_t_agrees_with_scipy():
     scipy_stats = pytest.importorskip("scipy.stats")
     for freedom in (*range(1, 40), 99, 500, 9999):

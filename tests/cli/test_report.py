@@ -269,6 +269,7 @@ def test_tables_of_an_earlier_version_are_read_and_kept(draw: Command) -> None:
     assert (folder / "index.html").read_text("utf-8").replace(".gz", ".xz") == page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_the_report_in_korean(draw: Command) -> None:
     tables = {p: p.read_bytes() for p in Path("results").rglob("*.csv")}

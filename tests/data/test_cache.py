@@ -84,6 +84,7 @@ def test_four_processes_unpack_at_once(tmp_path: Path, expected: str) -> None:
     assert {name: sha256(cache / "mnist" / name) for name in DIGESTS} == DIGESTS
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, expected: str
 ) -> None:

@@ -655,6 +655,7 @@ def test_a_cell_that_was_not_run_stays_empty_and_every_combination_is_compared()
     assert "difference from xavier, relu" in found["differences"].title
 
 
+@pytest.mark.slow
 def test_a_numeric_factor_has_a_curve_on_the_axis_its_values_ask_for():
     scales = {
         (0.001, 0.01, 0.1, 1): "log",

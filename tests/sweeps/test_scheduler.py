@@ -776,6 +776,7 @@ def test_help_lists_every_choice(nnexp: Command) -> None:
         assert experiment.stem in text
 
 
+@pytest.mark.slow
 def test_version_and_the_console_script(nnexp: Command, tmp_path: Path) -> None:
     assert nnexp("--version") == (0, f"nnexp {__version__}\n", "")
     (entry,) = re.findall(r'^nnexp = "([\w.]+):main"$', (ROOT / "pyproject.toml").read_text(), re.M)
