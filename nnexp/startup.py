@@ -14,7 +14,7 @@ from pathlib import Path
 from nnexp.threads import ONE_THREAD
 
 # New objects before a garbage collection; with the usual 700, they are a tenth of a short command.
-_COLLECTED = 100_000
+COLLECTED = 100_000
 _LIBRARIES = r"(nnexp|numpy|pandas|matplotlib)\."
 
 
@@ -23,7 +23,7 @@ def settle() -> None:
 
     Call this before importing NumPy, which loads BLAS, and Matplotlib.
     """
-    gc.set_threshold(_COLLECTED)
+    gc.set_threshold(COLLECTED)
     os.environ.update(ONE_THREAD)
     if os.path.expanduser("~") == "~":  # an unknown user, as in containers with another user ID
         os.environ["HOME"] = "/"

@@ -39,6 +39,7 @@ from tests.hostile import command_lines, in_a_process_of_its_own  # noqa: E402
 # An initialiser that leaves a line for each training that begins.
 COUNTED = """
 import os
+import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -59,6 +60,16 @@ def narrow(rng, fan_in, fan_out):
 
 def wide(rng, fan_in, fan_out):
     return _counted("wide", rng.standard_normal((fan_in, fan_out)))
+
+
+def narrow_later(rng, fan_in, fan_out):
+    time.sleep(0.15)
+    return narrow(rng, fan_in, fan_out)
+
+
+def wide_later(rng, fan_in, fan_out):
+    time.sleep(0.15)
+    return wide(rng, fan_in, fan_out)
 """
 SEEDS, WIDTH = 12, 16
 SWEEP = (
@@ -71,8 +82,10 @@ SWEEP = (
     "init=counted.py:narrow,counted.py:wide",
     f"seed=range({SEEDS})",
 )
-# So long that it is under way still when something has been done to it.
-LONG_SWEEP = tuple(word.replace("epochs=4", "epochs=12") for word in SWEEP)
+# It takes so long that it is under way still when something has been done to it.
+LONG_SWEEP = tuple(
+    word.replace(":narrow", ":narrow_later").replace(":wide", ":wide_later") for word in SWEEP
+)
 # Columns that tell how long something took or where it came from, not what came of it.
 TIMING = ("seconds", "started", "reused")
 
@@ -154,7 +167,8 @@ class Place:
 
 def _trace(columns: Mapping[str, object]) -> str:
     """Return the line that a run's training leaves in the log."""
-    name, seed = str(columns["init"]).rpartition(":")[2], int(str(columns["seed"]))
+    name = str(columns["init"]).rpartition(":")[2].removesuffix("_later")
+    seed = int(str(columns["seed"]))
     drawn = stream(seed, "weights", 0).standard_normal((2, WIDTH))[0, 0]
     return f"{name} {(0.1 * drawn if name == 'narrow' else drawn)!r}"
 

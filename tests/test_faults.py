@@ -18,8 +18,7 @@ SIZES = {"kills": 2, "disks": 1, "turns": 1, "cuts": 1, "commands": 6, "sweeps":
     "faults",
     [
         "kills full_disk hostile",
-        # It has to come before the sweep ends.
-        pytest.param("read_only", marks=pytest.mark.serial),
+        "read_only",
         "power_cut clock at_once",
     ],
 )
