@@ -140,8 +140,9 @@ class _Sweep:
                 self._retry_deferred()
                 self.reporter.tick(min(len(self.running), self.executor.workers))
         finally:
-            self._release(*(self.locks.keys() - self.uncommitted))
-            self._commit()
+            with held_back():  # a second signal must not skip the commit
+                self._release(*(self.locks.keys() - self.uncommitted))
+                self._commit()
 
     def _must_wait(self) -> bool:
         """Return whether the next run has to wait.

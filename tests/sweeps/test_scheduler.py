@@ -23,6 +23,7 @@ from nnexp import __version__
 from nnexp.analysis.arms import compare
 from nnexp.config.run_config import RunConfig
 from nnexp.interrupts import Terminated, held_back, terminable
+from nnexp.store.locks import RunLock
 from nnexp.store.store import Store
 from nnexp.store.tables import load
 from nnexp.training.trainer import Trainer
@@ -494,6 +495,34 @@ def test_a_signal_at_any_moment_leaves_no_lock_and_no_worker(
         assert last.startswith("Interrupted. ")
         assert os.listdir(tmp_path / STORE / ".locks") == ["guard"]
         assert all_end(process.pid)
+
+
+@pytest.mark.slow
+def test_a_second_signal_does_not_skip_the_commit(
+    quick: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run ends, another sends a signal, and a second one comes when its lock is released."""
+    own(
+        "def ends(rng, fan_in, fan_out):\n"
+        "    while not list(Path('results/runs').glob('blobs*/run.json')):\n"
+        "        time.sleep(0.01)\n"
+        f"    os.kill({os.getpid()}, {signal.SIGINT:d})\n"
+        "    time.sleep(60)\n"
+    )
+    release = RunLock.release
+    impatient = [signal.SIGINT]
+
+    def released(self: RunLock) -> None:
+        if impatient:
+            signal.raise_signal(impatient.pop())
+        release(self)
+
+    monkeypatch.setattr(RunLock, "release", released)
+    outcome = quick("-m", *BLOBS, "init=xavier,mine.py:ends", PAIR)
+    assert outcome.status == 130
+    assert not impatient
+    assert len(records()) == 1
+    assert Store(STORE).locked() == []
 
 
 def test_a_signal_waits_while_steps_belong_together() -> None:
