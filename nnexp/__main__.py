@@ -9,7 +9,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from nnexp.startup import settle
+from nnexp.process.startup import settle
 
 # Commands that may be the first word.
 COMMANDS = ("runs", "reproduce", "verify", "report")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from nnexp.startup import settle
+from nnexp.process.startup import settle
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nnexp.startup import COLLECTED
-from nnexp.threads import ONE_THREAD
+from nnexp.process.startup import COLLECTED
+from nnexp.process.threads import ONE_THREAD
 from tests import ROOT
 
 

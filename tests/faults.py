@@ -30,10 +30,10 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
+from nnexp.process.threads import ONE_THREAD  # noqa: E402
 from nnexp.rng import stream  # noqa: E402
 from nnexp.store.record_files import DamagedRecord  # noqa: E402
 from nnexp.store.store import Store  # noqa: E402
-from nnexp.threads import ONE_THREAD  # noqa: E402
 from tests.hostile import command_lines, in_a_process_of_its_own  # noqa: E402
 
 # An initialiser that leaves a line for each training that begins.

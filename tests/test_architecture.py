@@ -17,7 +17,7 @@ PACKAGE = Path(nnexp.__file__).parent
 
 # A package imports only those before it.
 LAYERS = (
-    "errors language threads startup interrupts rng validation files",
+    "errors messages process rng validation files",
     "nn data config store training sweeps",
     "analysis plotting reports studies cli",
     "notebook report runs reproduce verify benchmarks __main__",

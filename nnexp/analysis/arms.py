@@ -17,7 +17,7 @@ from nnexp.analysis.clock import clock
 from nnexp.analysis.labels import NAMED, Rows, values
 from nnexp.analysis.trials import Trials, arm_of, is_tuned
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.nn import layer_statistics
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, is_setting
 

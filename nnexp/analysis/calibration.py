@@ -28,7 +28,7 @@ from nnexp.analysis.intervals import joint_band, median_interval, prediction_int
 from nnexp.analysis.simulated_claims import FALSE, SHOWN
 from nnexp.analysis.verdicts import ALPHA
 from nnexp.files import writing
-from nnexp.startup import settle
+from nnexp.process.startup import settle
 from nnexp.store.folders import check_folder, fill
 from nnexp.validation import whole
 

@@ -14,7 +14,7 @@ from nnexp.analysis.labels import listed, range_words, spaced
 from nnexp.analysis.rates import largest_unseen, rate_interval, runs_to_exclude
 from nnexp.analysis.trials import value_text
 from nnexp.analysis.verdicts import ALPHA, BORDERLINE, CONSISTENT, EXCEEDED, SHORT_OF
-from nnexp.language import tr
+from nnexp.messages.language import tr
 
 # The largest grid for which missing combinations are listed.
 _MOST_COMBINATIONS = 100

@@ -22,7 +22,7 @@ from nnexp.analysis import intervals, power, verdicts
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import enumerated, is_number, joined, listed, setting_words, spaced
 from nnexp.analysis.verdicts import ALPHA, MATTERS
-from nnexp.language import ENGLISH, current, language, tr
+from nnexp.messages.language import ENGLISH, current, language, tr
 from nnexp.store.record import DIVERGED, FAILED
 
 Array = npt.NDArray[np.float64]

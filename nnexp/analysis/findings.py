@@ -21,7 +21,7 @@ from nnexp.analysis.effects import (
 from nnexp.analysis.labels import listed, n_words, range_words, signs
 from nnexp.analysis.power import MOST_SEEDS
 from nnexp.analysis.verdicts import ALPHA, MATTERS, in_points
-from nnexp.language import tr
+from nnexp.messages.language import tr
 
 _MATTERS = in_points(MATTERS)
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from nnexp.config.function_source import without_copies
 from nnexp.data import KINDS
-from nnexp.language import tr
+from nnexp.messages.language import tr
 
 Rows = list[dict[str, str]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.record import DIVERGED, FAILED, FINISHED
 
 # The unit of the axis along a line of weights.

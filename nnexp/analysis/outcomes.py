@@ -13,7 +13,7 @@ import pandas as pd
 
 from nnexp.analysis.rates import mcnemar
 from nnexp.errors import InputError, unknown
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.nn.layer_statistics import QUANTILES
 from nnexp.store.record import DIVERGED, FAILED
 from nnexp.store.tables import Tables

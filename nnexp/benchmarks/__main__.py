@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from nnexp.startup import settle
+from nnexp.process.startup import settle
 
 
 def main() -> int:

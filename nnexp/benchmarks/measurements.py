@@ -30,8 +30,8 @@ from nnexp.benchmarks.workloads import WORKLOADS, Workload
 from nnexp.data import load
 from nnexp.nn.numerical_gradient import numerical_gradient
 from nnexp.plotting import layout
+from nnexp.process.threads import available_cores
 from nnexp.store.folders import check_folder, fill
-from nnexp.threads import available_cores
 from nnexp.training.builder import build_network
 from nnexp.training.execute import environment
 from nnexp.training.trainer import Trainer, train

@@ -21,7 +21,7 @@ from nnexp.benchmarks.contestants import Jax, PyTorch, ScikitLearn
 from nnexp.benchmarks.sweeps import SWEEPS
 from nnexp.config.run_config import RunConfig
 from nnexp.data import Dataset, load
-from nnexp.threads import available_cores
+from nnexp.process.threads import available_cores
 from nnexp.training.trainer import evaluation_steps
 
 MODULES = {"JAX": "jax", "PyTorch": "torch", "scikit-learn": "sklearn"}

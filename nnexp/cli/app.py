@@ -18,7 +18,7 @@ from nnexp import __version__
 from nnexp.cli.arguments import parse, parser
 from nnexp.cli.guard import BAD_INPUT, RESUMABLE, guarded
 from nnexp.errors import InputError
-from nnexp.language import language, read_language
+from nnexp.messages.language import language, read_language
 from nnexp.reports.sweep_report import ReportProcess, report_process
 from nnexp.validation import MOST_DIGITS, TOO_LONG
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from nnexp.errors import InputError
-from nnexp.language import ENGLISH, read_language
+from nnexp.messages.language import ENGLISH, read_language
 
 # Hydra's flags that do not apply to nnexp, with their short forms.
 _OTHERS = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nnexp.config.folders import GROUP
 from nnexp.errors import InputError, SweepStopped, suggestion, unknown
-from nnexp.interrupts import Terminated, terminable
+from nnexp.process.interrupts import Terminated, terminable
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

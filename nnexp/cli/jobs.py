@@ -19,7 +19,7 @@ from nnexp.config.registry import GROUPS
 from nnexp.config.run_config import RunConfig
 from nnexp.config.single_settings import AUTO
 from nnexp.errors import InputError, unknown
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.sweeps.jobs import Job
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from nnexp.analysis.names import arm_words, counted_words, status_words
 from nnexp.cli.notebook_cell import Cell
 from nnexp.cli.terminal import terminal
-from nnexp.language import current, language, tr
+from nnexp.messages.language import current, language, tr
 from nnexp.reports.sweep_report import SweepReport
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record
 from nnexp.sweeps.jobs import Job

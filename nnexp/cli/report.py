@@ -14,7 +14,7 @@ from nnexp.cli.guard import guarded
 from nnexp.cli.reproduce import relevant, sound
 from nnexp.cli.selection import finished
 from nnexp.errors import InputError
-from nnexp.language import language
+from nnexp.messages.language import language
 from nnexp.plotting import record_figures
 from nnexp.plotting.frame import ANIMATION, Film
 from nnexp.reports.sweep_page import write_sweep

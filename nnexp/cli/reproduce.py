@@ -28,7 +28,7 @@ from nnexp.config.composition import quoted, set_up
 from nnexp.config.experiment_file import located
 from nnexp.config.folders import experiment_files, experiment_name, is_own
 from nnexp.errors import InputError, unknown
-from nnexp.language import ENGLISH, language
+from nnexp.messages.language import ENGLISH, language
 from nnexp.plotting import record_figures, weight_images
 from nnexp.plotting.training_figures import LOSS_LINE
 from nnexp.store.record import FAILED, Record

@@ -28,7 +28,7 @@ from nnexp.cli.sweep import (
 )
 from nnexp.config.composition import Composer, composing
 from nnexp.errors import InputError, SweepStopped
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.reports.sweep_report import ReportProcess
 from nnexp.store.folders import MARKER, check_folder, fill, read_marker
 from nnexp.store.record import DIVERGED, FAILED, Record

@@ -31,7 +31,7 @@ from nnexp.config.user_functions import is_custom
 from nnexp.data import describe
 from nnexp.errors import InputError, unknown
 from nnexp.files import sync
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.nn.activations import wrong_slope
 from nnexp.reports.sweep_report import ReportProcess, sweep_report
 from nnexp.store.folders import check_folder, fill

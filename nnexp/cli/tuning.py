@@ -16,7 +16,7 @@ from nnexp.config.identity import with_later
 from nnexp.config.run_config import RunConfig
 from nnexp.data import DataSettings, describe
 from nnexp.errors import InputError, SweepStopped, suggestion
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.record import Record
 from nnexp.store.tables import trials as table_of
 from nnexp.sweeps.jobs import Job

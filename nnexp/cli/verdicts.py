@@ -10,7 +10,7 @@ from rich.table import Table
 
 from nnexp.analysis.labels import listed
 from nnexp.cli.terminal import terminal
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import ANALYSES, Judgement
 from nnexp.studies.lock import lock_file
 from nnexp.studies.study import Study

@@ -5,7 +5,7 @@ split in half: by examples in the forward and backward pass, and by rows of the 
 its gradient is summed over the round. The split depends only on the sizes, the halves write to
 different memory, and rounds are summed in order. So the results are identical whether two threads
 compute one half each or one thread computes both. BLAS itself uses one thread (see
-`nnexp.threads`).
+`nnexp.process.threads`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from nnexp.cli.wrong_guesses import check_guesses
 from nnexp.config.composition import set_up
 from nnexp.errors import InputError
 from nnexp.files import write_whole
-from nnexp.language import ENGLISH, read_language
+from nnexp.messages.language import ENGLISH, read_language
 from nnexp.notebook.arguments import Words
 from nnexp.notebook.sweep import Sweep
 from nnexp.store import tables

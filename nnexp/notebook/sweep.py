@@ -18,7 +18,7 @@ from nnexp.analysis.effects import Effects, effects
 from nnexp.analysis.findings import findings, remarks
 from nnexp.analysis.names import counted_words
 from nnexp.errors import unknown
-from nnexp.language import ENGLISH, language, tr
+from nnexp.messages.language import ENGLISH, language, tr
 from nnexp.notebook.frames import typed
 from nnexp.notebook.labelled_arrays import to_xarray
 from nnexp.plotting import film

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.names import arm_words
-from nnexp.language import tr
+from nnexp.messages.language import tr
 
 # The names of the figures of tuning begin with this and end with the setting: ``tuning-lr``.
 TUNING = "tuning-"

@@ -17,7 +17,7 @@ from nnexp.analysis.labels import either
 from nnexp.analysis.names import arm_words
 from nnexp.analysis.regions_table import EXAMPLE, REGION, has_regions, regions_table
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.captions import by, values_in_words
 from nnexp.plotting.facets import extremes

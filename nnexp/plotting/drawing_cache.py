@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nnexp.data import cache
 from nnexp.files import replace
-from nnexp.language import ENGLISH, current, messages
+from nnexp.messages.language import ENGLISH, current, messages
 from nnexp.plotting.fonts import font
 from nnexp.plotting.rendering import Drawing, Rendered
 from nnexp.store import versions

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from nnexp.analysis.arms import Comparison
 from nnexp.analysis.effects import Factor
 from nnexp.analysis.labels import enumerated
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.legends import MOST_WITH_THIN, arm_labels, line_entry
 from nnexp.plotting.styles import CONTEXT, UNNAMED, Style, arm_styles, distinct_styles

@@ -20,7 +20,7 @@ from nnexp.analysis.grids import Grid, grid_cells, levels
 from nnexp.analysis.labels import enumerated, listed, n_words, signs
 from nnexp.analysis.names import counted_words
 from nnexp.analysis.outcomes import fitting
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout, panels
 from nnexp.plotting.captions import values_in_words
 from nnexp.plotting.cell_maps import Cell, draw_cells

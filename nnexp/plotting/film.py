@@ -21,7 +21,7 @@ from PIL import Image, ImageSequence
 from nnexp.analysis import film
 from nnexp.analysis.film import Moment, Reel
 from nnexp.analysis.names import arm_words
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.fonts import lettering
 from nnexp.plotting.frame import ANIMATION, Film, Frame

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nnexp.language import ENGLISH, KOREAN, current, language
+from nnexp.messages.language import ENGLISH, KOREAN, current, language
 
 # Families with Hangul, as Matplotlib names them: of a collection, it knows the first.
 _FAMILIES = {

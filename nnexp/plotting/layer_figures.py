@@ -16,7 +16,7 @@ from nnexp.analysis.arms import Comparison, curves, spreads
 from nnexp.analysis.effects import Factor
 from nnexp.analysis.labels import either, enumerated
 from nnexp.analysis.loss_scales import loss_scales
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.nn.activations import RECTIFYING, SATURATING
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, omitted, values_in_words

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
 
-from nnexp.language import ENGLISH, current, tr
+from nnexp.messages.language import ENGLISH, current, tr
 from nnexp.plotting import marks
 from nnexp.plotting.fonts import font
 from nnexp.plotting.styles import FAINT, NEUTRAL

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from nnexp.analysis.names import arm_words, moment_words
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.layout import EDGE
 from nnexp.plotting.marks import mark

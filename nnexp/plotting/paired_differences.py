@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look, fill, wrap
 from nnexp.plotting.marks import mark
 from nnexp.plotting.scales import stretch_axis

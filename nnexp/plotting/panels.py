@@ -19,7 +19,7 @@ from matplotlib.ticker import (
 from nnexp.analysis.clock import starts_densely
 from nnexp.analysis.labels import range_words, signs
 from nnexp.analysis.names import moment_words, unit_words
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.nn.layer_statistics import QUANTILES
 from nnexp.plotting import scales
 from nnexp.plotting.layout import EDGE, MOST_MARKS, SMALL, Look

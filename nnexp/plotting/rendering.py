@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.interrupts import SIGNALS
-from nnexp.language import ENGLISH, language
+from nnexp.messages.language import ENGLISH, language
 from nnexp.plotting.fonts import lettered
 from nnexp.plotting.frame import Film
+from nnexp.process.interrupts import SIGNALS
 
 if TYPE_CHECKING:
     import pandas as pd

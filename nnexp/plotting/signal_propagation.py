@@ -16,7 +16,7 @@ from nnexp.analysis.arms import Comparison
 from nnexp.analysis.names import moment_words
 from nnexp.config import identity, registry
 from nnexp.data import KINDS, DataSettings, load
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.nn import mean_field
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, omitted

@@ -15,7 +15,7 @@ from nnexp.analysis.arms import Comparison, curves, seeds
 from nnexp.analysis.clock import starts_densely
 from nnexp.analysis.loss_scales import loss_scales
 from nnexp.analysis.names import SHARE_OF_LINE, score_words, unit_words
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout, panels, scales
 from nnexp.plotting.captions import band, by, coinciding, ends, values_in_words
 from nnexp.plotting.facets import Block, Facets, extremes, extremes_note

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting.layout import BASE, EDGE, WIDTH, Look, fill
 from nnexp.plotting.marks import mark
 from nnexp.plotting.styles import INK

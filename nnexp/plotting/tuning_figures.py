@@ -12,7 +12,7 @@ from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import n_words
 from nnexp.analysis.names import score_words
 from nnexp.analysis.trials import SCORE, Trials, numbers, value_text
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting.captions import TUNING
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure

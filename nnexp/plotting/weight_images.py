@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from nnexp.analysis import predictions
 from nnexp.analysis.labels import enumerated
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout
 from nnexp.plotting.cell_maps import Cell, draw_cells
 from nnexp.plotting.layout import SMALL, WIDTH

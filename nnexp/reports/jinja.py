@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from nnexp.analysis.labels import signs
-from nnexp.language import current, template
+from nnexp.messages.language import current, template
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -11,7 +11,7 @@ from nnexp.analysis.arms import Comparison
 from nnexp.analysis.intervals import mean_interval
 from nnexp.analysis.names import arm_words, status_words
 from nnexp.errors import unknown
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.record import DIVERGED, FAILED
 
 _SCORES = tuple(f"{s}_{v}" for s in ("test", "validation", "train") for v in ("accuracy", "loss"))

@@ -19,7 +19,7 @@ from nnexp.analysis.findings import averaged, finding_words, findings, undecided
 from nnexp.analysis.labels import range_words, signs
 from nnexp.analysis.names import arm_words, counted_words, score_words, status_words
 from nnexp.analysis.verdicts import MATTERS
-from nnexp.language import ENGLISH, language, tr
+from nnexp.messages.language import ENGLISH, language, tr
 from nnexp.plotting.captions import TUNING
 from nnexp.plotting.fonts import lettered
 from nnexp.plotting.frame import ANIMATION, Film

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.language import current, language
+from nnexp.messages.language import current, language
 from nnexp.plotting.rendering import can_fork, draw, forked
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from nnexp.analysis.effects import Effects
 from nnexp.analysis.intervals import fewest
 from nnexp.analysis.labels import listed, setting_words, spaced
 from nnexp.analysis.verdicts import ALPHA
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.record import FAILED
 
 # More arms are described by the best and the worst.

@@ -10,7 +10,7 @@ from nnexp.analysis.arms import Comparison
 from nnexp.analysis.labels import listed, n_words, seed_words, spaced
 from nnexp.analysis.names import counted_words, score_words, status_words
 from nnexp.analysis.trials import SCORE, Trials, value_text
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.record import DIVERGED, FAILED
 
 

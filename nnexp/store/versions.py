@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp import __version__
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.record import Record, made_by
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nnexp.analysis import verdicts
 from nnexp.analysis.labels import enumerated
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import CONFIRMATORY, Judgement
 from nnexp.studies.rows import Row, by_part
 from nnexp.studies.section import Section

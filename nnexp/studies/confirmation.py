@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 
 from nnexp.analysis.labels import listed, range_words
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import CONFIRMATORY, EXPLORATORY, Judgement
 from nnexp.studies.lock import FIRST_SEED, Lock, LockedClaim, deviations, read_lock
 from nnexp.studies.study import COMPARISONS, Claim, Study

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nnexp.analysis.verdicts import FAILS, HOLDS, PARTLY, STALE, UNDECIDED, combined
 from nnexp.errors import unknown
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import MAIN
 from nnexp.studies.rows import Row
 from nnexp.studies.section import Section, Shown

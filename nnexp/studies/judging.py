@@ -9,7 +9,7 @@ from typing import Any
 from nnexp.analysis import verdicts
 from nnexp.analysis.outcomes import divergences, failures
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.study import Claim, Study

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nnexp.analysis.labels import listed
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import CONFIRMATORY, Judgement
 from nnexp.studies.kinds.comparison import Comparison, sized
 from nnexp.studies.lock import Deviation, Lock, deviations, lock_file, read_lock

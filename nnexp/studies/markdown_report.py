@@ -23,12 +23,13 @@ from nnexp.analysis.doubts import by_chance
 from nnexp.analysis.outcomes import fitting
 from nnexp.analysis.verdicts import STALE
 from nnexp.errors import InputError
-from nnexp.language import ENGLISH, language, tr
-from nnexp.language import current as current_language
+from nnexp.messages.language import ENGLISH, language, tr
+from nnexp.messages.language import current as current_language
 from nnexp.plotting import factor_figures, layout, record_figures, sweep_figures, weight_images
 from nnexp.plotting.fonts import lettered
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.training_figures import LOSS_LINE
+from nnexp.process.threads import available_cores
 from nnexp.reports.jinja import cell, environment
 from nnexp.store.folders import check_finished, check_folder, fill
 from nnexp.store.research_object import CRATE
@@ -55,7 +56,6 @@ from nnexp.studies.study import ClaimPicture, Study
 from nnexp.studies.study_tables import shown
 from nnexp.studies.words import analysis_words, number_of, role_words, verdict_words
 from nnexp.sweeps.processes import WorkerPool
-from nnexp.threads import available_cores
 
 # This many studies are drawn faster than other processes start.
 _FEW = 2

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from nnexp.analysis.verdicts import STALE
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.reports.jinja import cell, link
 from nnexp.studies.judgement import MAIN, RIVAL, SUPPORT, Judgement
 from nnexp.studies.rows import Row

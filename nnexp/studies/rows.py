@@ -10,7 +10,7 @@ from typing import TypeVar
 from nnexp.analysis.labels import listed
 from nnexp.analysis.verdicts import FAILS, HOLDS, PARTLY, STALE, UNDECIDED, combined
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import (
     ANALYSES,
     CONFIRMATORY,

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from nnexp.analysis.names import arm_words
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import layout, marks, weight_images
 from nnexp.plotting.compact_svg import compact
 from nnexp.studies.judgement import Judgement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnexp.language import tr
+from nnexp.messages.language import tr
 
 OTHER = "other"
 # The words in a study's file, in the order of the report.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnexp.analysis import verdicts
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import COMPUTED, CONFIRMATORY, EXPLORATORY, MAIN, RIVAL, SUPPORT
 
 

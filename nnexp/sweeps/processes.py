@@ -22,9 +22,9 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
 
-from nnexp.interrupts import SIGNALS
-from nnexp.startup import hush
-from nnexp.threads import ONE_THREAD
+from nnexp.process.interrupts import SIGNALS
+from nnexp.process.startup import hush
+from nnexp.process.threads import ONE_THREAD
 
 T = TypeVar("T")
 

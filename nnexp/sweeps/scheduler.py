@@ -14,7 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 from nnexp.errors import SweepStopped
-from nnexp.interrupts import held_back
+from nnexp.process.interrupts import held_back
+from nnexp.process.threads import available_cores
 from nnexp.store import versions
 from nnexp.store.locks import RunLock
 from nnexp.store.record import FAILED, Record
@@ -23,7 +24,6 @@ from nnexp.store.store import Store
 from nnexp.sweeps.executors import Executor, ExecutorFactory, ProcessExecutor, SerialExecutor
 from nnexp.sweeps.jobs import Job, Options, Reporter
 from nnexp.sweeps.processes import WorkerDied
-from nnexp.threads import available_cores
 from nnexp.training.snapshots import complete, snapshot_steps
 from nnexp.training.trainer import evaluation_steps
 

@@ -15,7 +15,7 @@ from nnexp.config.user_functions import is_custom
 from nnexp.data import Dataset, Description, Split, describe, in_memory
 from nnexp.errors import InputError
 from nnexp.nn.network import Network
-from nnexp.threads import available_cores
+from nnexp.process.threads import available_cores
 from nnexp.training.lottery import prepared
 from nnexp.training.trainer import Trainer
 

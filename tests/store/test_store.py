@@ -23,6 +23,7 @@ from nnexp.config.run_config import RunConfig
 from nnexp.errors import InputError
 from nnexp.files import write_whole
 from nnexp.nn.optimizers import OPTIMIZERS
+from nnexp.process.threads import ONE_THREAD
 from nnexp.store import versions
 from nnexp.store.record import DIVERGED, FAILED, FINISHED, Record, line_from_csv
 from nnexp.store.record_files import DamagedRecord
@@ -32,7 +33,6 @@ from nnexp.sweeps.executors import SerialExecutor
 from nnexp.sweeps.jobs import Job, Options
 from nnexp.sweeps.processes import WorkerDied
 from nnexp.sweeps.scheduler import run_all
-from nnexp.threads import ONE_THREAD
 from nnexp.training.builder import form
 from nnexp.training.execute import execute
 from nnexp.training.steps import PlainSteps

@@ -19,10 +19,10 @@ import pandas as pd
 import pytest
 
 import nnexp
+from nnexp.process.threads import ONE_THREAD
 from nnexp.store.compare_runs import IDENTICAL, TOLERANCES, compare
 from nnexp.store.record import FAILED, FINISHED
 from nnexp.store.store import Store
-from nnexp.threads import ONE_THREAD
 from nnexp.training.execute import environment, execute
 from tests import ROOT
 from tests.cli.conftest import STUDY, define
@@ -53,7 +53,7 @@ sys.meta_path.insert(0, Hide())
 # The command without a page, which takes longer to draw than the runs of these sweeps.
 NO_PAGE = """
 import sys
-from nnexp.startup import settle
+from nnexp.process.startup import settle
 settle()
 import pytest
 from nnexp.cli.app import main

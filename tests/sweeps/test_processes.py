@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from nnexp.process.threads import ONE_THREAD
 from nnexp.sweeps.processes import WorkerDied, WorkerPool
-from nnexp.threads import ONE_THREAD
 from tests import ROOT
 
 needs_signals = pytest.mark.skipif(

@@ -22,7 +22,7 @@ import pytest
 from nnexp import __version__
 from nnexp.analysis.arms import compare
 from nnexp.config.run_config import RunConfig
-from nnexp.interrupts import Terminated, held_back, terminable
+from nnexp.process.interrupts import Terminated, held_back, terminable
 from nnexp.store.locks import RunLock
 from nnexp.store.store import Store
 from nnexp.store.tables import load

@@ -20,7 +20,7 @@ from nnexp.analysis.tuning import FACTOR, unfinished
 from nnexp.analysis.verdicts import MATTERS, in_points
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting.cell_maps import signed_map
 from nnexp.plotting.paired_differences import Differences, difference_curve, differences_figure
 from nnexp.plotting.picture import Picture

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnexp.analysis import verdicts
 from nnexp.config.experiment_file import Design
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies import computations
 from nnexp.studies.entry import Entry

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from nnexp.analysis import intervals, verdicts
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import scales
 from nnexp.plotting.layout import fill
 from nnexp.plotting.marks import mark

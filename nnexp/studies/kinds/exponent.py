@@ -19,7 +19,7 @@ from nnexp.analysis.outcomes import Outcome, described
 from nnexp.analysis.tuning import Choice, Tuned, unfinished
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting import scales
 from nnexp.plotting.layout import fill
 from nnexp.plotting.picture import Picture

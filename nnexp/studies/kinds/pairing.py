@@ -16,7 +16,7 @@ from nnexp.analysis.labels import listed
 from nnexp.analysis.outcomes import Outcome, described
 from nnexp.analysis.tuning import Choice, Tuned
 from nnexp.errors import InputError, unknown
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.kinds import choices
 

@@ -12,7 +12,7 @@ from nnexp.analysis import intervals, verdicts
 from nnexp.analysis.labels import n_words
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting.cell_maps import signed_map
 from nnexp.plotting.picture import Picture
 from nnexp.store.tables import Tables

@@ -13,7 +13,7 @@ from nnexp.analysis.labels import range_words
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.entry import Entry
 from nnexp.studies.judgement import Judgement

@@ -16,7 +16,7 @@ from nnexp.analysis.labels import enumerated, n_words, range_words, signs
 from nnexp.analysis.outcomes import Outcome, described, measured
 from nnexp.config.experiment_file import Design
 from nnexp.errors import InputError
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting.layout import fill
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.styles import NEUTRAL

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nnexp.analysis.tuning import Tuned, Tuning
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.plotting.picture import Picture
 from nnexp.plotting.tuning_curves import TuningCurve, tuning_figure
 from nnexp.store.tables import Tables

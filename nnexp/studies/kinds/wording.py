@@ -9,7 +9,7 @@ from typing import TypeGuard
 from nnexp.analysis import power
 from nnexp.analysis.labels import signs
 from nnexp.analysis.outcomes import Outcome
-from nnexp.language import tr
+from nnexp.messages.language import tr
 
 
 def related(what: str, order: str, other: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nnexp.analysis import verdicts
 from nnexp.errors import unknown
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.marks import MARKS
 from nnexp.studies.pages.anchors import anchor

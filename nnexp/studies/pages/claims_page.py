@@ -8,7 +8,7 @@ from typing import Any
 
 from nnexp.analysis import verdicts
 from nnexp.analysis.doubts import by_chance, sampled
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.studies import confirmation
 from nnexp.studies.changes import changes, what_changed
 from nnexp.studies.judgement import Judgement

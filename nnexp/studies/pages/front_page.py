@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nnexp.errors import InputError
-from nnexp.language import ENGLISH, language
+from nnexp.messages.language import ENGLISH, language
 from nnexp.studies.gallery import Exhibit, by_topic, headlines
 from nnexp.studies.pages.anchors import CLAIMS, anchor, page_of
 from nnexp.studies.pages.inline_pictures import inline_pictures

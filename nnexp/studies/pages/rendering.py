@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from nnexp.analysis.labels import signs
-from nnexp.language import tr
+from nnexp.messages.language import tr
 from nnexp.reports.jinja import environment
 from nnexp.reports.prose import phrase, prose
 from nnexp.studies.marks import MARKS, ROW_MARKS

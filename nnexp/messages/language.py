@@ -16,7 +16,7 @@ from nnexp.errors import InputError
 
 ENGLISH, KOREAN = "en", "ko"
 LANGUAGES = (ENGLISH, KOREAN)
-_MESSAGES = Path(__file__).parent / "messages"
+_MESSAGES = Path(__file__).parent
 _current: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 

@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from nnexp.threads import ONE_THREAD
+from nnexp.process.threads import ONE_THREAD
 
 # New objects before a garbage collection; with the usual 700, they are a tenth of a short command.
 COLLECTED = 100_000

@@ -18,7 +18,7 @@ from nnexp.analysis.effects import effects
 from nnexp.analysis.findings import findings
 from nnexp.cli.help import text as help_text
 from nnexp.errors import InputError
-from nnexp.language import KOREAN, LANGUAGES, current, language, messages, tr
+from nnexp.messages.language import KOREAN, LANGUAGES, current, language, messages, tr
 from nnexp.plotting import fonts, layout
 from nnexp.reports.jinja import environment
 from nnexp.reports.sweep_page import write_sweep

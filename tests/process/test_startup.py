@@ -128,7 +128,8 @@ def test_arithmetic_warns_of_nothing_and_a_users_own_warnings_are_shown(
 
 
 def test_garbage_is_collected_rarely() -> None:
-    code = "import gc; from nnexp.startup import settle; settle(); print(gc.get_threshold()[0])"
+    load = "import gc; from nnexp.process.startup import settle"
+    code = f"{load}; settle(); print(gc.get_threshold()[0])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,0 +1,1 @@
+"""The messages of pages, findings and figures, and the language they are in."""

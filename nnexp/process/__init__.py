@@ -1,0 +1,1 @@
+"""The process: threads of BLAS, preparation before imports, signals."""
