@@ -78,7 +78,7 @@ SWEEP = (
     "data.n=2000",
     f"hidden={WIDTH}",
     "batch_size=20",
-    "epochs=4",
+    "epochs=2",
     "init=counted.py:narrow,counted.py:wide",
     f"seed=range({SEEDS})",
 )

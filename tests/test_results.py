@@ -29,7 +29,7 @@ LEDGER = [f"{document}.{i}" for document, count in ROWS.items() for i in range(1
 FILES = {f"{f.parent.name}/{f.stem}": f for f in sorted((ROOT / "experiments").glob("*/*.yaml"))}
 # Some studies of papers are not judged yet: their runs, on seeds that no pilot used, are to come.
 JUDGED = [name for name in FILES if (RESULTS / name / "claims.csv").is_file()]
-# Accuracies of another processor may differ by so much: the last bits of a product of matrices.
+# Outcomes on another processor may differ by so much: the last bits of a product of matrices.
 ELSEWHERE = 0.003
 
 
@@ -91,6 +91,7 @@ def test_every_claim_is_judged_and_as_the_study_expects(studies: list[Study], na
         assert one.verdict == claim.expected, claim.id
 
 
+@pytest.mark.slow
 def test_the_report_has_the_table_of_rows(studies: list[Study]) -> None:
     judgements = [one for study in studies for one in committed(study)]
     found, text = rows(studies, judgements), (RESULTS / "README.md").read_text("utf-8")
@@ -146,12 +147,12 @@ def test_runs_of_three_cheap_studies_agree_with_the_committed_tables() -> None:
 def test_a_small_study_gives_the_committed_verdicts_again(
     nnexp: Command, studies: list[Study]
 ) -> None:
-    name = "papers/glorot_2010"
+    name = "documents/d1_untrained"
     (study,) = (study for study in studies if study.name == name)
     assert reproduce.main([name]) == 0
     again = from_table(pd.read_csv(f"results/{name}/claims.csv", dtype=str, keep_default_na=False))
     for ours, theirs in zip(again, committed(study), strict=True):
         assert (ours.claim, ours.verdict, ours.n) == (theirs.claim, theirs.verdict, theirs.n)
-        if ours.first is not None and "accuracy" in ours.outcome:
+        if ours.first is not None:
             figures = [(ours.first, theirs.first), (ours.second, theirs.second)]
             assert np.allclose(*zip(*figures, strict=True), rtol=0, atol=ELSEWHERE)

@@ -39,6 +39,7 @@ def started(tables: Tables) -> Tables:
     return Tables(tables.runs, *moved)
 
 
+@pytest.mark.slow
 def test_the_first_steps_are_drawn_by_updates_on_a_logarithmic_axis() -> None:
     comparison = compare(*started(make_tables(grid(lr=[0.1, 0.5]), seeds=[0, 1])))
     table = curves(comparison.metrics, "test_loss")

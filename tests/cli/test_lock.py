@@ -67,7 +67,14 @@ def test_a_pilot_then_a_lock_then_the_runs(
     assert "has been run already" in refused.err
     assert "as in seed: range(106,112)" in refused.err
 
+    # With unseen seeds, the power is planned from all runs before, in the pilot and after.
+    define(text=UNSEEN.replace("range(100,106)", "range(106,112)"))
+    assert reproduce("tiny", "--lock").status == 0
+    lock = yaml.safe_load(Path("experiments/tiny.lock").read_text("utf-8"))
+    assert lock["claims"][0]["power"]["pilot"] == 12
 
+
+@pytest.mark.slow
 def test_a_study_without_runs_is_locked_and_judged(
     reproduce: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,6 +214,7 @@ def test_kept_networks_sit_for_the_page_of_a_sweep_and_of_the_store(
     assert Path("chosen/arms.csv").read_bytes() == Path("sweep/arms.csv").read_bytes()
 
 
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.slow
 def test_runs_are_chosen_from_the_store_by_their_settings(nnexp: Command, draw: Command) -> None:
     sweep = ("init=xavier,he,zero", "seed=0,1", "hydra.sweep.dir=all", "store=mine")
@@ -253,6 +254,7 @@ def test_bad_input_is_one_sentence(draw: Command, words: tuple[str, ...], said: 
     assert not Path("page").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_tables_of_an_earlier_version_are_read_and_kept(draw: Command) -> None:
     folder = Path("results/tiny")

@@ -80,6 +80,7 @@ def test_a_study_is_run_judged_and_reported(
             ), link
 
 
+@pytest.mark.slow
 def test_a_verdict_other_than_expected_is_noticed(again: Command) -> None:
     define("reproduced")
     done = again("tiny")
@@ -161,6 +162,7 @@ def test_seeds_are_topped_up_while_a_claim_is_inconclusive(
     assert pd.read_csv("results/clear/claims.csv")["n"].max() == 8  # decided at the first look
 
 
+@pytest.mark.slow
 def test_a_folder_names_its_studies(reproduce: Command) -> None:
     for name in ("flat", "mine/one", "mine/deeper/two", "other/three"):
         Path("experiments", name).parent.mkdir(parents=True, exist_ok=True)
@@ -179,6 +181,7 @@ def test_a_folder_names_its_studies(reproduce: Command) -> None:
     assert Path("results/mine/one/claims.csv").read_text("utf-8") == before
 
 
+@pytest.mark.slow
 def test_tables_of_a_study_that_was_moved_have_its_new_name(reproduce: Command) -> None:
     Path("experiments/mine").mkdir()
     file = Path("experiments/one.yaml")

@@ -80,6 +80,7 @@ def planned(choose: Callable[[Callable[[], Plan]], None], quick: Command) -> Cal
     return run
 
 
+@pytest.mark.slow
 def test_the_objective_is_the_validation_loss(planned: Callable[..., Outcome]) -> None:
     seen: list[JobReturn] = []
 

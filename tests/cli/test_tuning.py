@@ -66,6 +66,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Tuned:
         return Tuned(outcome, table(), table("runs"), trained)
 
 
+@pytest.mark.slow
 def test_the_best_of_each_arm_is_compared_on_other_seeds(tuned: Tuned) -> None:
     assert tuned.outcome.status == 0, tuned.outcome.err
     trials, runs = tuned.trials, tuned.runs

@@ -51,6 +51,7 @@ def test_without_such_a_comparison_nothing_changes(words: list[str]) -> None:
     assert steps(*words) == {()}
 
 
+@pytest.mark.slow
 def test_a_run_is_that_of_the_same_list_of_steps() -> None:
     auto = planned("lr=0.1,0.5")
     listed = planned("lr=0.1,0.5", f"evaluate_at=[{','.join(map(str, STEPS))}]")

@@ -20,6 +20,7 @@ def arms(folder: str) -> list[tuple[object, ...]]:
     return [*runs[["init", "activation", "lr"]].itertuples(index=False, name=None)]
 
 
+@pytest.mark.slow
 def test_paired_settings_change_together_and_form_a_grid_with_the_others(quick: Command) -> None:
     done = quick("-m", *SMALL, *PAIR, "lr=0.1,0.5", "pair=[init,activation]", "out=o")
     assert done.status == 0, done.err

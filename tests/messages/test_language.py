@@ -81,6 +81,7 @@ def unlettered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "_installed", lambda families: "")
 
 
+@pytest.mark.slow
 def test_every_message_is_a_literal_and_none_is_missing_or_unused() -> None:
     found = list(calls())
     assert len(found) > 500
@@ -233,7 +234,7 @@ def test_the_tables_of_a_page_do_not_depend_on_its_language(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("lettered")
+@pytest.mark.usefixtures("lettered", "one_figure")
 def test_a_second_language_trains_nothing(nnexp: Command) -> None:
     sweep = ("-m", *TINY, "init=xavier,zero", "seed=range(6)")
     first, second = nnexp(*sweep, "out=en"), nnexp(*sweep, "out=ko", "lang=ko")
@@ -257,6 +258,7 @@ def test_the_help_names_the_key() -> None:
     assert "lang=en             # language of pages, findings and verdicts: en or ko" in help_text()
 
 
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.slow
 def test_a_sweep_of_a_notebook_speaks_korean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -273,6 +275,7 @@ def test_a_sweep_of_a_notebook_speaks_korean(
         nnexp.load("page", lang="de")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lettered")
 def test_the_report_has_no_english_sentence_in_korean(tmp_path: Path) -> None:
     with language(KOREAN):

@@ -22,6 +22,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     return nnexp.sweep(**TINY, init=["zero", "he"], lr=[0.5, 0.1], seed=[1, 0], store=store)
 
 
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.slow
 def test_variables_are_the_columns_of_the_tables(sweep: Sweep) -> None:
     pytest.importorskip("xarray")

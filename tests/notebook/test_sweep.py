@@ -50,6 +50,7 @@ def run_ids(store: str = "results/runs") -> set[str]:
     return {path.parent.name for path in Path(store).glob("[!.]*/run.json")}
 
 
+@pytest.mark.slow
 def test_a_sweep_is_that_of_the_command(quick: Command) -> None:
     swept = nnexp.sweep(
         **TINY,
@@ -96,6 +97,7 @@ def test_a_list_may_have_choices_with_parameters() -> None:
     assert set(found.runs["optimizer.momentum"]) == {0.5}
 
 
+@pytest.mark.slow
 def test_a_second_call_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     first = nnexp.sweep(**TINY, seed=[1, 2])
     capsys.readouterr()
@@ -160,6 +162,7 @@ def test_bad_settings_are_refused_and_nothing_is_written(
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_tables_have_types_and_an_index_that_pairs_the_arms(sweep: Sweep) -> None:
     assert sweep.runs.columns[0] == "arm"
     types = sweep.runs.dtypes.astype(str)
@@ -196,6 +199,7 @@ def test_findings_figures_and_words(sweep: Sweep) -> None:
     assert len(sweep._repr_html_()) < 3000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_a_page_is_written_once(sweep: Sweep) -> None:
     page = sweep.page("page")
@@ -240,6 +244,7 @@ def test_a_tuned_sweep_has_its_trials(sweep: Sweep) -> None:
     assert sweep.tuning.empty
 
 
+@pytest.mark.slow
 def test_a_store_is_loaded_and_filtered() -> None:
     nnexp.sweep(**TINY, init=["xavier", "he"], seed=range(2))
     assert len(nnexp.load("results/runs").runs) == 4
@@ -288,6 +293,7 @@ def test_a_notebook_shows_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> Non
 # Functions.
 
 
+@pytest.mark.slow
 def test_functions_and_lambdas_are_settings_with_parameters() -> None:
     def scaled(rng: np.random.Generator, fan_in: int, fan_out: int, std: float = 2.0) -> Any:
         return np.sqrt(rng.random((fan_in, fan_out))) * std
@@ -301,6 +307,7 @@ def test_functions_and_lambdas_are_settings_with_parameters() -> None:
     assert swept.runs["arm"].tolist() == ["scaled (std 1)", "scaled (std 2)"]
 
 
+@pytest.mark.slow
 def test_a_function_of_a_module_is_that_of_the_command(
     quick: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,9 +206,9 @@ def test_curves_over_numbers_are_divided_as_well() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("points", MANY.values(), ids=MANY)
-def test_nothing_overlaps_in_figures_of_many_arms(points: list[dict[str, object]]) -> None:
-    drawn = figures(compare(*make_tables(points, (0, 1), evaluations=3)))
+@pytest.mark.parametrize("name", [name for name in MANY if name != "2x3x5"])  # as with two losses
+def test_nothing_overlaps_in_figures_of_many_arms(name: str) -> None:
+    drawn = figures(compare(*make_tables(MANY[name], (0, 1), evaluations=3)))
     for draw_one in drawn.values():
         figure = draw_one().figure
         assert_within(figure)  # draws it

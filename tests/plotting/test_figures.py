@@ -188,6 +188,7 @@ def test_unknown_names_take_colours_that_no_other_has():
     assert styles["xavier"] == arm_styles(comparison(seeds=[0]))["xavier"]
 
 
+@pytest.mark.slow
 def test_the_pictures_of_a_sweep():
     found = Drawn(comparison())
     assert list(found) == [
@@ -438,6 +439,7 @@ def test_the_same_tables_give_the_same_bytes():
     assert b"<dc:date>" not in layout.svg(first["loss"].figure)
 
 
+@pytest.mark.slow
 def test_the_user_s_own_style_is_neither_used_nor_touched():
     expected = layout.svg(Drawn(comparison())["loss"].figure)
     with mpl.rc_context({"font.size": 33, "axes.facecolor": "red", "lines.linewidth": 9}):
@@ -560,6 +562,7 @@ def test_the_seconds_of_training_may_be_left_out() -> None:
     assert "seconds" not in plain.caption
 
 
+@pytest.mark.slow
 def test_every_figure_has_its_numbers():
     compared = scattered(grid(init=["xavier", "he"], lr=[0.01, 0.1, 1]))
     found = Drawn(compared)

@@ -96,6 +96,7 @@ def test_many_arms_and_frames_are_thinned_out() -> None:
     assert (shown[0], shown[-1], len(shown)) == (0, 300, 40)
 
 
+@pytest.mark.slow
 def test_a_film_is_read_from_its_animation(tmp_path: Path) -> None:
     record = execute(XOR, snapshots=3)
     made = drawn.draw(film.reels([record], {record.run_id: "arm"}), 1)
@@ -112,6 +113,7 @@ def test_a_film_is_read_from_its_animation(tmp_path: Path) -> None:
     assert drawn.read(tmp_path / "nowhere") is None
 
 
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.slow
 def test_a_page_has_a_frame_for_every_snapshot(nnexp: Command) -> None:
     words = ("data=xor", "hidden=3", "batch_size=full", "steps=40", "evaluate_every='10 steps'")

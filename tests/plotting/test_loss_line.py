@@ -58,6 +58,7 @@ def test_losses_that_fall_far_are_on_a_logarithmic_axis() -> None:
     assert shown.figure.axes[0].get_yscale() == "log"
 
 
+@pytest.mark.slow
 def test_the_figure_is_drawn_again_from_its_table(tmp_path: Path) -> None:
     comparison, shown = drawn(sweep())
     (tmp_path / "line.csv").write_text(shown.csv)

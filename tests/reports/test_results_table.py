@@ -39,6 +39,7 @@ def rows(markdown: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_mean_is_students() -> None:
     from scipy import stats  # slow to load, and few tests need it
 

@@ -164,6 +164,7 @@ def test_the_page_calls_out_a_run_that_diverged(swept):
     assert "runs failed" not in page.text
 
 
+@pytest.mark.slow
 def test_a_page_without_mishaps_warns_of_nothing(plain):
     page = Page(plain / "index.html")
     assert "warning" not in page.attributes("div", "class")
@@ -181,6 +182,7 @@ def test_the_page_needs_no_network_and_no_other_file(swept):
     assert "http" not in page.source.replace("http-equiv", "")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_only_tables_that_are_there_are_linked(tmp_path):
     write(tmp_path, INITS[:1])
@@ -261,6 +263,7 @@ def planted(folder: Path, points, seeds: int, truth, **mishaps) -> Page:
     return Page(folder / "index.html")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_what_the_statistics_support_is_said_in_plain_sentences(tmp_path):
     page = planted(tmp_path, INITS, 7, [0.95, 0.95, 0.5])
@@ -311,6 +314,7 @@ def test_too_few_seeds_are_said_to_be(tmp_path):
     assert " points below " not in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_settings_that_change_together_are_one_factor_of_the_page(tmp_path):
     points = [
@@ -324,6 +328,7 @@ def test_settings_that_change_together_are_one_factor_of_the_page(tmp_path):
     assert "Varied init with activation : lecun, tanh; he, relu Varied lr : 0.1, 1" in words
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_figure")
 def test_an_incomplete_grid_is_called_out(tmp_path):
     points = grid(init=["xavier", "he"], lr=[0.1, 1])[:-1]

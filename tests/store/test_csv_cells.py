@@ -42,6 +42,7 @@ def test_numbers_and_nothing_are_left_alone() -> None:
     assert frame_to_csv(frame) == frame.to_csv(index=False, lineterminator="\n")
 
 
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.slow
 def test_arms_that_look_like_formulas_are_safe_in_every_table_and_loaded_as_they_are(
     nnexp: Command,

@@ -65,6 +65,7 @@ def test_an_empty_folder_a_new_one_and_one_of_folders_are_fine(tmp_path: Path) -
         check_folder(tmp_path / "file")
 
 
+@pytest.mark.usefixtures("one_figure")
 @pytest.mark.slow
 def test_a_folder_of_an_older_version_is_known_by_its_page(tmp_path: Path) -> None:
     write_sweep(tmp_path, *make_tables(grid(init=["xavier", "zero"]), (0, 1)), command="old")

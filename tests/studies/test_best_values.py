@@ -201,6 +201,7 @@ def test_the_best_value_has_an_exponent(
     assert "16 at lr" in found.protocol
 
 
+@pytest.mark.slow
 def test_arms_take_their_values_in_any_order_and_each_is_tuned(study: Any) -> None:
     depth = {"a": 4, "b": 8, "c": 16}
     best = {"a": 0.2, "b": 0.4, "c": 0.4}

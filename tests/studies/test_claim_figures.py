@@ -60,6 +60,7 @@ def _is_text(artist: Any) -> bool:
     return hasattr(artist, "get_text")
 
 
+@pytest.mark.slow
 def test_there_is_a_figure_of_all_pairs_one_of_each_map_and_one_of_each_curve(
     drawn: list[ClaimPicture],
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_map_has_a_cell_for_each_setting_and_says_n(pictures: dict[str, Pictur
     assert "Descriptive" in pictures["map-above"].caption
 
 
+@pytest.mark.slow
 def test_the_caption_has_the_level_of_the_verdicts(study: Study) -> None:
     tables = planted(0.002, 0.95, 0.93, lr=(0.1, 0.5))
     looser = replace(study, alpha=0.2)

@@ -239,6 +239,7 @@ def test_seeds_needed_are_as_many_as_a_verdict_takes(study: Any) -> None:
     assert judge(claim, few)[0].seeds_needed == 6
 
 
+@pytest.mark.slow
 def test_a_map_says_where_a_claim_holds(study: Any) -> None:
     tables = planted(0.001, 0.95, 0.93, lr=(0.1, 0.5))
     swapped = (tables.runs["lr"] == 0.5).to_numpy()

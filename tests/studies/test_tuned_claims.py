@@ -108,6 +108,7 @@ def test_a_map_has_the_values_of_the_study_and_keeps_the_best_over_epochs(study:
     assert sorted(own["lr"].unique()) == list(OWN)
 
 
+@pytest.mark.slow
 def test_a_figure_shows_every_value_tried_and_the_best(study: Any) -> None:
     tables, one = runs_of(INSIDE), study("", "at: {epoch: 2}, ")
     drawn = {p.name: (p, c) for p, c in claim_pictures(one, judge(one, tables), tables)}

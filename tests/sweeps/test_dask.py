@@ -50,17 +50,8 @@ class Hide:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Hide())
 """
-# The command without a page, which takes longer to draw than the runs of these sweeps.
-NO_PAGE = """
-import sys
-from nnexp.process.startup import settle
-settle()
-import pytest
-from nnexp.cli.app import main
-from tests.conftest import without_pages
-without_pages(pytest.MonkeyPatch())
-sys.exit(main(sys.argv[1:]))
-"""
+# Drawing a page takes longer than the runs of these sweeps.
+WITHOUT_PAGE = ("-m", "tests.without_page")
 
 
 class Cluster:
@@ -168,7 +159,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def driver(
-    home: Path, words: Sequence[str], command: Sequence[str] = ("-c", NO_PAGE, "-m")
+    home: Path, words: Sequence[str], command: Sequence[str] = (*WITHOUT_PAGE, "-m")
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *command, *words],
@@ -280,7 +271,7 @@ def test_a_scheduler_that_is_not_there_is_one_sentence_within_five_seconds(home:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     start = time.monotonic()
-    sentence = refused(run(home, *LITTLE, *on(address)), home)
+    sentence = refused(run(home, *TINY, *on(address)), home)
     assert time.monotonic() - start < 5 + BUSY
     assert f"no Dask scheduler at hydra.launcher.scheduler={address}" in sentence
 
@@ -291,7 +282,7 @@ def test_something_else_that_listens_there_is_one_sentence_too(home: Path) -> No
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         address = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
-        assert "no Dask scheduler at" in refused(run(home, *LITTLE, *on(address)), home)
+        assert "no Dask scheduler at" in refused(run(home, *TINY, *on(address)), home)
 
 
 ADDRESSES = {
@@ -321,7 +312,7 @@ for words in json.loads(sys.argv[1]):
 
 @pytest.mark.slow
 def test_a_bad_address_is_one_sentence(home: Path) -> None:
-    lines = [" ".join(("-m", *LITTLE, *on(address))).split() for address in ADDRESSES]
+    lines = [" ".join(("-m", *TINY, *on(address))).split() for address in ADDRESSES]
     done = subprocess.run(
         [sys.executable, "-c", SEVERAL, json.dumps(lines)],
         cwd=home,
@@ -337,7 +328,7 @@ def test_a_bad_address_is_one_sentence(home: Path) -> None:
 
 @pytest.mark.slow
 def test_no_worker_at_all_is_one_sentence(own_cluster: Cluster, home: Path) -> None:
-    words = (*LITTLE, *on(own_cluster.address), "hydra.launcher.wait=1")
+    words = (*TINY, *on(own_cluster.address), "hydra.launcher.wait=1")
     sentence = refused(run(home, *words), home)
     assert (
         f"no worker has connected to the Dask scheduler at {own_cluster.address} in 1 s" in sentence
@@ -356,7 +347,7 @@ def test_a_worker_without_this_nnexp_is_one_sentence(
     else:
         (other / "nnexp" / "__init__.py").write_text('__version__ = "0.0.1"\n')
     own_cluster.work(path=str(other))
-    sentence = refused(run(home, *LITTLE, *on(own_cluster.address)), home)
+    sentence = refused(run(home, *TINY, *on(own_cluster.address)), home)
     assert f"has {lack}, but this is nnexp {nnexp.__version__}" in sentence
     assert "the Dask worker tcp://127.0.0.1:" in sentence
 
@@ -553,7 +544,7 @@ def test_a_worker_that_hangs_is_named(own_cluster: Cluster, home: Path) -> None:
     before.mkdir()
     assert run(before, "init=xavier", *TINY, *on(own_cluster.address)).status == 0
     worker.send_signal(signal.SIGSTOP)
-    sentence = refused(run(home, *LITTLE, *on(own_cluster.address)), home)
+    sentence = refused(run(home, *TINY, *on(own_cluster.address)), home)
     assert "no answer in 10 s from a Dask worker among tcp://127.0.0.1:" in sentence
 
 

@@ -80,6 +80,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 # The store.
 
 
+@pytest.mark.slow
 def test_the_same_line_again_trains_nothing(quick: Command, trained: list[int]) -> None:
     line = ("-m", *BLOBS, "seed=range(3)", "init=he,zero", ALONE)
     first = quick(*line)
@@ -107,6 +108,7 @@ def test_more_seeds_train_only_the_new(quick: Command, trained: list[int]) -> No
     assert [row["reused"] for row in table("runs.csv")] == ["True", "True", "False", "False"]
 
 
+@pytest.mark.slow
 def test_a_single_run_and_a_sweep_share_their_runs(quick: Command, trained: list[int]) -> None:
     assert quick(*BLOBS, "seed=1").status == 0
     assert quick("-m", *BLOBS, "seed=1,2", ALONE).status == 0
@@ -208,6 +210,7 @@ def test_a_run_that_raises_is_recorded_and_the_rest_go_on(quick: Command, worker
         assert f"python -m nnexp.runs show {row['run_id']}" in remedy
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_tried_again_by_the_same_line(quick: Command) -> None:
     own("def init(rng, i, o):\n    assert Path('mended').exists()\n    return rng.random((i, o))\n")
     line = ("-m", *BLOBS, "init=mine.py:init", "seed=0,1", ALONE)
@@ -234,6 +237,7 @@ def test_a_wrong_derivative_is_told_before_anything_trains(quick: Command) -> No
     assert "slope of its values is -0.643" in told
 
 
+@pytest.mark.slow
 def test_a_finished_record_outlives_a_training_that_fails(quick: Command) -> None:
     own("def init(rng, i, o):\n    assert Path('sound').exists()\n    return rng.random((i, o))\n")
     Path("sound").touch()
@@ -248,6 +252,7 @@ def test_a_finished_record_outlives_a_training_that_fails(quick: Command) -> Non
     assert records() == before
 
 
+@pytest.mark.slow
 def test_runs_on_other_data_or_functions_are_other_arms(quick: Command) -> None:
     rng = np.random.default_rng(0)
     for name, noise in (("easy", 0.1), ("hard", 9.0)):
@@ -375,10 +380,10 @@ def init(rng, fan_in, fan_out):
 """
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+def start(folder: Path, *words: str, module: str = "nnexp") -> subprocess.Popen[str]:
     """Start ``python -m nnexp`` as a process with a session of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "nnexp", *words],
+        [sys.executable, "-m", module, *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
@@ -390,8 +395,8 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def run(folder: Path, *words: str) -> Outcome:
-    """Run ``python -m nnexp`` as a process of its own."""
-    process = start(folder, *words)
+    """Run ``python -m nnexp`` as a process of its own, but without a page."""
+    process = start(folder, *words, module="tests.without_page")
     out, err = process.communicate(timeout=120)
     return Outcome(process.returncode, out, err)
 
@@ -579,8 +584,11 @@ def test_two_sweeps_at_once_share_the_work(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(COUNTED)
     line = ("-m", *SLOW, "epochs=2", "init=mine.py:init", PAIR)
     processes = [
-        start(tmp_path, *line, "seed=range(6)", "hydra.sweep.dir=one"),
-        start(tmp_path, *line, "seed=range(2,8)", "hydra.sweep.dir=two"),
+        start(tmp_path, *line, *words, module="tests.without_page")
+        for words in (
+            ("seed=range(6)", "hydra.sweep.dir=one"),
+            ("seed=range(2,8)", "hydra.sweep.dir=two"),
+        )
     ]
     for process in processes:
         _, err = process.communicate(timeout=120)
@@ -750,6 +758,7 @@ def test_progress_is_logged_where_there_is_no_terminal(
     assert "\x1b" not in outcome.err + outcome.out
 
 
+@pytest.mark.slow
 def test_composing_many_runs_shows_how_far_it_is(
     quick: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from nnexp.plotting.styles import FAINT, INK, NEUTRAL, choice_styles
 from nnexp.reports.inline_svg import dark_colours
 from nnexp.studies.lock_section import LockSection
 from nnexp.studies.pages.sources import short_source
+from nnexp.studies.planning import Achieved, Plan
 from nnexp.studies.section import Section, Shown
 from tests.pages import INITS, LOG, rendered, section
 from tests.reports.test_sweep_page import Page as Parsed
@@ -158,6 +159,38 @@ def test_what_changed_on_unseen_seeds_is_listed_over_all_studies(inits, log, tmp
     ]
 
 
+def test_checks_with_too_few_seeds_are_listed_over_all_studies(inits, log, tmp_path):
+    """Of three checks with a plan, one has enough seeds and one is inconclusive."""
+    plans = (
+        # claim, seeds, power and seeds needed as planned, and seeds needed by the spread found
+        ("xavier_over_zero", 10, 0.95, 9, 8),
+        ("he_over_xavier", 10, 0.31, 1200, None),
+        ("zero_over_randn", 10, 0.31, None, 12),
+    )
+    planned = tuple(
+        Achieved(claim, Plan(n, 2, 0.1, power, needed), 0.003, 0.1, 0.5, then)
+        for claim, n, power, needed, then in plans
+    )
+    judgements = [
+        replace(one, verdict="inconclusive" if one.claim == "he_over_xavier" else "reproduced")
+        for one in inits.judgements
+    ]
+    lock = LockSection(("Locked on a day.",), planned=planned)
+    inits = replace(inits, judgements=judgements, lock=lock)
+    found = page(tmp_path, "claims.html", inits, log)
+    assert (
+        "As planned from pilots, it was 90% or more for 1 of 3 checks: 1 of 3 supporting checks. "
+        "There was no time for enough seeds for the other 2, so they could miss a difference that "
+        "is just large enough to matter. For 1 of them, the difference that was found was clear "
+        "enough for a verdict; 1 remained inconclusive."
+    ) in found.text
+    rows = found.source[found.source.index('id="power"') : found.source.index('id="claims"')]
+    assert re.findall(r'href="#(claim[^"]+)"', rows) == ["claim-d2_init-he_over_xavier"]
+    assert re.findall(r'<td data-label="[^"]+">([^<]+)', rows) == [
+        *("10", "0.31", "1,200", "more than 10,000")
+    ]
+
+
 @pytest.mark.parametrize("of_study", [False, True])
 def test_the_numbers_behind_a_check(inits, log, tmp_path, of_study):
     names = ("d2_init/index.html", "d0_log/index.html") if of_study else ("claims.html",)
@@ -256,6 +289,7 @@ def test_a_picture_is_on_the_page_of_its_study_once(inits, log, tmp_path):
     assert found.attributes("svg", "aria-label") == ["a > b"]
 
 
+@pytest.mark.slow
 def test_the_smaller_of_two_files_is_shown(inits, tmp_path):
     def shown(svg: bytes, png: bytes) -> str:
         pictures = [Shown("p", "c", "a", (), svg, png)]
