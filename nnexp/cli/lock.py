@@ -33,8 +33,8 @@ _RUN_ID = re.compile(r"(.+)-s(\d+)-[0-9a-f]{12}")
 def lock_study(study: Study, results: Path, overrides: Sequence[str], *, again: bool) -> Lock:
     """Write the lock of a study and print it; with ``again``, replace an earlier one.
 
-    The power of its comparisons is planned from runs of pilot seeds in the store or, if there are
-    none, in the tables in ``results``. ``overrides`` may set the store.
+    The power of its comparisons is planned from runs with other seeds, as those of a pilot, in the
+    store or, if there are none, in the tables in ``results``. ``overrides`` may set the store.
 
     Raises
     ------
@@ -98,20 +98,23 @@ def _tables(folder: Path) -> Tables | None:
 def _pilot(
     words: Sequence[str], jobs: Sequence[Job], store: Store, past: Tables | None
 ) -> Tables | None:
-    """Return the tables of a study's runs with seeds of pilots, ``None`` without any."""
-    if records := _stored(words, jobs, store):
+    """Return the tables of a study's runs with other seeds, ``None`` without any."""
+    own = {job.config.seed for job in jobs}
+    if records := _stored(words, jobs, store, own):
         return tables(records)
-    if past is None or not (past.runs["seed"] < FIRST_SEED).any():
+    if past is None or past.runs["seed"].isin(own).all():
         return None
-    return past._replace(runs=past.runs[past.runs["seed"] < FIRST_SEED])
+    return past._replace(runs=past.runs[~past.runs["seed"].isin(own)])
 
 
-def _stored(words: Sequence[str], jobs: Sequence[Job], store: Store) -> list[Record]:
-    """Return the runs with seeds of pilots, but else like ``jobs``, that are in the ``store``."""
+def _stored(
+    words: Sequence[str], jobs: Sequence[Job], store: Store, own: Collection[int]
+) -> list[Record]:
+    """Return the runs in the ``store`` that are like ``jobs``, but with seeds not in ``own``."""
     names = set(store.run_ids()) if store.folder.is_dir() else set()
     alike = {match[1] for job in jobs if (match := _RUN_ID.fullmatch(job.run_id))}
     found = (match for name in names if (match := _RUN_ID.fullmatch(name)))
-    seeds = sorted({int(m[2]) for m in found if m[1] in alike and int(m[2]) < FIRST_SEED})
+    seeds = sorted({int(m[2]) for m in found if m[1] in alike} - {*own})
     if not seeds:
         return []
     records = []
@@ -144,7 +147,7 @@ def _print(study: Study, lock: Lock, file: Path) -> None:
             f"the study before its first run and give --relock"
         )
     if compared and not known:
-        print("note: without a pilot (runs with seeds below 100), the power is unknown")
+        print("note: without a pilot (runs with other seeds), the power is unknown")
 
 
 def _cells(plan: Mapping[str, Any] | None, lock: Lock) -> list[str | Text]:

@@ -11,7 +11,7 @@ from nnexp.messages.language import tr
 from nnexp.studies.judgement import CONFIRMATORY, Judgement
 from nnexp.studies.kinds.comparison import Comparison, sized
 from nnexp.studies.lock import Deviation, Lock, deviations, lock_file, read_lock
-from nnexp.studies.planning import WANTED, achieved
+from nnexp.studies.planning import WANTED, Achieved, achieved, seeds_words
 from nnexp.studies.study import Study, of_kind
 
 _DIGITS = 12
@@ -21,13 +21,15 @@ _DIGITS = 12
 class LockSection:
     """What the pages say of a lock.
 
-    ``sentences`` describe it, ``deviations`` are the claims that differ from it, ``power`` has a
-    row of text for each comparison with a plan, under `power_heads`, and ``changes`` the claim, the
-    verdict expected when it was locked, and the confirmatory verdict, where these differ.
+    ``sentences`` describe it, ``deviations`` are the claims that differ from it, ``planned`` are
+    the comparisons with a plan, of which ``power`` has a row of text each, under `power_heads`, and
+    ``changes`` the claim, the verdict expected when it was locked, and the confirmatory verdict,
+    where these differ.
     """
 
     sentences: tuple[str, ...]
     deviations: tuple[Deviation, ...] = ()
+    planned: tuple[Achieved, ...] = ()
     power: tuple[tuple[str, ...], ...] = ()
     changes: tuple[tuple[str, str, str], ...] = ()
 
@@ -64,10 +66,13 @@ def lock_section(study: Study, judgements: Sequence[Judgement]) -> LockSection:
         return not_locked()
     expected = {entry.id: entry.expected for entry in lock.claims}
     confirmed = [one for one in judgements if one.analysis == CONFIRMATORY]
+    plans = {entry.id: entry.power for entry in lock.claims}
+    planned = achieved(study, plans, {one.claim: one for one in judgements})
     return LockSection(
         sentences=(*_described(study, lock), *_counted(judgements)),
         deviations=tuple(map(_worded, deviations(lock, study))),
-        power=tuple(_power(study, lock, judgements)),
+        planned=tuple(planned),
+        power=tuple(_power(study, planned)),
         changes=tuple(
             (one.claim, expected[one.claim], one.verdict)
             for one in confirmed
@@ -132,11 +137,10 @@ def _counted(judgements: Sequence[Judgement]) -> Iterator[str]:
         yield tr("Exploratory, as {reason}: {claims}.", reason=reason, claims=claims)
 
 
-def _power(study: Study, lock: Lock, judgements: Sequence[Judgement]) -> Iterator[tuple[str, ...]]:
+def _power(study: Study, planned: Sequence[Achieved]) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table of power."""
-    planned = {entry.id: entry.power for entry in lock.claims}
     tests = {claim.id: test for claim, test in of_kind(study, Comparison)}
-    for one in achieved(study, planned, {j.claim: j for j in judgements}):
+    for one in planned:
         test, plan = tests[one.claim], one.plan
         size = functools.partial(sized, test)
         yield (
@@ -145,7 +149,7 @@ def _power(study: Study, lock: Lock, judgements: Sequence[Judgement]) -> Iterato
             f"{size(plan.sd)} (n = {plan.pilot})",
             str(plan.n),
             f"{plan.power:.2f}",
-            tr("none") if plan.needed is None else str(plan.needed),
+            seeds_words(plan.needed),
             tr("unknown") if one.sd is None else size(one.sd),
             tr("unknown") if one.power is None else f"{one.power:.2f}",
         )

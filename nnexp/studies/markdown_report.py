@@ -48,6 +48,8 @@ from nnexp.studies.pages.claims_page import claims_page, what_no_verdict_covers
 from nnexp.studies.pages.front_page import front_page
 from nnexp.studies.pages.rendering import duration
 from nnexp.studies.pages.study_page import study_page
+from nnexp.studies.planning import WANTED
+from nnexp.studies.power_summary import weak_checks, what_power
 from nnexp.studies.research_objects import report_object, study_object
 from nnexp.studies.row_table import row_table, verdict_counts
 from nnexp.studies.rows import Row, by_analysis, by_part, check_mains, place, rows, rule, summary
@@ -223,6 +225,9 @@ def write_report(studies: Sequence[Study], results: Path) -> Path:
             sampled=what_no_verdict_covers(),
             what_changed=what_changed(sections, found),
             changes=sorted(changes(sections), key=lambda pair: place(pair[0].row)),
+            what_power=what_power(sections, found),
+            wanted=f"{WANTED:.0%}",
+            weak=sorted(weak_checks(sections), key=lambda one: place(one.judgement.row)),
             stale=sorted({one.study for one in judgements if one.verdict == STALE}),
             documents=sorted({d: t for study in judged for d, t in study.source.items()}.items()),
             studies=[

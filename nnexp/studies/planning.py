@@ -16,6 +16,7 @@ from typing import Any
 from nnexp.analysis import power
 from nnexp.analysis.intervals import fewest
 from nnexp.errors import InputError
+from nnexp.messages.language import tr
 from nnexp.store.tables import Tables
 from nnexp.studies.judgement import Judgement
 from nnexp.studies.kinds.comparison import Comparison
@@ -84,13 +85,17 @@ def _needed(sd: float, alpha: float, test: Comparison) -> int | None:
 
 @dataclass(frozen=True)
 class Achieved:
-    """A plan beside the spread that was found, ``sd``, and the power that follows from it."""
+    """A plan beside the spread that was found, ``sd``, and what follows from it.
+
+    ``needed`` is the number of seeds with a power of `WANTED`, ``None`` if there is none.
+    """
 
     claim: str
     plan: Plan
     matters: float
     sd: float | None
     power: float | None
+    needed: int | None
 
 
 def achieved(
@@ -104,14 +109,23 @@ def achieved(
     for claim, test in of_kind(study, Comparison):
         if not locked.get(claim.id):
             continue
-        one, sd, now = judgements.get(claim.id), None, None
+        one, sd, now, needed = judgements.get(claim.id), None, None, None
         if one is not None and one.n and one.level and one.detectable is not None:
             unit = power.detectable(1.0, one.n, 1 - one.level)
             if math.isfinite(unit) and math.isfinite(one.detectable):
                 sd = one.detectable / unit
                 now = powered(sd, one.n, 1 - one.level, test)
-        found.append(Achieved(claim.id, Plan(**locked[claim.id]), test.matters, sd, now))
+                needed = _needed(sd, 1 - one.level, test)
+        plan = Plan(**locked[claim.id])
+        found.append(Achieved(claim.id, plan, test.matters, sd, now, needed))
     return found
+
+
+def seeds_words(needed: int | None) -> str:
+    """Return a number of seeds that are needed, for readers."""
+    if needed is None:
+        return tr("more than {most}", most=f"{power.MOST_SEEDS:,}")
+    return f"{needed:,}"
 
 
 def _rounded(value: float) -> float:

@@ -17,6 +17,8 @@ from nnexp.studies.pages.anchors import FRONT, page_of, row_anchor
 from nnexp.studies.pages.checks import checks, counted, counted_by_analysis
 from nnexp.studies.pages.rendering import rendered
 from nnexp.studies.pages.sources import short_source, source_of
+from nnexp.studies.planning import WANTED
+from nnexp.studies.power_summary import weak_checks, what_power
 from nnexp.studies.rows import Row, by_analysis, by_part, place, rule
 from nnexp.studies.section import Section
 from nnexp.studies.study import PAPERS, Study
@@ -43,6 +45,7 @@ def claims_page(sections: Sequence[Section], found: Sequence[Row]) -> str:
     judgements = [one.judgement for one in every]
     groups = by_analysis(judgements)
     expected = {(one.study, one.claim): verdict for one, verdict in changes(sections)}
+    weak = {(one.judgement.study, one.judgement.claim): one for one in weak_checks(sections)}
     counts = counted_by_analysis(judgements)
     studies = {section.study.name: section.study for section in sections}
     documents = {one.judgement.document: one.study.source for one in every}
@@ -69,6 +72,13 @@ def claims_page(sections: Sequence[Section], found: Sequence[Row]) -> str:
             (one, expected[one.study.name, one.judgement.claim])
             for one in every
             if (one.study.name, one.judgement.claim) in expected
+        ],
+        what_power=what_power(sections, found),
+        wanted=f"{WANTED:.0%}",
+        weak=[
+            (one, weak[one.study.name, one.judgement.claim])
+            for one in every
+            if (one.study.name, one.judgement.claim) in weak
         ],
         stale=sum(one.verdict == verdicts.STALE for one in judgements),
         unexpected=sum(not one.as_expected for one in judgements),
