@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("faults.py")
-SIZES = {"kills": 2, "disks": 1, "turns": 1, "cuts": 1, "commands": 6, "seed": 7}
+SIZES = {"kills": 1, "disks": 1, "turns": 1, "cuts": 1, "commands": 3, "seed": 7}
 
 
 @pytest.mark.slow
