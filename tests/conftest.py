@@ -116,6 +116,18 @@ def terminal() -> Iterator[tuple[int, int]]:
         os.close(end)
 
 
+def draw_only(patch: pytest.MonkeyPatch, *names: str) -> None:
+    """Draw only these figures of sweeps."""
+    from nnexp.plotting import sweep_figures
+
+    every = sweep_figures.figures
+    patch.setattr(
+        sweep_figures,
+        "figures",
+        lambda *how: {name: draw for name, draw in every(*how).items() if name in names},
+    )
+
+
 @pytest.fixture
 def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the first figure of a sweep alone, in tests of what stands beside the figures."""

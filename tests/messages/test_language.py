@@ -24,7 +24,7 @@ from nnexp.reports.jinja import environment
 from nnexp.reports.sweep_page import write_sweep
 from nnexp.store.tables import Tables
 from nnexp.studies.section import Section
-from tests.conftest import Command
+from tests.conftest import Command, draw_only
 from tests.pages import rendered, sections
 from tests.reports.test_sweep_page import Page
 from tests.studies.pages.test_pages import Page as StudyPage
@@ -209,7 +209,10 @@ def test_a_page_of_a_sweep_has_no_english_sentence_in_korean(tmp_path: Path, nam
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unlettered")
-def test_without_a_font_figures_are_english_and_the_page_says_so(tmp_path: Path) -> None:
+def test_without_a_font_figures_are_english_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_only(monkeypatch, "accuracy", "final")
     with language(KOREAN):
         write_sweep(tmp_path / "ko", *INITS, command="")
     write_sweep(tmp_path / "en", *INITS, command="")

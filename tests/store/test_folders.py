@@ -21,7 +21,7 @@ from nnexp.store.folders import MARKER, check_finished, check_folder, fill
 from nnexp.store.research_object import CRATE
 from nnexp.studies import markdown_report
 from tests import ROOT
-from tests.conftest import Command
+from tests.conftest import Command, draw_only
 from tests.synthetic import grid, make_tables
 
 TINY = ("data=xor", "steps=2", "hidden=3")
@@ -191,8 +191,9 @@ def test_runs_are_refused_among_files_of_others_before_they_train(
 
 @pytest.mark.slow
 def test_a_smaller_sweep_in_the_same_folder_leaves_no_figure_of_the_larger(
-    nnexp: Command,
+    nnexp: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    draw_only(monkeypatch, "loss", "cells")
     words = ("-m", *TINY, "hydra.sweep.dir=sweep", "hydra.launcher.workers=1")
     assert nnexp(*words, "init=xavier,zero", "lr=0.1,1", "seed=0,1").status == 0
     assert Path("sweep/cells.svg").is_file()
