@@ -39,8 +39,6 @@ def what_power(sections: Sequence[Section], found: Sequence[Row]) -> str:
     if not planned:
         return ""
     strong = [one for one, plan in planned if plan.plan.power >= WANTED]
-    weak = [one for one, plan in planned if plan.plan.power < WANTED]
-    open_ = sum(one.verdict == verdicts.INCONCLUSIVE for one in weak)
     enough = by_part(strong, found)
     counts = [
         tr("{n} of {checks}", n=len(enough.get(part, ())), checks=number_of(len(own), part))
@@ -55,15 +53,16 @@ def what_power(sections: Sequence[Section], found: Sequence[Row]) -> str:
         checks=number_of(len(planned), "check"),
         counts=enumerated(counts),
     )
+    weak, undecided = len(planned) - len(strong), len(weak_checks(sections))
     if not weak:
         return first
     second = tr(
         "There was no time for enough seeds for the other {n}, so they could miss a difference "
         "that is just large enough to matter. For {decided} of them, the difference that was found "
         "was clear enough for a verdict; {open} remained inconclusive.",
-        n=len(weak),
-        decided=len(weak) - open_,
-        open=open_,
+        n=weak,
+        decided=weak - undecided,
+        open=undecided,
     )
     return f"{first} {second}"
 

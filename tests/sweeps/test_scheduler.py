@@ -22,7 +22,6 @@ import pytest
 from nnexp import __version__
 from nnexp.analysis.arms import compare
 from nnexp.config.run_config import RunConfig
-from nnexp.process.interrupts import Terminated, held_back, terminable
 from nnexp.store.locks import RunLock
 from nnexp.store.store import Store
 from nnexp.store.tables import load
@@ -528,24 +527,6 @@ def test_a_second_signal_does_not_skip_the_commit(
     assert not impatient
     assert len(records()) == 1
     assert Store(STORE).locked() == []
-
-
-def test_a_signal_waits_while_steps_belong_together() -> None:
-    steps = []
-
-    def work() -> None:
-        with held_back():
-            signal.raise_signal(signal.SIGTERM)
-            steps.append("first")
-            with held_back():
-                signal.raise_signal(signal.SIGTERM)
-            steps.append("second")
-        steps.append("after")
-
-    with pytest.raises(Terminated), terminable():
-        work()
-    assert steps == ["first", "second"]
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.slow

@@ -37,9 +37,7 @@ X, Y = blobs()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "mlp", [MLP(epochs=20), MLP(hidden=(8,), epochs=40, evaluate_every=None)], ids=repr
-)
+@pytest.mark.parametrize("mlp", [MLP(), MLP(hidden=(8,), epochs=40, evaluate_every=None)], ids=repr)
 def test_scikit_learns_checks_of_estimators(mlp: MLP) -> None:
     from sklearn.utils import estimator_checks
 
